@@ -1,0 +1,100 @@
+//! What we tell people about their notebooks. A diagnostic is a value; terminal and JSON renderers live elsewhere.
+
+mod code;
+
+use serde::{Deserialize, Serialize};
+
+pub use code::Code;
+
+use crate::cell::{CellIndex, Position, Span};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// There is no pipeline (or the run failed).
+    Error,
+    /// The pipeline is right, but probably not what was meant.
+    Warning,
+    /// Worth knowing.
+    Info,
+}
+
+/// Serialises as the contract's `D`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Diagnostic {
+    #[serde(rename = "id")]
+    pub code: Code,
+    pub severity: Severity,
+    /// What is the matter, one sentence, names in backticks.
+    pub message: String,
+    /// What to do about it.
+    pub help: String,
+    /// `None`: it concerns the notebook as a whole.
+    pub cell: Option<CellIndex>,
+    pub cell_id: Option<String>,
+    pub start: Option<Position>,
+    pub end: Option<Position>,
+    pub related: Vec<Related>,
+    pub fixes: Vec<Fix>,
+}
+
+/// Another place that takes part in the fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Related {
+    #[serde(flatten)]
+    pub span: Span,
+    pub message: String,
+}
+
+/// A mechanical remedy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fix {
+    pub title: String,
+    pub edits: Vec<Edit>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    #[serde(flatten)]
+    pub span: Span,
+    pub text: String,
+}
+
+impl Diagnostic {
+    /// A diagnostic of the code's own severity, about the notebook as a whole.
+    pub fn new(code: Code, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Diagnostic {
+            code,
+            severity: code.severity(),
+            message: message.into(),
+            help: help.into(),
+            cell: None,
+            cell_id: None,
+            start: None,
+            end: None,
+            related: vec![],
+            fixes: vec![],
+        }
+    }
+
+    pub fn at(mut self, span: Span) -> Self {
+        self.cell = Some(span.cell);
+        self.start = Some(span.start);
+        self.end = Some(span.end);
+        self
+    }
+
+    pub fn with_related(mut self, span: Span, message: impl Into<String>) -> Self {
+        self.related.push(Related { span, message: message.into() });
+        self
+    }
+
+    pub fn with_fix(mut self, fix: Fix) -> Self {
+        self.fixes.push(fix);
+        self
+    }
+
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}

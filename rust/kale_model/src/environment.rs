@@ -1,0 +1,48 @@
+//! The Python environment that a notebook runs in, as plain facts.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PythonVersion {
+    pub major: u8,
+    pub minor: u8,
+}
+
+impl Default for PythonVersion {
+    fn default() -> Self {
+        PythonVersion { major: 3, minor: 11 }
+    }
+}
+
+impl fmt::Display for PythonVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+/// An installed distribution at an exact version: `scikit-learn==1.9.0`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Requirement {
+    pub name: String,
+    pub version: String,
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}=={}", self.name, self.version)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    pub python: PythonVersion,
+    /// Top-level module to the distribution that installs it: `sklearn` to `scikit-learn==1.9.0`.
+    pub modules: BTreeMap<String, Requirement>,
+    /// Every installed distribution by normalised name (lower case, `-`) to version.
+    pub distributions: BTreeMap<String, String>,
+    /// Modules (files `x.py` or packages) that lie beside the notebook.
+    pub local_modules: Vec<String>,
+}

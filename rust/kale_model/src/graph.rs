@@ -1,0 +1,122 @@
+//! `graph --format json`: the steps and what flows between them, as every user interface shows them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::diagnostic::Diagnostic;
+use crate::pipeline::Pipeline;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GraphView {
+    pub pipeline: Option<String>,
+    pub steps: Vec<GraphStep>,
+    pub edges: Vec<GraphEdge>,
+    pub parameters: Vec<GraphParameter>,
+    pub metrics: Vec<GraphMetric>,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GraphStep {
+    pub name: String,
+    pub cells: Vec<usize>,
+    pub inputs: Vec<String>,
+    pub outputs: Vec<String>,
+    pub parameters: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GraphEdge {
+    pub from: String,
+    pub to: String,
+    pub variables: Vec<String>,
+    pub resources: Vec<String>,
+    pub declared: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GraphParameter {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub parameter_type: String,
+    pub default: Value,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GraphMetric {
+    pub name: String,
+    pub step: String,
+}
+
+impl GraphView {
+    pub fn new(pipeline: Option<&Pipeline>, diagnostics: Vec<Diagnostic>) -> GraphView {
+        let Some(pipeline) = pipeline else {
+            return GraphView {
+                pipeline: None,
+                steps: vec![],
+                edges: vec![],
+                parameters: vec![],
+                metrics: vec![],
+                diagnostics,
+            };
+        };
+        let step_name = |id: crate::StepId| pipeline.step(id).name.to_string();
+        GraphView {
+            pipeline: Some(pipeline.name.to_string()),
+            steps: pipeline.steps.iter().map(|step| GraphStep::new(pipeline, step)).collect(),
+            edges: pipeline
+                .edges
+                .iter()
+                .map(|edge| GraphEdge {
+                    from: step_name(edge.from),
+                    to: step_name(edge.to),
+                    variables: edge.variables.clone(),
+                    resources: edge.resources.clone(),
+                    declared: edge.declared,
+                })
+                .collect(),
+            parameters: pipeline
+                .parameters
+                .iter()
+                .map(|p| GraphParameter {
+                    name: p.name.to_string(),
+                    parameter_type: p.parameter_type.as_str().to_owned(),
+                    default: p.default.clone(),
+                })
+                .collect(),
+            metrics: pipeline
+                .metrics
+                .iter()
+                .map(|m| GraphMetric { name: m.name.clone(), step: step_name(m.step) })
+                .collect(),
+            diagnostics,
+        }
+    }
+}
+
+impl GraphStep {
+    fn new(pipeline: &Pipeline, step: &crate::Step) -> GraphStep {
+        let mut inputs: Vec<String> = step
+            .program
+            .iter()
+            .filter_map(|instruction| match instruction {
+                crate::Instruction::Load { names, .. } => Some(names.clone()),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        let mut outputs: Vec<String> =
+            step.outputs.iter().flat_map(|&id| pipeline.artifact(id).names.clone()).collect();
+        for names in [&mut inputs, &mut outputs] {
+            names.sort();
+            names.dedup();
+        }
+        GraphStep {
+            name: step.name.to_string(),
+            cells: step.cells.iter().map(|cell| cell.index.0).collect(),
+            inputs,
+            outputs,
+            parameters: step.parameters.iter().map(ToString::to_string).collect(),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The waist of the project: the vocabulary that every layer shares.
+//!
+//! Nothing here does I/O, knows Python's syntax, or writes YAML. Values go from the frontend (text to [`Pipeline`]),
+//! through this crate, to targets (files) and engines (runs).
+
+pub mod artifact;
+pub mod cell;
+pub mod diagnostic;
+pub mod environment;
+pub mod event;
+pub mod graph;
+pub mod name;
+pub mod parameter;
+pub mod pipeline;
+pub mod resources;
+pub mod run;
+pub mod step;
+
+pub use artifact::{Artifact, ArtifactId, ArtifactKind, ArtifactType};
+pub use cell::{CellIndex, Position, Span};
+pub use diagnostic::{Code, Diagnostic, Edit, Fix, Related, Severity};
+pub use environment::{Environment, PythonVersion, Requirement};
+pub use event::Event;
+pub use graph::GraphView;
+pub use name::{NameError, ParameterName, PipelineName, StepName};
+pub use parameter::{Parameter, ParameterType, ParameterValueError};
+pub use pipeline::{Edge, Metric, Pipeline};
+pub use resources::{Quantity, Resources, SecretVariable, Volume, VolumeKind};
+pub use run::{RunId, RunStatus, RunView, StepStatus, StepView};
+pub use step::{Caching, FileUse, Instruction, MetricSite, Step, StepCell, StepConfig, StepId, Uncacheable};

@@ -1,0 +1,79 @@
+//! The compiled pipeline.
+
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::{Artifact, ArtifactId};
+use crate::environment::PythonVersion;
+use crate::name::PipelineName;
+use crate::parameter::Parameter;
+use crate::resources::Volume;
+use crate::step::{Step, StepId};
+
+/// A pipeline that holds together: steps in an order in which each comes after all it depends on, every input with
+/// one producer, names unique. Only the frontend builds one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pipeline {
+    pub name: PipelineName,
+    pub description: Option<String>,
+    /// KFP's sense: the group that runs of this pipeline belong to.
+    pub experiment: Option<String>,
+    /// The kernel's Python: the default image is `python:3.X-slim` of it.
+    pub python: PythonVersion,
+    /// Image for steps without one of their own.
+    pub base_image: Option<String>,
+    /// In declaration order.
+    pub parameters: Vec<Parameter>,
+    /// In topological order, ties in notebook order; index = [`StepId`].
+    pub steps: Vec<Step>,
+    /// Index = [`ArtifactId`].
+    pub artifacts: Vec<Artifact>,
+    /// Sorted by (from, to); at most one per pair.
+    pub edges: Vec<Edge>,
+    /// In notebook order; names unique.
+    pub metrics: Vec<Metric>,
+    pub volumes: Vec<Volume>,
+}
+
+/// `to` runs after `from`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Edge {
+    pub from: StepId,
+    pub to: StepId,
+    /// Variables that flow, sorted.
+    pub variables: Vec<String>,
+    /// Hidden resources that order the two, sorted: `file:data.csv`, `rng:numpy`, `cwd`, ...
+    pub resources: Vec<String>,
+    /// Whether the user asked for it with `prev:`.
+    pub declared: bool,
+}
+
+/// A number that a step reports.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    pub name: String,
+    pub step: StepId,
+}
+
+impl Pipeline {
+    pub fn step(&self, id: StepId) -> &Step {
+        &self.steps[id.0]
+    }
+
+    pub fn artifact(&self, id: ArtifactId) -> &Artifact {
+        &self.artifacts[id.0]
+    }
+
+    pub fn step_ids(&self) -> impl Iterator<Item = StepId> + use<> {
+        (0..self.steps.len()).map(StepId)
+    }
+
+    /// The steps that `step` waits for, ascending.
+    pub fn upstream(&self, step: StepId) -> impl Iterator<Item = StepId> + '_ {
+        self.edges.iter().filter(move |edge| edge.to == step).map(|edge| edge.from)
+    }
+
+    /// Names of the metrics that `step` reports through metrics cells or `kale_rs.metric`.
+    pub fn metrics_of(&self, step: StepId) -> impl Iterator<Item = &str> + '_ {
+        self.metrics.iter().filter(move |metric| metric.step == step).map(|metric| metric.name.as_str())
+    }
+}
