@@ -1,0 +1,3 @@
+//! The Python side of the frontend: syntax, scopes, effects.
+
+pub mod parse;

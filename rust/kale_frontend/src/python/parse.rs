@@ -1,0 +1,212 @@
+//! The only file that names the parser.
+//!
+//! The parser aborts the process on stack overflow (from about 3,000 nested brackets), and the process is the user's
+//! kernel: so nesting beyond what CPython accepts is refused here, before parsing.
+
+use kale_model::PythonVersion;
+use ruff_python_ast::{ModModule, PythonVersion as ParserVersion};
+use ruff_python_parser::{Mode, ParseOptions, parse_unchecked};
+use ruff_text_size::TextSize;
+
+/// CPython's own limit is 200 open brackets and 100 levels of indentation.
+const MAX_BRACKETS: usize = 200;
+/// Chains that nest without brackets: unary operators, `lambda:`, `not`, `await`, attribute chains of `**`.
+const MAX_PREFIX_OPERATORS: usize = 200;
+
+/// A cell's syntax tree with every error found; the tree is partial when there are errors.
+pub struct Parsed {
+    pub module: ModModule,
+    pub errors: Vec<SyntaxFault>,
+}
+
+pub struct SyntaxFault {
+    pub message: String,
+    /// Byte offsets into the source.
+    pub start: usize,
+    pub end: usize,
+    pub kind: FaultKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    Invalid,
+    /// Valid in a newer Python than the notebook's.
+    NewerPython,
+    TooDeep,
+}
+
+/// Parses one cell (IPython syntax) for a Python version. Never panics; returns an empty tree for refused input.
+pub fn parse(source: &str, version: PythonVersion) -> Parsed {
+    if let Some(offset) = too_deep(source) {
+        return Parsed {
+            module: empty_module(),
+            errors: vec![SyntaxFault {
+                message: "too many nested brackets or operators".to_owned(),
+                start: offset,
+                end: offset + 1,
+                kind: FaultKind::TooDeep,
+            }],
+        };
+    }
+    let target = ParserVersion { major: version.major, minor: version.minor };
+    let options = ParseOptions::from(Mode::Ipython).with_target_version(target);
+    let parsed = parse_unchecked(source, options);
+    let fault = |message: String, start: TextSize, end: TextSize, kind| SyntaxFault {
+        message,
+        start: start.to_usize(),
+        end: end.to_usize(),
+        kind,
+    };
+    let mut errors: Vec<SyntaxFault> = parsed
+        .errors()
+        .iter()
+        .map(|e| fault(e.error.to_string(), e.location.start(), e.location.end(), FaultKind::Invalid))
+        .collect();
+    errors.extend(
+        parsed
+            .unsupported_syntax_errors()
+            .iter()
+            .map(|e| fault(e.to_string(), e.range.start(), e.range.end(), FaultKind::NewerPython)),
+    );
+    let module = match parsed.into_syntax() {
+        ruff_python_ast::Mod::Module(module) => module,
+        ruff_python_ast::Mod::Expression(_) => empty_module(),
+    };
+    Parsed { module, errors }
+}
+
+fn empty_module() -> ModModule {
+    match parse_unchecked("", ParseOptions::from(Mode::Ipython)).into_syntax() {
+        ruff_python_ast::Mod::Module(module) => module,
+        ruff_python_ast::Mod::Expression(_) => unreachable!("an empty cell parses as a module"),
+    }
+}
+
+/// Byte offset of the first bracket or operator that nests deeper than CPython allows.
+///
+/// A scan of characters, blind to strings on purpose: brackets in f-strings nest too, and a string with 200 more
+/// opening than closing brackets outside of a data file is not code. Comments and plain strings that exceed the limit
+/// are told apart by a second look (see [`in_code`]).
+fn too_deep(source: &str) -> Option<usize> {
+    let (mut depth, mut prefixes) = (0usize, 0usize);
+    let mut words = source.char_indices().peekable();
+    while let Some((offset, c)) = words.next() {
+        match c {
+            '(' | '[' | '{' => {
+                depth += 1;
+                if depth > MAX_BRACKETS && in_code(source, offset) {
+                    return Some(offset);
+                }
+            }
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        match c {
+            '-' | '+' | '~' | '*' | '(' | '[' | '{' => {
+                prefixes += 1;
+                if prefixes > MAX_PREFIX_OPERATORS && in_code(source, offset) {
+                    return Some(offset);
+                }
+            }
+            c if c.is_whitespace() || c == '\\' => {}
+            c if c.is_alphabetic() => {
+                let mut end = offset + c.len_utf8();
+                while let Some(&(at, next)) = words.peek().filter(|(_, n)| n.is_alphanumeric() || *n == '_') {
+                    end = at + next.len_utf8();
+                    words.next();
+                }
+                match &source[offset..end] {
+                    "not" | "await" | "lambda" | "if" | "else" | "elif" | "yield" => {
+                        prefixes += 1;
+                        if prefixes > MAX_PREFIX_OPERATORS && in_code(source, offset) {
+                            return Some(offset);
+                        }
+                    }
+                    _ => prefixes = 0,
+                }
+            }
+            ':' | ',' => {}
+            _ => prefixes = 0,
+        }
+    }
+    None
+}
+
+/// Whether the offset is outside comments and plain (not f-) strings, by tracking quotes from the start of the cell.
+fn in_code(source: &str, offset: usize) -> bool {
+    let bytes = source.as_bytes();
+    let mut at = 0;
+    while at < offset {
+        match bytes[at] {
+            b'#' => {
+                while at < bytes.len() && bytes[at] != b'\n' {
+                    at += 1;
+                }
+                if at >= offset {
+                    return false;
+                }
+            }
+            quote @ (b'"' | b'\'') => {
+                let is_format = source[..at]
+                    .bytes()
+                    .rev()
+                    .take(2)
+                    .take_while(u8::is_ascii_alphabetic)
+                    .any(|b| matches!(b, b'f' | b'F' | b't' | b'T'));
+                let end = end_of_string(bytes, at, quote);
+                if end > offset {
+                    return is_format;
+                }
+                at = end;
+            }
+            _ => at += 1,
+        }
+    }
+    true
+}
+
+/// Offset just behind the string literal that opens at `start`.
+fn end_of_string(bytes: &[u8], start: usize, quote: u8) -> usize {
+    let triple = bytes[start..].starts_with(&[quote; 3]);
+    let close: &[u8] = if triple { &[quote; 3] } else { &[quote] };
+    let mut at = start + close.len();
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' => at += 2,
+            b'\n' if !triple => return at,
+            _ if bytes[at..].starts_with(close) => return at + close.len(),
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(source: &str) -> Vec<FaultKind> {
+        parse(source, PythonVersion { major: 3, minor: 11 }).errors.iter().map(|e| e.kind).collect()
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_before_the_parser_sees_it() {
+        assert_eq!(faults(&"(".repeat(5000)), [FaultKind::TooDeep]);
+        assert_eq!(faults(&format!("{}1", "-".repeat(100_000))), [FaultKind::TooDeep]);
+        assert_eq!(faults(&format!("{}1", "not ".repeat(100_000))), [FaultKind::TooDeep]);
+        assert_eq!(faults(&format!("{}1", "lambda: ".repeat(100_000))), [FaultKind::TooDeep]);
+        assert_eq!(faults(&format!("x = '{}'", "f(".repeat(5000))), []);
+        assert_eq!(faults(&format!("# {}", "(".repeat(5000))), []);
+    }
+
+    #[test]
+    fn ipython_syntax_is_understood() {
+        assert_eq!(faults("%matplotlib inline\nx = !ls\n!echo {x}\nlen?\n"), []);
+    }
+
+    #[test]
+    fn newer_syntax_is_told_from_wrong_syntax() {
+        assert_eq!(faults("type X = int\n"), [FaultKind::NewerPython]);
+        assert_eq!(faults("def f(:\n  pass\n").first(), Some(&FaultKind::Invalid));
+    }
+}

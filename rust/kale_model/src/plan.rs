@@ -1,0 +1,100 @@
+//! What the step runtime (`python/kale_runtime`) is told: one step of a pipeline, compact and self-contained.
+//!
+//! As JSON, positional rows keep it small, since on a cluster it travels on a command line:
+//!
+//! ```json
+//! {"version": 1, "pipeline": "churn", "step": "train", "parameters": {"lr": "float"},
+//!  "program": [["parameter", "lr"],
+//!              ["define", 0, 1, "import numpy as np"],
+//!              ["load", "df", "value", ["df"]],
+//!              ["run", 3, 1, "model = fit(df, lr)", [], [["accuracy", 0, 0]]],
+//!              ["save", "model", "value", ["model"]]],
+//!  "metrics": true, "ipython": false, "requirements": ["numpy==2.4.1"]}
+//! ```
+//!
+//! Rows: `["parameter", name]`, `["define", cell, line, source]`, `["load"|"save", key, kind, names]`,
+//! `["run", cell, first line, source, parameters overridden in it, [[metric, statement, argument or null]...]]`.
+//! A kind is `value`, `callable`, `rng:NAME` or `file:PATH`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::artifact::{ArtifactId, ArtifactKind};
+use crate::pipeline::Pipeline;
+use crate::step::{Instruction, StepId};
+
+/// Bump it when the runtime must change with it: it enters every step's fingerprint.
+pub const PLAN_VERSION: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StepPlan {
+    pub version: u32,
+    pub pipeline: String,
+    pub step: String,
+    /// Name to type of the parameters that the step reads.
+    pub parameters: BTreeMap<String, &'static str>,
+    pub program: Vec<Value>,
+    /// Whether the step declares metrics.
+    pub metrics: bool,
+    /// Whether the cells need IPython itself, and not only Python.
+    pub ipython: bool,
+    pub requirements: Vec<String>,
+}
+
+impl StepPlan {
+    pub fn new(pipeline: &Pipeline, id: StepId) -> StepPlan {
+        let step = pipeline.step(id);
+        let parameters = pipeline
+            .parameters
+            .iter()
+            .filter(|p| step.parameters.contains(&p.name))
+            .map(|p| (p.name.to_string(), p.parameter_type.as_str()))
+            .collect();
+        StepPlan {
+            version: PLAN_VERSION,
+            pipeline: pipeline.name.to_string(),
+            step: step.name.to_string(),
+            parameters,
+            program: step.program.iter().map(|instruction| row(pipeline, id, instruction)).collect(),
+            metrics: pipeline.metrics_of(id).next().is_some(),
+            ipython: step.needs_ipython,
+            requirements: step.requirements.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+fn row(pipeline: &Pipeline, id: StepId, instruction: &Instruction) -> Value {
+    let artifact = |id: ArtifactId| {
+        let artifact = pipeline.artifact(id);
+        (artifact.key.as_str(), kind(&artifact.kind))
+    };
+    match instruction {
+        Instruction::Parameter { name } => json!(["parameter", name]),
+        Instruction::Define { cell, line, source } => json!(["define", cell, line, source]),
+        Instruction::Load { artifact: id, names } => {
+            let (key, kind) = artifact(*id);
+            json!(["load", key, kind, names])
+        }
+        Instruction::Save { artifact: id, names } => {
+            let (key, kind) = artifact(*id);
+            json!(["save", key, kind, names])
+        }
+        Instruction::Run { cell, parameters, metrics } => {
+            let step = pipeline.step(id);
+            let code = step.cells.iter().find(|c| c.index == *cell).expect("a step runs its own cells only");
+            let sites: Vec<Value> = metrics.iter().map(|m| json!([m.name, m.statement, m.argument])).collect();
+            json!(["run", cell, code.first_line, code.source, parameters, sites])
+        }
+    }
+}
+
+fn kind(kind: &ArtifactKind) -> String {
+    match kind {
+        ArtifactKind::Value => "value".to_owned(),
+        ArtifactKind::Callable => "callable".to_owned(),
+        ArtifactKind::Rng(generator) => format!("rng:{generator}"),
+        ArtifactKind::File(path) => format!("file:{path}"),
+    }
+}
