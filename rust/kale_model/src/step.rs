@@ -22,6 +22,9 @@ pub struct Step {
     pub cells: Vec<StepCell>,
     /// What the step's process does, in order.
     pub program: Vec<Instruction>,
+    /// The program's Python in a form that comments and white space do not change: what a stored result is keyed by.
+    /// Equal text means equal behaviour.
+    pub fingerprint_source: String,
     /// Parameters it reads, in declaration order.
     pub parameters: Vec<ParameterName>,
     /// Artifacts it loads, ascending.
