@@ -164,6 +164,12 @@ codes! {
     StoreUnwritable = "store-unwritable", Error;
     /// The store was written by a newer version of kale_rs.
     NewerStore = "newer-store", Error;
+    /// The store has no run or step of that name, or several that fit.
+    UnknownRun = "unknown-run", Error;
+    /// Another process is executing the run.
+    RunBusy = "run-busy", Error;
+    /// A stored value is missing, or is not what was stored.
+    StoreDamaged = "store-damaged", Error;
     /// A step cannot start: its Python, or a module it needs, is missing.
     StepNotStarted = "step-not-started", Error;
 }
