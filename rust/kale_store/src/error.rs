@@ -1,0 +1,94 @@
+//! What can go wrong with a store, and the words for it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use kale_model::{Code, Diagnostic};
+
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Full disk, read-only file system, missing permission.
+    #[error("the store `{}` cannot be written: {reason}", path.display())]
+    Unwritable { path: PathBuf, reason: String },
+    #[error("the store `{}` has version {found}, and this kale_rs reads versions up to {supported}", path.display())]
+    Newer { path: PathBuf, found: i64, supported: i64 },
+    #[error("`{}` cannot be read: {reason}", path.display())]
+    Unreadable { path: PathBuf, reason: String },
+    #[error("the blob `{digest}` is missing or damaged: {reason}")]
+    BadBlob { digest: String, reason: String },
+    #[error("there is no run `{0}`")]
+    UnknownRun(String),
+    #[error("`{given}` stands for several runs: {}", candidates.join(", "))]
+    AmbiguousRun { given: String, candidates: Vec<String> },
+    #[error("run `{run}` has no step `{step}`")]
+    UnknownStep { run: String, step: String },
+    #[error("run `{run}` is being executed by process {pid}")]
+    Busy { run: String, pid: u32 },
+    #[error("the store's database says: {0}")]
+    Database(String),
+}
+
+impl StoreError {
+    /// The same as a diagnostic, with what to do about it.
+    pub fn diagnostic(&self) -> Diagnostic {
+        let (code, help) = match self {
+            StoreError::Newer { .. } => {
+                (Code::NewerStore, "Upgrade kale_rs, or point `KALE_RS_HOME` at another folder.".to_owned())
+            }
+            StoreError::UnknownRun(_) => (Code::UnknownRun, "`kale-rs runs` lists the runs of this store.".to_owned()),
+            StoreError::AmbiguousRun { .. } => (Code::UnknownRun, "Give more of the run's id.".to_owned()),
+            StoreError::UnknownStep { .. } => {
+                (Code::UnknownRun, "`kale-rs show RUN` lists the steps of a run.".to_owned())
+            }
+            StoreError::Busy { .. } => (Code::RunBusy, "Wait for it, or stop it with `kale-rs cancel RUN`.".to_owned()),
+            StoreError::BadBlob { .. } => {
+                (Code::StoreDamaged, "Run the notebook again with `--no-cache`: the value is made anew.".to_owned())
+            }
+            StoreError::Unreadable { .. } | StoreError::Database(_) => (
+                Code::StoreDamaged,
+                "Check the disk; a store that cannot be repaired may be moved away, a new one is made by itself."
+                    .to_owned(),
+            ),
+            StoreError::Unwritable { .. } => (
+                Code::StoreUnwritable,
+                "Free space on the disk or make the folder writable, then `kale-rs resume RUN`; `KALE_RS_HOME` puts \
+                 the store elsewhere."
+                    .to_owned(),
+            ),
+        };
+        Diagnostic::new(code, format!("{self}."), help)
+    }
+
+    /// Sorts an I/O error of a write below `path`.
+    pub(crate) fn writing(path: &Path, error: &io::Error) -> StoreError {
+        StoreError::Unwritable { path: path.to_owned(), reason: plain_reason(error) }
+    }
+
+    pub(crate) fn reading(path: &Path, error: &io::Error) -> StoreError {
+        StoreError::Unreadable { path: path.to_owned(), reason: plain_reason(error) }
+    }
+
+    /// Sorts an error of SQLite: a full or read-only disk is the user's business, the rest is damage.
+    pub(crate) fn database(path: &Path, error: &rusqlite::Error) -> StoreError {
+        use rusqlite::ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
+        match error.sqlite_error_code() {
+            Some(DiskFull | ReadOnly | CannotOpen | PermissionDenied | SystemIoFailure) => {
+                StoreError::Unwritable { path: path.to_owned(), reason: error.to_string() }
+            }
+            _ => StoreError::Database(error.to_string()),
+        }
+    }
+}
+
+fn plain_reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::StorageFull => "no space is left on the disk".to_owned(),
+        io::ErrorKind::QuotaExceeded => "the disk quota is used up".to_owned(),
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission is denied".to_owned(),
+        io::ErrorKind::FileTooLarge => "the file would be larger than the limit of this process".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,63 @@
+//! Where the store of a notebook is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Result, StoreError};
+
+/// The folder's name.
+pub const FOLDER: &str = ".kale_rs";
+/// Environment variable that puts the store elsewhere.
+pub const HOME_VARIABLE: &str = "KALE_RS_HOME";
+
+/// `KALE_RS_HOME`, else the nearest `.kale_rs/` upwards from `near` (a notebook or a folder), else one beside it.
+///
+/// Nothing is created.
+pub fn locate(near: &Path) -> PathBuf {
+    if let Some(home) = std::env::var_os(HOME_VARIABLE).filter(|home| !home.is_empty()) {
+        return PathBuf::from(home);
+    }
+    locate_from(near)
+}
+
+fn locate_from(near: &Path) -> PathBuf {
+    let absolute = fs::canonicalize(near).or_else(|_| std::path::absolute(near)).unwrap_or_else(|_| near.to_owned());
+    let folder = if absolute.is_dir() { absolute.as_path() } else { absolute.parent().unwrap_or(&absolute) };
+    folder
+        .ancestors()
+        .map(|ancestor| ancestor.join(FOLDER))
+        .find(|candidate| candidate.is_dir())
+        .unwrap_or_else(|| folder.join(FOLDER))
+}
+
+/// Makes the folder, hidden from git.
+pub(crate) fn create(root: &Path) -> Result<()> {
+    let fault = |error: &std::io::Error| StoreError::writing(root, error);
+    for folder in [root.to_owned(), root.join("blobs"), root.join("runs")] {
+        fs::create_dir_all(&folder).map_err(|error| fault(&error))?;
+    }
+    let ignore = root.join(".gitignore");
+    if !ignore.exists() {
+        fs::write(&ignore, "*\n").map_err(|error| fault(&error))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_folder_upwards_wins() {
+        let top = tempfile::tempdir().unwrap();
+        let top = top.path().canonicalize().unwrap();
+        let deep = top.join("a/b");
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(deep.join("n.ipynb"), "{}").unwrap();
+        assert_eq!(locate_from(&deep.join("n.ipynb")), deep.join(FOLDER));
+        fs::create_dir(top.join(FOLDER)).unwrap();
+        assert_eq!(locate_from(&deep.join("n.ipynb")), top.join(FOLDER));
+        fs::create_dir(top.join("a").join(FOLDER)).unwrap();
+        assert_eq!(locate_from(&deep), top.join("a").join(FOLDER));
+    }
+}

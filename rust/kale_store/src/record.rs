@@ -1,0 +1,169 @@
+//! What the store keeps of runs and steps.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use kale_model::{Diagnostic, Pipeline, RunId, RunStatus, StepStatus};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::blob::Digest;
+use crate::liveness::ProcessIdentity;
+
+/// How much the engine checks of what cannot be decided before the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verify {
+    Off,
+    #[default]
+    Inputs,
+    Full,
+}
+
+/// How a run is to be carried out. It is recorded with the run, so that `resume` does the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunOptions {
+    /// The interpreter that runs the steps: a path, or a name to be found on `PATH`.
+    pub python: PathBuf,
+    /// Its full version, such as `3.11.7`: part of every step's identity.
+    pub python_version: String,
+    /// The folder of the `kale_runtime` package.
+    pub runtime: PathBuf,
+    /// Steps work here, as the notebook's kernel would: the notebook's folder.
+    pub directory: PathBuf,
+    /// Steps at one time; `None` is the number of CPUs.
+    pub jobs: Option<usize>,
+    /// Whether stored results of equal steps may be used.
+    pub cache: bool,
+    pub verify: Verify,
+    /// `PYTHONHASHSEED` of every step: the order of sets reaches the bytes of values.
+    pub hash_seed: u32,
+    /// Where the executed notebook is wanted besides the store.
+    pub output_notebook: Option<PathBuf>,
+}
+
+impl RunOptions {
+    /// The defaults of `kale-rs run`.
+    pub fn new(python: PathBuf, python_version: String, runtime: PathBuf, directory: PathBuf) -> RunOptions {
+        RunOptions {
+            python,
+            python_version,
+            runtime,
+            directory,
+            jobs: None,
+            cache: true,
+            verify: Verify::default(),
+            hash_seed: 0,
+            output_notebook: None,
+        }
+    }
+}
+
+/// A run to be recorded.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    pub pipeline: Pipeline,
+    /// Values that differ from the defaults; already checked against the declared types.
+    pub parameters: BTreeMap<String, Value>,
+    /// The notebook's path, absolute.
+    pub source: Option<PathBuf>,
+    /// The notebook's bytes, as compiled.
+    pub notebook: Vec<u8>,
+    /// What the compiler had to say.
+    pub diagnostics: Vec<Diagnostic>,
+    pub options: RunOptions,
+}
+
+/// A run as stored.
+#[derive(Clone, Debug)]
+pub struct RunRecord {
+    pub id: RunId,
+    /// As written by its engine; [`crate::Store::run_view`] also knows whether that engine still lives.
+    pub status: RunStatus,
+    /// Seconds since the Unix epoch.
+    pub created: f64,
+    pub pipeline: Pipeline,
+    pub source: Option<PathBuf>,
+    pub notebook: Option<Digest>,
+    /// Every parameter's value, defaults included.
+    pub parameters: BTreeMap<String, Value>,
+    pub options: RunOptions,
+    pub diagnostics: Vec<Diagnostic>,
+    pub executed: Option<PathBuf>,
+    pub engine: Option<ProcessIdentity>,
+}
+
+/// A step of a run as stored.
+#[derive(Clone, Debug)]
+pub struct StepRecord {
+    pub position: usize,
+    pub name: String,
+    pub cells: Vec<usize>,
+    pub status: StepStatus,
+    pub attempt: u32,
+    pub started: Option<f64>,
+    pub finished: Option<f64>,
+    pub seconds: f64,
+    pub fingerprint: Option<Digest>,
+    /// What the fingerprint is the digest of.
+    pub identity: Option<Value>,
+    pub result: Option<StepResult>,
+    pub diagnostics: Vec<Diagnostic>,
+    /// Why it has its status, in words: where a cached result comes from, which step failed before a skipped one.
+    pub reason: Option<String>,
+}
+
+/// What an executed step left behind. All digests name blobs that are on the disk.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepResult {
+    /// Artifact key to content.
+    pub outputs: BTreeMap<String, Digest>,
+    /// Files that it wrote: path to content.
+    pub files: BTreeMap<String, Digest>,
+    /// JSON: cell index to nbformat outputs.
+    pub cells: Option<Digest>,
+    /// What it printed outside its cells.
+    pub log: Option<Digest>,
+    pub metrics: Vec<MetricPoint>,
+    pub observed: Observed,
+    pub cpu_seconds: f64,
+    pub peak_memory_bytes: u64,
+}
+
+/// One reported value: `value` is a finite number, or the string `NaN`, `Infinity` or `-Infinity`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricPoint {
+    pub name: String,
+    pub value: Value,
+    /// The `step=` of `kale_rs.metric`, for series.
+    pub at: Option<i64>,
+}
+
+/// What a step was seen to depend on while it ran, besides what the compiler knew.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// Files read: path to the digest of the content; `None`: there was no such file.
+    pub files: BTreeMap<String, Option<Digest>>,
+    /// Environment variables read: name to the digest of the value, never the value itself.
+    pub environment: BTreeMap<String, Option<Digest>>,
+}
+
+/// A step's end, to be recorded in one transaction.
+#[derive(Clone, Debug)]
+pub struct StepEnd {
+    pub status: StepStatus,
+    pub seconds: f64,
+    pub result: Option<StepResult>,
+    pub diagnostics: Vec<Diagnostic>,
+    pub reason: Option<String>,
+    /// Keep the result for other runs, under the step's fingerprint.
+    pub cacheable: bool,
+}
+
+/// A result of an earlier run.
+#[derive(Clone, Debug)]
+pub struct CachedResult {
+    pub run: RunId,
+    pub step: String,
+    pub result: StepResult,
+}

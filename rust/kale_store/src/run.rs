@@ -1,0 +1,201 @@
+//! A run's record: made, claimed by an engine, cancelled, finished.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use kale_model::{Event, Pipeline, RunId, RunStatus};
+use rusqlite::{OptionalExtension, Row, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::blob::Digest;
+use crate::error::{Result, StoreError};
+use crate::event;
+use crate::liveness::ProcessIdentity;
+use crate::record::{NewRun, RunRecord};
+use crate::{Store, now, time};
+
+impl Store {
+    /// Records a run as `pending`. Nothing runs until an engine claims it.
+    pub fn create_run(&self, new: &NewRun) -> Result<RunId> {
+        let notebook = self.blobs.put(&new.notebook)?;
+        let parameters = effective_parameters(&new.pipeline, &new.parameters);
+        let created = now();
+        self.database.write_durably(|transaction| {
+            let id = unused_id(transaction, created)?;
+            transaction.execute(
+                "INSERT INTO runs (id, status, created, pipeline, source, notebook, parameters, options, diagnostics)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                params![
+                    id.0,
+                    RunStatus::Pending.as_str(),
+                    created,
+                    json(&new.pipeline),
+                    new.source.as_deref().map(Path::to_string_lossy),
+                    notebook.as_str(),
+                    json(&parameters),
+                    json(&new.options),
+                    json(&new.diagnostics),
+                ],
+            )?;
+            for (position, step) in new.pipeline.steps.iter().enumerate() {
+                let cells: Vec<usize> = step.cells.iter().map(|cell| cell.index.0).collect();
+                transaction.execute(
+                    "INSERT INTO steps (run, position, name, cells, status) VALUES (?1, ?2, ?3, ?4, 'pending')",
+                    params![id.0, position, step.name.as_str(), json(&cells)],
+                )?;
+            }
+            Ok(id)
+        })
+    }
+
+    /// The record with its pipeline, for an engine.
+    pub fn run(&self, id: &RunId) -> Result<RunRecord> {
+        let record = self.database.read(|connection| {
+            let sql = "SELECT id, status, created, pipeline, source, notebook, parameters, options, diagnostics,
+                              executed, engine_pid, engine_started FROM runs WHERE id = ?1";
+            connection.query_row(sql, params![id.0], read_record).optional()
+        })?;
+        record.ok_or_else(|| StoreError::UnknownRun(id.0.clone()))
+    }
+
+    /// Makes this process the run's engine, unless another one is alive. Steps that a dead engine left as running are
+    /// pending again, and a `cancel` of before is forgotten.
+    pub fn claim(&self, id: &RunId) -> Result<()> {
+        let own = ProcessIdentity::current();
+        let holder = self.database.write_durably(|transaction| {
+            let holder: Option<Option<ProcessIdentity>> = transaction
+                .query_row("SELECT engine_pid, engine_started FROM runs WHERE id = ?1", params![id.0], |row| {
+                    read_engine(row, 0)
+                })
+                .optional()?;
+            let Some(holder) = holder else { return Ok(Err(StoreError::UnknownRun(id.0.clone()))) };
+            if let Some(other) = holder.filter(|other| *other != own && other.is_alive()) {
+                return Ok(Err(StoreError::Busy { run: id.0.clone(), pid: other.pid }));
+            }
+            transaction.execute(
+                "UPDATE runs SET status = 'running', started = ?2, engine_pid = ?3, engine_started = ?4,
+                     cancel = CASE status WHEN 'pending' THEN cancel ELSE 0 END,
+                     seconds = seconds + CASE status WHEN 'running' THEN COALESCE(
+                         (SELECT MAX(COALESCE(finished, started)) FROM steps WHERE run = ?1) - started, 0) ELSE 0 END
+                 WHERE id = ?1",
+                params![id.0, now(), own.pid, own.started],
+            )?;
+            transaction.execute(
+                "UPDATE steps SET status = 'pending', attempt = 0, started = NULL, finished = NULL, seconds = 0,
+                     result = NULL, diagnostics = '[]', reason = NULL
+                 WHERE run = ?1 AND status NOT IN ('succeeded', 'cached')",
+                params![id.0],
+            )?;
+            Ok(Ok(()))
+        })?;
+        holder
+    }
+
+    /// Asks the run's engine to stop. A run that no engine holds is cancelled at once.
+    pub fn request_cancel(&self, id: &RunId) -> Result<()> {
+        let status = self.run_status(id)?;
+        self.database.write(|transaction| {
+            transaction.execute("UPDATE runs SET cancel = 1 WHERE id = ?1", params![id.0])?;
+            if status == RunStatus::Interrupted {
+                transaction.execute("UPDATE runs SET status = 'cancelled' WHERE id = ?1", params![id.0])?;
+                transaction.execute(
+                    "UPDATE steps SET status = 'cancelled'
+                     WHERE run = ?1 AND status IN ('pending', 'running', 'interrupted')",
+                    params![id.0],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    pub fn cancel_requested(&self, id: &RunId) -> Result<bool> {
+        self.database.read(|connection| {
+            connection
+                .prepare_cached("SELECT cancel FROM runs WHERE id = ?1")?
+                .query_row(params![id.0], |row| row.get(0))
+        })
+    }
+
+    /// The engine's last word: the end's event is in the same transaction, so a follower that sees one sees both.
+    pub fn finish_run(&self, id: &RunId, status: RunStatus, executed: Option<&Path>) -> Result<()> {
+        let time = now();
+        self.database.write_durably(|transaction| {
+            transaction.execute(
+                "UPDATE runs SET status = ?2, seconds = seconds + ?3 - started, started = NULL, executed = ?4,
+                     engine_pid = NULL, engine_started = NULL WHERE id = ?1",
+                params![id.0, status.as_str(), time, executed.map(Path::to_string_lossy)],
+            )?;
+            event::append(transaction, id, &Event::RunFinished { time, status })
+        })
+    }
+}
+
+/// Every parameter with the run's value or its default.
+fn effective_parameters(pipeline: &Pipeline, given: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    let value = |name: &str, default: &Value| given.get(name).unwrap_or(default).clone();
+    pipeline.parameters.iter().map(|p| (p.name.to_string(), value(p.name.as_str(), &p.default))).collect()
+}
+
+/// The time in UTC and four digits that tell runs of one second apart.
+fn unused_id(connection: &rusqlite::Connection, created: f64) -> rusqlite::Result<RunId> {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let stamp = time::stamp(created as u64);
+    let mut salt = 0_u32;
+    loop {
+        let seed = format!("{created} {} {salt}", std::process::id());
+        let id = format!("{stamp}-{}", &Digest::of(seed.as_bytes()).as_str()[..4]);
+        let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE id = ?1)";
+        if !connection.query_row(sql, params![id], |row| row.get::<_, bool>(0))? {
+            return Ok(RunId(id));
+        }
+        salt += 1;
+    }
+}
+
+fn read_record(row: &Row) -> rusqlite::Result<RunRecord> {
+    Ok(RunRecord {
+        id: RunId(row.get(0)?),
+        status: read_word(row, 1)?,
+        created: row.get(2)?,
+        pipeline: read_json(row, 3)?,
+        source: row.get::<_, Option<String>>(4)?.map(PathBuf::from),
+        notebook: read_digest(row, 5)?,
+        parameters: read_json(row, 6)?,
+        options: read_json(row, 7)?,
+        diagnostics: read_json(row, 8)?,
+        executed: row.get::<_, Option<String>>(9)?.map(PathBuf::from),
+        engine: read_engine(row, 10)?,
+    })
+}
+
+pub(crate) fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("plain data")
+}
+
+pub(crate) fn read_json<T: DeserializeOwned>(row: &Row, column: usize) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|error| unreadable(column, error))
+}
+
+/// A status, by its word.
+pub(crate) fn read_word<T: std::str::FromStr<Err = String>>(row: &Row, column: usize) -> rusqlite::Result<T> {
+    row.get::<_, String>(column)?.parse().map_err(|error: String| unreadable(column, error))
+}
+
+pub(crate) fn read_digest(row: &Row, column: usize) -> rusqlite::Result<Option<Digest>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(Digest::try_from).transpose().map_err(|error| unreadable(column, error))
+}
+
+/// Two columns: process id and start.
+pub(crate) fn read_engine(row: &Row, column: usize) -> rusqlite::Result<Option<ProcessIdentity>> {
+    let pid: Option<u32> = row.get(column)?;
+    let started: Option<String> = row.get(column + 1)?;
+    Ok(pid.map(|pid| ProcessIdentity { pid, started: started.unwrap_or_default() }))
+}
+
+fn unreadable(column: usize, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
+}

@@ -1,0 +1,166 @@
+//! What user interfaces show: runs by name, newest first, and the view that is the contract `R`.
+
+use std::collections::BTreeMap;
+
+use kale_model::{Diagnostic, RunId, RunStatus, RunView, StepStatus, StepView};
+use rusqlite::{OptionalExtension, Row, params};
+use serde_json::Value;
+
+use crate::error::{Result, StoreError};
+use crate::liveness::ProcessIdentity;
+use crate::record::StepRecord;
+use crate::run::{read_engine, read_json, read_word};
+use crate::{Store, now};
+
+/// A launched engine that has not claimed its run by then did not come up.
+const START_SECONDS: f64 = 30.0;
+
+/// The columns of a run that a view needs: not the pipeline, which can be large.
+struct Head {
+    status: RunStatus,
+    created: f64,
+    started: Option<f64>,
+    seconds: f64,
+    source: Option<String>,
+    executed: Option<String>,
+    parameters: BTreeMap<String, Value>,
+    diagnostics: Vec<Diagnostic>,
+    engine: Option<ProcessIdentity>,
+}
+
+impl Store {
+    /// The run as everyone sees it. A run whose engine has died is `interrupted`, and so are its unfinished steps.
+    pub fn run_view(&self, run: &RunId) -> Result<RunView> {
+        let head = self.head(run)?;
+        let steps = self.steps(run)?;
+        let status = head.visible_status();
+        let now = now();
+        let mut diagnostics = head.diagnostics.clone();
+        diagnostics.extend(steps.iter().flat_map(|step| step.diagnostics.iter().cloned()));
+        Ok(RunView {
+            run_id: Some(run.clone()),
+            status,
+            seconds: head.seconds_so_far(status, &steps, now),
+            steps: steps.iter().map(|step| step_view(step, status, now)).collect(),
+            metrics: self.final_metrics(run)?,
+            parameters: head.parameters,
+            source: head.source,
+            notebook: head.executed,
+            diagnostics,
+        })
+    }
+
+    /// The run's status, with `interrupted` for one whose engine has died.
+    pub fn run_status(&self, run: &RunId) -> Result<RunStatus> {
+        Ok(self.head(run)?.visible_status())
+    }
+
+    /// Ids of all runs, newest first.
+    pub fn run_ids(&self) -> Result<Vec<RunId>> {
+        self.database.read(|connection| {
+            let mut statement = connection.prepare("SELECT id FROM runs ORDER BY number DESC")?;
+            let rows = statement.query_map([], |row| row.get(0).map(RunId))?;
+            rows.collect()
+        })
+    }
+
+    /// The newest runs (all of them without a limit), newest first.
+    pub fn list(&self, limit: Option<usize>) -> Result<Vec<RunView>> {
+        let ids = self.run_ids()?;
+        ids.iter().take(limit.unwrap_or(usize::MAX)).map(|id| self.run_view(id)).collect()
+    }
+
+    /// The run meant by `text`: an id, the beginning of one that only one run has, or `last`.
+    pub fn find_run(&self, text: &str) -> Result<RunId> {
+        let ids = self.run_ids()?;
+        if text == "last" {
+            return ids.into_iter().next().ok_or_else(|| StoreError::UnknownRun(text.to_owned()));
+        }
+        let mut matching: Vec<RunId> = ids.into_iter().filter(|id| id.0.starts_with(text)).collect();
+        if let Some(exact) = matching.iter().position(|id| id.0 == text) {
+            return Ok(matching.swap_remove(exact));
+        }
+        match matching.len() {
+            1 if !text.is_empty() => Ok(matching.remove(0)),
+            0 | 1 => Err(StoreError::UnknownRun(text.to_owned())),
+            _ => Err(StoreError::AmbiguousRun {
+                given: text.to_owned(),
+                candidates: matching.into_iter().take(5).map(|id| id.0).collect(),
+            }),
+        }
+    }
+
+    /// The points of one metric in the order in which they were reported: `(at, value)`.
+    pub fn metric_series(&self, run: &RunId, name: &str) -> Result<Vec<(Option<i64>, Value)>> {
+        self.database.read(|connection| {
+            let sql = "SELECT at, value FROM metrics WHERE run = ?1 AND name = ?2 ORDER BY position, sequence";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params![run.0, name], |row| Ok((row.get(0)?, read_json(row, 1)?)))?;
+            rows.collect()
+        })
+    }
+
+    /// The last value of each metric.
+    fn final_metrics(&self, run: &RunId) -> Result<BTreeMap<String, Value>> {
+        self.database.read(|connection| {
+            let sql = "SELECT name, value FROM metrics WHERE run = ?1 ORDER BY position, sequence";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params![run.0], |row| Ok((row.get(0)?, read_json(row, 1)?)))?;
+            rows.collect()
+        })
+    }
+
+    fn head(&self, run: &RunId) -> Result<Head> {
+        let head = self.database.read(|connection| {
+            let sql = "SELECT status, created, started, seconds, source, executed, parameters, diagnostics,
+                              engine_pid, engine_started FROM runs WHERE id = ?1";
+            connection.prepare_cached(sql)?.query_row(params![run.0], read_head).optional()
+        })?;
+        head.ok_or_else(|| StoreError::UnknownRun(run.0.clone()))
+    }
+}
+
+impl Head {
+    fn visible_status(&self) -> RunStatus {
+        let alive = self.engine.as_ref().is_some_and(ProcessIdentity::is_alive);
+        let coming_up = self.status == RunStatus::Pending && now() - self.created < START_SECONDS;
+        if self.status.is_finished() || alive || coming_up { self.status } else { RunStatus::Interrupted }
+    }
+
+    /// An interrupted run ended with the last thing known of it.
+    fn seconds_so_far(&self, status: RunStatus, steps: &[StepRecord], now: f64) -> f64 {
+        let Some(started) = self.started else { return self.seconds };
+        let last_known = steps.iter().filter_map(|step| step.finished.or(step.started)).fold(started, f64::max);
+        let until = if status == RunStatus::Interrupted { last_known } else { now };
+        self.seconds + (until - started).max(0.0)
+    }
+}
+
+fn step_view(step: &StepRecord, run: RunStatus, now: f64) -> StepView {
+    let running = step.status == StepStatus::Running;
+    let interrupted = running && run == RunStatus::Interrupted;
+    let seconds = match step.started {
+        Some(started) if running && !interrupted => now - started,
+        _ => step.seconds,
+    };
+    StepView {
+        name: step.name.clone(),
+        status: if interrupted { StepStatus::Interrupted } else { step.status },
+        seconds,
+        cells: step.cells.clone(),
+    }
+}
+
+fn read_head(row: &Row) -> rusqlite::Result<Head> {
+    Ok(Head {
+        status: read_word(row, 0)?,
+        created: row.get(1)?,
+        started: row.get(2)?,
+        seconds: row.get(3)?,
+        source: row.get(4)?,
+        executed: row.get(5)?,
+        parameters: read_json(row, 6)?,
+        diagnostics: read_json(row, 7)?,
+        engine: read_engine(row, 8)?,
+    })
+}
