@@ -1,0 +1,57 @@
+//! IPython's cell syntax, from a cell's text to what the parser reads and what the runtime executes.
+
+use std::collections::BTreeMap;
+
+/// A code cell, taken apart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CellCode {
+    /// What the runtime executes: the cell without leading blank lines, indent, prompts and `%%pipeline` line, and
+    /// with control lines blanked. Line breaks are kept.
+    pub run_source: String,
+    /// What the parser reads, line for line as `run_source`: opaque code is blank, the operand of `%time` is code.
+    pub python: String,
+    /// Line of the cell on which `run_source` and `python` start, from 1.
+    pub first_line: usize,
+    pub kind: CodeKind,
+    /// The first cell magic, such as `time` or `bash`.
+    pub cell_magic: Option<String>,
+    /// Names bound by a cell magic itself: `%%capture v`, `%%bash --out v`.
+    pub binds: Vec<String>,
+    /// Names read by a cell magic itself: `%%bash -s {x}`.
+    pub reads: Vec<String>,
+    /// What the body binds does not survive (`%%timeit`).
+    pub scratch: bool,
+    /// Whether running it takes IPython and not only Python.
+    pub needs_ipython: bool,
+    /// Requirements of `%pip install` lines, as written there.
+    pub requirements: Vec<String>,
+    /// Lines of the cell, from 1, that control pipelines and were blanked.
+    pub control_lines: Vec<usize>,
+    /// Lines of the cell, from 1, whose code in `python` is the operand of a line magic.
+    pub operand_lines: Vec<usize>,
+    /// By line of `python`, from 1: what to add to a column to have the column in the cell.
+    pub(crate) shifts: BTreeMap<usize, isize>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CodeKind {
+    /// Python, perhaps in the body of `%%time` and the like.
+    Python,
+    /// The body of a cell magic that we cannot see into.
+    Opaque { magic: String },
+    /// `%%html` and the like: shows something, touches nothing.
+    Display,
+    /// `%%writefile PATH`.
+    WriteFile { path: String, append: bool },
+}
+
+impl CellCode {
+    /// Whether nothing is left to execute.
+    pub fn is_empty(&self) -> bool {
+        self.run_source.trim().is_empty()
+    }
+
+    pub(crate) fn shift(&self, line: usize) -> isize {
+        self.shifts.get(&line).copied().unwrap_or(0)
+    }
+}

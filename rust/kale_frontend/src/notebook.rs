@@ -1,0 +1,183 @@
+//! The notebook as a document: a lossless JSON value under a typed view of what the compiler needs.
+//!
+//! The document is kept whole, so that whoever writes it back changes nothing that it was not asked to change. The
+//! view tolerates what Jupyter tolerates (missing metadata, sources as a string or a list, unknown keys) and refuses
+//! only what no reader could make sense of.
+
+mod lenient;
+
+use std::collections::BTreeSet;
+
+use kale_model::{CellIndex, Code, Diagnostic, PythonVersion};
+use serde_json::{Map, Value};
+
+#[derive(Clone, Debug)]
+pub struct Notebook {
+    document: Value,
+    pub cells: Vec<Cell>,
+    /// Name of the kernelspec.
+    pub kernel: Option<String>,
+    /// Version of the Python that last ran the notebook.
+    pub python: Option<PythonVersion>,
+    /// The notebook's own metadata; an empty object where it has none.
+    pub metadata: Value,
+}
+
+#[derive(Clone, Debug)]
+pub struct Cell {
+    pub index: CellIndex,
+    /// nbformat's cell id; derived from index and source where the notebook has none or repeats one.
+    pub id: String,
+    pub kind: CellKind,
+    /// Line breaks as in the file.
+    pub source: String,
+    pub tags: Vec<String>,
+    pub metadata: Value,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CellKind {
+    Code,
+    Markdown,
+    /// Raw cells, and cells of a kind that we do not know.
+    Raw,
+}
+
+impl Notebook {
+    /// Reads the text of an `.ipynb` file, nbformat 4.
+    pub fn read(text: &str) -> Result<Notebook, Diagnostic> {
+        let document = lenient::parse(text).map_err(not_json)?;
+        let root = document.as_object().ok_or_else(|| not_a_notebook("its top level is not an object"))?;
+        check_format(root)?;
+        let cells = root.get("cells").and_then(Value::as_array).ok_or_else(|| not_a_notebook("it has no `cells`"))?;
+        let metadata = object_or_empty(root.get("metadata"));
+        check_language(&metadata)?;
+        Ok(Notebook {
+            cells: typed_cells(cells),
+            kernel: text_at(&metadata, &["kernelspec", "name"]).map(str::to_owned),
+            python: python_version(&metadata),
+            metadata,
+            document,
+        })
+    }
+
+    /// The whole file, unknown keys and outputs included.
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+}
+
+fn not_json(error: serde_json::Error) -> Diagnostic {
+    Diagnostic::new(
+        Code::NotANotebook,
+        format!("the file is not JSON: {error}"),
+        "check that the path is the notebook you meant, or open it in JupyterLab and save it again",
+    )
+}
+
+fn not_a_notebook(cause: &str) -> Diagnostic {
+    Diagnostic::new(
+        Code::NotANotebook,
+        format!("the file is JSON but not a Jupyter notebook: {cause}"),
+        "check that the path is the notebook you meant",
+    )
+}
+
+fn check_format(root: &Map<String, Value>) -> Result<(), Diagnostic> {
+    let declared = root.get("nbformat").and_then(Value::as_f64);
+    // nbformat 1-3 had `worksheets` around the cells (3) or no such structure at all.
+    let major = declared.unwrap_or(if root.contains_key("worksheets") { 3.0 } else { 4.0 });
+    if major < 4.0 {
+        return Err(Diagnostic::new(
+            Code::OldNotebookFormat,
+            format!("the notebook is in nbformat {major}; kale_rs reads nbformat 4"),
+            "upgrade it once with `jupyter nbconvert --to notebook --nbformat 4 --inplace NOTEBOOK`, or open it in \
+             JupyterLab and save it",
+        ));
+    }
+    if major >= 5.0 {
+        return Err(not_a_notebook(&format!("it is in nbformat {major}, and kale_rs reads nbformat 4")));
+    }
+    Ok(())
+}
+
+fn check_language(metadata: &Value) -> Result<(), Diagnostic> {
+    let declared = [&["kernelspec", "language"], &["language_info", "name"]];
+    let languages: Vec<&str> = declared.iter().filter_map(|path| text_at(metadata, *path)).collect();
+    let is_python = |language: &&str| language.to_ascii_lowercase().contains("python");
+    if let (Some(language), None) = (languages.first(), languages.iter().find(|l| is_python(l))) {
+        return Err(Diagnostic::new(
+            Code::NotPython,
+            format!("the notebook's kernel language is `{language}`, and kale_rs compiles Python"),
+            "choose a Python kernel for the notebook in JupyterLab and save it",
+        ));
+    }
+    match python_version(metadata) {
+        Some(PythonVersion { major: 0..3, .. }) => Err(Diagnostic::new(
+            Code::NotPython,
+            "the notebook was last run with Python 2, and kale_rs compiles Python 3",
+            "choose a Python 3 kernel for the notebook in JupyterLab, port the code, and save it",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn python_version(metadata: &Value) -> Option<PythonVersion> {
+    let mut parts = text_at(metadata, &["language_info", "version"])?.split('.');
+    let major = parts.next()?.parse().ok()?;
+    let minor = parts.next().unwrap_or("0");
+    let digits = minor.find(|c: char| !c.is_ascii_digit()).unwrap_or(minor.len());
+    Some(PythonVersion { major, minor: minor[..digits].parse().ok()? })
+}
+
+fn text_at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
+    path.iter().try_fold(value, |value, key| value.get(key)).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+fn object_or_empty(value: Option<&Value>) -> Value {
+    value.filter(|v| v.is_object()).cloned().unwrap_or_else(|| Value::Object(Map::new()))
+}
+
+fn typed_cells(cells: &[Value]) -> Vec<Cell> {
+    let mut seen = BTreeSet::new();
+    let mut typed = Vec::with_capacity(cells.len());
+    for (index, cell) in cells.iter().enumerate() {
+        let source = joined_source(cell.get("source"));
+        let own_id = cell.get("id").and_then(Value::as_str).filter(|id| !id.is_empty() && !seen.contains(*id));
+        let id = own_id.map_or_else(|| derived_id(index, &source), str::to_owned);
+        seen.insert(id.clone());
+        let metadata = object_or_empty(cell.get("metadata"));
+        typed.push(Cell {
+            index: CellIndex(index),
+            id,
+            kind: match cell.get("cell_type").and_then(Value::as_str) {
+                Some("code") => CellKind::Code,
+                Some("markdown") => CellKind::Markdown,
+                _ => CellKind::Raw,
+            },
+            source,
+            tags: tags(&metadata),
+            metadata,
+        });
+    }
+    typed
+}
+
+fn joined_source(source: Option<&Value>) -> String {
+    match source {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(lines)) => lines.iter().filter_map(Value::as_str).collect(),
+        _ => String::new(),
+    }
+}
+
+fn tags(metadata: &Value) -> Vec<String> {
+    let listed = metadata.get("tags").and_then(Value::as_array);
+    listed.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// An id that stays the same as long as the cell keeps its place and text.
+fn derived_id(index: usize, source: &str) -> String {
+    let hash = blake3::hash(format!("{index}\n{source}").as_bytes());
+    format!("cell-{index}-{}", &hash.to_hex()[..8])
+}
