@@ -1,0 +1,323 @@
+"""The authority: a notebook run from top to bottom by plain CPython, as "Restart kernel and run all" would.
+
+A warm process forks once per notebook, so a run costs a few milliseconds. The child executes every cell in a fresh
+`__main__` and records, per cell, what was printed and displayed; it also describes values (see `structure`) after the
+cells where a pipeline stored them, and reads the pipeline's stored values in the same `__main__`, because there the
+notebook's own classes exist.
+
+    with LinearExecutor() as executor:
+        run = executor.run(notebook, directory, parameters={"a": 5})
+        run.cells[3].stdout, run.cells[3].displayed, run.error
+
+IPython is used for a notebook only if a cell of it is not plain Python.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import builtins
+import importlib
+import inspect
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import types
+from dataclasses import dataclass, field
+from pathlib import Path
+
+if __name__ == "__main__":
+    from stored_values import load
+    from structure import describe
+
+#: Imported before the fork: importing is all the warm process ever does, so its children are as good as fresh ones.
+WARM = ("numpy", "pandas", "IPython.core.interactiveshell")
+PARAMETER_TAGS = {"pipeline-parameters", "parameters"}
+
+
+@dataclass
+class CellRecord:
+    stdout: str = ""
+    #: Texts that the displayed value may have: `repr`, and IPython's pretty form. Empty when nothing is displayed.
+    displayed: list[str] = field(default_factory=list)
+
+
+@dataclass
+class LinearRun:
+    cells: dict[int, CellRecord]
+    #: `[cell, exception type, message]` of the exception that stopped the notebook.
+    error: list | None
+    #: Cell to name to description, for the names asked for; absent when the name is not bound there.
+    values: dict[int, dict[str, str]]
+    #: Per stored artifact, name to description of what the pipeline stored.
+    stored: dict[str, dict[str, str]]
+
+
+class LinearExecutor:
+    """The warm process."""
+
+    def __init__(self):
+        environment = {**os.environ, "PYTHONHASHSEED": "0", "MPLBACKEND": "agg"}
+        self.process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+
+    def run(self, notebook: dict, directory: Path, parameters=None, watch=None, artifacts=None) -> LinearRun:
+        """Runs a notebook in `directory`.
+
+        `watch` is cell index to names described after it; `artifacts` are rows `{"key", "path", "kind"}` of stored
+        values to be described as well.
+        """
+        with tempfile.TemporaryDirectory() as scratch:
+            request = {
+                "cells": python_cells(notebook),
+                "directory": str(directory),
+                "parameters": parameters or {},
+                "watch": {str(cell): names for cell, names in (watch or {}).items()},
+                "artifacts": artifacts or [],
+                "result": os.path.join(scratch, "result.json"),
+            }
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+            status = self.process.stdout.readline().strip()
+            if status != "0":
+                raise RuntimeError(f"the linear run ended with status {status or 'none'}")
+            return read_result(json.loads(Path(request["result"]).read_text(encoding="utf-8")))
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=10)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def read_result(data: dict) -> LinearRun:
+    return LinearRun(
+        cells={int(index): CellRecord(**record) for index, record in data["cells"].items()},
+        error=data["error"],
+        values={int(index): names for index, names in data["values"].items()},
+        stored=data["stored"],
+    )
+
+
+def python_cells(notebook: dict) -> list[dict]:
+    """The code cells that a pipeline has, too: those with the tag `skip` are left out."""
+    rows = []
+    for index, cell in enumerate(notebook["cells"]):
+        tags = set(cell.get("metadata", {}).get("tags", []))
+        source = "".join(cell["source"])
+        words, source = pipeline_magic(source)
+        if cell["cell_type"] != "code" or "skip" in tags or words[:1] == ["skip"]:
+            continue
+        is_parameters = bool(tags & PARAMETER_TAGS) or words[:1] == ["parameters"]
+        rows.append({"index": index, "source": source, "parameters": is_parameters})
+    return rows
+
+
+def pipeline_magic(source: str) -> tuple[list[str], str]:
+    """A `%%pipeline` line says something to the compiler and nothing to the kernel."""
+    first, newline, rest = source.partition("\n")
+    if not first.startswith("%%pipeline"):
+        return [], without_control_lines(source)
+    return first.split()[1:], without_control_lines(newline + rest)
+
+
+def without_control_lines(source: str) -> str:
+    lines = source.split("\n")
+    return "\n".join("" if line.startswith("%pipeline") else line for line in lines)
+
+
+def serve() -> None:
+    """Reads one request per line, runs each in a child, answers with the child's exit status."""
+    for module in WARM:
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            continue
+    answers = os.fdopen(os.dup(1), "w")
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            answer_in_child(json.loads(line))
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), file=answers, flush=True)
+
+
+def answer_in_child(request: dict) -> None:
+    status = 1
+    try:
+        os.chdir(request["directory"])
+        sys.path[0] = request["directory"]
+        result = Child(request).run()
+        Path(request["result"]).write_text(json.dumps(result), encoding="utf-8")
+        status = 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+class Child:
+    def __init__(self, request: dict):
+        self.request = request
+        self.module = types.ModuleType("__main__")
+        self.module.__dict__["__builtins__"] = builtins
+        sys.modules["__main__"] = self.module
+        self.namespace = self.module.__dict__
+        self.capture = tempfile.TemporaryFile()
+        os.dup2(self.capture.fileno(), 1)
+        self.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self.loop)
+        self.cells: dict[int, dict] = {}
+        self.values: dict[int, dict] = {}
+        self.shell = None
+        self.displayed: list[str] = []
+        if any(not is_plain_python(cell["source"]) for cell in request["cells"]):
+            self.shell = make_shell(self)
+
+    def run(self) -> dict:
+        error = None
+        for cell in self.request["cells"]:
+            failure = self.run_cell(cell)
+            self.watch(cell["index"])
+            if failure is not None:
+                error = [cell["index"], type(failure).__name__, str(failure)]
+                break
+        return {"cells": self.cells, "error": error, "values": self.values, "stored": self.stored()}
+
+    def run_cell(self, cell: dict) -> BaseException | None:
+        self.displayed = []
+        start = self.capture.seek(0, os.SEEK_END)
+        failure = None
+        try:
+            overrides = self.request["parameters"] if cell["parameters"] else {}
+            self.execute(cell["source"], cell["index"], overrides)
+        except (Exception, SystemExit, KeyboardInterrupt) as raised:
+            failure = raised
+        sys.stdout.flush()
+        self.capture.seek(start)
+        text = self.capture.read().decode("utf-8", "replace")
+        self.cells[cell["index"]] = {"stdout": text, "displayed": self.displayed}
+        return failure
+
+    def execute(self, source: str, index: int, overrides: dict) -> None:
+        if self.shell is not None:
+            self.execute_in_shell(source, overrides)
+            return
+        tree = override(ast.parse(source), overrides)
+        last = tree.body.pop() if ends_with_expression(tree, source) else None
+        name = f"<cell {index}>"
+        if tree.body:
+            self.evaluate(compile(tree, name, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True))
+        if last is not None:
+            shown = ast.Expression(last.value)
+            self.display(self.evaluate(compile(shown, name, "eval", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)))
+
+    def evaluate(self, code):
+        value = eval(code, self.namespace)
+        return self.loop.run_until_complete(value) if inspect.iscoroutine(value) and is_coroutine(code) else value
+
+    def execute_in_shell(self, source: str, overrides: dict) -> None:
+        if overrides:
+            source = ast.unparse(override(ast.parse(source), overrides))
+        outcome = self.loop.run_until_complete(
+            self.shell.run_cell_async(source, store_history=False, transformed_cell=self.shell.transform_cell(source))
+        )
+        if outcome.error_before_exec or outcome.error_in_exec:
+            raise outcome.error_before_exec or outcome.error_in_exec
+
+    def display(self, value) -> None:
+        if value is None:
+            return
+        self.displayed = [repr(value)]
+        try:
+            from IPython.lib.pretty import pretty
+        except ImportError:
+            return
+        self.displayed.append(pretty(value))
+
+    def watch(self, index: int) -> None:
+        seen: dict = {}
+        names = self.request["watch"].get(str(index), [])
+        self.values[index] = {
+            name: describe(self.namespace[name], seen) for name in names if name in self.namespace
+        }
+
+    def stored(self) -> dict:
+        """What the pipeline stored, described in the world of the notebook's own classes."""
+        described = {}
+        for artifact in self.request["artifacts"]:
+            seen: dict = {}
+            values = load(artifact)
+            described[artifact["key"]] = {name: describe(values[name], seen) for name in sorted(values)}
+        return described
+
+
+def is_coroutine(code) -> bool:
+    return bool(code.co_flags & inspect.CO_COROUTINE)
+
+
+def is_plain_python(source: str) -> bool:
+    try:
+        compile(source, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def make_shell(child: Child):
+    from IPython.core.displayhook import DisplayHook
+    from IPython.core.history import HistoryManager
+    from IPython.core.interactiveshell import InteractiveShell
+
+    class Recorder(DisplayHook):
+        """Displays into the record of the cell instead of onto a terminal."""
+
+        def __call__(self, result=None):
+            if not self.quiet():
+                child.display(result)
+
+    HistoryManager.enabled = False
+    InteractiveShell.displayhook_class = Recorder
+    InteractiveShell.showtraceback = lambda *_, **__: None
+    InteractiveShell.showsyntaxerror = lambda *_, **__: None
+    InteractiveShell.enable_gui = lambda *_, **__: None
+    return InteractiveShell.instance(user_module=child.module, user_ns=child.namespace)
+
+
+def ends_with_expression(tree: ast.Module, source: str) -> bool:
+    """IPython displays a trailing expression, unless a semicolon ends it."""
+    if not tree.body or not isinstance(tree.body[-1], ast.Expr):
+        return False
+    last = tree.body[-1]
+    lines = source.encode("utf-8").splitlines()
+    rest = lines[last.end_lineno - 1][last.end_col_offset :] if lines else b""
+    return not rest.lstrip().startswith(b";")
+
+
+def override(tree: ast.Module, overrides: dict) -> ast.Module:
+    """Puts the run's values in place of the literals; what else the cell does then follows from them."""
+    for statement in tree.body:
+        target = assigned_name(statement)
+        if target in overrides:
+            statement.value = ast.copy_location(ast.parse(repr(overrides[target]), mode="eval").body, statement.value)
+    return ast.fix_missing_locations(tree)
+
+
+def assigned_name(statement: ast.stmt) -> str | None:
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], ast.Name):
+        return statement.targets[0].id
+    if isinstance(statement, ast.AnnAssign) and statement.value is not None and isinstance(statement.target, ast.Name):
+        return statement.target.id
+    return None
+
+
+if __name__ == "__main__":
+    serve()
