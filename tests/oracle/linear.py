@@ -14,6 +14,8 @@ IPython is used for a notebook only if a cell of it is not plain Python.
 
 from __future__ import annotations
 
+import __future__
+
 import ast
 import asyncio
 import builtins
@@ -21,6 +23,7 @@ import importlib
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -34,6 +37,7 @@ if __name__ == "__main__":
 
 #: Imported before the fork: importing is all the warm process ever does, so its children are as good as fresh ones.
 WARM = ("numpy", "pandas", "IPython.core.interactiveshell")
+FUTURE_FLAGS = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names})
 PARAMETER_TAGS = {"pipeline-parameters", "parameters"}
 
 
@@ -42,6 +46,11 @@ class CellRecord:
     stdout: str = ""
     #: Texts that the displayed value may have: `repr`, and IPython's pretty form. Empty when nothing is displayed.
     displayed: list[str] = field(default_factory=list)
+
+
+def comparable(stdout: str) -> str:
+    """Printed text without what no two runs share: the times that `%time` prints."""
+    return re.sub(r"^(CPU times|Wall time): .*$", r"\1", stdout, flags=re.M)
 
 
 @dataclass
@@ -179,6 +188,8 @@ class Child:
         self.values: dict[int, dict] = {}
         self.shell = None
         self.displayed: list[str] = []
+        # What a cell imports from `__future__` holds for the cells after it, as in IPython.
+        self.flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         if any(not is_plain_python(cell["source"]) for cell in request["cells"]):
             self.shell = make_shell(self)
 
@@ -213,14 +224,14 @@ class Child:
             return
         tree = override(ast.parse(source), overrides)
         last = tree.body.pop() if ends_with_expression(tree, source) else None
-        name = f"<cell {index}>"
         if tree.body:
-            self.evaluate(compile(tree, name, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True))
+            self.evaluate(tree, index, "exec")
         if last is not None:
-            shown = ast.Expression(last.value)
-            self.display(self.evaluate(compile(shown, name, "eval", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)))
+            self.display(self.evaluate(ast.Expression(last.value), index, "eval"))
 
-    def evaluate(self, code):
+    def evaluate(self, tree: ast.AST, index: int, mode: str):
+        code = compile(tree, f"<cell {index}>", mode, self.flags, dont_inherit=True)
+        self.flags |= code.co_flags & FUTURE_FLAGS
         value = eval(code, self.namespace)
         return self.loop.run_until_complete(value) if inspect.iscoroutine(value) and is_coroutine(code) else value
 
