@@ -58,10 +58,12 @@ class LinearRun:
     cells: dict[int, CellRecord]
     #: `[cell, exception type, message]` of the exception that stopped the notebook.
     error: list | None
-    #: Cell to name to description, for the names asked for; absent when the name is not bound there.
-    values: dict[int, dict[str, str]]
-    #: Per stored artifact, name to description of what the pipeline stored.
+    #: Cell to artifact key to name to description; a name that is not bound there is absent.
+    values: dict[int, dict[str, dict[str, str]]]
+    #: Artifact key to name to description of what the pipeline stored.
     stored: dict[str, dict[str, str]]
+    #: The global variables that are numbers, at the end.
+    numbers: dict[str, float]
 
 
 class LinearExecutor:
@@ -73,19 +75,18 @@ class LinearExecutor:
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
 
-    def run(self, notebook: dict, directory: Path, parameters=None, watch=None, artifacts=None) -> LinearRun:
+    def run(self, notebook: dict, directory: Path, parameters=None, artifacts=()) -> LinearRun:
         """Runs a notebook in `directory`.
 
-        `watch` is cell index to names described after it; `artifacts` are rows `{"key", "path", "kind"}` of stored
-        values to be described as well.
+        `artifacts` are rows `{"key", "kind", "names", "cells", "path"}`: the names are described after each of the
+        cells, and what is stored at the path is described at the end.
         """
         with tempfile.TemporaryDirectory() as scratch:
             request = {
                 "cells": python_cells(notebook),
                 "directory": str(directory),
                 "parameters": parameters or {},
-                "watch": {str(cell): names for cell, names in (watch or {}).items()},
-                "artifacts": artifacts or [],
+                "artifacts": list(artifacts),
                 "result": os.path.join(scratch, "result.json"),
             }
             self.process.stdin.write(json.dumps(request) + "\n")
@@ -112,6 +113,7 @@ def read_result(data: dict) -> LinearRun:
         error=data["error"],
         values={int(index): names for index, names in data["values"].items()},
         stored=data["stored"],
+        numbers=data["numbers"],
     )
 
 
@@ -184,6 +186,7 @@ class Child:
         os.dup2(self.capture.fileno(), 1)
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
+        self.artifacts = request["artifacts"]
         self.cells: dict[int, dict] = {}
         self.values: dict[int, dict] = {}
         self.shell = None
@@ -201,7 +204,13 @@ class Child:
             if failure is not None:
                 error = [cell["index"], type(failure).__name__, str(failure)]
                 break
-        return {"cells": self.cells, "error": error, "values": self.values, "stored": self.stored()}
+        return {
+            "cells": self.cells,
+            "error": error,
+            "values": self.values,
+            "numbers": {name: value for name, value in map(number, self.namespace.items()) if value is not None},
+            "stored": {artifact["key"]: self.describe_names(artifact, load(artifact)) for artifact in self.artifacts},
+        }
 
     def run_cell(self, cell: dict) -> BaseException | None:
         self.displayed = []
@@ -255,20 +264,24 @@ class Child:
         self.displayed.append(pretty(value))
 
     def watch(self, index: int) -> None:
-        seen: dict = {}
-        names = self.request["watch"].get(str(index), [])
         self.values[index] = {
-            name: describe(self.namespace[name], seen) for name in names if name in self.namespace
+            artifact["key"]: self.describe_names(artifact, self.namespace)
+            for artifact in self.artifacts
+            if index in artifact["cells"]
         }
 
-    def stored(self) -> dict:
-        """What the pipeline stored, described in the world of the notebook's own classes."""
-        described = {}
-        for artifact in self.request["artifacts"]:
-            seen: dict = {}
-            values = load(artifact)
-            described[artifact["key"]] = {name: describe(values[name], seen) for name in sorted(values)}
-        return described
+    def describe_names(self, artifact: dict, values: dict) -> dict[str, str]:
+        """What an artifact's names share is described once, in the order of its names."""
+        seen: dict = {}
+        return {name: describe(values[name], seen) for name in artifact["names"] if name in values}
+
+
+def number(item: tuple[str, object]) -> tuple[str, float | None]:
+    name, value = item
+    try:
+        return name, float(value) if hasattr(value, "__float__") else None
+    except (TypeError, ValueError):
+        return name, None
 
 
 def is_coroutine(code) -> bool:
