@@ -1,0 +1,33 @@
+"""What runs inside every step of a pipeline: pure standard library, Python 3.10 and newer.
+
+One core, `step.py`, and two ways in.
+
+In a container
+--------------
+`step.py` travels in the step's command line. The command and its arguments are
+
+    python3 -c "$BOOTSTRAP" '{{$}}' '$PLAN'
+
+where PLAN is base64(zlib level 9(StepPlan as compact JSON)), KFP puts its ExecutorInput in place of `{{$}}`, and
+BOOTSTRAP is these five lines (the first makes KFP's official local runner accept the command):
+
+    # kfp.dsl.executor_main
+    import base64,sys,types,zlib
+    m=sys.modules["kale_runtime_step"]=types.ModuleType("kale_runtime_step")
+    exec(zlib.decompress(base64.b64decode("$RUNTIME")),m.__dict__)
+    m.start(*sys.argv[1:])
+
+RUNTIME is base64(zlib level 9(the shortened text of `step.py`)), at most 8,000 characters. To shorten, go line by
+line: drop blank lines, lines that start with `#`, and docstrings (from a line that starts with three double quotes to
+the line that ends with them); and indent by one space instead of four. `step.py` has no other
+triple-quoted text, so this is the same program; `tests/runtime/test_embedded.py` holds the rule and the limit.
+
+The plan's packages are installed with pip unless all are there at their versions or `KALE_INSTALL=0`. A step that
+fails says why on standard error and exits with 1.
+
+On this machine
+---------------
+The engine runs `PYTHON .../kale_runtime REQUEST.json`; `local.py` describes request, result and events. That way also
+captures output per cell (`capture.py`), rich displays and figures (`shell.py`), and notes what the step touched
+(`audit.py`).
+"""
