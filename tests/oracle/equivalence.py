@@ -20,8 +20,7 @@ def differences(run: ProductRun, linear: LinearRun) -> list[str]:
 
 def run_linear(executor: LinearExecutor, notebook: dict, directory: Path, parameters: dict, run: ProductRun):
     """The linear run, with every stored value described at the cells of the step that stored it."""
-    values = [artifact for artifact in run.artifacts if artifact["kind"] in ("value", "callable")]
-    return executor.run(notebook, directory, parameters, values)
+    return executor.run(notebook, directory, parameters, run.artifacts)
 
 
 def status_differences(run: ProductRun, linear: LinearRun) -> list[str]:

@@ -37,7 +37,7 @@ def run_with_nbclient(notebook: dict, directory: Path, parameters: dict) -> dict
         nbformat.from_dict(wanted), kernel_name="python3", resources={"metadata": {"path": str(directory)}}
     )
     executed = client.execute()
-    return {row["index"]: cell["outputs"] for row, cell in zip(rows, executed["cells"])}
+    return {row["index"]: cell["outputs"] for row, cell in zip(rows, executed["cells"], strict=True)}
 
 
 def source_of(row: dict, parameters: dict) -> str:

@@ -13,7 +13,6 @@ IPython is used for a notebook only if a cell of it is not plain Python.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast
@@ -32,7 +31,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 if __name__ == "__main__":
-    from stored_values import load
+    import stored_values
     from structure import describe
 
 #: Imported before the fork: importing is all the warm process ever does, so its children are as good as fresh ones.
@@ -182,7 +181,8 @@ class Child:
         self.module.__dict__["__builtins__"] = builtins
         sys.modules["__main__"] = self.module
         self.namespace = self.module.__dict__
-        self.capture = tempfile.TemporaryFile()
+        # Open as long as the child lives.
+        self.capture = tempfile.TemporaryFile()  # noqa: SIM115
         os.dup2(self.capture.fileno(), 1)
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
@@ -204,12 +204,13 @@ class Child:
             if failure is not None:
                 error = [cell["index"], type(failure).__name__, str(failure)]
                 break
+        numbers = {name: number(value) for name, value in self.namespace.items()}
         return {
             "cells": self.cells,
             "error": error,
             "values": self.values,
-            "numbers": {name: value for name, value in map(number, self.namespace.items()) if value is not None},
-            "stored": {artifact["key"]: self.describe_names(artifact, load(artifact)) for artifact in self.artifacts},
+            "numbers": {name: value for name, value in numbers.items() if value is not None},
+            "stored": {row["key"]: describe_names(row, stored_values.stored(row)) for row in self.artifacts},
         }
 
     def run_cell(self, cell: dict) -> BaseException | None:
@@ -265,23 +266,23 @@ class Child:
 
     def watch(self, index: int) -> None:
         self.values[index] = {
-            artifact["key"]: self.describe_names(artifact, self.namespace)
+            artifact["key"]: describe_names(artifact, stored_values.live(artifact, self.namespace))
             for artifact in self.artifacts
             if index in artifact["cells"]
         }
 
-    def describe_names(self, artifact: dict, values: dict) -> dict[str, str]:
-        """What an artifact's names share is described once, in the order of its names."""
-        seen: dict = {}
-        return {name: describe(values[name], seen) for name in artifact["names"] if name in values}
+
+def describe_names(artifact: dict, values: dict) -> dict[str, str]:
+    """What an artifact's names share is described once, in the order of its names."""
+    seen: dict = {}
+    return {name: describe(values[name], seen) for name in artifact["names"] if name in values}
 
 
-def number(item: tuple[str, object]) -> tuple[str, float | None]:
-    name, value = item
+def number(value) -> float | None:
     try:
-        return name, float(value) if hasattr(value, "__float__") else None
+        return float(value) if hasattr(value, "__float__") else None
     except (TypeError, ValueError):
-        return name, None
+        return None
 
 
 def is_coroutine(code) -> bool:

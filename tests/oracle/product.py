@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from .stored_values import names
+
 COMMAND = Path(sys.executable).with_name("kale-rs")
 
 
@@ -87,5 +89,8 @@ def artifact_rows(home: Path, pipeline: dict, digests: dict[str, str]) -> list[d
             continue
         cells = [cell["index"] for cell in pipeline["steps"][artifact["producer"]]["cells"]]
         path = str(home / "blobs" / digest[:2] / digest)
-        rows.append({key: artifact[key] for key in ("key", "kind", "names")} | {"cells": cells, "path": path})
+        described = names(artifact["kind"], artifact["names"])
+        rows.append(
+            {"key": artifact["key"], "kind": artifact["kind"], "names": described, "cells": cells, "path": path}
+        )
     return rows

@@ -109,7 +109,7 @@ def cases_of(path: Path) -> list[Case]:
     ends = [start for start, _ in starts[1:]] + [len(text)]
     return [
         read_case(path, title, text[start:end], text.count("\n", 0, start) + 1)
-        for (start, title), end in zip(starts, ends)
+        for (start, title), end in zip(starts, ends, strict=True)
     ]
 
 

@@ -1,8 +1,60 @@
-"""Reads what a pipeline stored for an artifact, in the process (and `__main__`) of the linear run."""
+"""The two sides of a comparison, in the process (and `__main__`) of the linear run: what a pipeline stored for an
+artifact, and what the notebook has there.
+
+Both are a dict from name to value: variables by their names, the state of a random generator as `state`, a file or
+directory as `content`.
+"""
 
 from __future__ import annotations
 
+import importlib
+import tarfile
+from pathlib import Path
 
-def load(artifact: dict) -> dict:
-    """The values of an artifact `{"key", "path", "kind"}` by name."""
-    return {}
+STATES = {
+    "random": ("random", "getstate"),
+    "numpy": ("numpy.random", "get_state"),
+    "torch": ("torch", "get_rng_state"),
+}
+
+
+def names(kind: str | dict, variables: list[str]) -> list[str]:
+    """`kind` is as the store writes it: `value`, `callable`, `{"rng": "numpy"}`, `{"file": path}`."""
+    if isinstance(kind, str):
+        return variables
+    return ["state"] if "rng" in kind else ["content"]
+
+
+def stored(artifact: dict) -> dict:
+    kind, path = artifact["kind"], Path(artifact["path"])
+    if isinstance(kind, dict) and "file" in kind:
+        return {"content": stored_content(path)}
+    module = importlib.import_module("dill" if kind == "callable" else "pickle")
+    with path.open("rb") as file:
+        return module.load(file)
+
+
+def live(artifact: dict, namespace: dict) -> dict:
+    kind = artifact["kind"]
+    if isinstance(kind, str):
+        return namespace
+    if "file" in kind:
+        return {"content": content(Path(kind["file"]))}
+    module, function = STATES[kind["rng"]]
+    return {"state": getattr(importlib.import_module(module), function)()}
+
+
+def content(path: Path) -> list[tuple[str, bytes]]:
+    """A file is a directory of one file without a name."""
+    files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+    return [("" if each == path else each.relative_to(path).as_posix(), each.read_bytes()) for each in files]
+
+
+def stored_content(path: Path) -> list[tuple[str, bytes]]:
+    """A directory is stored as a tar that says so in its first header."""
+    with path.open("rb") as file:
+        if b" kale_rs=" not in file.read(1024):
+            return [("", path.read_bytes())]
+    with tarfile.open(path) as tar:
+        members = sorted((member for member in tar if member.isfile()), key=lambda member: member.name)
+        return [(member.name.removeprefix("./"), tar.extractfile(member).read()) for member in members]

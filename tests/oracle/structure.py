@@ -64,6 +64,8 @@ class Describer:
         return known if known else self.reduced(value, name)
 
     def function(self, value) -> str:
+        if value.__module__ != "__main__" and "<" not in value.__qualname__:
+            return f"function {value.__module__}.{value.__qualname__}"
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
         rest = [value.__defaults__, value.__kwdefaults__, cells, value.__dict__]
         return f"function {value.__qualname__} {self.code(value.__code__)} {self.text(rest)}"

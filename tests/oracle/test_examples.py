@@ -1,4 +1,4 @@
-"""The promise, on every example: what nbclient shows of the notebook, the pipeline's executed notebook shows as well."""
+"""The promise, on every example: what nbclient shows of the notebook, the pipeline's executed notebook shows too."""
 
 import json
 import shutil
