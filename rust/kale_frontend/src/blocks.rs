@@ -1,11 +1,20 @@
 //! From cells to blocks: which cells form a step, and which play another part.
+//!
+//! In a notebook with `step:` tags, an untagged cell joins the block before it, whatever that is; skipped cells are
+//! looked through. Untagged cells before the first tag form a step `setup`. Without `step:` tags the untagged cells
+//! stay single, and dataflow decides on the steps.
 
-use kale_model::{CellIndex, Diagnostic, PythonVersion, Span, StepConfig, StepName};
+mod headings;
+mod roles;
+mod steps;
 
-use crate::magics::CellCode;
-use crate::metadata::PipelineMetadata;
-use crate::notebook::Notebook;
-use crate::tag::StepTag;
+use kale_model::{CellIndex, Code, Diagnostic, PythonVersion, Span, StepConfig, StepName};
+
+use self::roles::Declared;
+use crate::magics::{CellCode, Reader};
+use crate::metadata::{self, PipelineMetadata};
+use crate::notebook::{Cell, CellKind, Notebook};
+use crate::tag::{StepTag, step_config};
 
 #[derive(Clone, Debug)]
 pub struct Blocks {
@@ -63,18 +72,126 @@ pub struct Heading {
 impl Blocks {
     /// What tags and defaults say about a step made of these cells.
     pub fn config_of<'a>(&self, cells: impl IntoIterator<Item = &'a BlockCell>) -> StepConfig {
-        let own = cells.into_iter().flat_map(|cell| &cell.config);
-        crate::tag::step_config(self.metadata.step_defaults.iter().chain(own))
+        let own: Vec<&StepTag> = cells.into_iter().flat_map(|cell| &cell.config).collect();
+        config(&self.metadata, own)
     }
 }
 
-pub fn blocks(_notebook: &Notebook, _version: PythonVersion) -> (Blocks, Vec<Diagnostic>) {
-    let blocks = Blocks {
-        cells: vec![],
-        steps: vec![],
-        tagged: false,
-        headings: vec![],
-        metadata: PipelineMetadata::default(),
+fn config<'a>(metadata: &'a PipelineMetadata, own: impl IntoIterator<Item = &'a StepTag>) -> StepConfig {
+    let no_caching = (metadata.enable_caching == Some(false)).then_some(&StepTag::Cache(false));
+    step_config(no_caching.into_iter().chain(&metadata.step_defaults).chain(own))
+}
+
+/// Reads the cells of a notebook: their magics, tags, and the blocks these form.
+pub fn blocks(notebook: &Notebook, version: PythonVersion) -> (Blocks, Vec<Diagnostic>) {
+    let (metadata, mut diagnostics) = metadata::read(&notebook.metadata);
+    let mut reader = Reader::new(version);
+    let code_cells = notebook.cells.iter().filter(|cell| cell.kind == CellKind::Code);
+    let marked: Vec<Marked> = code_cells.map(|cell| mark(cell, &mut reader, &mut diagnostics)).collect();
+    let tagged = marked.iter().any(|cell| matches!(cell.declared.role, Some(Role::Step(_))));
+    let placed = place(marked, tagged, &mut diagnostics);
+    let contributions: Vec<_> = placed.iter().map(Placed::contribution).collect();
+    let steps = steps::steps(&contributions, &metadata, &mut diagnostics);
+    let headings = headings::headings(&notebook.cells);
+    let blocks =
+        Blocks { cells: placed.into_iter().map(Placed::into_block).collect(), steps, tagged, headings, metadata };
+    diagnostics.extend(nothing_to_run(notebook, &blocks));
+    for diagnostic in &mut diagnostics {
+        diagnostic.cell_id = diagnostic.cell.map(|cell| notebook.cells[cell.0].id.clone());
+    }
+    (blocks, diagnostics)
+}
+
+/// A code cell with its own tags.
+struct Marked<'a> {
+    cell: &'a Cell,
+    code: CellCode,
+    declared: Declared,
+}
+
+/// A code cell with the part it plays.
+struct Placed<'a> {
+    marked: Marked<'a>,
+    role: Role,
+}
+
+impl Placed<'_> {
+    fn contribution(&self) -> steps::Contribution<'_> {
+        let Declared { prev, config, .. } = &self.marked.declared;
+        steps::Contribution { cell: self.marked.cell.index, role: &self.role, prev, config }
+    }
+
+    fn into_block(self) -> BlockCell {
+        let Marked { cell, code, declared } = self.marked;
+        let config = declared.config.into_iter().map(|(tag, _)| tag).collect();
+        BlockCell { index: cell.index, id: cell.id.clone(), code, role: self.role, config }
+    }
+}
+
+fn mark<'a>(cell: &'a Cell, reader: &mut Reader, diagnostics: &mut Vec<Diagnostic>) -> Marked<'a> {
+    let skipped = cell.tags.iter().any(|tag| tag.trim() == "skip");
+    let read = reader.read(cell.index, &cell.source, skipped);
+    let mut tags = roles::parse(&cell.tags, Span::of_cell(cell.index), diagnostics);
+    tags.extend(read.tags);
+    diagnostics.extend(read.diagnostics);
+    Marked { cell, code: read.code, declared: roles::declared(&tags, diagnostics) }
+}
+
+/// Gives every cell its role by its place; cells that neither hold code nor name a step are left out.
+fn place<'a>(marked: Vec<Marked<'a>>, tagged: bool, diagnostics: &mut Vec<Diagnostic>) -> Vec<Placed<'a>> {
+    let setup = setup_name(&marked);
+    let mut current: Option<Role> = None;
+    let mut placed = vec![];
+    for mut cell in marked {
+        let own = cell.declared.role.take();
+        if let Some(role) = own.as_ref().filter(|role| **role != Role::Skip) {
+            current = Some(role.clone());
+        }
+        let names_a_step = matches!(own, Some(Role::Step(_)));
+        if cell.code.is_empty() && !names_a_step {
+            continue;
+        }
+        let role = match own {
+            Some(role) => role,
+            None if !tagged => Role::Untagged,
+            None => current
+                .get_or_insert_with(|| {
+                    diagnostics.push(setup_step(&setup, cell.cell.index));
+                    Role::Step(setup.clone())
+                })
+                .clone(),
+        };
+        placed.push(Placed { marked: cell, role });
+    }
+    placed
+}
+
+/// `setup`, or `setup_2` and so on where a tag already names a step so.
+fn setup_name(marked: &[Marked]) -> StepName {
+    let is_taken = |name: &StepName| marked.iter().any(|cell| cell.declared.role == Some(Role::Step(name.clone())));
+    let candidates = std::iter::once("setup".to_owned()).chain((2..).map(|n| format!("setup_{n}")));
+    let mut names = candidates.filter_map(|name| name.parse::<StepName>().ok());
+    names.find(|name| !is_taken(name)).expect("a notebook has finitely many steps")
+}
+
+fn setup_step(name: &StepName, cell: CellIndex) -> Diagnostic {
+    let message = format!("the cells before the first tag form a step of their own, `{name}`");
+    let help = "tag them `imports`, `functions`, `skip`, or `step:NAME` to say otherwise";
+    Diagnostic::new(Code::SetupStep, message, help).at(Span::of_cell(cell))
+}
+
+fn nothing_to_run(notebook: &Notebook, blocks: &Blocks) -> Option<Diagnostic> {
+    if blocks.cells.iter().any(|cell| cell.role != Role::Skip && !cell.code.is_empty()) {
+        return None;
+    }
+    let message = if notebook.cells.is_empty() {
+        "the notebook is empty"
+    } else if blocks.cells.iter().any(|cell| cell.role == Role::Skip) {
+        "every code cell is tagged `skip`"
+    } else if notebook.cells.iter().any(|cell| cell.kind == CellKind::Code && !cell.source.trim().is_empty()) {
+        "no code is left without the lines that control pipelines or install packages"
+    } else {
+        "the notebook has no code"
     };
-    (blocks, vec![])
+    Some(Diagnostic::new(Code::NoCode, message, "write the code that the pipeline is to run, and save the notebook"))
 }

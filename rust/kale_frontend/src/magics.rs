@@ -1,6 +1,23 @@
 //! IPython's cell syntax, from a cell's text to what the parser reads and what the runtime executes.
 
-use std::collections::BTreeMap;
+mod automagic;
+mod cell_magic;
+mod control;
+mod draft;
+mod line_magic;
+mod lines;
+mod options;
+mod pip;
+mod pipeline;
+mod scan;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kale_model::{CellIndex, Diagnostic, PythonVersion, Span};
+
+use self::draft::Draft;
+use crate::python::parse::parse;
+use crate::tag::Tag;
 
 /// A code cell, taken apart.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,5 +70,57 @@ impl CellCode {
 
     pub(crate) fn shift(&self, line: usize) -> isize {
         self.shifts.get(&line).copied().unwrap_or(0)
+    }
+}
+
+/// A code cell with what its magics say beside the code.
+pub(crate) struct ReadCell {
+    pub code: CellCode,
+    /// Tags of a `%%pipeline` line, each with its place.
+    pub tags: Vec<(Tag, Span)>,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads a notebook's code cells in order: what a cell means can depend on names that earlier cells bind.
+pub(crate) struct Reader {
+    version: PythonVersion,
+    /// Names of line magics that earlier cells use as variables, which hides the magic from automagic.
+    shadowed: BTreeSet<&'static str>,
+    control: control::Names,
+}
+
+impl Reader {
+    pub fn new(version: PythonVersion) -> Reader {
+        Reader { version, shadowed: BTreeSet::new(), control: control::Names::default() }
+    }
+
+    /// Reads a cell that is executed, unless `skipped` (or its own `%%pipeline skip`) says that it is not.
+    pub fn read(&mut self, cell: CellIndex, source: &str, skipped: bool) -> ReadCell {
+        let mut draft = Draft::new(cell, source);
+        draft.strip_decoration();
+        draft.take_pipeline_lines();
+        let skipped = skipped || draft.tags.iter().any(|(tag, _)| *tag == Tag::Skip);
+        draft.take_cell_magics(self.version);
+        if draft.kind == CodeKind::Python {
+            draft.apply_automagic(&self.shadowed);
+            line_magic::read(&mut draft, self.version);
+            if !skipped {
+                self.read_control(&mut draft);
+                self.shadowed.extend(draft.shadowed_magics());
+            }
+        }
+        draft.finish(skipped)
+    }
+
+    fn read_control(&mut self, draft: &mut Draft) {
+        let python = draft.lines.python_text();
+        if !self.control.may_occur_in(&python) {
+            return;
+        }
+        let parsed = parse(&python, self.version);
+        if parsed.errors.is_empty() {
+            let statements = self.control.control_statements(&parsed.module);
+            draft.take_out(&python, &statements);
+        }
     }
 }

@@ -1,0 +1,158 @@
+//! A cell's lines while its magics are taken apart: beside each other what runs and what the parser reads.
+
+use std::collections::BTreeMap;
+
+use crate::text::{lines_with_breaks, utf16_len, without_break};
+
+pub(super) struct Line {
+    pub run: String,
+    pub python: String,
+    line_break: String,
+    /// What to add to a column of `python` to have the column in the cell.
+    pub shift: isize,
+}
+
+pub(super) struct Lines {
+    pub list: Vec<Line>,
+    /// Line of the cell that the first line is, from 1.
+    pub first_line: usize,
+}
+
+impl Lines {
+    pub fn new(source: &str) -> Lines {
+        let line = |text: &str| {
+            let code = without_break(text);
+            Line { run: code.into(), python: code.into(), line_break: text[code.len()..].into(), shift: 0 }
+        };
+        Lines { list: lines_with_breaks(source).into_iter().map(line).collect(), first_line: 1 }
+    }
+
+    pub fn run_text(&self) -> String {
+        self.list.iter().flat_map(|line| [line.run.as_str(), line.line_break.as_str()]).collect()
+    }
+
+    pub fn python_text(&self) -> String {
+        self.list.iter().flat_map(|line| [line.python.as_str(), line.line_break.as_str()]).collect()
+    }
+
+    pub fn shifts(&self) -> BTreeMap<usize, isize> {
+        let numbered = self.list.iter().enumerate();
+        numbered.filter(|(_, line)| line.shift != 0).map(|(index, line)| (index + 1, line.shift)).collect()
+    }
+
+    /// The line of the cell, from 1.
+    pub fn number(&self, index: usize) -> usize {
+        self.first_line + index
+    }
+
+    pub fn drop_first(&mut self, count: usize) {
+        self.list.drain(..count);
+        self.first_line += count;
+    }
+
+    /// Drops blank lines at the start, so that the runtime's line numbers do not depend on who strips them.
+    pub fn drop_leading_blanks(&mut self) {
+        let blanks = self.list.iter().take_while(|line| line.run.trim().is_empty()).count();
+        if blanks < self.list.len() {
+            self.drop_first(blanks);
+        }
+    }
+
+    /// Removes the first line's indent from every line that has it, as IPython does.
+    pub fn dedent(&mut self, from: usize, run_too: bool) {
+        let Some(first) = self.list.get(from) else { return };
+        let indent: String = first.python.chars().take_while(|c| matches!(c, ' ' | '\t')).collect();
+        if indent.is_empty() {
+            return;
+        }
+        for line in &mut self.list[from..] {
+            line.strip_prefix(indent.len(), run_too, |python| python.starts_with(&indent));
+        }
+    }
+
+    /// Removes the prompts of pasted sessions (`>>> `, `In [3]: `), as IPython does.
+    pub fn strip_prompts(&mut self) {
+        let opening = self.list.iter().take(2).map(|line| line.python.as_str());
+        let kinds: Vec<Option<fn(&str) -> usize>> = opening.map(prompt_kind).collect();
+        let Some(length) = kinds.into_iter().flatten().next() else { return };
+        for line in &mut self.list {
+            let prompt = length(&line.python);
+            line.strip_prefix(prompt, true, |_| true);
+        }
+    }
+
+    /// Makes a line empty for the parser only.
+    pub fn hide(&mut self, index: usize) {
+        self.list[index].python.clear();
+        self.list[index].shift = 0;
+    }
+
+    /// Takes a logical line out of the cell. In an indented block a `pass` stays, lest the block be empty.
+    pub fn blank(&mut self, first: usize, last: usize) {
+        let indent = self.list[first].indent().to_owned();
+        for line in &mut self.list[first..=last] {
+            line.set_both(String::new());
+        }
+        if !indent.is_empty() {
+            self.list[first].set_both(format!("{indent}pass"));
+        }
+    }
+}
+
+impl Line {
+    pub fn indent(&self) -> &str {
+        &self.python[..self.python.len() - self.python.trim_start_matches([' ', '\t']).len()]
+    }
+
+    pub fn set_both(&mut self, text: String) {
+        self.run.clone_from(&text);
+        self.python = text;
+    }
+
+    fn strip_prefix(&mut self, bytes: usize, run_too: bool, applies: impl Fn(&str) -> bool) {
+        if bytes == 0 || !applies(&self.python) {
+            return;
+        }
+        self.shift += utf16_len(&self.python[..bytes]) as isize;
+        if run_too {
+            self.run.drain(..bytes);
+        }
+        self.python.drain(..bytes);
+    }
+}
+
+/// How to measure prompts of the kind that a line opens with.
+fn prompt_kind(line: &str) -> Option<fn(&str) -> usize> {
+    let is_classic = line == ">>>" || line.starts_with(">>> ");
+    if is_classic {
+        Some(classic_prompt)
+    } else if ipython_prompt(line) > 0 && line.starts_with("In ") {
+        Some(ipython_prompt)
+    } else {
+        None
+    }
+}
+
+fn classic_prompt(line: &str) -> usize {
+    let prompt = line.starts_with(">>>") || line.starts_with("...");
+    match line.as_bytes().get(3) {
+        _ if !prompt => 0,
+        None => 3,
+        Some(b' ') => 4,
+        Some(_) => 0,
+    }
+}
+
+fn ipython_prompt(line: &str) -> usize {
+    if let Some(rest) = line.strip_prefix("In [") {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        return if digits > 0 && rest[digits..].starts_with("]: ") { 4 + digits + 3 } else { 0 };
+    }
+    let inner = line.trim_start_matches(' ');
+    let dots = inner.bytes().take_while(|b| *b == b'.').count();
+    if dots < 3 || !inner[dots..].starts_with(':') {
+        return 0;
+    }
+    let length = line.len() - inner.len() + dots + 1;
+    length + usize::from(line[length..].starts_with(' '))
+}
