@@ -1,0 +1,246 @@
+//! Calls: of the notebook's functions and classes by summary, of libraries by the knowledge base, of anything else
+//! conservatively.
+
+use ruff_python_ast::{Expr, ExprCall};
+use ruff_text_size::{Ranged, TextRange};
+
+use super::analyzer::{Analyzer, DefinitionKind};
+use super::value::{CodeId, Type, Value};
+
+/// The arguments of a call, evaluated.
+#[derive(Default)]
+pub struct Arguments<'a> {
+    pub positional: Vec<(Value, Option<&'a Expr>)>,
+    pub keywords: Vec<(String, Value, Option<&'a Expr>)>,
+    /// Elements of `*args` and values of `**kwargs`: each may be any argument.
+    pub spread: Vec<Value>,
+}
+
+impl<'a> Arguments<'a> {
+    pub fn of_values(values: &[Value]) -> Arguments<'a> {
+        Arguments { positional: values.iter().map(|value| (value.clone(), None)).collect(), ..Arguments::default() }
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Value> {
+        let positional = self.positional.iter().map(|(value, _)| value);
+        positional.chain(self.keywords.iter().map(|(_, value, _)| value)).chain(&self.spread)
+    }
+}
+
+impl<'a> Analyzer<'a> {
+    pub fn call(&mut self, call: &'a ExprCall) -> Value {
+        let range = call.range();
+        if let Expr::Attribute(attribute) = call.func.as_ref() {
+            let receiver = self.evaluate(&attribute.value);
+            if let Type::Library(_) = receiver.ty {
+                let callee = self.attribute(&receiver, &attribute.attr, attribute.range());
+                let arguments = self.arguments(call);
+                return self.call_with(&callee, &arguments, range);
+            }
+            let arguments = self.arguments(call);
+            return self.call_method(&receiver, &attribute.attr, &arguments, range);
+        }
+        let callee = self.evaluate(&call.func);
+        let arguments = self.arguments(call);
+        self.call_with(&callee, &arguments, range)
+    }
+
+    fn arguments(&mut self, call: &'a ExprCall) -> Arguments<'a> {
+        let mut arguments = Arguments::default();
+        for argument in &call.arguments.args {
+            match argument {
+                Expr::Starred(starred) => {
+                    let value = self.evaluate(&starred.value);
+                    let element = self.iterate(&value, starred.range());
+                    arguments.spread.push(element);
+                }
+                other => {
+                    let value = self.evaluate(other);
+                    arguments.positional.push((value, Some(other)));
+                }
+            }
+        }
+        for keyword in &call.arguments.keywords {
+            let value = self.evaluate(&keyword.value);
+            match &keyword.arg {
+                Some(name) => arguments.keywords.push((name.to_string(), value, Some(&keyword.value))),
+                None => {
+                    let element = self.element(&value);
+                    arguments.spread.push(element);
+                }
+            }
+        }
+        arguments
+    }
+
+    /// Calls a value with plain values.
+    pub fn call_value(&mut self, callee: &Value, values: &[Value], range: TextRange) -> Value {
+        self.call_with(callee, &Arguments::of_values(values), range)
+    }
+
+    fn call_with(&mut self, callee: &Value, arguments: &Arguments<'a>, range: TextRange) -> Value {
+        match callee.ty {
+            Type::Library(path) => {
+                let path = self.facts.text(path).to_owned();
+                self.call_library(&path, arguments, range)
+            }
+            Type::Function(code) => {
+                self.frame().effects.calls = true;
+                self.call_function(code, callee, None, arguments, range)
+            }
+            Type::Class(class) => {
+                self.frame().effects.calls = true;
+                self.instantiate(class, callee, arguments, range)
+            }
+            Type::Object(class) => {
+                self.frame().effects.calls = true;
+                match self.method_of(class, "__call__") {
+                    Some(method) => self.call_function(method, callee, Some(callee), arguments, range),
+                    None => self.unknown_call(Some(callee), arguments, range),
+                }
+            }
+            Type::Instance(path) => {
+                self.frame().effects.calls = true;
+                let text = self.facts.text(path).to_owned();
+                match self.knowledge.inherited(&text, |t| t.call.as_ref()) {
+                    Some(facts) => self.apply_facts(facts, Some(callee), arguments, range),
+                    None => self.unknown_call(Some(callee), arguments, range),
+                }
+            }
+            Type::Immutable | Type::Unknown => {
+                self.frame().effects.calls = true;
+                self.unknown_call(Some(callee), arguments, range)
+            }
+        }
+    }
+
+    fn call_method(&mut self, receiver: &Value, name: &str, arguments: &Arguments<'a>, range: TextRange) -> Value {
+        self.frame().effects.calls = true;
+        match receiver.ty {
+            Type::Object(class) => match self.method_of(class, name) {
+                Some(method) => self.call_function(method, receiver, Some(receiver), arguments, range),
+                None => self.unknown_call(Some(receiver), arguments, range),
+            },
+            Type::Class(class) => match self.method_of(class, name) {
+                // `C.method(obj)`, a static method or a class method: which, does not matter when each parameter may
+                // be the class or any argument.
+                Some(method) => {
+                    let values: Vec<Value> = arguments.all().cloned().chain([receiver.clone()]).collect();
+                    self.call_loosely(method, receiver, &values, range)
+                }
+                None => self.unknown_call(Some(receiver), arguments, range),
+            },
+            Type::Instance(path) => {
+                let text = self.facts.text(path).to_owned();
+                if let Some(facts) = self.knowledge.method(&text, name) {
+                    return self.apply_facts(facts, Some(receiver), arguments, range);
+                }
+                if self.knowledge.inherited(&text, |t| t.unknown_methods.as_deref()) == Some("pure") {
+                    return receiver.part(Type::Unknown);
+                }
+                self.unknown_call(Some(receiver), arguments, range)
+            }
+            Type::Immutable => self.call_immutable_method(receiver, name, arguments, range),
+            Type::Function(_) | Type::Library(_) | Type::Unknown => {
+                self.unknown_call(Some(receiver), arguments, range)
+            }
+        }
+    }
+
+    /// Methods of strings, numbers and the like change nothing; some of them consume their arguments.
+    fn call_immutable_method(
+        &mut self,
+        receiver: &Value,
+        name: &str,
+        arguments: &Arguments<'a>,
+        range: TextRange,
+    ) -> Value {
+        for type_path in ["str", "bytes", "int", "float", "tuple"] {
+            if let Some(facts) = self.knowledge.method(type_path, name) {
+                return self.apply_facts(facts, Some(receiver), arguments, range);
+            }
+        }
+        if arguments.all().all(Value::is_constant) { Value::immutable() } else { self.unknown_call(None, arguments, range) }
+    }
+
+    /// A new instance of a class of the notebook.
+    fn instantiate(&mut self, class: CodeId, callee: &Value, arguments: &Arguments<'a>, range: TextRange) -> Value {
+        let mut instance = self.fresh(Type::Object(class));
+        instance.code = callee.code.clone();
+        if !self.is_stateless(callee) {
+            self.link(&instance, callee, false);
+        }
+        for constructor in ["__new__", "__init__", "__post_init__"] {
+            if let Some(method) = self.method_of(class, constructor) {
+                self.call_function(method, &instance.clone(), Some(&instance.clone()), arguments, range);
+            }
+        }
+        let has_init = self.method_of(class, "__init__").is_some();
+        if !has_init || !self.is_closed(class) {
+            let values: Vec<Value> = arguments.all().cloned().collect();
+            for value in &values {
+                self.link(&instance, value, false);
+                instance.code.extend(value.code.iter().copied());
+            }
+        }
+        instance
+    }
+
+    /// A call that we cannot see into: it may change its receiver and arguments, and its result may be part of them.
+    pub fn unknown_call(&mut self, receiver: Option<&Value>, arguments: &Arguments<'a>, range: TextRange) -> Value {
+        let participants: Vec<Value> = receiver.into_iter().chain(arguments.all()).cloned().collect();
+        for value in &participants {
+            self.invoke_code_with(value, &participants, range);
+        }
+        let mut result = self.fresh(Type::Unknown);
+        for value in &participants {
+            self.note_code(&result, value);
+            if value.objects.is_empty() || self.is_stateless(value) {
+                continue;
+            }
+            self.mutate(value);
+            self.link(&result, value, true);
+        }
+        for value in &participants {
+            for code in &value.code {
+                if !result.code.contains(code) {
+                    result.code.push(*code);
+                }
+            }
+        }
+        result
+    }
+
+    /// Runs the notebook's code that using `value` may run.
+    pub fn invoke_code(&mut self, value: &Value, range: TextRange) {
+        self.invoke_code_with(value, std::slice::from_ref(value), range);
+    }
+
+    pub fn invoke_code_with(&mut self, value: &Value, participants: &[Value], range: TextRange) {
+        let mut codes = value.code.clone();
+        for &object in &value.objects {
+            codes.extend(self.frame().heap.class(object).code.iter().copied());
+        }
+        codes.sort();
+        codes.dedup();
+        for code in codes {
+            let methods: Vec<CodeId> = match &self.definitions[code.0].kind {
+                DefinitionKind::Function { .. } => vec![code],
+                DefinitionKind::Class { methods, .. } => methods.values().copied().collect(),
+            };
+            for method in methods {
+                self.call_loosely(method, value, participants, range);
+            }
+        }
+    }
+
+    /// Calls a function with arguments of which we only know the set.
+    fn call_loosely(&mut self, code: CodeId, callee: &Value, values: &[Value], range: TextRange) -> Value {
+        let mut any = Value { ty: Type::Unknown, ..Value::immutable() };
+        for value in values.iter().filter(|value| !self.is_stateless(value) || value.objects.is_empty()) {
+            any.absorb(value);
+        }
+        let arguments = Arguments { spread: vec![any], ..Arguments::default() };
+        self.call_function(code, callee, None, &arguments, range)
+    }
+}

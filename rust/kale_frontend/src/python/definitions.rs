@@ -1,0 +1,348 @@
+//! Functions, lambdas, generator expressions and classes of the notebook.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+use ruff_python_ast::visitor::{self, Visitor};
+use ruff_python_ast::{Decorator, Expr, ExprGenerator, ExprLambda, Parameters, Stmt, StmtClassDef, StmtFunctionDef};
+use ruff_text_size::Ranged;
+
+use super::analyzer::{Analyzer, Body, Definition, DefinitionKind, Inner};
+use super::heap::Class;
+use super::scope::{self, Scope};
+use super::value::{CodeId, Type, Value};
+
+impl<'a> Analyzer<'a> {
+    pub fn define_function(&mut self, statement: &'a StmtFunctionDef) {
+        let code = self.add_function(statement);
+        let held = self.evaluate_signature(Some(&statement.parameters), statement.returns.as_deref());
+        let value = self.function_value(code, &held);
+        let value = self.decorate(value, &statement.decorator_list);
+        self.name_definition(code, &statement.name);
+        self.bind_text(&statement.name, value);
+    }
+
+    fn add_function(&mut self, statement: &'a StmtFunctionDef) -> CodeId {
+        let scope = scope::function_scope(Some(&statement.parameters), &statement.body);
+        let is_generator = statement.is_async || has_yield(&statement.body);
+        let parameters = Some(statement.parameters.as_ref());
+        self.add_definition(parameters, Body::Statements(&statement.body), scope, is_generator)
+    }
+
+    pub fn define_lambda(&mut self, lambda: &'a ExprLambda) -> Value {
+        let parameters = lambda.parameters.as_deref();
+        let scope = scope::lambda_scope(parameters, &lambda.body);
+        let code = self.add_definition(parameters, Body::Expression(&lambda.body), scope, false);
+        let held = self.evaluate_signature(parameters, None);
+        self.function_value(code, &held)
+    }
+
+    /// A generator expression: its first iterable is evaluated now, the rest when it is consumed.
+    pub fn generator(&mut self, generator: &'a ExprGenerator) -> Value {
+        // Whoever consumes it may do so at once, so its effects count here; and again wherever its value is used.
+        let now = self.generator_body(generator);
+        let code = self.add_definition(None, Body::Generator(generator), Scope::default(), true);
+        let path = self.name("generator");
+        let mut value = self.fresh(Type::Instance(path));
+        self.link(&value, &now, false);
+        let first = generator.generators.first().map(|g| self.evaluate(&g.iter));
+        if let Some(first) = first {
+            self.link(&value, &first, false);
+        }
+        self.link_captured(&value);
+        value.code.push(code);
+        value.code.extend(now.code);
+        value
+    }
+
+    fn add_definition(
+        &mut self,
+        parameters: Option<&'a Parameters>,
+        body: Body<'a>,
+        scope: Scope,
+        is_generator: bool,
+    ) -> CodeId {
+        let mut enclosing: BTreeSet<String> = BTreeSet::new();
+        let frame = self.frame();
+        if let Some(around) = &frame.scope {
+            enclosing.extend(frame.enclosing.iter().cloned());
+            enclosing.extend(around.locals.iter().cloned());
+        }
+        let comprehension_names: Vec<_> =
+            frame.inner.iter().filter(|inner| !inner.is_class).flat_map(|inner| inner.names.keys().copied()).collect();
+        enclosing.extend(comprehension_names.into_iter().map(|name| self.facts.text(name).to_owned()));
+        let has_mutable_defaults = parameters.is_some_and(|parameters| {
+            parameters.iter_non_variadic_params().filter_map(|p| p.default.as_deref()).any(|d| !is_literal(d))
+        });
+        let code = CodeId(self.definitions.len());
+        self.definitions.push(Definition {
+            kind: DefinitionKind::Function { parameters, body, has_mutable_defaults },
+            name: None,
+            scope: Rc::new(scope),
+            enclosing: Rc::new(enclosing),
+            is_generator,
+        });
+        code
+    }
+
+    /// Defaults and annotations are evaluated where the function is defined. Returns what the defaults hold.
+    fn evaluate_signature(&mut self, parameters: Option<&'a Parameters>, returns: Option<&'a Expr>) -> Vec<Value> {
+        let mut held = vec![];
+        if let Some(parameters) = parameters {
+            for parameter in parameters.iter_non_variadic_params() {
+                if let Some(default) = &parameter.default {
+                    held.push(self.evaluate(default));
+                }
+            }
+            for parameter in parameters.iter() {
+                if let Some(annotation) = parameter.annotation() {
+                    self.evaluate(annotation);
+                }
+            }
+        }
+        if let Some(returns) = returns {
+            self.evaluate(returns);
+        }
+        held
+    }
+
+    /// The function object. It has state when it holds mutable defaults or captured variables.
+    fn function_value(&mut self, code: CodeId, held: &[Value]) -> Value {
+        let definition = &self.definitions[code.0];
+        let captures = !definition.enclosing.is_empty();
+        let stateless = !captures && held.iter().all(|value| value.objects.is_empty());
+        let object = self.frame().heap.allocate(Class { definition: stateless, ..Class::default() });
+        let mut value = Value::object(Type::Function(code), object);
+        for default in held {
+            self.link(&value, default, false);
+            value.code.extend(default.code.iter().copied());
+        }
+        if captures {
+            self.link_captured(&value);
+        }
+        value.code.push(code);
+        value
+    }
+
+    /// A closure made inside a function may hold any local variable of it.
+    fn link_captured(&mut self, value: &Value) {
+        let frame = self.frame();
+        let mut held: Vec<Value> = frame.inner.iter().flat_map(|inner| inner.names.values().cloned()).collect();
+        if frame.scope.is_some() {
+            held.extend(frame.layers.iter().flat_map(|layer| layer.values().map(|b| b.value.clone())));
+        }
+        held.retain(|local| !local.objects.is_empty() && !is_same(local, value));
+        held.sort_by(|a, b| a.objects.cmp(&b.objects));
+        for local in held {
+            self.link(value, &local, false);
+        }
+    }
+
+    fn name_definition(&mut self, code: CodeId, name: &str) {
+        if self.in_module() && self.frame().inner.is_empty() {
+            self.definitions[code.0].name = Some(self.name(name));
+        }
+    }
+
+    /// Applies decorators. Known ones keep what the function does; others give a value that may call it.
+    fn decorate(&mut self, mut value: Value, decorators: &'a [Decorator]) -> Value {
+        for decorator in decorators.iter().rev() {
+            let callee = match &decorator.expression {
+                Expr::Call(call) => &call.func,
+                other => other,
+            };
+            let known = self.evaluate(callee);
+            if let Type::Library(path) = known.ty
+                && self.knowledge.is_pure_decorator(self.facts.text(path))
+            {
+                continue;
+            }
+            if is_property_accessor(callee) {
+                continue;
+            }
+            value = self.apply_decorator(value, &decorator.expression);
+        }
+        value
+    }
+
+    fn apply_decorator(&mut self, value: Value, expression: &'a Expr) -> Value {
+        let calls_before = self.frame().effects.calls;
+        let decorator = self.evaluate(expression);
+        let is_ours = matches!(decorator.ty, Type::Function(_) | Type::Class(_)) || !decorator.code.is_empty();
+        let result = self.call_value(&decorator, &[value.clone()], expression.range());
+        let frame = self.frame();
+        let pure = is_ours && !frame.effects.is_impure();
+        if pure {
+            frame.effects.calls = calls_before;
+        }
+        let object = self.frame().heap.allocate(Class { definition: pure, ..Class::default() });
+        let mut wrapped = Value::object(Type::Unknown, object);
+        wrapped.code = value.code.clone();
+        for code in result.code.iter().chain(&decorator.code) {
+            if !wrapped.code.contains(code) && self.definitions[code.0].name.is_some() {
+                wrapped.code.push(*code);
+            }
+        }
+        if !pure {
+            self.link(&wrapped, &result, false);
+            self.link(&wrapped, &value, false);
+        }
+        wrapped
+    }
+
+    pub fn define_class(&mut self, statement: &'a StmtClassDef) {
+        let mut bases = vec![];
+        let mut held_code = vec![];
+        if let Some(arguments) = &statement.arguments {
+            for base in &arguments.args {
+                let value = self.evaluate(base);
+                held_code.extend(value.code.iter().copied());
+                bases.push(value.ty);
+            }
+            for keyword in &arguments.keywords {
+                self.evaluate(&keyword.value);
+            }
+        }
+        self.frame().inner.push(Inner { is_class: true, names: HashMap::new() });
+        self.execute_all(&statement.body);
+        let namespace = self.frame().inner.pop().map(|inner| inner.names).unwrap_or_default();
+        let mut attributes: Vec<(String, Value)> =
+            namespace.into_iter().map(|(name, value)| (self.facts.text(name).to_owned(), value)).collect();
+        attributes.sort_by(|a, b| a.0.cmp(&b.0));
+        let methods: BTreeMap<String, CodeId> = attributes
+            .iter()
+            .filter_map(|(name, value)| match value.ty {
+                Type::Function(code) => Some((name.clone(), code)),
+                _ => None,
+            })
+            .collect();
+        let state: Vec<&Value> = attributes
+            .iter()
+            .map(|(_, value)| value)
+            .filter(|value| !value.objects.is_empty() && !self.is_stateless(value))
+            .collect();
+        let code = CodeId(self.definitions.len());
+        let object = self.frame().heap.allocate(Class { definition: state.is_empty(), ..Class::default() });
+        let mut value = Value::object(Type::Class(code), object);
+        for held in state {
+            self.link(&value, held, false);
+        }
+        self.definitions.push(Definition {
+            kind: DefinitionKind::Class { methods, bases, statement: Some(statement) },
+            name: None,
+            scope: Rc::default(),
+            enclosing: Rc::default(),
+            is_generator: false,
+        });
+        value.code.push(code);
+        value.code.extend(held_code);
+        value.code.extend(attributes.iter().flat_map(|(_, v)| v.code.iter().copied()).filter(|c| self.definitions[c.0].name.is_some()));
+        value.code.dedup();
+        let value = self.decorate(value, &statement.decorator_list);
+        self.name_definition(code, &statement.name);
+        self.bind_text(&statement.name, value);
+    }
+
+    /// A class made by a call, such as `namedtuple("Point", "x y")`: named by the variable it is assigned to.
+    pub fn made_class(&mut self) -> Value {
+        let code = CodeId(self.definitions.len());
+        self.definitions.push(Definition {
+            kind: DefinitionKind::Class { methods: BTreeMap::new(), bases: vec![], statement: None },
+            name: None,
+            scope: Rc::default(),
+            enclosing: Rc::default(),
+            is_generator: false,
+        });
+        let object = self.frame().heap.allocate(Class { definition: true, ..Class::default() });
+        let mut value = Value::object(Type::Class(code), object);
+        value.code.push(code);
+        value
+    }
+
+    /// Whether all the value's objects are functions or classes without state.
+    pub fn is_stateless(&self, value: &Value) -> bool {
+        let frame = self.frames.last().expect("the module's frame is always there");
+        value.objects.iter().all(|&object| frame.heap.peek(object).definition)
+    }
+
+    pub fn method_of(&self, class: CodeId, name: &str) -> Option<CodeId> {
+        let mut todo = vec![class];
+        let mut seen = BTreeSet::new();
+        while let Some(class) = todo.pop() {
+            let DefinitionKind::Class { methods, bases, .. } = &self.definitions[class.0].kind else { continue };
+            if !seen.insert(class) {
+                continue;
+            }
+            if let Some(&method) = methods.get(name) {
+                return Some(method);
+            }
+            todo.extend(bases.iter().rev().filter_map(|base| match base {
+                Type::Class(code) => Some(*code),
+                _ => None,
+            }));
+        }
+        None
+    }
+
+    /// Whether every base of the class is a class of the notebook, so that its methods are all known.
+    pub fn is_closed(&self, class: CodeId) -> bool {
+        match &self.definitions[class.0].kind {
+            DefinitionKind::Class { bases, statement, .. } => {
+                statement.is_some()
+                    && bases.iter().all(|base| match base {
+                        Type::Class(code) => self.is_closed(*code),
+                        Type::Library(path) => matches!(self.facts.text(*path), "builtins.object" | "abc.ABC"),
+                        _ => false,
+                    })
+            }
+            DefinitionKind::Function { .. } => false,
+        }
+    }
+
+    /// Whether loading the attribute of this name runs code: it is decorated, as a property is.
+    pub fn is_property(&self, class: CodeId, _method: CodeId) -> bool {
+        let DefinitionKind::Class { statement: Some(statement), .. } = &self.definitions[class.0].kind else {
+            return true;
+        };
+        statement.body.iter().any(|s| matches!(s, Stmt::FunctionDef(def) if !def.decorator_list.is_empty()))
+    }
+}
+
+fn is_same(a: &Value, b: &Value) -> bool {
+    a.objects == b.objects
+}
+
+fn is_literal(expr: &Expr) -> bool {
+    match expr {
+        Expr::UnaryOp(op) => is_literal(&op.operand),
+        Expr::Tuple(tuple) => tuple.elts.iter().all(is_literal),
+        other => other.is_literal_expr(),
+    }
+}
+
+/// `@x.setter`, `@x.getter`, `@x.deleter`.
+fn is_property_accessor(callee: &Expr) -> bool {
+    callee.as_attribute_expr().is_some_and(|a| matches!(a.attr.as_str(), "setter" | "getter" | "deleter"))
+}
+
+/// Whether a function's own body (nested functions left out) contains `yield`.
+fn has_yield(body: &[Stmt]) -> bool {
+    struct Finder(bool);
+    impl<'a> Visitor<'a> for Finder {
+        fn visit_stmt(&mut self, stmt: &'a Stmt) {
+            if !matches!(stmt, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
+                visitor::walk_stmt(self, stmt);
+            }
+        }
+        fn visit_expr(&mut self, expr: &'a Expr) {
+            match expr {
+                Expr::Yield(_) | Expr::YieldFrom(_) => self.0 = true,
+                Expr::Lambda(_) => {}
+                _ => visitor::walk_expr(self, expr),
+            }
+        }
+    }
+    let mut finder = Finder(false);
+    finder.visit_body(body);
+    finder.0
+}

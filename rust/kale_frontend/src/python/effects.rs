@@ -1,0 +1,93 @@
+//! What running a piece of code does beyond producing a value.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ruff_text_size::TextRange;
+
+use super::facts::ResourceUse;
+use super::heap::Place;
+use super::names::Name;
+use super::value::{CodeId, Type};
+
+/// Effects of a statement (in the module) or of a function's body.
+#[derive(Clone, Debug, Default)]
+pub struct Effects {
+    /// Module variables read, with the first place.
+    pub reads: BTreeMap<Name, TextRange>,
+    /// Module variables that may be bound by a function (`global x`).
+    pub writes: BTreeMap<Name, Outcome>,
+    pub deletes: BTreeSet<Name>,
+    /// Some call other than a known cheap and pure one happens.
+    pub calls: bool,
+    /// Some object that existed before changes.
+    pub mutates: bool,
+    pub resources: Vec<ResourceUse>,
+    /// Process-wide settings: the module they belong to, or `""` for the interpreter's own.
+    pub settings: BTreeSet<String>,
+    /// Global random generators drawn from, and seeded.
+    pub draws: BTreeSet<&'static str>,
+    pub seeds: BTreeSet<&'static str>,
+    pub dynamic: Vec<(String, TextRange)>,
+    pub history: Vec<(String, TextRange)>,
+    pub interactive: Vec<TextRange>,
+    pub imports: BTreeSet<String>,
+    pub libraries: BTreeSet<String>,
+    pub metrics: Vec<String>,
+    pub environment_variables: BTreeSet<String>,
+    /// `from module import *`: any name may be bound by it.
+    pub star_import: bool,
+}
+
+impl Effects {
+    /// Whether anything happens that another process could notice, apart from settings and names.
+    pub fn is_impure(&self) -> bool {
+        self.mutates
+            || !self.resources.is_empty()
+            || !self.draws.is_empty()
+            || !self.seeds.is_empty()
+            || !self.dynamic.is_empty()
+            || !self.history.is_empty()
+            || !self.interactive.is_empty()
+            || !self.metrics.is_empty()
+            || !self.deletes.is_empty()
+    }
+
+    /// Adds another piece's effects, those on names and objects left out, at the place of the call.
+    pub fn absorb_hidden(&mut self, other: &Effects, range: TextRange) {
+        self.calls |= other.calls;
+        self.resources.extend(other.resources.iter().map(|r| ResourceUse { range, ..r.clone() }));
+        self.settings.extend(other.settings.iter().cloned());
+        self.dynamic.extend(other.dynamic.iter().map(|(what, _)| (what.clone(), range)));
+        self.history.extend(other.history.iter().map(|(what, _)| (what.clone(), range)));
+        self.interactive.extend(other.interactive.iter().map(|_| range));
+        self.imports.extend(other.imports.iter().cloned());
+        self.libraries.extend(other.libraries.iter().cloned());
+        self.metrics.extend(other.metrics.iter().cloned());
+        self.environment_variables.extend(other.environment_variables.iter().cloned());
+    }
+}
+
+/// A value in terms of a function's surroundings: what it returns, or binds to a module variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub ty: Type,
+    /// Whether there is an object at all (else the value is immutable).
+    pub object: bool,
+    pub places: Vec<Place>,
+    pub view: bool,
+    pub code: Vec<CodeId>,
+}
+
+/// What calling a function does, in terms of its parameters and the module's variables.
+///
+/// It is applied at each call, so that module variables mean the versions that reach the call (late binding).
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    pub effects: Effects,
+    pub mutated: BTreeSet<Place>,
+    /// Places that share state afterwards.
+    pub links: Vec<(Vec<Place>, bool)>,
+    pub returns: Option<Outcome>,
+    /// Types of the module variables that the summary was made with; it holds as long as they do.
+    pub assumptions: Vec<(Name, Option<Type>)>,
+}

@@ -1,0 +1,489 @@
+//! Evaluation of expressions to abstract values.
+
+use std::collections::HashMap;
+
+use ruff_python_ast::{Comprehension, Expr, FStringPart, InterpolatedStringElement, InterpolatedStringElements, Operator};
+use ruff_text_size::{Ranged, TextRange};
+
+use super::analyzer::{Analyzer, Inner};
+use super::knowledge::PartSpec;
+use super::value::{Type, Value};
+
+impl<'a> Analyzer<'a> {
+    pub fn evaluate(&mut self, expr: &'a Expr) -> Value {
+        match expr {
+            Expr::Name(name) => self.read(&name.id, name.range()),
+            Expr::Attribute(attribute) => {
+                let owner = self.evaluate(&attribute.value);
+                self.attribute(&owner, &attribute.attr, attribute.range())
+            }
+            Expr::Subscript(subscript) => {
+                let owner = self.evaluate(&subscript.value);
+                let index = self.evaluate(&subscript.slice);
+                self.subscript(&owner, &subscript.slice, &index, subscript.range())
+            }
+            Expr::Call(call) => self.call(call),
+            Expr::BinOp(op) => {
+                let left = self.evaluate(&op.left);
+                let right = self.evaluate(&op.right);
+                self.binary(op.op, &left, &right, op.range())
+            }
+            Expr::UnaryOp(op) => {
+                let value = self.evaluate(&op.operand);
+                self.operate(&[&value], op.range());
+                self.computed(&[&value])
+            }
+            Expr::BoolOp(op) => {
+                let values: Vec<Value> = op.values.iter().map(|value| self.evaluate(value)).collect();
+                self.operate(&values.iter().collect::<Vec<_>>(), op.range());
+                values.into_iter().reduce(|a, b| a.join(&b)).unwrap_or_else(Value::immutable)
+            }
+            Expr::Compare(compare) => {
+                let mut values = vec![self.evaluate(&compare.left)];
+                values.extend(compare.comparators.iter().map(|value| self.evaluate(value)));
+                self.operate(&values.iter().collect::<Vec<_>>(), compare.range());
+                self.computed(&values.iter().collect::<Vec<_>>())
+            }
+            Expr::If(choice) => {
+                self.evaluate(&choice.test);
+                let one = self.evaluate(&choice.body);
+                let other = self.evaluate(&choice.orelse);
+                one.join(&other)
+            }
+            Expr::Named(named) => {
+                let value = self.evaluate(&named.value);
+                if let Expr::Name(name) = named.target.as_ref() {
+                    self.bind_walrus(&name.id, value.clone());
+                }
+                value
+            }
+            Expr::Tuple(tuple) => self.display(&tuple.elts, "tuple"),
+            Expr::List(list) => self.display(&list.elts, "list"),
+            Expr::Set(set) => self.display(&set.elts, "set"),
+            Expr::Dict(dict) => {
+                let mut values = vec![];
+                for item in &dict.items {
+                    if let Some(key) = &item.key {
+                        values.push(self.evaluate(key));
+                    }
+                    values.push(self.evaluate(&item.value));
+                }
+                self.container(&values, "dict")
+            }
+            Expr::Starred(starred) => {
+                let value = self.evaluate(&starred.value);
+                self.iterate(&value, starred.range())
+            }
+            Expr::ListComp(c) => self.comprehension(&c.generators, &[&c.elt], "list"),
+            Expr::SetComp(c) => self.comprehension(&c.generators, &[&c.elt], "set"),
+            Expr::DictComp(c) => self.comprehension(&c.generators, &[&c.key, &c.value], "dict"),
+            Expr::Generator(generator) => self.generator(generator),
+            Expr::Lambda(lambda) => self.define_lambda(lambda),
+            Expr::Await(inner) => {
+                let value = self.evaluate(&inner.value);
+                self.iterate(&value, inner.range())
+            }
+            Expr::Yield(inner) => {
+                if let Some(value) = &inner.value {
+                    let value = self.evaluate(value);
+                    self.give_back(&value);
+                }
+                self.fresh(Type::Unknown)
+            }
+            Expr::YieldFrom(inner) => {
+                let value = self.evaluate(&inner.value);
+                let element = self.iterate(&value, inner.range());
+                self.give_back(&element);
+                self.fresh(Type::Unknown)
+            }
+            Expr::FString(string) => {
+                let mut text = Some(String::new());
+                for part in &string.value {
+                    match part {
+                        FStringPart::Literal(literal) => push(&mut text, Some(literal)),
+                        FStringPart::FString(inner) => {
+                            let inner = self.interpolated(&inner.elements);
+                            push(&mut text, inner.as_deref());
+                        }
+                    }
+                }
+                text.map_or_else(Value::immutable, Value::text)
+            }
+            Expr::TString(string) => {
+                let mut values = vec![];
+                for part in &string.value {
+                    for element in part.elements.interpolations() {
+                        values.push(self.evaluate(&element.expression));
+                    }
+                }
+                self.container(&values, "string.templatelib.Template")
+            }
+            Expr::StringLiteral(string) => Value::text(string.value.to_str()),
+            Expr::BytesLiteral(_)
+            | Expr::NumberLiteral(_)
+            | Expr::BooleanLiteral(_)
+            | Expr::NoneLiteral(_)
+            | Expr::EllipsisLiteral(_) => Value::immutable(),
+            Expr::Slice(slice) => {
+                for part in [&slice.lower, &slice.upper, &slice.step].into_iter().flatten() {
+                    self.evaluate(part);
+                }
+                Value::immutable()
+            }
+            Expr::IpyEscapeCommand(command) => {
+                self.escape_command(command.kind, &command.value, command.range());
+                self.fresh_scalars(Type::Unknown)
+            }
+        }
+    }
+
+    /// Evaluates an f-string's parts; its text, when every part is known before the run.
+    fn interpolated(&mut self, elements: &'a InterpolatedStringElements) -> Option<String> {
+        let mut text = Some(String::new());
+        for element in elements {
+            match element {
+                InterpolatedStringElement::Literal(literal) => push(&mut text, Some(literal)),
+                InterpolatedStringElement::Interpolation(inner) => {
+                    let value = self.evaluate(&inner.expression);
+                    self.operate(&[&value], inner.range());
+                    if let Some(spec) = &inner.format_spec {
+                        self.interpolated(&spec.elements);
+                        text = None;
+                    }
+                    push(&mut text, value.text.as_deref());
+                }
+            }
+        }
+        text
+    }
+
+    fn display(&mut self, elements: &'a [Expr], type_path: &str) -> Value {
+        let values: Vec<Value> = elements.iter().map(|element| self.evaluate(element)).collect();
+        if type_path == "tuple" && values.iter().all(Value::is_constant) {
+            let mut value = Value::immutable();
+            value.code = values.into_iter().flat_map(|v| v.code).collect();
+            return value;
+        }
+        self.container(&values, type_path)
+    }
+
+    /// A new object that refers to these values.
+    pub fn container(&mut self, values: &[Value], type_path: &str) -> Value {
+        let path = self.name(type_path);
+        let ty = Type::Instance(path);
+        let mut container =
+            if values.iter().all(Value::is_immutable) { self.fresh_scalars(ty) } else { self.fresh(ty) };
+        for value in values {
+            self.link(&container, value, false);
+            container.code.extend(value.code.iter().copied());
+        }
+        container
+    }
+
+    fn comprehension(&mut self, generators: &'a [Comprehension], elements: &[&'a Expr], type_path: &str) -> Value {
+        self.frame().inner.push(Inner { is_class: false, names: HashMap::new() });
+        for generator in generators {
+            let iterable = self.evaluate(&generator.iter);
+            let element = self.iterate(&iterable, generator.iter.range());
+            self.assign(&generator.target, element);
+            for condition in &generator.ifs {
+                self.evaluate(condition);
+            }
+        }
+        let values: Vec<Value> = elements.iter().map(|element| self.evaluate(element)).collect();
+        self.frame().inner.pop();
+        self.container(&values, type_path)
+    }
+
+    /// Runs a generator expression's body, as consuming it does.
+    pub fn generator_body(&mut self, generator: &'a ruff_python_ast::ExprGenerator) -> Value {
+        self.comprehension(&generator.generators, &[&generator.elt], "generator")
+    }
+
+    // Operators, attributes, elements.
+
+    /// What operators (and `repr`, truth tests, formatting) on these values may call: methods of the notebook's classes.
+    pub fn operate(&mut self, values: &[&Value], range: TextRange) {
+        for value in values {
+            let calls_code = matches!(value.ty, Type::Object(_))
+                || (value.ty == Type::Unknown && !value.code.is_empty());
+            if calls_code {
+                self.invoke_code(value, range);
+            }
+        }
+    }
+
+    /// The result of an operator: new, of no known type unless all operands are immutable.
+    fn computed(&mut self, values: &[&Value]) -> Value {
+        if values.iter().all(|value| value.is_constant()) {
+            return Value::immutable();
+        }
+        let known = values.iter().find_map(|value| match value.ty {
+            Type::Instance(path) => {
+                let text = self.facts.text(path);
+                self.knowledge
+                    .inherited(text, |t| t.operators.as_ref().map(|_| t.operator_returns.clone()))
+                    .map(|returns| returns.unwrap_or_else(|| text.to_owned()))
+            }
+            _ => None,
+        });
+        match known.as_deref() {
+            Some("immutable") => Value::immutable(),
+            Some(path) => {
+                let path = self.name(path);
+                self.fresh(Type::Instance(path))
+            }
+            None => {
+                let mut result = self.fresh(Type::Unknown);
+                for value in values {
+                    // `[a] + [b]` refers to both lists' elements.
+                    if self.is_collection(value) || value.ty == Type::Unknown {
+                        self.link(&result, value, false);
+                        result.code.extend(value.code.iter().copied());
+                    }
+                }
+                result
+            }
+        }
+    }
+
+    fn binary(&mut self, operator: Operator, left: &Value, right: &Value, range: TextRange) -> Value {
+        self.operate(&[left, right], range);
+        let joined = match operator {
+            Operator::Add => join_texts(left, right, ""),
+            Operator::Div => self.is_path(left).then(|| join_texts(left, right, "/")).flatten(),
+            _ => None,
+        };
+        if let Some(text) = joined {
+            return Value { text: Some(text.into()), ty: left.ty, ..Value::immutable() };
+        }
+        if operator == Operator::Div && self.is_path(left) {
+            return Value { ty: left.ty, ..Value::immutable() };
+        }
+        self.computed(&[left, right])
+    }
+
+    pub fn is_path(&self, value: &Value) -> bool {
+        matches!(value.ty, Type::Instance(path) if self.facts.text(path).starts_with("pathlib."))
+    }
+
+    pub fn type_path(&self, value: &Value) -> Option<&str> {
+        match value.ty {
+            Type::Instance(path) => Some(self.facts.text(path)),
+            _ => None,
+        }
+    }
+
+    pub fn is_collection(&self, value: &Value) -> bool {
+        self.type_path(value).is_some_and(|path| {
+            matches!(path, "list" | "tuple" | "dict" | "set" | "frozenset")
+        })
+    }
+
+    pub fn has_pure_operators(&self, value: &Value) -> bool {
+        value.is_constant() || self.is_path(value)
+    }
+
+    pub fn attribute(&mut self, owner: &Value, name: &str, range: TextRange) -> Value {
+        match owner.ty {
+            Type::Library(path) => {
+                let path = self.facts.names.join(path, name);
+                let canonical = self.knowledge.canonical(self.facts.text(path)).into_owned();
+                self.library_attribute(&canonical, range)
+            }
+            Type::Immutable => Value::immutable(),
+            Type::Instance(path) => {
+                let text = self.facts.text(path).to_owned();
+                match self.knowledge.attribute(&text, name) {
+                    Some(spec) => self.part(owner, spec),
+                    None => owner.part(Type::Unknown),
+                }
+            }
+            Type::Object(class) => {
+                if self.method_of(class, name).is_some_and(|method| self.is_property(class, method)) {
+                    self.invoke_code(owner, range);
+                }
+                owner.part(Type::Unknown)
+            }
+            Type::Class(_) | Type::Function(_) | Type::Unknown => owner.part(Type::Unknown),
+        }
+    }
+
+    fn library_attribute(&mut self, path: &str, range: TextRange) -> Value {
+        if path == "os.environ" {
+            let path = self.name("os._Environ");
+            return Value { ty: Type::Instance(path), ..Value::immutable() };
+        }
+        self.note_library(path);
+        let facts = self.knowledge.call(path);
+        if facts.and_then(|c| c.value.as_deref()).is_some() {
+            return Value::immutable();
+        }
+        let _ = range;
+        let path = self.name(path);
+        Value::library(path)
+    }
+
+    /// An attribute, element or slice as the knowledge base describes it.
+    pub fn part(&mut self, owner: &Value, spec: &PartSpec) -> Value {
+        let made = match spec.type_path() {
+            Some("self") => return owner.clone(),
+            Some(path) if path.starts_with("like:") => self.fresh(owner.ty),
+            Some(path) => self.typed(path),
+            None => self.fresh(Type::Unknown),
+        };
+        if made.objects.is_empty() {
+            return made;
+        }
+        let ty = made.ty;
+        match spec.shares() {
+            None => made,
+            Some(view) => {
+                if view {
+                    self.mark_view(owner);
+                }
+                owner.part(ty)
+            }
+        }
+    }
+
+    /// A later change through one name may not reach the other once both were pickled.
+    pub fn mark_view(&mut self, value: &Value) {
+        for &object in &value.objects {
+            let frame = self.frame();
+            frame.heap.class(object).view = true;
+        }
+    }
+
+    /// What `value[...]`, iteration or an attribute may give, without consuming anything.
+    pub fn element(&mut self, value: &Value) -> Value {
+        if value.is_constant() || self.holds_scalars(value) {
+            return Value::immutable();
+        }
+        if let Some(path) = self.type_path(value).map(str::to_owned)
+            && let Some(spec) = self.knowledge.inherited(&path, |t| t.iterate.as_ref())
+        {
+            return self.part(value, spec);
+        }
+        value.part(Type::Unknown)
+    }
+
+    fn holds_scalars(&mut self, value: &Value) -> bool {
+        let frame = self.frame();
+        !value.objects.is_empty() && value.objects.iter().all(|&object| frame.heap.class(object).scalars)
+    }
+
+    /// Iterates a value: an iterator, or a value of unknown type, is consumed by it.
+    pub fn iterate(&mut self, value: &Value, range: TextRange) -> Value {
+        self.operate(&[value], range);
+        let consumed = match value.ty {
+            Type::Unknown | Type::Object(_) => true,
+            Type::Instance(path) => {
+                let text = self.facts.text(path);
+                self.knowledge.type_facts(text).is_none()
+                    || self.knowledge.inherited(text, |t| t.iterator.filter(|i| *i)).is_some()
+            }
+            _ => false,
+        };
+        if consumed {
+            self.mutate(value);
+            self.invoke_code(value, range);
+        }
+        self.element(value)
+    }
+
+    fn subscript(&mut self, owner: &Value, slice: &'a Expr, index: &Value, range: TextRange) -> Value {
+        self.operate(&[owner], range);
+        if self.type_path(owner) == Some("os._Environ") {
+            self.read_environment(index, range);
+            return Value::immutable();
+        }
+        if owner.is_constant() || (self.holds_scalars(owner) && !slice.is_slice_expr()) {
+            return Value::immutable();
+        }
+        let is_slice = slice.is_slice_expr()
+            || slice.as_tuple_expr().is_some_and(|tuple| tuple.elts.iter().any(Expr::is_slice_expr));
+        if let Some(path) = self.type_path(owner).map(str::to_owned) {
+            let spec = self.knowledge.inherited(&path, |t| if is_slice { t.slice.as_ref() } else { t.subscript.as_ref() });
+            if let Some(spec) = spec {
+                return self.part(owner, spec);
+            }
+            if self.is_collection(owner) {
+                return self.collection_part(owner, is_slice);
+            }
+        }
+        if owner.ty == Type::Unknown {
+            self.mark_view(owner);
+        }
+        owner.part(Type::Unknown)
+    }
+
+    fn collection_part(&mut self, owner: &Value, is_slice: bool) -> Value {
+        if !is_slice {
+            return owner.part(Type::Unknown);
+        }
+        if self.holds_scalars(owner) {
+            return self.fresh_scalars(owner.ty);
+        }
+        let part = self.fresh(owner.ty);
+        self.link(&part, owner, false);
+        part
+    }
+
+    pub fn store_attribute(&mut self, owner: &Value, name: &str, value: &Value, range: TextRange) {
+        if let Type::Library(path) = owner.ty {
+            let path = self.facts.names.join(path, name);
+            let text = self.facts.text(path).to_owned();
+            self.set_option(&text, range);
+            return;
+        }
+        self.mutate(owner);
+        self.link(owner, value, false);
+    }
+
+    pub fn store_item(&mut self, owner: &Value, index: &'a Expr, value: &Value, range: TextRange) {
+        self.operate(&[owner], range);
+        match owner.ty {
+            Type::Library(path) => {
+                let text = self.facts.text(path).to_owned();
+                self.set_option(&text, range);
+                return;
+            }
+            Type::Instance(path) if self.facts.text(path) == "os._Environ" => {
+                let _ = index;
+                self.frame().effects.settings.insert(String::new());
+                return;
+            }
+            _ => {}
+        }
+        self.mutate(owner);
+        self.link(owner, value, false);
+    }
+
+    /// `pd.options.display.max_rows = 5`, `plt.rcParams["x"] = y`, `sys.path[:0] = [...]`: a setting of the module.
+    fn set_option(&mut self, path: &str, _range: TextRange) {
+        let module = path.split('.').next().unwrap_or(path);
+        let module = if self.knowledge.is_stdlib(module) { "" } else { module };
+        self.frame().effects.settings.insert(module.to_owned());
+    }
+
+    pub fn note_library(&mut self, path: &str) {
+        if let Some(module) = path.split('.').next().filter(|m| *m != "builtins") {
+            let libraries = &mut self.frame().effects.libraries;
+            if !libraries.contains(module) {
+                libraries.insert(module.to_owned());
+            }
+        }
+    }
+}
+
+fn push(text: &mut Option<String>, part: Option<&str>) {
+    match (text.as_mut(), part) {
+        (Some(text), Some(part)) => text.push_str(part),
+        _ => *text = None,
+    }
+}
+
+fn join_texts(left: &Value, right: &Value, between: &str) -> Option<String> {
+    Some(format!("{}{between}{}", left.text.as_deref()?, right.text.as_deref()?))
+}

@@ -1,0 +1,173 @@
+//! What the analysis of a notebook finds out: per cell, which versions of which names it uses and makes.
+//!
+//! The notebook is read as one run from top to bottom. Each time a cell binds a name, or changes or links an alias
+//! group, the names concerned get a new *version* made by that cell. A use names the version that reaches it. So only
+//! true dependencies are left: two cells that bind one name to unrelated values do not depend on each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ruff_text_size::TextRange;
+
+use super::heap::Unshippable;
+use super::names::{Name, Names};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VersionId(pub usize);
+
+/// A top-level statement, numbered through the notebook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StatementId(pub usize);
+
+/// Index into [`Facts::cells`] (code cells that are analysed, in notebook order; not the notebook's cell index).
+pub type CellId = usize;
+
+#[derive(Default)]
+pub struct Facts {
+    pub cells: Vec<CellFacts>,
+    pub statements: Vec<StatementFacts>,
+    pub versions: Vec<Version>,
+    pub names: Names,
+}
+
+#[derive(Default)]
+pub struct CellFacts {
+    /// Names read, or passed through by a binding that may not happen, with the version that reaches the cell.
+    pub uses: Vec<Use>,
+    /// Versions that the cell makes.
+    pub versions: Vec<VersionId>,
+    pub statements: Vec<StatementId>,
+    pub resources: Vec<ResourceUse>,
+    /// Names that nothing before the cell binds, with the place of the first read.
+    pub undefined: Vec<(Name, TextRange)>,
+    /// Names read after `del`.
+    pub deleted: Vec<(Name, TextRange)>,
+    /// Code that cannot be seen into (`exec`, `eval`, `globals()`), and what it is.
+    pub dynamic: Vec<(String, TextRange)>,
+    pub history: Vec<(String, TextRange)>,
+    pub interactive: Vec<TextRange>,
+    /// Top-level modules that the cell imports itself, directly or inside its functions' bodies.
+    pub imports: BTreeSet<String>,
+    /// Metrics reported by `kale_rs.metric("name", ...)`, when the name is a literal.
+    pub reported_metrics: Vec<String>,
+    /// Environment variables read by a literal name.
+    pub environment_variables: BTreeSet<String>,
+    /// Library modules whose functions it may call or whose objects it touches.
+    pub libraries: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Use {
+    pub name: Name,
+    pub version: VersionId,
+    pub range: TextRange,
+}
+
+#[derive(Clone, Debug)]
+pub struct StatementFacts {
+    pub cell: CellId,
+    pub range: TextRange,
+    pub reads: Vec<(Name, Source)>,
+    pub binds: BTreeSet<Name>,
+    pub replay: Replay,
+    /// Top-level modules that the statement imports, for the requirements of a step that replays it.
+    pub imports: BTreeSet<String>,
+}
+
+/// Whether a statement may be executed again in the process of another step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replay {
+    No,
+    /// No effect at all: a docstring, `pass`, a bare constant.
+    Nothing,
+    /// Only binds names, to values that a second execution makes just as well.
+    Definition,
+    /// Sets process-wide state: repeated in every later step. The module concerned, `""` for the interpreter's own.
+    Configuration(String),
+    /// Binds a run parameter.
+    Parameter,
+}
+
+/// Where a statement finds a name that it reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    Version(VersionId),
+    /// An earlier statement of the same cell.
+    Statement(StatementId),
+}
+
+/// One state of one alias group (or of one name that shares nothing).
+#[derive(Clone, Debug)]
+pub struct Version {
+    pub cell: CellId,
+    /// Names that the cell binds, with the statement when it may be replayed instead of shipping the value.
+    pub bound: BTreeMap<Name, Bound>,
+    /// Earlier versions of the names that the cell does not bind for certain.
+    pub parents: BTreeMap<Name, VersionId>,
+    /// Whether objects changed, so that names the cell does not bind must come from it, too.
+    pub mutated: bool,
+    pub view: bool,
+    pub unshippable: Option<Unshippable>,
+    /// Definitions that unpickling needs.
+    pub needs: BTreeMap<Name, VersionId>,
+    /// Holds functions that exist under no name of the module, so `pickle` cannot write it.
+    pub by_value: bool,
+    /// First place where the cell binds or changes it.
+    pub range: TextRange,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Bound {
+    pub statement: StatementId,
+    pub replay: bool,
+    pub kind: Kind,
+}
+
+/// What is known of a value's type, as far as transport and display care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Immutable,
+    Callable,
+    Instance(Name),
+    /// An instance of this type, which cannot travel between processes.
+    Unshippable(Name),
+    Unknown,
+}
+
+#[derive(Clone, Debug)]
+pub struct ResourceUse {
+    pub resource: Resource,
+    pub write: bool,
+    pub range: TextRange,
+}
+
+/// Hidden state that orders cells.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resource {
+    /// A file or directory by its path, relative to the notebook's directory; parameters appear as `{name}`.
+    File(String),
+    /// Files that we cannot name.
+    AnyFile,
+    Network,
+    Database,
+    Subprocess,
+    Clock,
+    Entropy,
+    /// A global generator used before any seed: `random`, `numpy`, `torch`.
+    UnseededRng(&'static str),
+    /// State of the process that a later step cannot be given again.
+    Process(String),
+}
+
+impl Facts {
+    pub fn version(&self, id: VersionId) -> &Version {
+        &self.versions[id.0]
+    }
+
+    pub fn statement(&self, id: StatementId) -> &StatementFacts {
+        &self.statements[id.0]
+    }
+
+    pub fn text(&self, name: Name) -> &str {
+        self.names.text(name)
+    }
+}

@@ -1,0 +1,172 @@
+//! Alias classes: which abstract objects may share mutable state.
+//!
+//! A union-find forest after Steensgaard ("Points-to analysis in almost linear time", POPL 1996): storing one object in
+//! another, or letting a call keep a reference, joins their classes for good. Names, on the other hand, are followed
+//! flow-sensitively: rebinding a name leaves its class. All names bound to one class at a point form an alias group,
+//! which travels between steps as one unit.
+
+use std::collections::BTreeSet;
+
+use super::names::Name;
+use super::value::CodeId;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId(u32);
+
+/// Where an object that a function body meets comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// The argument bound to the parameter of this index.
+    Parameter(usize),
+    /// The module's variable.
+    Global(Name),
+    /// What the function object itself holds: defaults, captured variables, attributes.
+    Own,
+}
+
+/// Why values of a class cannot be shipped to another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unshippable {
+    /// Path of the type, such as `builtins.generator`.
+    pub type_path: Name,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Class {
+    /// Outside objects in this class; only in the heap of a function body.
+    pub places: Vec<Place>,
+    /// Names bound to it; only in the module's heap.
+    pub members: BTreeSet<Name>,
+    pub mutated: bool,
+    /// Joined or bound anew since the marks were last cleared.
+    pub linked: bool,
+    /// Some of its objects may share a buffer (numpy views), which pickling would separate.
+    pub view: bool,
+    /// Its objects are containers of immutable elements only.
+    pub scalars: bool,
+    /// It is a function or class object: calls that we cannot see into use it, but do not change it.
+    pub definition: bool,
+    pub code: Vec<CodeId>,
+    pub unshippable: Option<Unshippable>,
+}
+
+#[derive(Default)]
+pub struct Heap {
+    parent: Vec<u32>,
+    classes: Vec<Class>,
+    /// Classes whose `mutated` or `linked` is set, possibly stale after unions.
+    marked: Vec<ObjectId>,
+}
+
+impl Heap {
+    pub fn allocate(&mut self, class: Class) -> ObjectId {
+        let id = ObjectId(self.parent.len() as u32);
+        self.parent.push(id.0);
+        self.classes.push(class);
+        id
+    }
+
+    pub fn find(&mut self, object: ObjectId) -> ObjectId {
+        let mut at = object.0;
+        while self.parent[at as usize] != at {
+            let up = self.parent[at as usize];
+            self.parent[at as usize] = self.parent[up as usize];
+            at = self.parent[at as usize];
+        }
+        ObjectId(at)
+    }
+
+    /// The class of an object, without path compression.
+    pub fn peek(&self, object: ObjectId) -> &Class {
+        let mut at = object.0;
+        while self.parent[at as usize] != at {
+            at = self.parent[at as usize];
+        }
+        &self.classes[at as usize]
+    }
+
+    pub fn class(&mut self, object: ObjectId) -> &mut Class {
+        let root = self.find(object);
+        &mut self.classes[root.0 as usize]
+    }
+
+    /// Joins two classes; the one with more members absorbs the other. Returns the surviving root.
+    pub fn union(&mut self, a: ObjectId, b: ObjectId, view: bool) -> ObjectId {
+        let (a, b) = (self.find(a), self.find(b));
+        if a == b {
+            if view {
+                self.class(a).view = true;
+            }
+            return a;
+        }
+        let weight = |heap: &Heap, o: ObjectId| heap.classes[o.0 as usize].members.len();
+        let (into, from) = if weight(self, a) >= weight(self, b) { (a, b) } else { (b, a) };
+        let absorbed = std::mem::take(&mut self.classes[from.0 as usize]);
+        self.parent[from.0 as usize] = into.0;
+        let class = &mut self.classes[into.0 as usize];
+        class.mutated |= absorbed.mutated;
+        class.linked = true;
+        class.view |= absorbed.view | view;
+        class.scalars = false;
+        class.definition &= absorbed.definition;
+        class.unshippable = class.unshippable.or(absorbed.unshippable);
+        for code in absorbed.code {
+            if !class.code.contains(&code) {
+                class.code.push(code);
+            }
+        }
+        for place in absorbed.places {
+            if !class.places.contains(&place) {
+                class.places.push(place);
+            }
+        }
+        class.members.extend(absorbed.members);
+        self.marked.push(into);
+        into
+    }
+
+    pub fn mark_mutated(&mut self, object: ObjectId) {
+        let root = self.find(object);
+        self.classes[root.0 as usize].mutated = true;
+        self.marked.push(root);
+    }
+
+    pub fn mark_linked(&mut self, object: ObjectId) {
+        let root = self.find(object);
+        self.classes[root.0 as usize].linked = true;
+        self.marked.push(root);
+    }
+
+    /// Roots of the classes that were mutated or linked since the last call, with their marks, which are cleared.
+    pub fn take_marked(&mut self) -> Vec<(ObjectId, bool)> {
+        let mut roots: Vec<ObjectId> = std::mem::take(&mut self.marked);
+        for root in &mut roots {
+            *root = self.find(*root);
+        }
+        roots.sort();
+        roots.dedup();
+        roots
+            .into_iter()
+            .map(|root| {
+                let class = &mut self.classes[root.0 as usize];
+                class.linked = false;
+                (root, std::mem::take(&mut class.mutated))
+            })
+            .collect()
+    }
+
+    /// Roots of the classes that were mutated since [`Heap::take_marked`].
+    pub fn marked_mutated(&mut self) -> Vec<ObjectId> {
+        let marked = self.marked.clone();
+        let mut roots: Vec<ObjectId> = marked.into_iter().map(|object| self.find(object)).collect();
+        roots.sort();
+        roots.dedup();
+        roots.retain(|root| self.classes[root.0 as usize].mutated);
+        roots
+    }
+
+    /// Every class, for reading off a function's summary.
+    pub fn roots(&mut self) -> Vec<ObjectId> {
+        (0..self.parent.len() as u32).map(ObjectId).filter(|o| self.parent[o.0 as usize] == o.0).collect()
+    }
+}

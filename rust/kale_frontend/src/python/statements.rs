@@ -1,0 +1,413 @@
+//! Execution of statements on abstract values.
+
+use std::collections::HashMap;
+
+use ruff_python_ast::{ExceptHandler, Expr, Pattern, Stmt, StmtFor, StmtMatch, StmtTry, StmtWith};
+use ruff_text_size::{Ranged, TextRange};
+
+use super::analyzer::{Analyzer, Binding};
+use super::names::Name;
+use super::value::{Type, Value};
+
+impl<'a> Analyzer<'a> {
+    pub fn execute_all(&mut self, body: &'a [Stmt]) {
+        for statement in body {
+            self.execute(statement);
+        }
+    }
+
+    pub fn execute(&mut self, statement: &'a Stmt) {
+        match statement {
+            Stmt::Expr(s) => {
+                let value = self.evaluate(&s.value);
+                self.operate(&[&value], s.range());
+            }
+            Stmt::Assign(s) => {
+                let value = self.evaluate(&s.value);
+                for target in &s.targets {
+                    self.assign(target, value.clone());
+                }
+            }
+            Stmt::AnnAssign(s) => {
+                let value = s.value.as_deref().map(|value| self.evaluate(value));
+                if !matches!(s.target.as_ref(), Expr::Name(_)) || self.in_module() {
+                    self.evaluate(&s.annotation);
+                }
+                if let Some(value) = value {
+                    self.assign(&s.target, value);
+                }
+            }
+            Stmt::AugAssign(s) => self.augmented(&s.target, &s.value, s.range()),
+            Stmt::FunctionDef(s) => self.define_function(s),
+            Stmt::ClassDef(s) => self.define_class(s),
+            Stmt::Return(s) => {
+                let value = s.value.as_deref().map_or_else(Value::immutable, |value| self.evaluate(value));
+                self.give_back(&value);
+            }
+            Stmt::Delete(s) => s.targets.iter().for_each(|target| self.delete_target(target)),
+            Stmt::TypeAlias(s) => {
+                self.evaluate(&s.value);
+                self.assign(&s.name, Value::immutable());
+            }
+            Stmt::For(s) => self.for_loop(s),
+            Stmt::While(s) => {
+                self.evaluate(&s.test);
+                self.looped(|this| {
+                    this.execute_all(&s.body);
+                    this.evaluate(&s.test);
+                });
+                self.optionally(&s.orelse);
+            }
+            Stmt::If(s) => {
+                self.evaluate(&s.test);
+                let mut branches = vec![self.branch(&s.body)];
+                let mut has_else = false;
+                for clause in &s.elif_else_clauses {
+                    if let Some(test) = &clause.test {
+                        self.evaluate(test);
+                    } else {
+                        has_else = true;
+                    }
+                    branches.push(self.branch(&clause.body));
+                }
+                self.join(branches, !has_else);
+            }
+            Stmt::With(s) => self.with_block(s),
+            Stmt::Match(s) => self.match_block(s),
+            Stmt::Try(s) => self.try_block(s),
+            Stmt::Raise(s) => {
+                for part in [&s.exc, &s.cause].into_iter().flatten() {
+                    self.evaluate(part);
+                }
+            }
+            Stmt::Assert(s) => {
+                self.evaluate(&s.test);
+                if let Some(message) = &s.msg {
+                    self.evaluate(message);
+                }
+            }
+            Stmt::Import(s) => {
+                for alias in &s.names {
+                    self.import(&alias.name, alias.asname.as_ref().map(|n| n.as_str()));
+                }
+            }
+            Stmt::ImportFrom(s) => {
+                let module = s.module.as_ref().map_or("", |m| m.as_str()).to_owned();
+                for alias in &s.names {
+                    let bound = alias.asname.as_ref().unwrap_or(&alias.name);
+                    self.import_from(&module, s.level, &alias.name, bound);
+                }
+            }
+            Stmt::IpyEscapeCommand(s) => self.escape_command(s.kind, &s.value, s.range()),
+            Stmt::Global(_) | Stmt::Nonlocal(_) | Stmt::Pass(_) | Stmt::Break(_) | Stmt::Continue(_) => {}
+        }
+    }
+
+    /// Adds to what the function being executed may return.
+    pub fn give_back(&mut self, value: &Value) {
+        let frame = self.frame();
+        frame.returned = Some(match frame.returned.take() {
+            Some(earlier) => earlier.join(value),
+            None => value.clone(),
+        });
+    }
+
+    /// Executes a block in a layer of its own, to be joined later.
+    fn branch(&mut self, body: &'a [Stmt]) -> HashMap<Name, Binding> {
+        self.push_layer();
+        self.execute_all(body);
+        self.pop_layer()
+    }
+
+    /// A block that may be left out, or left in the middle.
+    fn optionally(&mut self, body: &'a [Stmt]) {
+        if !body.is_empty() {
+            let layer = self.branch(body);
+            self.join(vec![layer], true);
+        }
+    }
+
+    /// A body that runs any number of times. Two rounds reach the fixpoint of types and alias sets: the second sees
+    /// what the first left.
+    fn looped(&mut self, mut body: impl FnMut(&mut Self)) {
+        for _ in 0..2 {
+            self.push_layer();
+            body(self);
+            let layer = self.pop_layer();
+            self.join(vec![layer], true);
+        }
+    }
+
+    fn for_loop(&mut self, s: &'a StmtFor) {
+        let iterable = self.evaluate(&s.iter);
+        self.looped(|this| {
+            let element = this.iterate(&iterable, s.iter.range());
+            this.assign(&s.target, element);
+            this.execute_all(&s.body);
+        });
+        self.optionally(&s.orelse);
+    }
+
+    fn with_block(&mut self, s: &'a StmtWith) {
+        for item in &s.items {
+            let manager = self.evaluate(&item.context_expr);
+            let entered = self.enter_context(&manager, item.range());
+            if let Some(target) = &item.optional_vars {
+                self.assign(target, entered);
+            }
+        }
+        self.execute_all(&s.body);
+    }
+
+    fn try_block(&mut self, s: &'a StmtTry) {
+        // The body may stop anywhere, so each handler starts from "some of the body happened".
+        self.push_layer();
+        self.execute_all(&s.body);
+        let body = self.pop_layer();
+        let can_recover = !s.handlers.is_empty();
+        if !can_recover {
+            self.join(vec![body], false);
+            self.execute_all(&s.orelse);
+            self.execute_all(&s.finalbody);
+            return;
+        }
+        let mut endings = vec![];
+        self.frame().layers.push(body.clone());
+        self.execute_all(&s.orelse);
+        endings.push(self.pop_layer());
+        for handler in &s.handlers {
+            let ExceptHandler::ExceptHandler(handler) = handler;
+            self.push_layer();
+            self.join(vec![body.clone()], true);
+            if let Some(kind) = &handler.type_ {
+                self.evaluate(kind);
+            }
+            if let Some(name) = &handler.name {
+                self.bind_text(name, Value::immutable());
+            }
+            self.execute_all(&handler.body);
+            let leaves = always_leaves(&handler.body);
+            if let Some(name) = &handler.name {
+                self.delete_quietly(name);
+            }
+            let layer = self.pop_layer();
+            if !leaves {
+                endings.push(layer);
+            }
+        }
+        self.join(endings, false);
+        self.execute_all(&s.finalbody);
+    }
+
+    /// The end of `except ... as name` unbinds the name.
+    fn delete_quietly(&mut self, text: &str) {
+        let before = self.frame().effects.deletes.clone();
+        self.delete(text);
+        self.frame().effects.deletes = before;
+    }
+
+    fn match_block(&mut self, s: &'a StmtMatch) {
+        let subject = self.evaluate(&s.subject);
+        let mut branches = vec![];
+        let mut exhaustive = false;
+        for case in &s.cases {
+            self.push_layer();
+            self.bind_pattern(&case.pattern, &subject);
+            if let Some(guard) = &case.guard {
+                self.evaluate(guard);
+            }
+            self.execute_all(&case.body);
+            exhaustive |= case.guard.is_none() && case.pattern.is_irrefutable();
+            branches.push(self.pop_layer());
+        }
+        // A pattern that fails may have bound some of its names already.
+        self.join(branches, !exhaustive);
+    }
+
+    fn bind_pattern(&mut self, pattern: &'a Pattern, subject: &Value) {
+        let part = self.element(subject);
+        match pattern {
+            Pattern::MatchValue(p) => {
+                self.evaluate(&p.value);
+            }
+            Pattern::MatchSingleton(_) => {}
+            Pattern::MatchSequence(p) => p.patterns.iter().for_each(|inner| self.bind_pattern(inner, &part)),
+            Pattern::MatchMapping(p) => {
+                for key in &p.keys {
+                    self.evaluate(key);
+                }
+                p.patterns.iter().for_each(|inner| self.bind_pattern(inner, &part));
+                if let Some(rest) = &p.rest {
+                    self.bind_text(rest, part);
+                }
+            }
+            Pattern::MatchClass(p) => {
+                self.evaluate(&p.cls);
+                p.arguments.patterns.iter().for_each(|inner| self.bind_pattern(inner, &part));
+                p.arguments.keywords.iter().for_each(|keyword| self.bind_pattern(&keyword.pattern, &part));
+            }
+            Pattern::MatchStar(p) => {
+                if let Some(name) = &p.name {
+                    self.bind_text(name, part);
+                }
+            }
+            Pattern::MatchAs(p) => {
+                if let Some(inner) = &p.pattern {
+                    self.bind_pattern(inner, subject);
+                }
+                if let Some(name) = &p.name {
+                    self.bind_text(name, subject.clone());
+                }
+            }
+            Pattern::MatchOr(p) => p.patterns.iter().for_each(|inner| self.bind_pattern(inner, subject)),
+        }
+    }
+
+    pub fn assign(&mut self, target: &'a Expr, value: Value) {
+        match target {
+            Expr::Name(name) => self.bind_text(&name.id, value),
+            Expr::Tuple(_) | Expr::List(_) => {
+                let elements: &[Expr] = match target {
+                    Expr::Tuple(tuple) => &tuple.elts,
+                    Expr::List(list) => &list.elts,
+                    _ => &[],
+                };
+                let part = self.iterate(&value, target.range());
+                for element in elements {
+                    self.assign(element, part.clone());
+                }
+            }
+            Expr::Starred(starred) => {
+                let list = self.fresh(Type::Unknown);
+                self.link(&list, &value, false);
+                self.assign(&starred.value, list);
+            }
+            Expr::Attribute(attribute) => {
+                let owner = self.evaluate(&attribute.value);
+                self.store_attribute(&owner, &attribute.attr, &value, target.range());
+            }
+            Expr::Subscript(subscript) => {
+                let owner = self.evaluate(&subscript.value);
+                self.evaluate(&subscript.slice);
+                self.store_item(&owner, &subscript.slice, &value, target.range());
+            }
+            _ => {
+                self.evaluate(target);
+            }
+        }
+    }
+
+    fn augmented(&mut self, target: &'a Expr, operand: &'a Expr, range: TextRange) {
+        let old = self.evaluate_target(target);
+        let value = self.evaluate(operand);
+        self.operate(&[&old, &value], range);
+        let in_place = !old.is_constant() && !self.has_pure_operators(&old);
+        let result = if in_place {
+            self.mutate(&old);
+            self.link(&old, &value, false);
+            old
+        } else if old.is_immutable() && value.is_immutable() {
+            Value::immutable()
+        } else {
+            let mut result = self.fresh(Type::Unknown);
+            if let Type::Instance(_) = old.ty {
+                result.ty = old.ty;
+            }
+            result
+        };
+        self.assign(target, result);
+    }
+
+    /// The current value of an assignment target.
+    fn evaluate_target(&mut self, target: &'a Expr) -> Value {
+        match target {
+            Expr::Name(name) => self.read(&name.id, name.range()),
+            Expr::Subscript(s) => {
+                let owner = self.evaluate(&s.value);
+                self.evaluate(&s.slice);
+                self.element(&owner)
+            }
+            Expr::Attribute(a) => {
+                let owner = self.evaluate(&a.value);
+                self.element(&owner)
+            }
+            other => self.evaluate(other),
+        }
+    }
+
+    fn delete_target(&mut self, target: &'a Expr) {
+        match target {
+            Expr::Name(name) => {
+                self.read(&name.id, name.range());
+                self.delete(&name.id);
+            }
+            Expr::Tuple(tuple) => tuple.elts.iter().for_each(|element| self.delete_target(element)),
+            Expr::List(list) => list.elts.iter().for_each(|element| self.delete_target(element)),
+            Expr::Attribute(attribute) => {
+                let owner = self.evaluate(&attribute.value);
+                self.mutate(&owner);
+            }
+            Expr::Subscript(subscript) => {
+                let owner = self.evaluate(&subscript.value);
+                self.evaluate(&subscript.slice);
+                self.store_item(&owner, &subscript.slice, &Value::immutable(), target.range());
+            }
+            _ => {}
+        }
+    }
+
+    fn import(&mut self, module: &str, alias: Option<&str>) {
+        let top = module.split('.').next().unwrap_or(module).to_owned();
+        let (bound, path) = match alias {
+            Some(alias) => (alias.to_owned(), module.to_owned()),
+            None => (top.clone(), top.clone()),
+        };
+        self.frame().effects.imports.insert(top);
+        let path = self.name(&path);
+        self.bind_text(&bound, Value::library(path));
+    }
+
+    fn import_from(&mut self, module: &str, level: u32, name: &str, bound: &str) {
+        let module = format!("{}{module}", ".".repeat(level as usize));
+        if module == "__future__" {
+            return;
+        }
+        if let Some(top) = module.split('.').next().filter(|top| !top.is_empty()) {
+            self.frame().effects.imports.insert(top.to_owned());
+        }
+        if name == "*" {
+            let module = self.name(&module);
+            self.frame().effects.star_import = true;
+            if self.in_module() {
+                let star = self.name("*");
+                self.bind_star(star, module);
+            }
+            return;
+        }
+        let path = self.name(&format!("{module}.{name}"));
+        let canonical = self.knowledge.canonical(self.facts.text(path)).into_owned();
+        let value = match self.knowledge.call(&canonical).and_then(|c| c.value.as_deref()) {
+            Some("immutable") => Value::immutable(),
+            _ => {
+                let path = self.name(&canonical);
+                Value::library(path)
+            }
+        };
+        self.bind_text(bound, value);
+    }
+
+    /// `from module import *`: the pseudo-variable `*` stands for all that it binds.
+    fn bind_star(&mut self, star: Name, module: Name) {
+        let earlier = self.module_binding(star).is_some();
+        if earlier {
+            self.read_module(star, TextRange::default());
+        }
+        self.bind(star, Value::library(module));
+        self.star_modules.push((self.statement, module));
+    }
+}
+
+/// Whether a block cannot reach its end: it raises (or returns).
+fn always_leaves(body: &[Stmt]) -> bool {
+    body.iter().any(|statement| matches!(statement, Stmt::Raise(_) | Stmt::Return(_)))
+}

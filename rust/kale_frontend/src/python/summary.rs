@@ -1,0 +1,414 @@
+//! Calls of the notebook's own functions.
+//!
+//! A function's body is evaluated in a frame of its own, where parameters and module variables are *places*. What
+//! happens to the places is the function's summary; it is applied where the function is called, so that a module
+//! variable means the version that reaches the call, as Python's late binding has it. Summaries are kept per shape of
+//! the arguments, and hold while the module variables that they read have the types they had.
+//!
+//! Recursion is a fixpoint: a call of a function whose summary is being made uses the summary so far, and the body is
+//! evaluated again until nothing is added.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use ruff_text_size::TextRange;
+
+use super::analyzer::{Analyzer, Binding, Body, DefinitionKind, Frame};
+use super::calls::Arguments;
+use super::effects::{Effects, Outcome, Summary};
+use super::facts::StatementId;
+use super::heap::Place;
+use super::names::Name;
+use super::value::{CodeId, Type, Value};
+
+/// What a summary depends on of an argument.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Shape {
+    ty: Type,
+    has_object: bool,
+    scalars: bool,
+    stateless: bool,
+    code: Vec<CodeId>,
+    text: Option<Rc<str>>,
+}
+
+pub type SummaryKey = (CodeId, Vec<Shape>);
+
+/// A summary being made.
+pub struct ActiveSummary {
+    pub key: SummaryKey,
+    pub so_far: Rc<Summary>,
+    pub asked: bool,
+}
+
+/// More rounds than any notebook needs: each round only adds places, of which there are few.
+const MAX_ROUNDS: usize = 8;
+/// Depth of calls that are evaluated each with its own arguments; beyond it, calls are unknown.
+const MAX_DEPTH: usize = 40;
+
+impl<'a> Analyzer<'a> {
+    /// Calls a function, with `receiver` as the first argument if it is a method.
+    pub fn call_function(
+        &mut self,
+        code: CodeId,
+        callee: &Value,
+        receiver: Option<&Value>,
+        arguments: &Arguments<'a>,
+        range: TextRange,
+    ) -> Value {
+        let values = self.bind_arguments(code, callee, receiver, arguments);
+        let shapes: Vec<Shape> = values.iter().map(|value| self.shape(value)).collect();
+        if self.frames.len() > MAX_DEPTH {
+            return self.unknown_call(receiver, arguments, range);
+        }
+        let summary = self.summarize((code, shapes), &callee.code);
+        self.apply(&summary, &values, callee, range)
+    }
+
+    fn shape(&self, value: &Value) -> Shape {
+        let frame = self.frames.last().expect("the module's frame is always there");
+        let mut code = value.code.clone();
+        code.sort();
+        Shape {
+            ty: value.ty,
+            has_object: !value.objects.is_empty(),
+            scalars: !value.objects.is_empty() && value.objects.iter().all(|&o| frame.heap.peek(o).scalars),
+            stateless: !value.objects.is_empty() && self.is_stateless(value),
+            code,
+            text: value.text.clone(),
+        }
+    }
+
+    /// One value per parameter, in declaration order.
+    fn bind_arguments(
+        &mut self,
+        code: CodeId,
+        callee: &Value,
+        receiver: Option<&Value>,
+        arguments: &Arguments<'a>,
+    ) -> Vec<Value> {
+        let DefinitionKind::Function { parameters: Some(parameters), .. } = self.definitions[code.0].kind else {
+            return vec![];
+        };
+        let mut positional: Vec<Value> = receiver.into_iter().cloned().collect();
+        positional.extend(arguments.positional.iter().map(|(value, _)| value.clone()));
+        let names: Vec<&str> = parameters.iter().map(|p| p.name().as_str()).collect();
+        let mut bound: Vec<Option<Value>> = vec![None; names.len()];
+        let ordered = parameters.posonlyargs.len() + parameters.args.len();
+        let mut rest: Vec<Value> = vec![];
+        for (index, value) in positional.into_iter().enumerate() {
+            if index < ordered { bound[index] = Some(value) } else { rest.push(value) }
+        }
+        let mut rest_keywords: Vec<Value> = vec![];
+        for (name, value, _) in &arguments.keywords {
+            match names.iter().position(|n| n == name) {
+                Some(index) => bound[index] = Some(value.clone()),
+                None => rest_keywords.push(value.clone()),
+            }
+        }
+        let vararg = parameters.vararg.as_ref().map(|p| p.name.as_str());
+        let kwarg = parameters.kwarg.as_ref().map(|p| p.name.as_str());
+        let mut values = vec![];
+        for (index, name) in names.iter().enumerate() {
+            let collected = match Some(*name) {
+                n if n == vararg => Some((&rest, "tuple")),
+                n if n == kwarg => Some((&rest_keywords, "dict")),
+                _ => None,
+            };
+            let value = match collected {
+                Some((items, type_path)) => {
+                    let mut items: Vec<Value> = items.clone();
+                    items.extend(arguments.spread.iter().cloned());
+                    self.container(&items, type_path)
+                }
+                None => self.parameter_value(code, callee, bound[index].take(), &arguments.spread, index),
+            };
+            values.push(value);
+        }
+        values
+    }
+
+    /// The argument of one parameter; without one, the default, which the function object holds.
+    fn parameter_value(
+        &mut self,
+        code: CodeId,
+        callee: &Value,
+        given: Option<Value>,
+        spread: &[Value],
+        _index: usize,
+    ) -> Value {
+        if let Some(value) = given {
+            return value;
+        }
+        let has_mutable_defaults =
+            matches!(self.definitions[code.0].kind, DefinitionKind::Function { has_mutable_defaults: true, .. });
+        let mut value = if has_mutable_defaults {
+            Value { text: None, ..callee.part(Type::Unknown) }
+        } else {
+            Value::immutable()
+        };
+        for item in spread {
+            value.ty = Type::Unknown;
+            value.absorb(item);
+        }
+        value
+    }
+
+    fn summarize(&mut self, key: SummaryKey, own_code: &[CodeId]) -> Rc<Summary> {
+        if let Some(summary) = self.summaries.get(&key).cloned()
+            && self.holds(&summary)
+        {
+            self.carry_assumptions(&summary);
+            return summary;
+        }
+        if let Some(active) = self.active.iter_mut().find(|active| active.key == key) {
+            active.asked = true;
+            return active.so_far.clone();
+        }
+        self.active.push(ActiveSummary { key: key.clone(), so_far: Rc::default(), asked: false });
+        let mut summary = Rc::default();
+        for _ in 0..MAX_ROUNDS {
+            let next = Rc::new(self.evaluate_body(&key, own_code));
+            let active = self.active.last_mut().expect("it was pushed above");
+            let done = !active.asked || same(&next, &active.so_far);
+            active.so_far = next.clone();
+            active.asked = false;
+            summary = next;
+            if done {
+                break;
+            }
+        }
+        self.active.pop();
+        // A summary made while a caller's is provisional is provisional, too.
+        if self.active.is_empty() {
+            self.summaries.insert(key, summary.clone());
+        }
+        self.carry_assumptions(&summary);
+        summary
+    }
+
+    fn holds(&self, summary: &Summary) -> bool {
+        summary.assumptions.iter().all(|(name, ty)| self.module_binding(*name).map(|b| b.value.ty) == *ty)
+    }
+
+    /// What a callee's summary depends on, its caller's depends on, too.
+    fn carry_assumptions(&mut self, summary: &Summary) {
+        if !self.in_module() {
+            let known = summary.assumptions.clone();
+            self.frame().assumptions.extend(known);
+        }
+    }
+
+    fn evaluate_body(&mut self, (code, shapes): &SummaryKey, own_code: &[CodeId]) -> Summary {
+        let definition = &self.definitions[code.0];
+        let (scope, enclosing, is_generator) =
+            (definition.scope.clone(), definition.enclosing.clone(), definition.is_generator);
+        let DefinitionKind::Function { parameters, body, .. } = definition.kind else { return Summary::default() };
+        let mut frame = Frame::new(Some(scope), enclosing);
+        frame.own_code = own_code.to_vec();
+        self.frames.push(frame);
+        if let Some(parameters) = parameters {
+            for (index, parameter) in parameters.iter().enumerate() {
+                let value = self.place_value(index, &shapes[index]);
+                let name = self.name(parameter.name());
+                let binding = Binding::local(value, StatementId(0));
+                self.frame().layers[0].insert(name, binding);
+            }
+        }
+        match body {
+            Body::Statements(statements) => self.execute_all(statements),
+            Body::Expression(expression) => {
+                let value = self.evaluate(expression);
+                self.give_back(&value);
+            }
+            Body::Generator(generator) => {
+                let value = self.generator_body(generator);
+                self.give_back(&value);
+            }
+        }
+        let frame = self.frames.pop().expect("it was pushed above");
+        self.read_off(frame, is_generator, *code)
+    }
+
+    fn place_value(&mut self, index: usize, shape: &Shape) -> Value {
+        let mut value = Value { ty: shape.ty, objects: vec![], code: shape.code.clone(), text: shape.text.clone() };
+        if shape.has_object {
+            let object = self.frame().place(Place::Parameter(index));
+            let class = self.frame().heap.class(object);
+            class.scalars = shape.scalars;
+            class.definition = shape.stateless;
+            value.objects = vec![object];
+        }
+        value
+    }
+
+    /// The summary of the body that a frame executed.
+    fn read_off(&mut self, mut frame: Frame, is_generator: bool, code: CodeId) -> Summary {
+        let mut summary = Summary::default();
+        for root in frame.heap.roots() {
+            let class = frame.heap.class(root);
+            if class.mutated {
+                summary.mutated.extend(class.places.iter().copied());
+            }
+            if class.places.len() > 1 {
+                summary.links.push((class.places.clone(), class.view));
+            }
+        }
+        let names: Vec<Name> = frame.effects.writes.keys().copied().collect();
+        for name in names {
+            let place = frame.place(Place::Global(name));
+            let class = frame.heap.class(place).clone();
+            if let Some(outcome) = frame.effects.writes.get_mut(&name) {
+                outcome.places = class.places.iter().copied().filter(|p| *p != Place::Global(name)).collect();
+                outcome.view = class.view;
+                outcome.code.extend(class.code);
+            }
+        }
+        let returned = frame.returned.take();
+        let mut outcome = returned.map(|value| outcome(&mut frame, &value));
+        if is_generator {
+            let path = self.name("generator");
+            let mut made = outcome.unwrap_or(Outcome {
+                ty: Type::Unknown,
+                object: true,
+                places: vec![],
+                view: false,
+                code: vec![],
+            });
+            made.ty = Type::Instance(path);
+            made.object = true;
+            made.places = frame.places.keys().copied().collect::<BTreeSet<_>>().into_iter().collect();
+            made.code.push(code);
+            outcome = Some(made);
+        }
+        summary.returns = outcome;
+        frame.assumptions.sort_by_key(|(name, _)| *name);
+        frame.assumptions.dedup();
+        summary.assumptions = frame.assumptions;
+        summary.effects = frame.effects;
+        summary
+    }
+
+    fn apply(&mut self, summary: &Summary, arguments: &[Value], callee: &Value, range: TextRange) -> Value {
+        let effects = &summary.effects;
+        for &name in effects.reads.keys() {
+            self.read_variable(name, range);
+        }
+        for &place in &summary.mutated {
+            let value = self.at(place, arguments, callee, range);
+            if !self.is_stateless(&value) || place == Place::Own {
+                self.mutate(&value);
+            }
+        }
+        for (places, view) in &summary.links {
+            let values: Vec<Value> = places.iter().map(|&p| self.at(p, arguments, callee, range)).collect();
+            for pair in values.windows(2) {
+                self.link(&pair[0], &pair[1], *view);
+            }
+        }
+        self.apply_rng(effects, range);
+        for (&name, written) in &effects.writes {
+            let value = self.instance(written, arguments, callee, range);
+            self.write_variable(name, value);
+        }
+        for &name in &effects.deletes {
+            if self.in_module() {
+                self.delete_module(name);
+            } else {
+                self.frame().effects.deletes.insert(name);
+            }
+        }
+        self.frame().effects.absorb_hidden(effects, range);
+        match &summary.returns {
+            Some(outcome) => self.instance(outcome, arguments, callee, range),
+            None => Value::immutable(),
+        }
+    }
+
+    fn apply_rng(&mut self, effects: &Effects, range: TextRange) {
+        for &generator in &effects.seeds {
+            self.seed(generator);
+        }
+        for &generator in effects.draws.iter() {
+            self.draw(generator, range);
+        }
+    }
+
+    fn read_variable(&mut self, name: Name, range: TextRange) -> Value {
+        if self.in_module() { self.read_module(name, range) } else { self.read_global(name, range) }
+    }
+
+    fn write_variable(&mut self, name: Name, value: Value) {
+        if self.in_module() { self.bind_maybe(name, value) } else { self.write_global(name, &value) }
+    }
+
+    fn at(&mut self, place: Place, arguments: &[Value], callee: &Value, range: TextRange) -> Value {
+        match place {
+            Place::Parameter(index) => arguments.get(index).cloned().unwrap_or_else(Value::immutable),
+            Place::Global(name) => self.read_variable(name, range),
+            Place::Own => callee.clone(),
+        }
+    }
+
+    /// An outcome as a value of the caller.
+    fn instance(&mut self, outcome: &Outcome, arguments: &[Value], callee: &Value, range: TextRange) -> Value {
+        let mut value = Value { ty: outcome.ty, objects: vec![], code: outcome.code.clone(), text: None };
+        if !outcome.object {
+            return value;
+        }
+        if outcome.places.is_empty() {
+            let fresh = self.fresh(outcome.ty);
+            value.objects = fresh.objects;
+            return value;
+        }
+        for &place in &outcome.places {
+            let at = self.at(place, arguments, callee, range);
+            value.absorb(&at);
+        }
+        if value.objects.is_empty() {
+            value.objects = self.fresh(outcome.ty).objects;
+        }
+        if outcome.view {
+            self.mark_view(&value);
+        }
+        value
+    }
+}
+
+/// A value of the function's frame in terms of its places.
+fn outcome(frame: &mut Frame, value: &Value) -> Outcome {
+    let mut outcome = Outcome {
+        ty: value.ty,
+        object: !value.objects.is_empty(),
+        places: vec![],
+        view: false,
+        code: value.code.clone(),
+    };
+    for &object in &value.objects {
+        let class = frame.heap.class(object);
+        outcome.view |= class.view;
+        for place in &class.places {
+            if !outcome.places.contains(place) {
+                outcome.places.push(*place);
+            }
+        }
+        for code in &class.code {
+            if !outcome.code.contains(code) {
+                outcome.code.push(*code);
+            }
+        }
+    }
+    outcome
+}
+
+/// Whether a round of the fixpoint added nothing.
+fn same(a: &Summary, b: &Summary) -> bool {
+    a.mutated == b.mutated
+        && a.links == b.links
+        && a.returns == b.returns
+        && a.effects.reads.keys().eq(b.effects.reads.keys())
+        && a.effects.writes == b.effects.writes
+        && a.effects.resources.len() == b.effects.resources.len()
+        && a.effects.draws == b.effects.draws
+        && a.effects.seeds == b.effects.seeds
+}

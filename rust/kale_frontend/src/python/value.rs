@@ -1,0 +1,102 @@
+//! Abstract values: what the analysis knows of a Python object.
+
+use std::rc::Rc;
+
+use super::heap::ObjectId;
+use super::names::Name;
+
+/// A function, lambda, generator body or class of the notebook: index into the analysis' table of definitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CodeId(pub usize);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Type {
+    Unknown,
+    /// Deeply immutable: int, float, str, bytes, bool, None, and tuples of these.
+    Immutable,
+    /// A module, function or class of a library, by its dotted path.
+    Library(Name),
+    /// An instance of a library's type, by the type's public path.
+    Instance(Name),
+    /// A function or lambda of the notebook.
+    Function(CodeId),
+    /// A class of the notebook.
+    Class(CodeId),
+    /// An instance of a class of the notebook.
+    Object(CodeId),
+}
+
+/// What an expression may evaluate to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Value {
+    pub ty: Type,
+    /// Abstract objects that it may be, or share parts with. Empty for immutable values.
+    pub objects: Vec<ObjectId>,
+    /// Definitions of the notebook that using the value may call.
+    pub code: Vec<CodeId>,
+    /// The text, when the value is a string (or path) known before the run. Parameters appear as `{name}`.
+    pub text: Option<Rc<str>>,
+}
+
+impl Value {
+    pub fn immutable() -> Value {
+        Value { ty: Type::Immutable, objects: vec![], code: vec![], text: None }
+    }
+
+    pub fn text(text: impl Into<Rc<str>>) -> Value {
+        Value { text: Some(text.into()), ..Value::immutable() }
+    }
+
+    pub fn library(path: Name) -> Value {
+        Value { ty: Type::Library(path), ..Value::immutable() }
+    }
+
+    pub fn object(ty: Type, object: ObjectId) -> Value {
+        Value { ty, objects: vec![object], code: vec![], text: None }
+    }
+
+    /// The same objects, seen as another type (an element, an attribute, a result that shares parts).
+    pub fn part(&self, ty: Type) -> Value {
+        Value { ty, objects: self.objects.clone(), code: self.code.clone(), text: None }
+    }
+
+    pub fn is_immutable(&self) -> bool {
+        self.ty == Type::Immutable
+    }
+
+    /// Whether nothing about it can change: an immutable value, or a module, function or class of a library.
+    pub fn is_constant(&self) -> bool {
+        matches!(self.ty, Type::Immutable | Type::Library(_))
+    }
+
+    /// Whether it is a function or class, of the notebook or of a library.
+    pub fn is_callable(&self) -> bool {
+        matches!(self.ty, Type::Library(_) | Type::Function(_) | Type::Class(_))
+    }
+
+    /// The value that is one or the other.
+    pub fn join(mut self, other: &Value) -> Value {
+        if self.ty != other.ty {
+            self.ty = Type::Unknown;
+        }
+        if self.text != other.text {
+            self.text = None;
+        }
+        self.absorb(other);
+        self
+    }
+
+    /// Adds what `other` refers to, keeping the type.
+    pub fn absorb(&mut self, other: &Value) {
+        for &object in &other.objects {
+            if !self.objects.contains(&object) {
+                self.objects.push(object);
+            }
+        }
+        for &code in &other.code {
+            if !self.code.contains(&code) {
+                self.code.push(code);
+            }
+        }
+    }
+}
