@@ -8,16 +8,17 @@ In a container
 
     python3 -c "$BOOTSTRAP" '{{$}}' '$PLAN'
 
-where PLAN is base64(zlib level 9(StepPlan as compact JSON)), KFP puts its ExecutorInput in place of `{{$}}`, and
-BOOTSTRAP is these five lines (the first makes KFP's official local runner accept the command):
+where PLAN is base64(zlib level 9(StepPlan as JSON)), KFP puts its ExecutorInput in place of `{{$}}`, and BOOTSTRAP is
+these four lines (the first makes KFP's official local runner accept the command):
 
     # kfp.dsl.executor_main
-    import base64,sys,types,zlib
-    m=sys.modules["kale_runtime_step"]=types.ModuleType("kale_runtime_step")
-    exec(zlib.decompress(base64.b64decode("$RUNTIME")),m.__dict__)
-    m.start(*sys.argv[1:])
+    import base64, sys, zlib
+    exec(zlib.decompress(base64.b64decode("$RUNTIME")))
+    start(*sys.argv[1:])
 
-RUNTIME is base64(zlib level 9(the shortened text of `step.py`)), at most 8,000 characters. To shorten, go line by
+The runtime lives on in the module that python3 made for `-c`; the cells get a fresh `__main__` in its place.
+
+RUNTIME is base64(zlib level 9(the shortened text of `step.py`)), at most 8,192 characters. To shorten, go line by
 line: drop blank lines, lines that start with `#`, and docstrings (from a line that starts with three double quotes to
 the line that ends with them); and indent by one space instead of four. `step.py` has no other
 triple-quoted text, so this is the same program; `tests/runtime/test_embedded.py` holds the rule and the limit.

@@ -282,11 +282,14 @@ class Step:
 
     def start_shell(self):
         try:
-            self.shell = make_shell(self)
+            self.shell = make_shell(self, **self.shell_members())
         except ImportError:
             if self.plan["ipython"]:
                 text = f"step `{self.plan['step']}` uses IPython's syntax, and {sys.executable} has no `ipython`: install it"
                 raise StepError("step-not-started", text) from None
+
+    def shell_members(self):
+        return {}
 
     async def run(self):
         for action, *row in self.plan["program"]:
@@ -324,7 +327,7 @@ class Step:
         for name, value in self.names.items():
             if self.bound.get(name, "")[:1] != (id(value),):
                 self.bound[name] = id(value), cell
-        if sys.stdout.closed:
+        if not sys.stdout or sys.stdout.closed:
             sys.stdout = open(1, "w", closefd=False)
 
     async def interactive(self, edit, silent):
@@ -482,12 +485,14 @@ def write_json(path, value):
 
 def leave_child(failure):
     code = bool(failure)
-    if isinstance(failure, SystemExit):
-        code = failure.code or 0
-    elif failure:
-        print(tell(failure), file=sys.stderr)
-    sys.stdout.flush()
-    os._exit(code if isinstance(code, int) else 1)
+    try:
+        if isinstance(failure, SystemExit):
+            code = failure.code or 0
+        elif failure:
+            print(tell(failure), file=sys.stderr)
+        sys.stdout.flush()
+    finally:
+        os._exit(code if isinstance(code, int) else 1)
 
 
 def make_shell(step, **members):

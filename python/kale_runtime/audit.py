@@ -1,0 +1,151 @@
+"""What the notebook's code touched: files, environment variables, and the world beyond.
+
+CPython's audit events tell of files opened by Python code; they miss reads made in C++ and by subprocesses. Python's
+own files, installed packages and temporary files say nothing about a step and are left out.
+"""
+
+import os
+import sys
+
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+NETWORK = {"socket.connect", "socket.sendto", "socket.bind"}
+PROCESSES = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "pty.spawn"}
+LISTINGS = {"os.listdir", "os.scandir"}
+CHANGES = {"os.mkdir", "os.remove", "os.rmdir", "os.rename", "os.truncate", "os.link", "os.symlink", "shutil.move"}
+
+
+class Audit:
+    def __init__(self, directory):
+        self.active = False
+        self.pid = os.getpid()
+        self.directory = os.path.join(os.path.abspath(directory), "")
+        self.reads, self.writes, self.changes, self.listings = {}, {}, {}, {}
+        self.environment, self.network, self.processes, self.databases = {}, {}, {}, {}
+        self.handlers = {"open": self.opened, "sqlite3.connect": self.database}
+        self.handlers.update(dict.fromkeys(NETWORK, self.connected))
+        self.handlers.update(dict.fromkeys(PROCESSES, self.started))
+        self.handlers.update(dict.fromkeys(LISTINGS, self.listed))
+        self.handlers.update(dict.fromkeys(CHANGES, self.changed))
+
+    def start(self):
+        self.uninteresting = tuple(os.path.join(path, "") for path in uninteresting_folders())
+        self.uninteresting_below = tuple(path for path in self.uninteresting if path.startswith(self.directory))
+        sys.addaudithook(self.hook)
+        os.environ.__class__ = recording_environment(self)
+
+    def hook(self, event, arguments):
+        """Must neither raise nor take long: CPython calls it very often."""
+        handler = self.handlers.get(event) if self.active else None
+        if handler:
+            self.active = False
+            try:
+                handler(event, arguments)
+            except (OSError, TypeError, ValueError):
+                return  # arguments that are wrong in themselves: the operation itself will say so
+            finally:
+                self.active = os.getpid() == self.pid
+
+    def opened(self, event, arguments):
+        path, mode, flags = arguments
+        path = self.interesting(path)
+        if path is None:
+            return
+        mode = mode or ("r+" if flags & os.O_RDWR else "w" if flags & WRITING else "r")
+        writes = any(letter in mode for letter in "wax+")
+        if ("r" in mode or "a" in mode) and path not in self.writes and os.path.exists(path):
+            self.reads.setdefault(path)
+        if writes:
+            self.writes.setdefault(path)
+
+    def interesting(self, path):
+        """The path as the plan would name it, or nothing."""
+        if isinstance(path, int) or not path:
+            return None
+        path = os.path.abspath(os.fsdecode(path))
+        if "__pycache__" in path or "/.kale_rs/" in path:
+            return None
+        if path.startswith(self.directory):
+            return None if path.startswith(self.uninteresting_below) else path[len(self.directory) :]
+        return None if path.startswith(self.uninteresting) else path
+
+    def listed(self, event, arguments):
+        if from_import(sys._getframe(2)):
+            return
+        path = self.interesting(os.path.join(os.path.abspath(arguments[0] or "."), "*"))
+        if path is not None:
+            self.listings.setdefault(path[:-2] or ".")
+
+    def changed(self, event, arguments):
+        for path in arguments:
+            path = self.interesting(path) if isinstance(path, (str, bytes, os.PathLike)) else None
+            if path is not None:
+                self.changes.setdefault(path)
+
+    def connected(self, event, arguments):
+        if getattr(arguments[0], "family", None) != 1:  # not a Unix socket
+            self.network.setdefault(str(arguments[1]))
+
+    def started(self, event, arguments):
+        first = arguments[0] if arguments else event
+        self.processes.setdefault(os.fsdecode(first) if isinstance(first, (str, bytes, os.PathLike)) else event)
+
+    def database(self, event, arguments):
+        self.databases.setdefault(str(arguments[0]))
+
+    def environment_read(self, name):
+        if self.active and self.from_notebook(sys._getframe(2)):
+            self.environment.setdefault(name)
+
+    def from_notebook(self, frame):
+        """Whether the notebook, or a module beside it, asks for the variable, and not a library."""
+        while frame and frame.f_globals.get("__name__") in ("os", "_collections_abc"):
+            frame = frame.f_back
+        file = frame.f_code.co_filename if frame else ""
+        beside = file.startswith(self.directory) and not file.startswith(self.uninteresting_below)
+        return file.startswith("<ipython-input-") or beside
+
+    def result(self):
+        observed = {
+            "listings": sorted(self.listings),
+            "changes": sorted(self.changes),
+            "network": sorted(self.network),
+            "processes": sorted(self.processes),
+            "databases": sorted(self.databases),
+        }
+        return {
+            "reads": sorted(self.reads),
+            "writes": sorted(self.writes),
+            "environment_reads": sorted(self.environment),
+            "observed": observed,
+        }
+
+
+def from_import(frame):
+    return frame is not None and frame.f_globals.get("__name__") == "_frozen_importlib_external"
+
+
+def uninteresting_folders():
+    folders = {sys.prefix, sys.base_prefix, sys.exec_prefix, "/proc", "/sys", "/dev", "/usr", "/lib", "/etc"}
+    folders.add(os.path.dirname(os.__file__))
+    folders.update(path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages"))
+    home = os.path.expanduser("~")
+    folders.update(os.path.join(home, name) for name in (".cache", ".config", ".ipython", ".jupyter", ".local"))
+    folders.update(os.environ.get(name) or "/tmp" for name in ("TMPDIR", "TEMP", "TMP"))
+    return sorted(os.path.abspath(folder) for folder in folders - {"/", ""})
+
+
+def recording_environment(audit):
+    """`os.environ` as it was, and it tells which variables are asked for by name."""
+
+    class Environment(type(os.environ)):
+        def __getitem__(self, name):
+            audit.environment_read(name)
+            return super().__getitem__(name)
+
+        def __contains__(self, name):
+            audit.environment_read(name)
+            return super().__contains__(name)
+
+    Environment.__name__ = Environment.__qualname__ = "_Environ"
+    Environment.__module__ = "os"
+    return Environment

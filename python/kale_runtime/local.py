@@ -1,0 +1,275 @@
+"""A step on this machine: `python kale_runtime REQUEST.json`.
+
+Request:
+
+    {"plan": StepPlan, "executor_input": KFP's ExecutorInput with plain paths,
+     "directory": the notebook's, "result": path, "events": path or descriptor or null, "log": path or null,
+     "cells": {"3": {"id": "ab12", "execution_count": 4}} or a path or null, "rich": true}
+
+`rich` runs the cells in IPython where the Python has it. `cells` as a path names a file that holds the outputs of the
+cells finished so far, replaced after every cell, so that they outlive a step that is killed.
+
+Result, which appears at the end by a rename (without it the step has died):
+
+    {"status": "succeeded" | "failed",
+     "error": null | {"code": diagnostic id, "type", "message", "cell", "line", "column", "traceback": [lines]},
+     "metrics": {name: value}, "metric_steps": [[name, value, step or null], ...],
+     "cells": {"3": {"outputs": [nbformat output, ...], "execution_count": 4}},
+     "reads": [path], "writes": [path], "environment_reads": [name],
+     "observed": {"listings", "changes", "network", "processes", "databases"},
+     "peak_memory_bytes": n, "cpu_seconds": x, "warnings": [diagnostic]}
+
+Paths are relative to the directory when they lie below it. Lines and columns count from 1, columns in UTF-16 units.
+Events are JSON lines: {"event": "cell-started", "cell", "done", "total"} and {"event": "metric", "name", "value", "at"}.
+
+The process exits with 0 when the step succeeded and 1 when it failed, and does not wait for the user's threads longer
+than `PATIENCE`.
+"""
+
+import errno
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+
+from kale_runtime import step as core
+from kale_runtime.audit import Audit
+from kale_runtime.capture import Capture
+
+#: Seconds that threads and exit handlers of the user get after the result is written.
+PATIENCE = 5
+
+
+class LocalStep(core.Step):
+    def __init__(self, request, capture, audit):
+        super().__init__(request["executor_input"], request["plan"])
+        self.request, self.capture, self.audit = request, capture, audit
+        self.identities = request.get("cells") if isinstance(request.get("cells"), dict) else {}
+        self.total = sum(row[0] == "run" for row in self.plan["program"])
+        self.finished, self.metric_steps, self.warnings = {}, [], []
+        self.display_error, self.first_line = None, 1
+        self.events = open_events(request.get("events"))
+
+    # Running
+
+    def start_shell(self):
+        if self.plan["ipython"] or self.request.get("rich"):
+            super().start_shell()
+        if self.shell:
+            self.shell.set_hook("show_in_pager", lambda *_: None, 0)
+
+    def shell_members(self):
+        from kale_runtime import shell
+
+        return shell.members(self, self.capture, self.shown_outputs)
+
+    async def execute(self, cell, line, source, edit, silent):
+        self.first_line = line
+        self.audit.active = True
+        try:
+            await super().execute(cell, line, source, edit, silent)
+        finally:
+            self.audit.active = False
+
+    async def run_cell(self, cell, line, source, parameters, sites):
+        self.emit({"event": "cell-started", "cell": cell, "done": len(self.finished), "total": self.total})
+        count = self.identities.get(str(cell), {}).get("execution_count") or len(self.finished) + 1
+        if self.shell:
+            self.shell.execution_count = count
+        self.capture.begin(count)
+        try:
+            await super().run_cell(cell, line, source, parameters, sites)
+            if self.display_error:
+                raise self.display_error
+        except BaseException as error:
+            self.note_error(error)
+            raise
+        finally:
+            self.finished[str(cell)] = self.capture.end()
+            self.write_cells()
+
+    def note_error(self, error):
+        """The error output that Jupyter would have, unless IPython has shown one."""
+        from kale_runtime.shell import error_output
+
+        outputs = self.capture.cell.outputs
+        if not any(output["output_type"] == "error" for output in outputs):
+            origin = error.__cause__ if isinstance(error, core.StepError) and error.__cause__ else error
+            lines = core.tell(error).split("\n")
+            self.capture.publish(error_output(type(origin).__name__, str(origin), lines))
+
+    def shown_outputs(self):
+        cells = [*self.finished.values(), self.capture.cell]
+        return [output for cell in cells if cell for output in cell.outputs]
+
+    # What plain Python displays, where there is no IPython
+
+    def show(self, value):
+        output = {"data": {"text/plain": repr(value)}, "metadata": {}, "execution_count": self.capture.cell.count}
+        self.capture.publish({"output_type": "execute_result", **output})
+
+    def display(self, *values, **_):
+        for value in values:
+            data = {"text/plain": repr(value)}
+            html = getattr(value, "_repr_html_", None)
+            if html and not isinstance(value, type):
+                data["text/html"] = html()
+            self.capture.publish({"output_type": "display_data", "data": data, "metadata": {}})
+
+    # Values
+
+    def save(self, key, kind, names):
+        try:
+            super().save(key, kind, names)
+        except OSError as error:
+            text = f"`{'`, `'.join(names) or key}` could not be stored: {error.strerror or error}"
+            code = "store-unwritable" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) else "value-not-stored"
+            raise core.StepError(code, text, self.cell) from error
+
+    # What it tells
+
+    def record(self, name, number, step):
+        super().record(name, number, step)
+        at = None if step is None else int(step)
+        self.metric_steps.append([name, number, at])
+        self.emit({"event": "metric", "name": name, "value": number, "at": at})
+
+    def warn(self, code, message):
+        diagnostic = {"id": code, "severity": "warning", "message": message, "cell": self.cell}
+        diagnostic["help"] = "Report one finite number, such as `float(value)`."
+        diagnostic["cell_id"] = self.identities.get(str(self.cell), {}).get("id")
+        self.warnings.append({**diagnostic, "start": None, "end": None, "related": [], "fixes": []})
+
+    def emit(self, event):
+        if self.events is not None and os.getpid() == self.pid:
+            os.write(self.events, json.dumps(event).encode() + b"\n")
+
+    def cells(self):
+        return {cell: outputs.finish() for cell, outputs in self.finished.items()}
+
+    def write_cells(self):
+        path = self.request.get("cells")
+        if isinstance(path, str):
+            replace_json(path, self.cells(), durable=False)
+
+
+def open_events(place):
+    if place is None or isinstance(place, int):
+        return place
+    return os.open(place, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+
+
+def locate(error, cell):
+    """Line and column of the failing cell: the innermost place in it."""
+    origin = error.__cause__ or error if isinstance(error, core.StepError) else error
+    if isinstance(origin, SyntaxError) and origin.filename == core.FILE % cell:
+        return origin.lineno, origin.offset
+    frames = [f for f in traceback.extract_tb(origin.__traceback__) if f.filename == core.FILE % cell]
+    if not frames:
+        return None, None
+    line, column = frames[-1].lineno, getattr(frames[-1], "colno", None)
+    if column is not None:
+        before = core.linecache.getline(frames[-1].filename, line).encode()[:column].decode(errors="ignore")
+        column = len(before.encode("utf-16-le", "surrogatepass")) // 2 + 1
+    return line, column
+
+
+def describe(error, cell):
+    is_ours = isinstance(error, core.StepError)
+    origin = error.__cause__ or error if is_ours else error
+    cell = error.cell if is_ours and error.cell is not None else cell
+    line, column = locate(error, cell)
+    return {
+        "code": error.code if is_ours else "step-failed",
+        "type": type(origin).__name__,
+        "message": str(error),
+        "cell": cell,
+        "line": line,
+        "column": column,
+        "traceback": core.tell(error).split("\n"),
+    }
+
+
+def usage():
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    uses = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return {
+        "peak_memory_bytes": max(use.ru_maxrss for use in uses) * unit,
+        "cpu_seconds": round(sum(use.ru_utime + use.ru_stime for use in uses), 3),
+    }
+
+
+def replace_json(path, value, durable):
+    """Writes a file that is there as a whole or not at all."""
+    part = f"{path}.{os.getpid()}.part"
+    with open(part, "w", encoding="utf-8", errors="backslashreplace") as file:
+        json.dump(value, file)
+        file.flush()
+        if durable:
+            os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def enter(directory):
+    """The working directory and module search path of a kernel: the notebook's folder comes after the standard
+    library."""
+    os.chdir(directory)
+    sys.argv = [""]
+    if "" not in sys.path:
+        installed = (at for at, path in enumerate(sys.path) if path.endswith(("site-packages", "dist-packages")))
+        sys.path.insert(next(installed, len(sys.path)), "")
+
+
+def forbid_questions(step):
+    import getpass
+
+    getpass.getpass = step.no_input
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+
+def leave(code):
+    """Ends the process; threads that never end do not keep it."""
+
+    def give_up():
+        time.sleep(PATIENCE)
+        os._exit(code)
+
+    threading.Thread(target=give_up, daemon=True).start()
+    return code
+
+
+def main(path):
+    with open(path, encoding="utf-8") as file:
+        request = json.load(file)
+    enter(request["directory"])
+    capture = Capture(request.get("log"), request["result"])
+    audit = Audit(request["directory"])
+    step = LocalStep(request, capture, audit)
+    forbid_questions(step)
+    audit.start()
+    capture.start()
+    error = None
+    try:
+        step.start_shell()
+        step.drive()
+    except BaseException as failure:
+        error = describe(failure, step.cell)
+    capture.stop()
+    result = {
+        "status": "failed" if error else "succeeded",
+        "error": error,
+        "metrics": step.metrics,
+        "metric_steps": step.metric_steps,
+        "cells": step.cells(),
+        **audit.result(),
+        **usage(),
+        "warnings": step.warnings,
+    }
+    replace_json(request["result"], result, durable=True)
+    return leave(int(error is not None))
