@@ -1,1 +1,37 @@
+//! What the command line, Python and the panel can do: one file per verb, each a function from a request to an answer.
+//!
+//! A verb reads and writes files and starts processes; it prints nothing, colours nothing, and knows neither clap nor
+//! pyo3. Long verbs tell a [`Listener`] what happens. Faults of the notebook are diagnostics inside the answer; a
+//! [`VerbError`] means that there is no answer. [`render`] turns answers into text.
 
+pub mod cancel;
+pub mod check;
+pub mod compile;
+pub mod diff;
+pub mod doctor;
+pub mod engine;
+mod environment;
+mod error;
+pub mod explain;
+mod follow;
+pub mod graph;
+mod history;
+mod interpreter;
+mod listener;
+pub mod logs;
+mod notebook;
+pub mod parameters;
+pub mod render;
+pub mod resume;
+pub mod run;
+pub mod runs;
+mod session;
+pub mod show;
+mod source;
+
+pub use error::VerbError;
+pub use history::StoreChoice;
+pub use listener::{Interrupt, Listener, Prepared};
+pub use notebook::Listing;
+pub use session::{Interpreter, Session};
+pub use source::Source;

@@ -1,0 +1,90 @@
+# make demo    sets everything up, compiles and runs an example
+# make test    sets everything up, runs every test
+#
+# Needs Rust, Python 3.10 or newer, Node and make. Everything is made below .venv/, .cache/ and target/.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMPS := .cache/stamps
+SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md \
+	$(shell find rust python -type f -not -path '*/__pycache__/*' -not -name '*.so')
+
+.PHONY: help demo test lint bench lab install clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo    set up, then compile and run an example'
+	@echo 'make test    set up, then run every test'
+	@echo 'make lint    formatting, lints and types'
+	@echo 'make bench   compare with kubeflow-kale'
+	@echo 'make lab     JupyterLab with kale_rs, on this machine only'
+	@echo 'make clean   remove everything that these make'
+
+# --- set-up: each stamp is as new as what it was made from ---------------------------------------------------------
+
+$(STAMPS)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo 'Python 3.10 or newer is needed: make PYTHON=python3.12 ...' >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || \
+	  { echo 'the venv module is missing: install it (Debian: python3-venv)' >&2; exit 1; }
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/requirements: tests/requirements.txt $(STAMPS)/python
+	@echo 'installing the requirements of tests and examples ...'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+# Optimised, but without the slow last passes of a release.
+$(STAMPS)/wheel: $(SOURCES) $(STAMPS)/requirements
+	@echo 'building the wheel ...'
+	@rm -rf .cache/wheel
+	@$(BIN)/maturin build --quiet --profile quick --interpreter $(BIN)/python --out .cache/wheel
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .cache/wheel/*.whl
+	@touch $@
+
+$(STAMPS)/lint: tests/requirements-lint.txt $(STAMPS)/requirements
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements-lint.txt
+	@touch $@
+
+$(STAMPS)/lab: $(STAMPS)/requirements
+	@echo 'installing JupyterLab ...'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'jupyterlab>=4.4,<5'
+	@touch $@
+
+install: $(STAMPS)/wheel
+
+# --- what people call ----------------------------------------------------------------------------------------------
+
+DEMO := examples/tabular/notebook.ipynb
+
+demo: $(STAMPS)/wheel
+	@mkdir -p .cache/demo
+	@$(BIN)/kale-rs graph $(DEMO)
+	@echo
+	@$(BIN)/kale-rs compile $(DEMO) -o .cache/demo/tabular.yaml
+	@echo
+	@$(BIN)/kale-rs run $(DEMO) --output-notebook .cache/demo/tabular.ipynb
+	@echo
+	@echo 'executed notebook   .cache/demo/tabular.ipynb'
+	@echo 'KFP v2 pipeline     .cache/demo/tabular.yaml'
+	@echo 'run it again: every step is cached.   $(BIN)/kale-rs --help has the rest.'
+
+test: $(STAMPS)/wheel
+	@$(BIN)/python tests/parts.py
+
+lint: $(STAMPS)/wheel $(STAMPS)/lint
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	$(BIN)/ruff check --quiet python tests
+	$(BIN)/ruff format --check --quiet python tests
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest kale_rs._native
+
+bench: $(STAMPS)/requirements
+	@$(BIN)/python tests/bench/compare.py
+
+lab: $(STAMPS)/wheel $(STAMPS)/lab
+	@cd examples && ../$(BIN)/jupyter lab --ip=127.0.0.1
+
+clean:
+	rm -rf .venv .cache target

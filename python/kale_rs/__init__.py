@@ -1,0 +1,76 @@
+"""Notebooks to pipelines: check, compile and run them, here or on Kubeflow.
+
+>>> import kale_rs
+>>> kale_rs.check("train.ipynb")            # what is wrong, or worth knowing
+>>> kale_rs.graph("train.ipynb")            # the steps, and what flows between them
+>>> run = kale_rs.run("train.ipynb", {"epochs": 20})
+>>> run.metrics
+{'accuracy': 0.97}
+
+In a notebook the first argument may be left out: it is then the notebook itself, as it was last saved. Importing this
+module makes the magics `%%pipeline` and `%pipeline` known to IPython, and loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from kale_rs.api import (
+    cancel,
+    check,
+    compile,
+    diff,
+    doctor,
+    explain,
+    graph,
+    logs,
+    metric,
+    resume,
+    run,
+    runs,
+    show,
+)
+from kale_rs.errors import FileError, KaleError, NotebookError, RunError, StoreError, UsageError
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = [
+    "FileError",
+    "KaleError",
+    "NotebookError",
+    "RunError",
+    "StoreError",
+    "UsageError",
+    "cancel",
+    "check",
+    "compile",
+    "diff",
+    "doctor",
+    "explain",
+    "graph",
+    "logs",
+    "metric",
+    "resume",
+    "run",
+    "runs",
+    "show",
+]
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Make the magics known: what `%load_ext kale_rs` calls."""
+    from kale_rs.magics import register
+
+    register(shell)
+
+
+def _register_magics() -> None:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
+    if shell is not None:
+        load_ipython_extension(shell)
+
+
+_register_magics()

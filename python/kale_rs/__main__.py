@@ -1,0 +1,19 @@
+"""The command `kale-rs`, also as `python -m kale_rs`; the engine process is started by this file's path."""
+
+import os
+import sys
+
+if not __package__:
+    # Started by path: Python put this folder on its path, where files of ours would hide modules of others.
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def main() -> int:
+    """Run the command line of this process."""
+    from kale_rs import _native
+
+    return _native.main(["kale-rs", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,254 @@
+"""The functions of `kale_rs`: Python values in, result objects out. What they do is `kale_rs._native`."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from kale_rs import results
+from kale_rs.errors import NotebookError, UsageError
+
+if TYPE_CHECKING:
+    from kale_rs.progress import Progress
+
+Path = str | os.PathLike[str]
+V = TypeVar("V")
+
+
+def _current_notebook() -> str:
+    """The notebook of the kernel that we run in, as its editor tells."""
+    jupyter = os.environ.get("JPY_SESSION_NAME", "")
+    if jupyter.endswith(".ipynb") and os.path.exists(jupyter):
+        return jupyter
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    code = shell.user_ns.get("__vsc_ipynb_file__") if shell is not None else None
+    if isinstance(code, str) and os.path.exists(code):
+        return code
+    raise UsageError("no notebook given, and this is no kernel of a saved one", "give the notebook's path")
+
+
+def _source(notebook: Path | None, granularity: str | None, python: Path | None) -> dict[str, Any]:
+    path = _current_notebook() if notebook is None else os.fspath(notebook)
+    return {"notebook": path, "granularity": granularity, "python": _text(python)}
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else os.fspath(path)
+
+
+def _run_id(run: str | results.Run) -> str:
+    if isinstance(run, str):
+        return run
+    if run.run_id is None:
+        raise UsageError("this run was never started, so it is not in the store", "look at its `.diagnostics`")
+    return run.run_id
+
+
+def _progress(wanted: bool) -> Progress | None:
+    if not wanted:
+        return None
+    from kale_rs.progress import Progress
+
+    return Progress()
+
+
+def _cancels_on_interrupt() -> bool:
+    """Ctrl-C in a terminal cancels a run; interrupting (or losing) a kernel must not."""
+    return "ipykernel" not in sys.modules
+
+
+def check(
+    notebook: Path | None = None, *, granularity: str | None = None, python: Path | None = None
+) -> results.Diagnostics:
+    """Say what is wrong, or worth knowing, about a notebook. It is not executed."""
+    from kale_rs import _native
+
+    answer = json.loads(_native.check(json.dumps(_source(notebook, granularity, python))))
+    return results.Diagnostics(answer["diagnostics"], answer["text"])
+
+
+def graph(notebook: Path | None = None, *, granularity: str | None = None, python: Path | None = None) -> results.Graph:
+    """Give the steps of a notebook and what flows between them; Jupyter shows it as a picture."""
+    from kale_rs import _native
+
+    return results.Graph(json.loads(_native.graph(json.dumps(_source(notebook, granularity, python)))))
+
+
+def compile(
+    notebook: Path | None = None,
+    output: Path | None = None,
+    *,
+    target: str = "kfp",
+    granularity: str | None = None,
+    python: Path | None = None,
+    allow_oversize: bool = False,
+) -> results.Compiled:
+    """Emit the pipeline for another system: `kfp` (KFP v2 IR) or `kfp-script` (a readable Python file).
+
+    With `output` the file is written; else only the answer's `.text` holds it. Raises `NotebookError` when the
+    notebook has errors.
+    """
+    from kale_rs import _native
+
+    request = _source(notebook, granularity, python)
+    request |= {"target": target, "output": _text(output) or "-", "allow_oversize": allow_oversize}
+    answer = json.loads(_native.compile(json.dumps(request)))
+    diagnostics = results.Diagnostics(answer["diagnostics"], answer["text"])
+    if answer["emitted"] is None:
+        raise NotebookError(diagnostics)
+    return results.Compiled(answer["target"], answer["emitted"], answer["files"], diagnostics)
+
+
+def run(
+    notebook: Path | None = None,
+    parameters: Mapping[str, object] | None = None,
+    *,
+    jobs: int | None = None,
+    cache: bool = True,
+    output_notebook: Path | None = None,
+    granularity: str | None = None,
+    python: Path | None = None,
+    detach: bool = False,
+    progress: bool = True,
+) -> results.Run:
+    """Run a notebook as a pipeline on this machine, and wait for it (unless `detach`).
+
+    The run is a process of its own: it outlives this kernel. A failed run is returned as well; see its `.status`,
+    `.diagnostics`, and `.raise_for_status()`.
+    """
+    return run_assigned(
+        notebook,
+        {"values": dict(parameters or {})},
+        jobs=jobs,
+        cache=cache,
+        output_notebook=output_notebook,
+        granularity=granularity,
+        python=python,
+        detach=detach,
+        progress=progress,
+    )
+
+
+def run_assigned(
+    notebook: Path | None,
+    parameters: Mapping[str, object],
+    *,
+    jobs: int | None = None,
+    cache: bool = True,
+    output_notebook: Path | None = None,
+    granularity: str | None = None,
+    python: Path | None = None,
+    detach: bool = False,
+    progress: bool = True,
+) -> results.Run:
+    """As `run`; `parameters` has `values` (by name) or `assignments` (texts `name=value`, read by the declared type)."""
+    from kale_rs import _native
+
+    request = _source(notebook, granularity, python)
+    request |= {
+        "parameters": parameters,
+        "jobs": jobs,
+        "no_cache": not cache,
+        "output_notebook": _text(output_notebook),
+        "detach": detach,
+    }
+    answer = _native.run(json.dumps(request), _progress(progress and not detach), _cancels_on_interrupt())
+    return results.Run(json.loads(answer))
+
+
+def runs(*, limit: int | None = None, store: Path | None = None) -> results.Runs:
+    """List the runs of a store, newest first. `store` is a notebook or folder whose store is meant."""
+    from kale_rs import _native
+
+    answer = json.loads(_native.runs(json.dumps({"limit": limit, "store": _text(store)})))
+    return results.Runs(results.Run(one) for one in answer["runs"])
+
+
+def show(run: str | results.Run = "last", *, store: Path | None = None) -> results.Run:
+    """Give a run as it is now. `run` is an id, the start of one, or `last`."""
+    from kale_rs import _native
+
+    return results.Run(json.loads(_native.show(json.dumps({"run": _run_id(run), "store": _text(store)}))))
+
+
+def logs(
+    run: str | results.Run = "last", step: str | None = None, *, follow: bool = False, store: Path | None = None
+) -> results.Logs:
+    """Give what the steps of a run wrote. With `follow` it is printed as it comes, until the run has ended."""
+    from kale_rs import _native
+
+    request = {"run": _run_id(run), "step": step, "store": _text(store), "follow": follow}
+    answer = json.loads(_native.logs(json.dumps(request), _progress(follow)))
+    return results.Logs({log["step"]: log["text"] for log in answer["logs"]})
+
+
+def resume(
+    run: str | results.Run = "last", *, detach: bool = False, store: Path | None = None, progress: bool = True
+) -> results.Run:
+    """Finish a run that was interrupted, cancelled or failed; finished steps are not run again."""
+    from kale_rs import _native
+
+    request = json.dumps({"run": _run_id(run), "store": _text(store), "detach": detach})
+    return results.Run(
+        json.loads(_native.resume(request, _progress(progress and not detach), _cancels_on_interrupt()))
+    )
+
+
+def cancel(run: str | results.Run = "last", *, store: Path | None = None) -> results.Run:
+    """Stop a run and every process of it, and wait until it has stopped."""
+    from kale_rs import _native
+
+    return results.Run(json.loads(_native.cancel(json.dumps({"run": _run_id(run), "store": _text(store)}))))
+
+
+def diff(before: str | results.Run, after: str | results.Run = "last", *, store: Path | None = None) -> results.Diff:
+    """Compare two runs: parameters, metrics, and the steps whose result differs."""
+    from kale_rs import _native
+
+    request = {"before": _run_id(before), "after": _run_id(after), "store": _text(store)}
+    return results.Diff(json.loads(_native.diff(json.dumps(request))))
+
+
+def doctor(notebook: Path | None = None, *, python: Path | None = None) -> results.Diagnosis:
+    """Check that this machine can run notebooks, and say what to do where it cannot."""
+    from kale_rs import _native
+
+    request = {"notebook": _text(notebook), "python": _text(python)}
+    return results.Diagnosis(json.loads(_native.doctor(json.dumps(request)))["findings"])
+
+
+def explain(id: str | None = None) -> results.Explanation:
+    """Explain a diagnostic; without `id` all of them."""
+    from kale_rs import _native
+
+    return results.Explanation(json.loads(_native.explain(json.dumps({"id": id}))))
+
+
+def metric(name: str, value: V, step: int | None = None) -> V:
+    """Report a number: in a pipeline it is recorded, in a notebook it is only checked. Gives `value` back.
+
+    `step` numbers the values of a series, such as the loss of each epoch.
+    """
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"a metric's name is a string, not {name!r}", 'write `kale_rs.metric("accuracy", value)`')
+    if step is not None and (isinstance(step, bool) or not hasattr(step, "__index__")):
+        raise UsageError(f"`step` of metric `{name}` is an int, not {step!r}", "give the number of the epoch or batch")
+    fault = _metric_fault(value)
+    if fault:
+        print(f"warning: metric `{name}` {fault}", file=sys.stderr)
+    return value
+
+
+def _metric_fault(value: object) -> str | None:
+    try:
+        if isinstance(value, str | bytes) or getattr(value, "shape", ()) != ():
+            raise TypeError
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return f"is no number but a `{type(value).__name__}`: left out"
+    return None if math.isfinite(number) else f"is {number}"

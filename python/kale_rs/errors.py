@@ -1,0 +1,57 @@
+"""What can be raised.
+
+::
+
+    KaleError
+    ├── UsageError       a wrong argument: an unknown run, an option that contradicts the notebook (also a ValueError)
+    ├── FileError        a file that cannot be read or written (also an OSError)
+    ├── StoreError       the store refuses: not writable, written by a newer version, damaged
+    ├── NotebookError    the notebook has errors, so there is nothing to emit; they are in `.diagnostics`
+    └── RunError         `Run.raise_for_status()`: the run did not succeed; it is in `.run`
+
+Faults of a notebook are no exceptions where they are the answer: `check` returns them, `graph` and `run` carry them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kale_rs.results import Diagnostics, Run
+
+
+class KaleError(Exception):
+    """Any error of kale_rs. `help` says what to do about it."""
+
+    def __init__(self, message: str, help: str = "") -> None:
+        super().__init__(f"{message}\n{help}" if help else message)
+        self.message = message
+        self.help = help
+
+
+class UsageError(KaleError, ValueError):
+    """A wrong argument."""
+
+
+class FileError(KaleError, OSError):
+    """A file that cannot be read or written."""
+
+
+class StoreError(KaleError):
+    """The store refuses."""
+
+
+class NotebookError(KaleError):
+    """The notebook has errors."""
+
+    def __init__(self, diagnostics: Diagnostics) -> None:
+        super().__init__(f"the notebook has errors\n\n{diagnostics.text}")
+        self.diagnostics = diagnostics
+
+
+class RunError(KaleError):
+    """A run that did not succeed."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(f"run {run.run_id} {run.status}\n\n{run.diagnostics.text}")
+        self.run = run

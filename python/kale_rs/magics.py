@@ -1,0 +1,107 @@
+"""`%%pipeline` marks a cell for the compiler and runs it as usual; `%pipeline VERB` is the API in one line."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from kale_rs import api
+from kale_rs.errors import UsageError
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+_CELL_MAGIC = "%%pipeline"
+_FLAGS = {"--no-cache": ("cache", False), "--detach": ("detach", True), "--follow": ("follow", True)}
+_INTEGERS = ("jobs", "limit")
+
+
+def register(shell: InteractiveShell) -> None:
+    """Make both magics known to a shell."""
+    if _without_magic not in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.append(_without_magic)
+    shell.register_magic_function(_pipeline, magic_kind="line", magic_name="pipeline")
+
+
+def _without_magic(lines: list[str]) -> list[str]:
+    """Take `%%pipeline ...` off a cell before IPython reads it, so that the rest is an ordinary cell.
+
+    A comment stays in its place, which keeps the line numbers of tracebacks, unless another cell magic follows: that
+    has to be the first line.
+    """
+    if not lines or not lines[0].startswith(_CELL_MAGIC):
+        return lines
+    if len(lines) > 1 and lines[1].startswith("%%"):
+        return lines[1:]
+    return ["#" + lines[0], *lines[1:]]
+
+
+def _pipeline(line: str) -> object:
+    """`%pipeline check`, `graph`, `compile`, `run -p NAME=VALUE`, `runs`, `show`, ...: on this notebook, as saved."""
+    words = shlex.split(line)
+    if not words or words[0] not in VERBS:
+        raise UsageError(f"`%pipeline` knows {', '.join(f'`{verb}`' for verb in VERBS)}", "try `%pipeline check`")
+    function = VERBS[words[0]]
+    positional, keywords = _arguments(words[1:])
+    try:
+        inspect.signature(function).bind(*positional, **keywords)
+    except TypeError as error:
+        raise UsageError(f"`%pipeline {line}`: {error}", f"`help(kale_rs.{words[0]})` has the arguments") from None
+    return function(*positional, **keywords)
+
+
+def _run(notebook: str | None = None, *, assignments: tuple[str, ...] = (), **options: Any) -> object:
+    """`%pipeline run`: as `kale_rs.run`, with parameters as texts."""
+    return api.run_assigned(notebook, {"assignments": list(assignments)}, **options)
+
+
+VERBS: dict[str, Callable[..., object]] = {
+    "check": api.check,
+    "graph": api.graph,
+    "compile": api.compile,
+    "run": _run,
+    "runs": api.runs,
+    "show": api.show,
+    "logs": api.logs,
+    "resume": api.resume,
+    "cancel": api.cancel,
+    "diff": api.diff,
+    "doctor": api.doctor,
+    "explain": api.explain,
+}
+
+
+def _arguments(words: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """Words as on the command line: `-p name=value`, `--option value`, and plain ones."""
+    positional: list[str] = []
+    keywords: dict[str, Any] = {}
+    rest = iter(words)
+    for word in rest:
+        if word in _FLAGS:
+            keyword, value = _FLAGS[word]
+            keywords[keyword] = value
+        elif word.startswith("-"):
+            keyword, value = _option(word, rest)
+            if keyword == "assignments":
+                value = (*keywords.get(keyword, ()), value)
+            keywords[keyword] = value
+        else:
+            positional.append(word)
+    return positional, keywords
+
+
+def _option(word: str, rest: Iterator[str]) -> tuple[str, object]:
+    name, separator, text = word.partition("=") if word.startswith("--") else (word, "", "")
+    value = text if separator else next(rest, None)
+    if value is None:
+        raise UsageError(f"`{word}` needs a value", "write it after the option")
+    keyword = {"-p": "assignments", "--parameter": "assignments", "-o": "output"}.get(
+        name, name.lstrip("-").replace("-", "_")
+    )
+    if keyword in _INTEGERS:
+        if not value.isdecimal():
+            raise UsageError(f"`{name} {value}` is no number", f"write `{name} 2`")
+        return keyword, int(value)
+    return keyword, value

@@ -1,0 +1,330 @@
+"""What the functions return: small values that print well, and that Jupyter shows richly."""
+
+from __future__ import annotations
+
+import json
+from collections import UserDict, UserList
+from collections.abc import Iterable
+from html import escape
+from typing import Any, NamedTuple
+
+from kale_rs.errors import RunError
+
+Json = dict[str, Any]
+
+_COLOURS = {"succeeded": "#2e9e5b", "cached": "#2e9e5b", "failed": "#d9364c", "error": "#d9364c", "running": "#2f80ed"}
+
+
+def _table(heading: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """An HTML table that takes its colours from the page."""
+    cell = '<td style="text-align:left">{}</td>'.format
+    head = "".join(f'<th style="text-align:left">{escape(one)}</th>' for one in heading)
+    body = "".join("<tr>" + "".join(cell(one) for one in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _coloured(status: str) -> str:
+    colour = _COLOURS.get(status, "inherit")
+    return f'<span style="color:{colour}">{escape(status)}</span>'
+
+
+def _number(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+class Diagnostic(NamedTuple):
+    """One remark about a notebook. Lines and columns count from 1, cells from 0; `cell` is None for all of it."""
+
+    id: str
+    severity: str
+    message: str
+    help: str
+    cell: int | None
+    line: int | None
+    column: int | None
+
+
+class Diagnostics(UserList[Diagnostic]):
+    """Remarks about a notebook, in order of place. `.text` shows them with the lines they are about."""
+
+    def __init__(self, diagnostics: Iterable[Json] = (), text: str = "") -> None:
+        super().__init__(self._read(one) for one in diagnostics)
+        self.text = text
+
+    @staticmethod
+    def _read(one: Json) -> Diagnostic:
+        start = one["start"] or {"line": None, "column": None}
+        place = (one["cell"], start["line"], start["column"])
+        return Diagnostic(one["id"], one["severity"], one["message"], one["help"], *place)
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        """Those because of which there is no pipeline."""
+        return [one for one in self if one.severity == "error"]
+
+    def __repr__(self) -> str:
+        return self.text.rstrip()
+
+    def _repr_html_(self) -> str:
+        if not self:
+            return "no problems"
+        rows = (
+            (
+                _coloured(one.severity),
+                "" if one.cell is None else f"cell {one.cell}" + (f", line {one.line}" if one.line else ""),
+                f"{escape(one.message)}<br><small>{escape(one.help)}</small>",
+                f"<code>{escape(one.id)}</code>",
+            )
+            for one in self
+        )
+        return _table(("", "where", "what", "id"), rows)
+
+
+class Edge(NamedTuple):
+    """`target` runs after `source`, and gets `variables` from it."""
+
+    source: str
+    target: str
+    variables: list[str]
+    resources: list[str]
+    declared: bool
+
+
+class Graph:
+    """The steps of a notebook and what flows between them."""
+
+    def __init__(self, answer: Json) -> None:
+        self.diagnostics = Diagnostics(answer["diagnostics"], answer.pop("text"))
+        self._answer = answer
+
+    @property
+    def pipeline(self) -> str | None:
+        """The pipeline's name; None when the notebook has errors."""
+        name: str | None = self._answer["pipeline"]
+        return name
+
+    @property
+    def steps(self) -> dict[str, list[int]]:
+        """Step name to the indices of its cells, in an order in which they can run."""
+        return {step["name"]: step["cells"] for step in self._answer["steps"]}
+
+    @property
+    def edges(self) -> list[Edge]:
+        keys = ("from", "to", "variables", "resources", "declared")
+        return [Edge(*(edge[key] for key in keys)) for edge in self._answer["edges"]]
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """Parameter name to its default."""
+        return {one["name"]: one["default"] for one in self._answer["parameters"]}
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """Metric name to the step that reports it."""
+        return {one["name"]: one["step"] for one in self._answer["metrics"]}
+
+    def to_dict(self) -> Json:
+        """The same document as `kale-rs graph --format json`."""
+        copy: Json = json.loads(json.dumps(self._answer))
+        return copy
+
+    def _render(self, format: str) -> str:
+        from kale_rs import _native
+
+        return _native.render_graph(json.dumps(self._answer), format)
+
+    def to_dot(self) -> str:
+        """The graph in Graphviz's language."""
+        return self._render("dot")
+
+    def __repr__(self) -> str:
+        return self._render("text").rstrip() if self.pipeline else repr(self.diagnostics)
+
+    def _repr_svg_(self) -> str | None:
+        return self._render("svg") if self.pipeline else None
+
+    def _repr_html_(self) -> str | None:
+        return self._render("svg") if self.pipeline else self.diagnostics._repr_html_()
+
+
+class Compiled(NamedTuple):
+    """An emitted pipeline: its text, and the files that were written."""
+
+    target: str
+    text: str
+    files: list[str]
+    diagnostics: Diagnostics
+
+    def __repr__(self) -> str:
+        where = ", ".join(self.files) or f"{len(self.text)} characters, not written"
+        return f"<{self.target}: {where}>"
+
+
+class Step(NamedTuple):
+    """A step of a run."""
+
+    name: str
+    status: str
+    seconds: float
+    cells: list[int]
+
+
+class Run:
+    """A run as it was when it was looked at; `refresh()` looks again."""
+
+    def __init__(self, answer: Json) -> None:
+        self.run_id: str | None = answer["run_id"]
+        self.status: str = answer["status"]
+        self.seconds: float = answer["seconds"]
+        self.steps = [Step(one["name"], one["status"], one["seconds"], one["cells"]) for one in answer["steps"]]
+        self.metrics: dict[str, float | str] = answer["metrics"]
+        self.parameters: dict[str, object] = answer["parameters"]
+        self.source: str | None = answer["source"]
+        self.notebook: str | None = answer["notebook"]
+        self.diagnostics = Diagnostics(answer["diagnostics"], answer.get("text", ""))
+
+    def refresh(self) -> Run:
+        """The run as it is now."""
+        from kale_rs import api
+
+        return api.show(self, store=self.source)
+
+    def logs(self, step: str | None = None) -> Logs:
+        """What its steps (or one of them) wrote."""
+        from kale_rs import api
+
+        return api.logs(self, step, store=self.source)
+
+    def raise_for_status(self) -> Run:
+        """Raise `RunError` unless it has succeeded; gives itself back."""
+        if self.status != "succeeded":
+            raise RunError(self)
+        return self
+
+    def __repr__(self) -> str:
+        if self.run_id is None:
+            return repr(self.diagnostics)
+        lines = [f"run {self.run_id} {self.status} in {self.seconds:.1f} s"]
+        lines += [f"  {step.name:<20} {step.status:<10} {step.seconds:8.2f} s" for step in self.steps]
+        lines += [f"  {name} = {_number(value)}" for name, value in self.metrics.items()]
+        if self.notebook:
+            lines.append(f"  notebook {self.notebook}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        if self.run_id is None:
+            return self.diagnostics._repr_html_()
+        cells = [", ".join(map(str, step.cells)) for step in self.steps]
+        rows = (
+            (escape(step.name), _coloured(step.status), f"{step.seconds:.2f} s", where)
+            for step, where in zip(self.steps, cells, strict=True)
+        )
+        parts = [f"run <b>{self.run_id}</b> {_coloured(self.status)} in {self.seconds:.1f} s"]
+        parts.append(_table(("step", "status", "time", "cells"), rows))
+        if self.metrics:
+            metrics = ((escape(name), escape(_number(value))) for name, value in self.metrics.items())
+            parts.append(_table(("metric", "value"), metrics))
+        if self.notebook:
+            parts.append(f"executed notebook: <code>{escape(self.notebook)}</code>")
+        if self.diagnostics.errors:
+            parts.append(self.diagnostics._repr_html_())
+        return "\n".join(parts)
+
+
+class Runs(UserList[Run]):
+    """Runs, newest first."""
+
+    def __repr__(self) -> str:
+        if not self:
+            return "no runs"
+        return "\n".join(f"{run.run_id}  {run.status:<11} {run.seconds:8.1f} s  {run.source or '-'}" for run in self)
+
+    def _repr_html_(self) -> str:
+        rows = (
+            (
+                escape(run.run_id or ""),
+                _coloured(run.status),
+                f"{run.seconds:.1f} s",
+                escape((run.source or "-").rsplit("/", 1)[-1]),
+                escape(", ".join(f"{name}={_number(value)}" for name, value in run.metrics.items())),
+            )
+            for run in self
+        )
+        return _table(("run", "status", "time", "notebook", "metrics"), rows) if self else "no runs"
+
+
+class Logs(UserDict[str, str]):
+    """Step name to what it wrote."""
+
+    def __repr__(self) -> str:
+        if len(self) == 1:
+            return next(iter(self.values())).rstrip()
+        return "\n".join(f"── {step} ──\n{text.rstrip()}" for step, text in self.items())
+
+
+class Diff:
+    """What differs between two runs: `code`, `data`, `parameters`, `environment`, `metrics`."""
+
+    def __init__(self, answer: Json) -> None:
+        self._answer: Json = answer["diff"]
+        self._text: str = answer["text"]
+        self._markdown: str = answer["markdown"]
+
+    def to_dict(self) -> Json:
+        """The same document as `kale-rs diff --json`."""
+        return dict(self._answer)
+
+    def __repr__(self) -> str:
+        return self._text.rstrip()
+
+    def _repr_markdown_(self) -> str:
+        return self._markdown
+
+
+class Finding(NamedTuple):
+    """One thing that `doctor` looked at."""
+
+    subject: str
+    health: str
+    detail: str
+    help: str
+
+
+class Diagnosis(UserList[Finding]):
+    """What `doctor` found."""
+
+    def __init__(self, findings: Iterable[Json] = ()) -> None:
+        super().__init__(Finding(**one) for one in findings)
+
+    def __repr__(self) -> str:
+        lines = []
+        for finding in self:
+            lines.append(f"{finding.health:<8} {finding.subject:<10} {finding.detail}")
+            if finding.help:
+                lines.append(f"{'':20}help: {finding.help}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = (
+            (_coloured(one.health), escape(one.subject), f"{escape(one.detail)}<br><small>{escape(one.help)}</small>")
+            for one in self
+        )
+        return _table(("", "", ""), rows)
+
+
+class Explanation:
+    """Pages about diagnostics."""
+
+    def __init__(self, pages: list[Json]) -> None:
+        self.pages = {page["id"]: page for page in pages}
+
+    def _texts(self, heading: str) -> list[str]:
+        if len(self.pages) == 1:
+            return [heading.format(page["id"]) + f" ({page['severity']})\n\n{page['text']}" for page in self.pages.values()]
+        return [f"- `{page['id']}` ({page['severity']}): {page['summary']}" for page in self.pages.values()]
+
+    def __repr__(self) -> str:
+        return "\n".join(self._texts("{}"))
+
+    def _repr_markdown_(self) -> str:
+        return "\n".join(self._texts("### {}"))

@@ -1,0 +1,343 @@
+//! The command line as clap sees it: names, help and examples. What a verb does is in `verb/`.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+#[derive(Parser, Debug)]
+#[command(
+    name = "kale-rs",
+    version,
+    about = "Turn notebooks into pipelines and run them, here or on Kubeflow",
+    disable_help_subcommand = true,
+    after_help = "\
+A first session:
+  kale-rs check train.ipynb                    what is wrong, or worth knowing
+  kale-rs graph train.ipynb                    the steps, and what flows between them
+  kale-rs run train.ipynb -p epochs=20         run it on this machine
+  kale-rs runs                                 what ran so far
+  kale-rs compile train.ipynb -o train.yaml    the same pipeline for Kubeflow
+
+Exit status: 0 done, 1 the notebook or run has errors, 2 wrong usage or unreadable input, 130 interrupted."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Verb {
+    /// Say what is wrong, or worth knowing, about a notebook
+    #[command(after_help = "\
+Examples:
+  kale-rs check train.ipynb
+  kale-rs check train.ipynb --format github    annotations in a pull request
+  cat train.ipynb | kale-rs check - --json")]
+    Check(CheckArgs),
+    /// Show the steps of a notebook and what flows between them
+    #[command(after_help = "\
+Examples:
+  kale-rs graph train.ipynb
+  kale-rs graph train.ipynb --format svg > train.svg
+  kale-rs graph train.ipynb --granularity heading")]
+    Graph(GraphArgs),
+    /// Write the pipeline in another system's format
+    #[command(after_help = "\
+Examples:
+  kale-rs compile train.ipynb -o train.yaml
+  kale-rs compile train.ipynb --target kfp-script -o pipeline.py
+  kale-rs compile train.ipynb -o -             to standard output")]
+    Compile(CompileArgs),
+    /// Run a notebook as a pipeline on this machine
+    #[command(after_help = "\
+Independent steps run at the same time, each in a process of its own. Steps whose code, inputs and environment are
+those of an earlier run are not run again. Ctrl-C cancels; with --detach the run goes on without the terminal.
+
+Examples:
+  kale-rs run train.ipynb
+  kale-rs run train.ipynb -p epochs=20 -p title='first try'
+  kale-rs run train.ipynb --params settings.yaml --output-notebook out.ipynb
+  kale-rs run train.ipynb --json > result.json")]
+    Run(RunArgs),
+    /// List runs, newest first
+    #[command(after_help = "\
+Examples:
+  kale-rs runs
+  kale-rs runs --json")]
+    Runs(RunsArgs),
+    /// Show a run: its steps, metrics and executed notebook
+    #[command(after_help = "\
+RUN is a run's id, the start of one, or `last`.
+
+Examples:
+  kale-rs show last
+  kale-rs show 20261120-094815-3f9a --json")]
+    Show(ShowArgs),
+    /// Print what the steps of a run wrote
+    #[command(after_help = "\
+Examples:
+  kale-rs logs last
+  kale-rs logs last train -f                   go on while the run does")]
+    Logs(LogsArgs),
+    /// Finish a run that was interrupted, cancelled or failed; finished steps are not run again
+    #[command(after_help = "\
+Examples:
+  kale-rs resume last")]
+    Resume(ResumeArgs),
+    /// Stop a run and every process of it
+    #[command(after_help = "\
+Examples:
+  kale-rs cancel last")]
+    Cancel(CancelArgs),
+    /// Compare two runs: parameters, metrics, and the steps whose result differs
+    #[command(after_help = "\
+Examples:
+  kale-rs diff 20261120-094815-3f9a last
+  kale-rs diff 20261120-094815-3f9a last --markdown >> report.md")]
+    Diff(DiffArgs),
+    /// Check that this machine can run notebooks, and say what to do where it cannot
+    #[command(after_help = "\
+Examples:
+  kale-rs doctor
+  kale-rs doctor train.ipynb                   also the kernel that this notebook asks for")]
+    Doctor(DoctorArgs),
+    /// Explain a diagnostic
+    #[command(after_help = "\
+Examples:
+  kale-rs explain                              list all of them
+  kale-rs explain missing-prev")]
+    Explain(ExplainArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = "\
+Examples:
+  kale-rs completion bash > ~/.local/share/bash-completion/completions/kale-rs
+  kale-rs completion zsh > ~/.zfunc/_kale-rs
+  kale-rs completion fish > ~/.config/fish/completions/kale-rs.fish")]
+    Completion(CompletionArgs),
+    /// Carry out a recorded run: the process behind `run` and `resume`
+    #[command(hide = true)]
+    Engine(EngineArgs),
+}
+
+/// Which notebook, and how to read it.
+#[derive(Args, Debug)]
+pub struct SourceArgs {
+    /// The notebook, or `-` for standard input
+    pub notebook: String,
+    /// How to cut a notebook without `step:` tags into steps
+    #[arg(long, value_name = "HOW", value_parser = PossibleValuesParser::new(["auto", "heading", "cell"]))]
+    pub granularity: Option<String>,
+    /// The Python to compile for and run under [default: that of the notebook's kernel]
+    #[arg(long, value_name = "PYTHON")]
+    pub python: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub format: CheckFormat,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckFormat {
+    Text,
+    Json,
+    Github,
+    Sarif,
+}
+
+#[derive(Args, Debug)]
+pub struct GraphArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
+    pub format: GraphFormat,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GraphFormat {
+    Text,
+    Json,
+    Dot,
+    Svg,
+}
+
+#[derive(Args, Debug)]
+pub struct CompileArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// What to write: `kfp` is KFP v2 IR, `kfp-script` a readable Python file
+    #[arg(long, default_value = "kfp", value_parser = PossibleValuesParser::new(target_names()))]
+    pub target: String,
+    /// Where to write it, or `-` for standard output [default: the pipeline's name]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write the file even when it is over a size limit of Kubernetes or KFP
+    #[arg(long)]
+    pub allow_oversize: bool,
+    /// Print one JSON document: the files and the diagnostics
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn target_names() -> Vec<&'static str> {
+    kale_verbs::compile::target_names()
+}
+
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Set a parameter of the notebook; may be given again
+    #[arg(short = 'p', long = "parameter", value_name = "NAME=VALUE")]
+    pub parameters: Vec<String>,
+    /// Set parameters from a JSON or YAML file that holds one object
+    #[arg(long, value_name = "FILE")]
+    pub params: Option<String>,
+    /// Steps that may run at the same time [default: the number of CPUs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Run every step, also those with a stored result
+    #[arg(long)]
+    pub no_cache: bool,
+    /// Write the executed notebook here as well
+    #[arg(long, value_name = "FILE")]
+    pub output_notebook: Option<PathBuf>,
+    /// Start the run and return at once
+    #[arg(long)]
+    pub detach: bool,
+    /// Print one JSON document: the run
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Where the store is looked for.
+#[derive(Args, Debug)]
+pub struct StoreArgs {
+    /// A notebook or folder whose store to use [default: the current folder]
+    #[arg(long, value_name = "PATH")]
+    pub store: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct RunsArgs {
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// List no more than this many
+    #[arg(short = 'n', long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ShowArgs {
+    /// A run's id, the start of one, or `last`
+    pub run: String,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Print one JSON document: the run
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct LogsArgs {
+    /// A run's id, the start of one, or `last`
+    pub run: String,
+    /// Only this step
+    pub step: Option<String>,
+    /// Go on while the run does
+    #[arg(short, long)]
+    pub follow: bool,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Print one JSON document
+    #[arg(long, conflicts_with = "follow")]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ResumeArgs {
+    /// A run's id, the start of one, or `last`
+    pub run: String,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Start the run and return at once
+    #[arg(long)]
+    pub detach: bool,
+    /// Print one JSON document: the run
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct CancelArgs {
+    /// A run's id, the start of one, or `last`
+    pub run: String,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Print one JSON document: the run
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct DiffArgs {
+    /// The run to compare with
+    pub before: String,
+    /// The run that is compared
+    pub after: String,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Print Markdown tables
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct DoctorArgs {
+    /// A notebook whose kernel and store to check too
+    pub notebook: Option<String>,
+    /// The Python to check instead
+    #[arg(long, value_name = "PYTHON")]
+    pub python: Option<PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// The diagnostic's id, such as `missing-prev`
+    pub id: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct CompletionArgs {
+    pub shell: Shell,
+}
+
+#[derive(Args, Debug)]
+pub struct EngineArgs {
+    /// The store's folder
+    pub store: PathBuf,
+    pub run: String,
+}

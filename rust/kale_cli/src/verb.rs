@@ -1,0 +1,45 @@
+//! One file per verb: arguments to a request, an answer to text and an exit status.
+
+pub mod cancel;
+pub mod check;
+pub mod compile;
+pub mod diff;
+pub mod doctor;
+pub mod engine;
+pub mod explain;
+pub mod graph;
+pub mod logs;
+pub mod run;
+pub mod runs;
+pub mod show;
+
+use kale_model::Diagnostic;
+use kale_verbs::render::{Context, text};
+use kale_verbs::{Listing, Source, StoreChoice, VerbError};
+
+use crate::args::{SourceArgs, StoreArgs};
+use crate::output;
+
+/// An exit status, or why there is no answer.
+pub type Done = Result<i32, VerbError>;
+
+fn source(args: SourceArgs) -> Source {
+    Source { notebook: args.notebook, granularity: args.granularity, python: args.python }
+}
+
+fn store(args: StoreArgs) -> StoreChoice {
+    StoreChoice { store: args.store }
+}
+
+/// 1 when the notebook or run has errors.
+fn status(good: bool) -> i32 {
+    i32::from(!good)
+}
+
+/// Diagnostics beside an answer that is something else.
+fn note_diagnostics(diagnostics: &[Diagnostic], listing: &Listing) {
+    if !diagnostics.is_empty() {
+        let context = Context { listing, colour: output::stderr_style().colour };
+        output::note(text::diagnostics(diagnostics, &context).trim_end());
+    }
+}

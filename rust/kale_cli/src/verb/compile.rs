@@ -1,0 +1,35 @@
+//! `kale-rs compile`.
+
+use std::path::Path;
+
+use kale_verbs::Session;
+use kale_verbs::compile::{CompileRequest, compile as compile_notebook};
+
+use super::{Done, note_diagnostics, source, status};
+use crate::args::CompileArgs;
+use crate::output;
+
+pub fn compile(session: &Session, args: CompileArgs) -> Done {
+    let to_stdout = args.output.as_deref() == Some(Path::new("-"));
+    let request = CompileRequest {
+        source: source(args.source),
+        target: Some(args.target),
+        output: args.output,
+        allow_oversize: args.allow_oversize,
+    };
+    let answer = compile_notebook(session, &request)?;
+    let good = answer.text.is_some();
+    if args.json {
+        output::json(&answer);
+        return Ok(status(good));
+    }
+    output::remark(answer.remark.as_deref());
+    note_diagnostics(&answer.diagnostics, &answer.listing);
+    if let (true, Some(text)) = (to_stdout, &answer.text) {
+        output::answer(text);
+    }
+    for file in &answer.files {
+        output::note(format_args!("{} {}", output::stderr_style().green("wrote"), file.display()));
+    }
+    Ok(status(good))
+}

@@ -1,0 +1,75 @@
+//! `kale-rs run` and `kale-rs resume`, which end alike.
+
+use kale_model::{Diagnostic, RunStatus, RunView};
+use kale_verbs::render::{self, Style, table};
+use kale_verbs::resume::{ResumeRequest, resume as resume_run};
+use kale_verbs::run::{RunAnswer, RunRequest, run as run_notebook};
+use kale_verbs::{Session, parameters::ParameterInputs};
+
+use super::{Done, note_diagnostics, source, status, store};
+use crate::args::{ResumeArgs, RunArgs};
+use crate::progress::Progress;
+use crate::{interrupt, output};
+
+pub fn run(session: &Session, args: RunArgs) -> Done {
+    let request = RunRequest {
+        source: source(args.source),
+        parameters: ParameterInputs { assignments: args.parameters, file: args.params, ..Default::default() },
+        jobs: args.jobs.map(usize::from),
+        no_cache: args.no_cache,
+        output_notebook: args.output_notebook,
+        detach: args.detach,
+    };
+    let answer = run_notebook(session, &request, &mut Progress::new())?;
+    Ok(finish(&answer, args.json))
+}
+
+pub fn resume(session: &Session, args: ResumeArgs) -> Done {
+    let request = ResumeRequest { run: args.run, store: store(args.store), detach: args.detach };
+    let answer = resume_run(session, &request, &mut Progress::new())?;
+    Ok(finish(&answer, args.json))
+}
+
+/// The answer, and the exit status.
+fn finish(answer: &RunAnswer, json: bool) -> i32 {
+    let run = &answer.run;
+    if json {
+        output::json(answer);
+    } else if run.run_id.is_none() {
+        note_diagnostics(&run.diagnostics, &answer.listing);
+    } else {
+        output::answer(summary(run, output::stdout_style()));
+    }
+    if run.status == RunStatus::Cancelled && interrupt::pressed() {
+        return interrupt::STATUS;
+    }
+    status(answer.is_good())
+}
+
+/// The run's end: how it went, its metrics, and where the executed notebook is.
+fn summary(run: &RunView, style: Style) -> String {
+    let id = run.run_id.as_ref().map(ToString::to_string).unwrap_or_default();
+    let status = render::run_status(run.status, style);
+    let mut out = format!("{status} in {}\n", render::seconds(run.seconds));
+    if !run.metrics.is_empty() {
+        out.push('\n');
+        out.push_str(&table::table(&render::metric_rows(&run.metrics)));
+        out.push('\n');
+    }
+    if let Some(notebook) = &run.notebook {
+        out.push_str(&format!("notebook  {notebook}\n"));
+    }
+    let next = match run.status {
+        RunStatus::Failed | RunStatus::Interrupted if run.diagnostics.iter().any(Diagnostic::is_error) => {
+            format!("after mending the notebook: `kale-rs run`; otherwise: `kale-rs resume {id}`")
+        }
+        RunStatus::Interrupted | RunStatus::Cancelled | RunStatus::Failed => format!("to go on: `kale-rs resume {id}`"),
+        RunStatus::Pending | RunStatus::Running => {
+            format!("to watch: `kale-rs logs {id} -f`; to stop: `kale-rs cancel {id}`")
+        }
+        RunStatus::Succeeded => format!("run {id}"),
+    };
+    out.push_str(&style.dim(&next));
+    out.push('\n');
+    out
+}

@@ -1,0 +1,58 @@
+//! `kale-rs show`.
+
+use kale_verbs::Session;
+use kale_verbs::render::{self, table};
+use kale_verbs::show::{ShowRequest, Shown, show as show_run};
+
+use super::{Done, note_diagnostics, store};
+use crate::args::ShowArgs;
+use crate::output;
+
+pub fn show(session: &Session, args: ShowArgs) -> Done {
+    let shown = show_run(session, &ShowRequest { run: args.run, store: store(args.store) })?;
+    if args.json {
+        output::json(&shown);
+        return Ok(0);
+    }
+    output::answer(text(&shown));
+    note_diagnostics(&shown.run.diagnostics, &shown.listing);
+    Ok(0)
+}
+
+fn text(shown: &Shown) -> String {
+    let (run, style) = (&shown.run, output::stdout_style());
+    let id = run.run_id.as_ref().map(ToString::to_string).unwrap_or_default();
+    let mut out = format!("run       {}\n", style.bold(&id));
+    out.push_str(&format!("status    {} in {}\n", render::run_status(run.status, style), render::seconds(run.seconds)));
+    out.push_str(&format!("source    {}\n", shown.listing.label));
+    if let Some(notebook) = &run.notebook {
+        out.push_str(&format!("notebook  {notebook}\n"));
+    }
+    for (name, value) in &run.parameters {
+        out.push_str(&format!("parameter {name} = {value}\n"));
+    }
+    out.push('\n');
+    out.push_str(&table::table(&step_rows(shown)));
+    if !run.metrics.is_empty() {
+        out.push('\n');
+        out.push_str(&table::table(&render::metric_rows(&run.metrics)));
+    }
+    out
+}
+
+fn step_rows(shown: &Shown) -> Vec<Vec<String>> {
+    let heading = ["step", "status", "time", "cpu", "peak memory", "cells", ""].map(str::to_owned).to_vec();
+    let rows = shown.run.steps.iter().zip(&shown.steps).map(|(step, detail)| {
+        let again = if detail.attempt > 1 { format!("attempt {}; ", detail.attempt) } else { String::new() };
+        vec![
+            step.name.clone(),
+            step.status.as_str().to_owned(),
+            render::seconds(step.seconds),
+            detail.cpu_seconds.map(render::seconds).unwrap_or_default(),
+            detail.peak_memory_bytes.map(render::bytes).unwrap_or_default(),
+            render::cell_ranges(&step.cells),
+            format!("{again}{}", detail.reason.as_deref().unwrap_or_default()),
+        ]
+    });
+    [heading].into_iter().chain(rows).collect()
+}

@@ -1,0 +1,26 @@
+//! The extension module `kale_rs._native`: the verbs as functions from a JSON request to a JSON answer.
+//!
+//! Nothing is decided here. Requests and answers are those of `kale_verbs`; `python/kale_rs/_native.pyi` has the
+//! types, and `python/kale_rs/api.py` the functions that people call.
+
+mod error;
+mod listener;
+mod session;
+mod verbs;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = false)]
+mod _native {
+    #[pymodule_export]
+    use crate::verbs::{
+        cancel, check, cli_verbs, compile, diff, doctor, explain, graph, logs, main, render_graph, resume, run, runs,
+        show,
+    };
+
+    #[pymodule_init]
+    fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        use pyo3::types::PyModuleMethods;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

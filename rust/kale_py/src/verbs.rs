@@ -1,0 +1,185 @@
+//! One function per verb.
+
+use std::ffi::OsString;
+
+use kale_model::{Diagnostic, GraphView};
+use kale_verbs::render::{Context, Style, comparison, dot, outline, svg, text};
+use kale_verbs::{Listing, Session, VerbError};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::exception;
+use crate::listener::Callback;
+use crate::session::session;
+
+/// Runs the command `kale-rs` and gives its exit status.
+#[pyfunction]
+pub fn main(py: Python<'_>, argv: Vec<OsString>) -> PyResult<i32> {
+    let session = session(py)?;
+    Ok(py.detach(|| kale_cli::main(argv, &session)))
+}
+
+/// The verbs that the command's help lists.
+#[pyfunction]
+pub fn cli_verbs() -> Vec<String> {
+    kale_cli::verbs()
+}
+
+/// An answer with its diagnostics as text beside it.
+fn with_text(answer: &impl Serialize, diagnostics: &[Diagnostic], listing: &Listing) -> Value {
+    let mut value = serde_json::to_value(answer).expect("answers are plain data");
+    value["text"] = text::diagnostics(diagnostics, &Context { listing, colour: false }).into();
+    value
+}
+
+fn read<R: DeserializeOwned>(request: &str) -> PyResult<R> {
+    serde_json::from_str(request).map_err(|error| PyValueError::new_err(format!("the request is malformed: {error}")))
+}
+
+fn ask<R, A>(
+    py: Python<'_>,
+    request: &str,
+    verb: impl FnOnce(&Session, &R) -> Result<A, VerbError> + Send,
+) -> PyResult<String>
+where
+    R: DeserializeOwned + Send + Sync,
+    A: Serialize + Send,
+{
+    let session = session(py)?;
+    let request: R = read(request)?;
+    let answer = py.detach(|| verb(&session, &request)).map_err(|error| exception(py, &error))?;
+    Ok(serde_json::to_string(&answer).expect("answers are plain data"))
+}
+
+/// As [`ask`], for verbs that talk while they work.
+fn follow<R, A>(
+    py: Python<'_>,
+    request: &str,
+    mut callback: Callback,
+    verb: impl FnOnce(&Session, &R, &mut Callback) -> Result<A, VerbError> + Send,
+) -> PyResult<String>
+where
+    R: DeserializeOwned + Send + Sync,
+    A: Serialize + Send,
+{
+    let session = session(py)?;
+    let request: R = read(request)?;
+    let answer = py.detach(|| verb(&session, &request, &mut callback));
+    if let Some(raised) = callback.raised {
+        return Err(raised);
+    }
+    let answer = answer.map_err(|error| exception(py, &error))?;
+    Ok(serde_json::to_string(&answer).expect("answers are plain data"))
+}
+
+#[pyfunction]
+pub fn check(py: Python<'_>, request: &str) -> PyResult<String> {
+    ask(py, request, |session, request| {
+        let checked = kale_verbs::check::check(session, request)?;
+        Ok(with_text(&checked, &checked.diagnostics, &checked.listing))
+    })
+}
+
+#[pyfunction]
+pub fn graph(py: Python<'_>, request: &str) -> PyResult<String> {
+    ask(py, request, |session, request| {
+        let graphed = kale_verbs::graph::graph(session, request)?;
+        Ok(with_text(&graphed.graph, &graphed.graph.diagnostics, &graphed.listing))
+    })
+}
+
+#[pyfunction]
+pub fn compile(py: Python<'_>, request: &str) -> PyResult<String> {
+    ask(py, request, |session, request| {
+        let answer = kale_verbs::compile::compile(session, request)?;
+        let mut value = with_text(&answer, &answer.diagnostics, &answer.listing);
+        value["emitted"] = answer.text.into();
+        Ok(value)
+    })
+}
+
+#[pyfunction]
+#[pyo3(signature = (request, on_event=None, cancel_on_interrupt=true))]
+pub fn run(py: Python<'_>, request: &str, on_event: Option<Py<PyAny>>, cancel_on_interrupt: bool) -> PyResult<String> {
+    follow(py, request, Callback::new(on_event, cancel_on_interrupt), |session, request, listener| {
+        let answer = kale_verbs::run::run(session, request, listener)?;
+        Ok(with_text(&answer.run, &answer.run.diagnostics, &answer.listing))
+    })
+}
+
+#[pyfunction]
+#[pyo3(signature = (request, on_event=None, cancel_on_interrupt=true))]
+pub fn resume(
+    py: Python<'_>,
+    request: &str,
+    on_event: Option<Py<PyAny>>,
+    cancel_on_interrupt: bool,
+) -> PyResult<String> {
+    follow(py, request, Callback::new(on_event, cancel_on_interrupt), |session, request, listener| {
+        let answer = kale_verbs::resume::resume(session, request, listener)?;
+        Ok(with_text(&answer.run, &answer.run.diagnostics, &answer.listing))
+    })
+}
+
+#[pyfunction]
+pub fn runs(py: Python<'_>, request: &str) -> PyResult<String> {
+    ask(py, request, kale_verbs::runs::runs)
+}
+
+#[pyfunction]
+pub fn show(py: Python<'_>, request: &str) -> PyResult<String> {
+    ask(py, request, |session, request| {
+        let shown = kale_verbs::show::show(session, request)?;
+        Ok(with_text(&shown.run, &shown.run.diagnostics, &shown.listing))
+    })
+}
+
+#[pyfunction]
+#[pyo3(signature = (request, on_event=None))]
+pub fn logs(py: Python<'_>, request: &str, on_event: Option<Py<PyAny>>) -> PyResult<String> {
+    follow(py, request, Callback::new(on_event, false), |session, request, listener| {
+        kale_verbs::logs::logs(session, request, listener)
+    })
+}
+
+#[pyfunction]
+#[pyo3(signature = (request, on_event=None))]
+pub fn cancel(py: Python<'_>, request: &str, on_event: Option<Py<PyAny>>) -> PyResult<String> {
+    follow(py, request, Callback::new(on_event, false), |session, request, listener| {
+        kale_verbs::cancel::cancel(session, request, listener)
+    })
+}
+
+#[pyfunction]
+pub fn diff(py: Python<'_>, request: &str) -> PyResult<String> {
+    ask(py, request, |session, request| {
+        let diff = kale_verbs::diff::diff(session, request)?;
+        let (text, markdown) = (comparison::text(&diff, Style { colour: false }), comparison::markdown(&diff));
+        Ok(serde_json::json!({"diff": diff, "text": text, "markdown": markdown}))
+    })
+}
+
+#[pyfunction]
+pub fn doctor(py: Python<'_>, request: &str) -> PyResult<String> {
+    ask(py, request, kale_verbs::doctor::doctor)
+}
+
+#[pyfunction]
+pub fn explain(py: Python<'_>, request: &str) -> PyResult<String> {
+    ask(py, request, |_session, request| kale_verbs::explain::explain(request))
+}
+
+/// A graph (as `graph` gives it) in another format: `svg`, `dot` or `text`.
+#[pyfunction]
+pub fn render_graph(graph: &str, format: &str) -> PyResult<String> {
+    let graph: GraphView = read(graph)?;
+    match format {
+        "svg" => Ok(svg::graph(&graph)),
+        "dot" => Ok(dot::graph(&graph)),
+        "text" => Ok(outline::graph(&graph, false)),
+        other => Err(PyValueError::new_err(format!("`{other}` is no format: use `svg`, `dot` or `text`"))),
+    }
+}

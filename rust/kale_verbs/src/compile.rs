@@ -1,0 +1,129 @@
+//! `compile`: the files of a target. A file is written whole or not at all.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use kale_model::Diagnostic;
+use kale_targets::{EmitOptions, Target};
+use serde::{Deserialize, Serialize};
+
+use crate::error::VerbError;
+use crate::notebook::{Listing, STDIN, plain};
+use crate::session::Session;
+use crate::source::Source;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct CompileRequest {
+    #[serde(flatten)]
+    pub source: Source,
+    /// `kfp` (the default) or `kfp-script`.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// Where the file goes: `None` beside the current directory under the pipeline's name, `-` nowhere (the text is
+    /// in the answer).
+    #[serde(default)]
+    pub output: Option<PathBuf>,
+    /// Emit also what is over a size limit of KFP or Kubernetes.
+    #[serde(default)]
+    pub allow_oversize: bool,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct CompileAnswer {
+    pub target: String,
+    /// Files written, the main one first.
+    pub files: Vec<PathBuf>,
+    pub diagnostics: Vec<Diagnostic>,
+    /// The main file's text; `None` when there are errors.
+    #[serde(skip)]
+    pub text: Option<String>,
+    #[serde(skip)]
+    pub listing: Listing,
+    #[serde(skip)]
+    pub remark: Option<String>,
+}
+
+pub fn compile(session: &Session, request: &CompileRequest) -> Result<CompileAnswer, VerbError> {
+    let target = target(request.target.as_deref())?;
+    let compiled = request.source.compile(session)?;
+    let mut answer = CompileAnswer {
+        target: target.to_string(),
+        files: vec![],
+        text: None,
+        listing: compiled.listing(),
+        remark: compiled.remark,
+        diagnostics: compiled.compilation.diagnostics,
+    };
+    let Some(pipeline) = compiled.compilation.pipeline else { return Ok(answer) };
+    let emitted = kale_targets::emit(&pipeline, target, &EmitOptions { allow_oversize: request.allow_oversize });
+    answer.diagnostics.extend(emitted.diagnostics);
+    let Some(bundle) = emitted.files else { return Ok(answer) };
+    answer.text = bundle.files.first().map(|(_, text)| text.clone());
+    if request.output.as_deref() != Some(Path::new(STDIN)) {
+        let main = request.output.clone().unwrap_or_else(|| {
+            // KFP's own tools look for the pipeline's name.
+            PathBuf::from(format!("{}{}", pipeline.name, target.info().suffix))
+        });
+        for (number, (suffix, text)) in bundle.files.iter().enumerate() {
+            let file = if number == 0 { main.clone() } else { beside(&main, suffix) };
+            write(&session.directory.join(&file), text)?;
+            answer.files.push(file);
+        }
+    }
+    Ok(answer)
+}
+
+/// For command lines and completion.
+pub fn target_names() -> Vec<&'static str> {
+    kale_targets::TARGETS.iter().map(|info| info.name).collect()
+}
+
+fn target(name: Option<&str>) -> Result<Target, VerbError> {
+    let help = "give `--target kfp` or `--target kfp-script`";
+    name.map_or(Ok(Target::Kfp), |name| name.parse().map_err(|message: String| VerbError::usage(message, help)))
+}
+
+/// `out/a.yaml` and `-platform.yaml` give `out/a-platform.yaml`.
+fn beside(main: &Path, suffix: &str) -> PathBuf {
+    let stem = main.file_stem().unwrap_or_default().to_string_lossy();
+    main.with_file_name(format!("{stem}{suffix}"))
+}
+
+/// Through a temporary file, so that a reader sees the old text or the new one.
+fn write(path: &Path, text: &str) -> Result<(), VerbError> {
+    let fault = |error: std::io::Error| VerbError::writing(path, plain(&error));
+    let directory = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(directory).map_err(fault)?;
+    let mut temporary = tempfile::NamedTempFile::new_in(directory).map_err(fault)?;
+    temporary.write_all(text.as_bytes()).map_err(fault)?;
+    set_default_mode(temporary.as_file()).map_err(fault)?;
+    temporary.persist(path).map_err(|error| fault(error.error))?;
+    Ok(())
+}
+
+/// Temporary files are private; an emitted file is as readable as any other.
+fn set_default_mode(file: &fs::File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn further_files_lie_beside_the_main_one() {
+        assert_eq!(beside(Path::new("out/a.yaml"), "-platform.yaml"), Path::new("out/a-platform.yaml"));
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_folders_are_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("deep/er/a.yaml");
+        write(&path, "one").unwrap();
+        write(&path, "two").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+}

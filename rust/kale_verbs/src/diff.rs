@@ -1,0 +1,22 @@
+//! `diff`: what differs between two runs.
+
+use kale_store::RunDiff;
+use serde::Deserialize;
+
+use crate::error::VerbError;
+use crate::history::StoreChoice;
+use crate::session::Session;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct DiffRequest {
+    pub before: String,
+    pub after: String,
+    #[serde(flatten)]
+    pub store: StoreChoice,
+}
+
+pub fn diff(session: &Session, request: &DiffRequest) -> Result<RunDiff, VerbError> {
+    let (store, before) = request.store.find(session, &request.before)?;
+    let after = store.find_run(&request.after)?;
+    Ok(store.diff(&before, &after)?)
+}

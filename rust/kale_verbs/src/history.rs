@@ -1,0 +1,75 @@
+//! The store that a verb about past runs looks into, and which of its runs is meant.
+
+use std::path::{Path, PathBuf};
+
+use kale_model::RunId;
+use kale_store::{RunRecord, Store, StoreError};
+use serde::Deserialize;
+
+use crate::error::VerbError;
+use crate::notebook::Listing;
+use crate::session::Session;
+
+/// Which store.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct StoreChoice {
+    /// A notebook or folder whose store is meant; `None` is the current folder.
+    #[serde(default)]
+    pub store: Option<PathBuf>,
+}
+
+impl StoreChoice {
+    pub fn root(&self, session: &Session) -> PathBuf {
+        let near = self.store.as_ref().map_or_else(|| session.directory.clone(), |near| session.directory.join(near));
+        kale_store::locate(&near)
+    }
+
+    /// The store, if there is one.
+    pub fn open(&self, session: &Session) -> Result<Option<Store>, VerbError> {
+        Ok(Store::open_existing(&self.root(session))?)
+    }
+
+    /// The store and the run that `text` stands for.
+    pub fn find(&self, session: &Session, text: &str) -> Result<(Store, RunId), VerbError> {
+        let Some(store) = self.open(session)? else { return Err(no_store(&self.root(session), text)) };
+        let run = store.find_run(text).map_err(|error| unknown_run(error, store.root()))?;
+        Ok((store, run))
+    }
+}
+
+/// The notebook of a run, as it was when the run was started.
+pub fn listing(store: &Store, record: &RunRecord) -> Result<Listing, VerbError> {
+    let text = record.notebook.as_ref().map(|digest| store.blobs().read(digest)).transpose()?.unwrap_or_default();
+    let label = record.source.as_deref().map_or_else(|| "<stdin>".to_owned(), |path| path.display().to_string());
+    Ok(Listing::of(&label, &String::from_utf8_lossy(&text)))
+}
+
+fn no_store(root: &Path, run: &str) -> VerbError {
+    let message =
+        format!("there is no run `{run}`: no notebook has run here yet (`{}` does not exist)", root.display());
+    VerbError::usage(message, "`--store PATH` looks where another notebook lies")
+}
+
+fn unknown_run(error: StoreError, root: &Path) -> VerbError {
+    match VerbError::from(error) {
+        VerbError::Usage { message, help } => VerbError::Usage {
+            message: format!("{} (looked in `{}`)", message.trim_end_matches('.'), root.display()),
+            help,
+        },
+        other => other,
+    }
+}
+
+impl From<StoreError> for VerbError {
+    fn from(error: StoreError) -> VerbError {
+        let diagnostic = error.diagnostic();
+        let (message, help) = (diagnostic.message, diagnostic.help);
+        match error {
+            StoreError::UnknownRun(_)
+            | StoreError::AmbiguousRun { .. }
+            | StoreError::UnknownStep { .. }
+            | StoreError::Busy { .. } => VerbError::Usage { message, help },
+            _ => VerbError::Store { message, help },
+        }
+    }
+}

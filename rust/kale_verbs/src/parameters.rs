@@ -1,0 +1,182 @@
+//! Values for the pipeline's parameters: `-p name=text`, a file, or values of the Python API.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use kale_model::{Code, Diagnostic, Parameter, ParameterName};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::VerbError;
+use crate::notebook::plain;
+use crate::session::Session;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ParameterInputs {
+    /// `name=text` as on the command line; the text is read by the declared type. Later ones win.
+    pub assignments: Vec<String>,
+    /// A JSON or YAML file that holds one object.
+    pub file: Option<String>,
+    /// Values as they are.
+    pub values: BTreeMap<String, Value>,
+}
+
+enum Given {
+    Text(String),
+    Value(Value),
+}
+
+impl ParameterInputs {
+    /// Everything given, by name: the file first, values and assignments over it.
+    fn collect(&self, session: &Session) -> Result<BTreeMap<String, Given>, VerbError> {
+        let mut given: BTreeMap<String, Given> = BTreeMap::new();
+        if let Some(file) = &self.file {
+            given.extend(read_file(session, file)?.into_iter().map(|(name, value)| (name, Given::Value(value))));
+        }
+        given.extend(self.values.iter().map(|(name, value)| (name.clone(), Given::Value(value.clone()))));
+        for assignment in &self.assignments {
+            let Some((name, text)) = assignment.split_once('=') else {
+                let message = format!("`-p {assignment}` has no `=`");
+                return Err(VerbError::usage(message, "write `-p NAME=VALUE`"));
+            };
+            given.insert(name.trim().to_owned(), Given::Text(text.to_owned()));
+        }
+        Ok(given)
+    }
+}
+
+fn read_file(session: &Session, file: &str) -> Result<BTreeMap<String, Value>, VerbError> {
+    let text = fs::read_to_string(session.directory.join(file)).map_err(|e| VerbError::reading(file, plain(&e)))?;
+    // YAML 1.2 holds JSON, except that JSON's errors are better to read.
+    let value: Value = if text.trim_start().starts_with('{') {
+        serde_json::from_str(&text).map_err(|error| VerbError::reading(file, error))?
+    } else {
+        serde_yaml_ng::from_str(&text).map_err(|error| VerbError::reading(file, error))?
+    };
+    match value {
+        Value::Object(map) => Ok(map.into_iter().collect()),
+        Value::Null => Ok(BTreeMap::new()),
+        _ => Err(VerbError::reading(file, "it must hold one object, such as `{\"epochs\": 10}`")),
+    }
+}
+
+/// The run's values: the given ones checked against the declarations, defaults for the rest.
+pub fn resolve(
+    session: &Session,
+    declared: &[Parameter],
+    inputs: &ParameterInputs,
+) -> Result<Result<BTreeMap<ParameterName, Value>, Vec<Diagnostic>>, VerbError> {
+    let mut given = inputs.collect(session)?;
+    let mut diagnostics = vec![];
+    let mut values = BTreeMap::new();
+    for parameter in declared {
+        let value = match given.remove(parameter.name.as_str()) {
+            None => Ok(parameter.default.clone()),
+            Some(Given::Text(text)) => parameter.parameter_type.parse(&text),
+            Some(Given::Value(value)) => parameter.parameter_type.accept(value),
+        };
+        match value {
+            Ok(value) => drop(values.insert(parameter.name.clone(), value)),
+            Err(error) => diagnostics.push(wrong_value(parameter, &error)),
+        }
+    }
+    diagnostics.extend(given.keys().map(|name| unknown(name, declared)));
+    Ok(if diagnostics.is_empty() { Ok(values) } else { Err(diagnostics) })
+}
+
+fn wrong_value(parameter: &Parameter, error: &kale_model::ParameterValueError) -> Diagnostic {
+    let declared = parameter.parameter_type.as_str();
+    let message = format!("parameter `{}` is declared as {declared}, and {error}", parameter.name);
+    let help = format!("give {}; the notebook's default is `{}`", error.expected, parameter.default);
+    Diagnostic::new(Code::ParameterValue, message, help).at(parameter.span)
+}
+
+fn unknown(name: &str, declared: &[Parameter]) -> Diagnostic {
+    let message = format!("the notebook has no parameter `{name}`");
+    Diagnostic::new(Code::UnknownParameter, message, format!("{}", Existing(declared)))
+}
+
+/// The declared parameters, for people.
+struct Existing<'a>(&'a [Parameter]);
+
+impl std::fmt::Display for Existing<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.is_empty() {
+            return f
+                .write_str("it has none: tag a cell `pipeline-parameters` or start it with `%%pipeline parameters`");
+        }
+        f.write_str("its parameters are ")?;
+        for (index, parameter) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}`{}` ({})", parameter.name, parameter.parameter_type.as_str())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kale_model::{CellIndex, ParameterType, Span};
+    use serde_json::json;
+
+    fn session(directory: &std::path::Path) -> Session {
+        crate::session::tests::in_directory(directory)
+    }
+
+    fn declared() -> Vec<Parameter> {
+        let parameter = |name: &str, parameter_type, default| Parameter {
+            name: name.parse().unwrap(),
+            parameter_type,
+            default,
+            span: Span::of_cell(CellIndex(0)),
+        };
+        vec![
+            parameter("epochs", ParameterType::Int, json!(10)),
+            parameter("rate", ParameterType::Float, json!(0.5)),
+            parameter("title", ParameterType::Str, json!("x")),
+        ]
+    }
+
+    fn values(inputs: &ParameterInputs, directory: &std::path::Path) -> Value {
+        json!(resolve(&session(directory), &declared(), inputs).unwrap().unwrap())
+    }
+
+    #[test]
+    fn text_is_read_by_the_declared_type() {
+        let directory = tempfile::tempdir().unwrap();
+        let assignments = ["epochs=3", "title=a=b ", "rate=1e-3"].map(str::to_owned).to_vec();
+        let inputs = ParameterInputs { assignments, ..Default::default() };
+        assert_eq!(values(&inputs, directory.path()), json!({"epochs": 3, "rate": 0.001, "title": "a=b "}));
+    }
+
+    #[test]
+    fn a_file_gives_values_and_the_command_line_wins() {
+        let directory = tempfile::tempdir().unwrap();
+        for (file, text) in [("p.json", "{\"epochs\": 4, \"rate\": 2}"), ("p.yaml", "epochs: 4\nrate: 2\n")] {
+            fs::write(directory.path().join(file), text).unwrap();
+            let assignments = vec!["epochs=5".to_owned()];
+            let inputs = ParameterInputs { assignments, file: Some(file.to_owned()), ..Default::default() };
+            assert_eq!(values(&inputs, directory.path()), json!({"epochs": 5, "rate": 2, "title": "x"}));
+        }
+    }
+
+    #[test]
+    fn wrong_and_unknown_values_say_what_exists() {
+        let directory = tempfile::tempdir().unwrap();
+        let assignments = ["epochs=many", "epoch=1"].map(str::to_owned).to_vec();
+        let inputs = ParameterInputs { assignments, ..Default::default() };
+        let faults = resolve(&session(directory.path()), &declared(), &inputs).unwrap().unwrap_err();
+        let text: Vec<String> = faults.iter().map(|d| format!("{}: {} {}", d.code, d.message, d.help)).collect();
+        assert_eq!(
+            text,
+            [
+                "parameter-value: parameter `epochs` is declared as int, and `many` is not an int, such as 10 give an int, such as 10; \
+                 the notebook's default is `10`",
+                "unknown-parameter: the notebook has no parameter `epoch` its parameters are `epochs` (int), `rate` \
+                 (float), `title` (str)",
+            ]
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! `run`: compile, record, start the engine process, and follow it to the end.
+
+use std::path::{Path, PathBuf};
+
+use kale_model::{Diagnostic, Pipeline, RunId, RunStatus, RunView};
+use kale_store::{NewRun, RunOptions, Store, StoreError};
+use serde::{Deserialize, Serialize};
+
+use crate::error::VerbError;
+use crate::follow::follow;
+use crate::listener::{Listener, Prepared};
+use crate::notebook::Listing;
+use crate::parameters::{self, ParameterInputs};
+use crate::session::Session;
+use crate::source::{Compiled, Source};
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct RunRequest {
+    #[serde(flatten)]
+    pub source: Source,
+    #[serde(default)]
+    pub parameters: ParameterInputs,
+    /// Steps at one time; `None` is the number of CPUs.
+    #[serde(default)]
+    pub jobs: Option<usize>,
+    /// Run every step, also those with a stored result.
+    #[serde(default)]
+    pub no_cache: bool,
+    /// Where the executed notebook goes besides the store.
+    #[serde(default)]
+    pub output_notebook: Option<PathBuf>,
+    /// Return as soon as the run is recorded and its engine started.
+    #[serde(default)]
+    pub detach: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub struct RunAnswer {
+    #[serde(flatten)]
+    pub run: RunView,
+    #[serde(skip)]
+    pub listing: Listing,
+}
+
+impl RunAnswer {
+    /// Whether it went as it should: for a detached run, as far as that is known.
+    pub fn is_good(&self) -> bool {
+        match self.run.status {
+            RunStatus::Succeeded => true,
+            RunStatus::Pending | RunStatus::Running => self.run.run_id.is_some(),
+            RunStatus::Failed | RunStatus::Cancelled | RunStatus::Interrupted => false,
+        }
+    }
+}
+
+pub fn run(session: &Session, request: &RunRequest, listener: &mut dyn Listener) -> Result<RunAnswer, VerbError> {
+    let mut compiled = request.source.compile(session)?;
+    let answer = |compiled: &Compiled, run| RunAnswer { run, listing: compiled.listing() };
+    let Some(pipeline) = compiled.compilation.pipeline.take() else {
+        return Ok(answer(&compiled, nothing_ran(&compiled, vec![])));
+    };
+    let values = match parameters::resolve(session, &pipeline.parameters, &request.parameters)? {
+        Ok(values) => values,
+        Err(faults) => return Ok(answer(&compiled, nothing_ran(&compiled, faults))),
+    };
+    let faults = kale_engine::preflight(&pipeline);
+    if faults.iter().any(Diagnostic::is_error) {
+        return Ok(answer(&compiled, nothing_ran(&compiled, faults)));
+    }
+    let new = NewRun {
+        parameters: values.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
+        source: compiled.notebook.path.clone(),
+        notebook: compiled.notebook.text.clone().into_bytes(),
+        diagnostics: compiled.compilation.diagnostics.iter().cloned().chain(faults).collect(),
+        options: options(session, request, &compiled),
+        pipeline,
+    };
+    let (store, id) = match start(session, &compiled, &new) {
+        Ok(started) => started,
+        Err(error) => return Ok(answer(&compiled, nothing_ran(&compiled, vec![error.diagnostic()]))),
+    };
+    announce(listener, &compiled, &new, &id);
+    if !request.detach {
+        follow(&store, &id, 0, listener)?;
+    }
+    Ok(answer(&compiled, store.run_view(&id)?))
+}
+
+/// Records the run and starts its engine.
+fn start(session: &Session, compiled: &Compiled, new: &NewRun) -> Result<(Store, RunId), StoreError> {
+    let near = compiled.notebook.path.as_deref().unwrap_or(&compiled.notebook.directory);
+    let store = Store::open(&kale_store::locate(near))?;
+    let id = store.create_run(new)?;
+    launch(session, &store, &id)?;
+    Ok((store, id))
+}
+
+/// Starts `kale-rs engine STORE RUN` as a process that outlives this one.
+pub fn launch(session: &Session, store: &Store, run: &RunId) -> Result<u32, StoreError> {
+    let mut command = session.launcher.clone();
+    command.extend(["engine".into(), store.root().into(), run.0.clone().into()]);
+    kale_engine::launch(store, run, &command)
+}
+
+fn options(session: &Session, request: &RunRequest, compiled: &Compiled) -> RunOptions {
+    let interpreter = &compiled.interpreter;
+    RunOptions {
+        jobs: request.jobs,
+        cache: !request.no_cache,
+        output_notebook: request.output_notebook.as_ref().map(|file| session.directory.join(file)),
+        ..RunOptions::new(
+            interpreter.executable.clone(),
+            interpreter.full_version.clone(),
+            session.runtime.clone(),
+            compiled.notebook.directory.clone(),
+        )
+    }
+}
+
+fn announce(listener: &mut dyn Listener, compiled: &Compiled, new: &NewRun, run: &RunId) {
+    let Pipeline { name, steps, .. } = &new.pipeline;
+    listener.prepared(&Prepared {
+        run,
+        pipeline: name.as_str(),
+        steps: steps.len(),
+        diagnostics: &new.diagnostics,
+        listing: &compiled.listing(),
+        remark: compiled.remark.as_deref(),
+    });
+}
+
+/// The answer when no run was recorded.
+fn nothing_ran(compiled: &Compiled, faults: Vec<Diagnostic>) -> RunView {
+    let mut diagnostics = compiled.compilation.diagnostics.clone();
+    diagnostics.extend(faults);
+    RunView {
+        run_id: None,
+        status: RunStatus::Failed,
+        seconds: 0.0,
+        steps: vec![],
+        metrics: Default::default(),
+        parameters: Default::default(),
+        source: compiled.notebook.path.as_deref().map(Path::to_string_lossy).map(Into::into),
+        notebook: None,
+        diagnostics,
+    }
+}

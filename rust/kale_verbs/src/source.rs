@@ -1,0 +1,60 @@
+//! From a request's notebook to a compilation, the same way for every verb.
+
+use std::path::PathBuf;
+
+use kale_frontend::{Compilation, CompileOptions, Granularity};
+use serde::Deserialize;
+
+use crate::environment;
+use crate::error::VerbError;
+use crate::interpreter::{self, Choice};
+use crate::notebook::{Listing, NotebookText};
+use crate::session::{Interpreter, Session};
+
+/// Which notebook, and how to read it.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Source {
+    /// A path, or `-` for standard input.
+    pub notebook: String,
+    /// `auto`, `heading` or `cell`; `None` when the user gave no flag.
+    #[serde(default)]
+    pub granularity: Option<String>,
+    /// The interpreter to compile for (and to run under).
+    #[serde(default)]
+    pub python: Option<PathBuf>,
+}
+
+pub struct Compiled {
+    pub notebook: NotebookText,
+    pub interpreter: Interpreter,
+    pub compilation: Compilation,
+    /// A remark about the choice of interpreter, for people.
+    pub remark: Option<String>,
+}
+
+impl Source {
+    pub fn compile(&self, session: &Session) -> Result<Compiled, VerbError> {
+        let granularity = self.granularity.as_deref().map(granularity).transpose()?;
+        let notebook = NotebookText::read(session, &self.notebook)?;
+        let Choice { interpreter, remark } = interpreter::choose(session, &notebook, self.python.as_deref())?;
+        let environment = environment::scan(&interpreter, &notebook.directory);
+        let options = CompileOptions { granularity, environment, default_name: notebook.stem() };
+        let compilation = kale_frontend::compile(&notebook.text, &options);
+        Ok(Compiled { notebook, interpreter, compilation, remark })
+    }
+}
+
+impl Compiled {
+    pub fn listing(&self) -> Listing {
+        Listing::of(&self.notebook.label, &self.notebook.text)
+    }
+}
+
+fn granularity(name: &str) -> Result<Granularity, VerbError> {
+    match name {
+        "auto" => Ok(Granularity::Auto),
+        "heading" => Ok(Granularity::Heading),
+        "cell" => Ok(Granularity::Cell),
+        other => Err(VerbError::usage(format!("`{other}` is no granularity"), "use `auto`, `heading` or `cell`")),
+    }
+}

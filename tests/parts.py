@@ -1,0 +1,49 @@
+"""Every test, part by part, with the time each part takes: what `make test` runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "oracle"))
+KFP_TESTS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "oracle").glob("test_kfp*.py"))
+
+
+def kfp_python() -> str:
+    """The interpreter that has the official KFP SDK, whose pins need an environment of their own."""
+    import kfp_environment
+
+    return str(kfp_environment.make())
+
+
+def parts() -> dict[str, list[str]]:
+    pytest = [sys.executable, "-m", "pytest", "-q", "tests", *(f"--ignore={path}" for path in KFP_TESTS)]
+    return {
+        "rust": ["cargo", "test", "--workspace", "--quiet"],
+        "python": pytest,
+        "kfp": [kfp_python(), "-m", "pytest", "-q", *KFP_TESTS],
+    }
+
+
+def main() -> int:
+    seconds: dict[str, float] = {}
+    failed: list[str] = []
+    for name, command in parts().items():
+        print(f"\n=== {name} ===", flush=True)
+        start = time.monotonic()
+        if subprocess.run(command, cwd=ROOT).returncode != 0:
+            failed.append(name)
+        seconds[name] = time.monotonic() - start
+    print("\n=== time ===")
+    for name, value in seconds.items():
+        print(f"{name:<8} {value:7.1f} s  {'FAILED' if name in failed else 'passed'}")
+    total = sum(seconds.values())
+    print(f"{'FAILED: ' + ', '.join(failed) if failed else 'all tests passed'} in {total:.1f} s")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
