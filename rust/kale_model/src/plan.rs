@@ -15,6 +15,9 @@
 //! Rows: `["parameter", name]`, `["define", cell, line, source]`, `["load"|"save", key, kind, names]`,
 //! `["run", cell, first line, source, parameters overridden in it, [[metric, statement, argument or null]...]]`.
 //! A kind is `value`, `callable`, `rng:NAME` or `file:PATH`.
+//!
+//! `defaults` has the defaults of `list` and `dict` parameters, if there are any. KFP makes doubles of all numbers in
+//! them, so a value that equals the default stands for the default, with its ints and floats.
 
 use std::collections::BTreeMap;
 
@@ -22,6 +25,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::artifact::{ArtifactId, ArtifactKind};
+use crate::parameter::Parameter;
 use crate::pipeline::Pipeline;
 use crate::step::{Instruction, StepId};
 
@@ -35,6 +39,9 @@ pub struct StepPlan {
     pub step: String,
     /// Name to type of the parameters that the step reads.
     pub parameters: BTreeMap<String, &'static str>,
+    /// Defaults of the lists and dicts among them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub defaults: BTreeMap<String, Value>,
     pub program: Vec<Value>,
     /// Whether the step declares metrics.
     pub metrics: bool,
@@ -46,17 +53,14 @@ pub struct StepPlan {
 impl StepPlan {
     pub fn new(pipeline: &Pipeline, id: StepId) -> StepPlan {
         let step = pipeline.step(id);
-        let parameters = pipeline
-            .parameters
-            .iter()
-            .filter(|p| step.parameters.contains(&p.name))
-            .map(|p| (p.name.to_string(), p.parameter_type.as_str()))
-            .collect();
+        let read = || pipeline.parameters.iter().filter(|parameter| step.parameters.contains(&parameter.name));
+        let compound = |parameter: &&Parameter| parameter.default.is_array() || parameter.default.is_object();
         StepPlan {
             version: PLAN_VERSION,
             pipeline: pipeline.name.to_string(),
             step: step.name.to_string(),
-            parameters,
+            parameters: read().map(|p| (p.name.to_string(), p.parameter_type.as_str())).collect(),
+            defaults: read().filter(compound).map(|p| (p.name.to_string(), p.default.clone())).collect(),
             program: step.program.iter().map(|instruction| row(pipeline, id, instruction)).collect(),
             metrics: pipeline.metrics_of(id).next().is_some(),
             ipython: step.needs_ipython,

@@ -1,1 +1,111 @@
+//! What a compiled pipeline looks like elsewhere: pure functions from a [`Pipeline`] to files.
+//!
+//! Same input, same bytes: no clock, no environment, no network, no file is read or written here. The caller decides
+//! where the text goes. This layer knows KFP's formats; it knows nothing of notebooks, of Python's grammar, or of runs.
+//!
+//! Both targets are views of one [`graph::TaskGraph`], which settles what KFP wants settled (names, types, images,
+//! quantities), so that the IR and the readable script describe the same graph.
 
+mod graph;
+mod kfp;
+mod names;
+mod resources;
+mod script;
+mod types;
+mod yaml;
+
+use std::fmt;
+use std::str::FromStr;
+
+use kale_model::{Diagnostic, Pipeline};
+
+use graph::TaskGraph;
+
+/// Something we emit for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Target {
+    /// KFP v2 intermediate representation, as YAML: what `kfp` uploads and clusters run.
+    Kfp,
+    /// A Python file in KFP's DSL, for people who go on by hand.
+    KfpScript,
+}
+
+/// One row of the registry: what user interfaces list and what file it makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetInfo {
+    pub target: Target,
+    pub name: &'static str,
+    /// Appended to the pipeline's name when the caller has no file name of its own.
+    pub suffix: &'static str,
+    pub summary: &'static str,
+}
+
+/// Every target, in the order in which help texts list them.
+pub const TARGETS: &[TargetInfo] = &[
+    TargetInfo {
+        target: Target::Kfp,
+        name: "kfp",
+        suffix: ".yaml",
+        summary: "Kubeflow Pipelines v2 IR, ready to upload",
+    },
+    TargetInfo {
+        target: Target::KfpScript,
+        name: "kfp-script",
+        suffix: ".py",
+        summary: "a readable Python file in KFP's DSL, to go on by hand",
+    },
+];
+
+impl Target {
+    pub fn info(self) -> &'static TargetInfo {
+        TARGETS.iter().find(|info| info.target == self).expect("every target is registered")
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.info().name)
+    }
+}
+
+impl FromStr for Target {
+    type Err = String;
+    fn from_str(name: &str) -> Result<Self, String> {
+        TARGETS.iter().find(|info| info.name == name).map(|info| info.target).ok_or_else(|| {
+            let known: Vec<String> = TARGETS.iter().map(|info| format!("`{}`", info.name)).collect();
+            format!("there is no target `{name}`; there are {}", known.join(" and "))
+        })
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EmitOptions {
+    /// Emit files that are over a size limit of KFP or Kubernetes all the same; the fault becomes a warning.
+    pub allow_oversize: bool,
+}
+
+/// Files as (suffix to append to the caller's base name, text), the main one first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundle {
+    pub files: Vec<(String, String)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Emitted {
+    /// `None` when a diagnostic is an error.
+    pub files: Option<Bundle>,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Writes `pipeline` for `target`.
+pub fn emit(pipeline: &Pipeline, target: Target, options: &EmitOptions) -> Emitted {
+    let (pipeline, mut diagnostics) = (names::portable(pipeline), vec![]);
+    let graph = TaskGraph::new(&pipeline, &mut diagnostics);
+    let text = match target {
+        Target::Kfp => kfp::emit(&graph, options, &mut diagnostics),
+        Target::KfpScript => script::emit(&graph, &mut diagnostics),
+    };
+    let refused = diagnostics.iter().any(Diagnostic::is_error);
+    let files = (!refused).then(|| Bundle { files: vec![(target.info().suffix.to_owned(), text)] });
+    Emitted { files, diagnostics }
+}

@@ -1,0 +1,31 @@
+//! The `kfp` target: KFP v2 intermediate representation, written directly.
+//!
+//! The text has up to three parts: a comment that people read, the pipeline document, and the Kubernetes document
+//! where something is asked of the cluster that KFP's own document cannot say (secrets, volumes, labels, deadlines).
+//! A step is a container that needs nothing but `python3`: see [`payload`].
+
+mod claims;
+mod header;
+mod limits;
+mod payload;
+mod pipeline;
+mod platform;
+mod spec;
+
+use kale_model::Diagnostic;
+
+use crate::EmitOptions;
+use crate::graph::TaskGraph;
+use crate::yaml;
+
+pub fn emit(graph: &TaskGraph, options: &EmitOptions, diagnostics: &mut Vec<Diagnostic>) -> String {
+    let spec = pipeline::spec(graph);
+    let mut text = header::comment(graph);
+    text.push_str(&yaml::write(&serde_json::to_value(&spec).expect("the document is plain data")));
+    if let Some(platform) = platform::spec(graph) {
+        text.push_str("---\n");
+        text.push_str(&yaml::write(&serde_json::to_value(&platform).expect("the document is plain data")));
+    }
+    limits::check(graph, &spec, text.len(), options, diagnostics);
+    text
+}

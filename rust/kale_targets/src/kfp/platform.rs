@@ -1,0 +1,157 @@
+//! The second document: what a step asks of Kubernetes that KFP's own document has no words for.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::claims;
+use super::pipeline::executor_label;
+use super::spec::TaskOutputParameter;
+use crate::graph::{Task, TaskGraph};
+
+#[derive(Serialize)]
+pub struct PlatformSpec {
+    platforms: Platforms,
+}
+
+#[derive(Serialize)]
+struct Platforms {
+    kubernetes: Kubernetes,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Kubernetes {
+    deployment_spec: Deployment,
+}
+
+#[derive(Serialize)]
+struct Deployment {
+    executors: BTreeMap<String, ExecutorConfig>,
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ExecutorConfig {
+    /// protojson writes 64-bit integers as strings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active_deadline_seconds: Option<String>,
+    #[serde(skip_serializing_if = "PodMetadata::is_empty")]
+    pod_metadata: PodMetadata,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pvc_mount: Vec<PvcMount>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    secret_as_env: Vec<SecretAsEnv>,
+}
+
+#[derive(Default, Serialize)]
+struct PodMetadata {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<String, String>,
+}
+
+impl PodMetadata {
+    fn is_empty(&self) -> bool {
+        self.annotations.is_empty() && self.labels.is_empty()
+    }
+}
+
+/// The name twice, as in the SDK: backends before KFP 2.5 know only `constant` and `taskOutputParameter`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PvcMount {
+    mount_path: String,
+    pvc_name_parameter: Name,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    constant: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_output_parameter: Option<TaskOutputParameter>,
+}
+
+/// `secretName` is the older twin of `secretNameParameter`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SecretAsEnv {
+    key_to_env: Vec<KeyToEnv>,
+    optional: bool,
+    secret_name: String,
+    secret_name_parameter: Name,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct KeyToEnv {
+    secret_key: String,
+    env_var: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Name {
+    RuntimeValue { constant: String },
+    TaskOutputParameter(TaskOutputParameter),
+}
+
+impl Name {
+    fn constant(name: &str) -> Name {
+        Name::RuntimeValue { constant: name.to_owned() }
+    }
+}
+
+/// `None` when no step asks for anything.
+pub fn spec(graph: &TaskGraph) -> Option<PlatformSpec> {
+    let executors: BTreeMap<String, ExecutorConfig> = graph
+        .tasks
+        .iter()
+        .filter_map(|task| executor(graph, task).map(|config| (executor_label(&task.name), config)))
+        .collect();
+    (!executors.is_empty()).then(|| PlatformSpec {
+        platforms: Platforms { kubernetes: Kubernetes { deployment_spec: Deployment { executors } } },
+    })
+}
+
+fn executor(graph: &TaskGraph, task: &Task) -> Option<ExecutorConfig> {
+    let config = &task.step.config;
+    let pod_metadata = PodMetadata { annotations: config.annotations.clone(), labels: config.labels.clone() };
+    let executor = ExecutorConfig {
+        active_deadline_seconds: task.timeout().map(|seconds| seconds.to_string()),
+        pod_metadata,
+        pvc_mount: mounts(graph),
+        secret_as_env: secrets(task),
+    };
+    let asks = executor.active_deadline_seconds.is_some()
+        || !executor.pod_metadata.is_empty()
+        || !executor.pvc_mount.is_empty()
+        || !executor.secret_as_env.is_empty();
+    asks.then_some(executor)
+}
+
+fn mounts(graph: &TaskGraph) -> Vec<PvcMount> {
+    let existing = graph.mounts.iter().map(|volume| PvcMount {
+        mount_path: volume.mount_point.clone(),
+        pvc_name_parameter: Name::constant(&volume.name),
+        constant: Some(volume.name.clone()),
+        task_output_parameter: None,
+    });
+    let new = graph.claims.iter().map(|claim| PvcMount {
+        mount_path: claim.volume.mount_point.clone(),
+        pvc_name_parameter: Name::TaskOutputParameter(claims::name_of(claim)),
+        constant: None,
+        task_output_parameter: Some(claims::name_of(claim)),
+    });
+    existing.chain(new).collect()
+}
+
+fn secrets(task: &Task) -> Vec<SecretAsEnv> {
+    let secrets = task.step.config.secrets.iter();
+    secrets
+        .map(|secret| SecretAsEnv {
+            key_to_env: vec![KeyToEnv { secret_key: secret.key.clone(), env_var: secret.variable.clone() }],
+            optional: false,
+            secret_name: secret.secret.clone(),
+            secret_name_parameter: Name::constant(&secret.secret),
+        })
+        .collect()
+}

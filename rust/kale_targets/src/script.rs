@@ -1,0 +1,41 @@
+//! The `kfp-script` target: a Python file in KFP's DSL that a person can read, run and change.
+//!
+//! Each step is one `@dsl.component` function. The cells stand in it as they are in the notebook, as text that runs in
+//! a fresh `__main__`: there, and only there, do functions and classes of a notebook pickle by reference, and do names
+//! behave as in the notebook. Compiled with the official SDK, the file gives the graph of the `kfp` target.
+
+mod body;
+mod python;
+mod view;
+
+use kale_model::{Code, Diagnostic};
+use tera::{Context, Tera};
+
+use crate::graph::TaskGraph;
+use crate::types::WireParameter;
+
+pub use python::literal;
+pub use view::HELPERS;
+
+const TEMPLATE: &str = include_str!("../templates/kfp_script.py.tera");
+
+pub fn emit(graph: &TaskGraph, diagnostics: &mut Vec<Diagnostic>) -> String {
+    diagnostics.extend(graph.parameters.iter().filter_map(sdk_fault));
+    let context = Context::from_serialize(view::script(graph)).expect("a view is plain data");
+    let text = Tera::one_off(TEMPLATE, &context, false).expect("the template knows its view");
+    // Blocks that a pipeline does not need leave nothing but line breaks behind.
+    format!("{}\n", text.trim_end())
+}
+
+/// The SDK repeats defaults in a comment on top of what it compiles, and a line break ends the comment.
+fn sdk_fault(parameter: &WireParameter) -> Option<Diagnostic> {
+    let breaks = parameter.default.as_str().is_some_and(|text| text.contains(['\n', '\r']));
+    breaks.then(|| {
+        let message = format!(
+            "The default of `{}` has a line break, of which KFP's SDK makes a file that nobody can read.",
+            parameter.name
+        );
+        let help = "Compile to the target `kfp` instead, or remove the line break from the default.";
+        Diagnostic::new(Code::NotInTarget, message, help)
+    })
+}

@@ -1,0 +1,124 @@
+//! Every pipeline in `tests/golden/pipelines`, emitted for every target, against the files in `tests/golden/TARGET`.
+//!
+//! `KALE_BLESS=1 cargo test -p kale_targets` writes the files anew; read the difference before committing it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use kale_model::{Code, Pipeline, Severity};
+use kale_targets::{EmitOptions, Emitted, TARGETS, Target, emit};
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden")
+}
+
+/// Name and value of every pipeline, sorted by name.
+fn pipelines() -> Vec<(String, Pipeline)> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(golden().join("pipelines")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let cases = paths.into_iter().filter_map(|path| {
+        let name = path.file_name()?.to_str()?.strip_suffix(".json")?.to_owned();
+        (!name.ends_with(".runs")).then_some((name, path))
+    });
+    let read =
+        |path: PathBuf| serde_json::from_str(&fs::read_to_string(&path).unwrap()).expect("a serialised pipeline");
+    cases.map(|(name, path)| (name, read(path))).collect()
+}
+
+fn pipeline(name: &str) -> Pipeline {
+    pipelines().into_iter().find(|(case, _)| case == name).expect("the case exists").1
+}
+
+fn text(emitted: &Emitted) -> &str {
+    &emitted.files.as_ref().expect("files are emitted").files[0].1
+}
+
+/// Without the step runtime, which has tests of its own: a change there is no change here.
+fn reviewable(text: &str) -> String {
+    let opening = "b64decode(\"";
+    let mut parts = text.split(opening);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (_, rest) = part.split_once('"').expect("the literal is closed");
+        out.push_str(&format!("{opening}<python/kale_runtime/step.py>\"{rest}"));
+    }
+    out
+}
+
+#[test]
+fn emitted_files_are_as_reviewed() {
+    let mut changed = vec![];
+    let cases = pipelines();
+    assert!(cases.len() >= 9, "the cases are found by walking");
+    for (name, pipeline) in &cases {
+        for info in TARGETS {
+            let emitted = emit(pipeline, info.target, &EmitOptions::default());
+            assert_eq!(text(&emitted), text(&emit(pipeline, info.target, &EmitOptions::default())), "same bytes twice");
+            let path = golden().join(info.name).join(format!("{name}{}", info.suffix));
+            if std::env::var_os("KALE_BLESS").is_some() {
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(&path, reviewable(text(&emitted))).unwrap();
+            } else if fs::read_to_string(&path).unwrap_or_default() != reviewable(text(&emitted)) {
+                changed.push(format!("{}/{name}", info.name));
+            }
+        }
+    }
+    assert!(changed.is_empty(), "changed: {changed:?}; see the module's comment");
+}
+
+#[test]
+fn what_kfp_cannot_express_is_said() {
+    let messages = |name: &str| -> Vec<String> {
+        let emitted = emit(&pipeline(name), Target::Kfp, &EmitOptions::default());
+        assert!(emitted.diagnostics.iter().all(|d| d.code == Code::NotInTarget && d.severity == Severity::Warning));
+        emitted.diagnostics.into_iter().map(|diagnostic| diagnostic.message).collect()
+    };
+    let cluster = messages("cluster");
+    assert_eq!(cluster.len(), 2, "{cluster:?}");
+    assert!(cluster[0].contains("`ephemeral-storage: 5Gi`"));
+    assert!(cluster[1].contains("`tokens.txt`, `helpers`") && !cluster[1].contains("train.csv"));
+    assert!(messages("claims")[0].contains("Volume `scratch` names no storage class"));
+    assert!(messages("hello").is_empty());
+    let script = emit(&pipeline("line_break"), Target::KfpScript, &EmitOptions::default());
+    assert!(script.diagnostics[0].message.contains("`text` has a line break"));
+}
+
+/// A pipeline whose first step holds `bytes` of text that does not compress.
+fn large(bytes: usize) -> Pipeline {
+    let mut pipeline = pipeline("hello");
+    let mut state = 1_u64;
+    let noise: String = (0..bytes)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            char::from(b'0' + (state >> 33) as u8 % 64)
+        })
+        .collect();
+    pipeline.steps[0].cells[0].source.push_str(&format!("\n# {noise}"));
+    pipeline
+}
+
+#[test]
+fn sizes_are_checked() {
+    let verdicts = |bytes: usize, allow_oversize: bool| -> (bool, Vec<Severity>) {
+        let emitted = emit(&large(bytes), Target::Kfp, &EmitOptions { allow_oversize });
+        assert!(emitted.diagnostics.iter().all(|diagnostic| diagnostic.code == Code::TooLarge));
+        (emitted.files.is_some(), emitted.diagnostics.iter().map(|diagnostic| diagnostic.severity).collect())
+    };
+    assert_eq!(verdicts(40_000, false), (true, vec![]));
+    assert_eq!(verdicts(70_000, false), (true, vec![Severity::Warning]));
+    assert_eq!(verdicts(150_000, false), (false, vec![Severity::Error]));
+    assert_eq!(verdicts(150_000, true), (true, vec![Severity::Warning]));
+    assert_eq!(verdicts(1_000_000, false), (false, vec![Severity::Error, Severity::Error]));
+    assert_eq!(verdicts(1_000_000, true), (true, vec![Severity::Warning, Severity::Warning]));
+}
+
+#[test]
+fn targets_are_named() {
+    for info in TARGETS {
+        assert_eq!(info.name.parse(), Ok(info.target));
+        assert_eq!(info.target.to_string(), info.name);
+    }
+    let fault = "katib".parse::<Target>().unwrap_err();
+    assert_eq!(fault, "there is no target `katib`; there are `kfp` and `kfp-script`");
+}

@@ -1,0 +1,224 @@
+"""The pipeline ipython, in the Python DSL of Kubeflow Pipelines.
+
+Written by kale-rs 0.1.0 from a notebook; from here on it is yours to edit. Each step is a function that
+`kfp` turns into a container. The code of the cells stands in it as text, and runs in a namespace like a notebook's.
+
+Compile it with `python` and this file's name (needs `pip install kfp`).
+"""
+
+from typing import NamedTuple
+
+from kfp import compiler, dsl
+
+# Functions that steps use. Each component carries a copy of those that it names in `additional_funcs`.
+
+
+def new_notebook():
+    """An empty `__main__`, where functions and classes of the cells live, so that pickle finds them by name."""
+    import sys
+    import types
+
+    main = types.ModuleType("__main__")
+    sys.modules["__main__"] = main
+    return vars(main)
+
+
+def unindent(block):
+    """The text of a block, whose lines are indented like its closing quotes."""
+    lines = block.split("\n")
+    return "\n".join(line.removeprefix(lines[-1]) for line in lines[1:-1])
+
+
+def run_cell(notebook, name, block, parameters={}, metrics=(), log_to=None):
+    """Runs code as a cell. Shows the value of a last expression.
+
+    `parameters` replace the values of assignments to these names. `metrics` says which expressions are metrics: name,
+    number of the statement, and number of the argument where the statement is a `print`.
+    """
+    import ast
+    import asyncio
+    import inspect
+    import linecache
+
+    source = unindent(block)
+    if "get_ipython" in notebook:
+        source = notebook["get_ipython"]().transform_cell(source)
+    linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+    body = ast.parse(source, name).body
+
+    def hook(function, *arguments):
+        """A node that calls one of ours; the name is no identifier, so no cell can use it."""
+        call = ast.Call(ast.Name("<" + function + ">", ast.Load()), list(arguments), [])
+        return ast.fix_missing_locations(ast.copy_location(call, arguments[-1]))
+
+    pending = dict(parameters)
+    for statement in body:
+        targets = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
+        assigned = getattr(targets[0], "id", None)
+        if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value and assigned in pending:
+            key = ast.copy_location(ast.Constant(assigned), statement.value)
+            statement.value = hook("parameter", key)
+            notebook["<parameter>"] = parameters.__getitem__
+            del pending[assigned]
+    for metric, position, argument in metrics:
+        statement = body[position]
+        key = ast.copy_location(ast.Constant(metric), statement)
+        if argument is None:
+            statement.value = hook("metric", key, statement.value)
+        else:
+            arguments = statement.value.args
+            arguments[argument] = hook("metric", key, arguments[argument])
+        notebook["<metric>"] = lambda key, value: log_metric(log_to, key, value)
+
+    quiet = source.rstrip().endswith(";") or not (body and isinstance(body[-1], ast.Expr))
+    parts = [(ast.Module(body if quiet else body[:-1], []), "exec")]
+    if not quiet:
+        parts.append((ast.Interactive(body[-1:]), "single"))
+    for tree, mode in parts:
+        code = compile(tree, name, mode, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        if code.co_flags & inspect.CO_COROUTINE:
+            asyncio.run(eval(code, notebook))
+        else:
+            exec(code, notebook)
+
+
+def log_metric(artifact, name, value):
+    """Records a finite number and gives the value back."""
+    import math
+
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if artifact is not None and math.isfinite(number):
+        artifact.log_metric(name, number)
+    else:
+        print(f"metric {name}: {value!r} is not a finite number, or the step has no metrics")
+    return value
+
+
+def use_ipython(notebook):
+    """Gives the cells IPython's magics."""
+    import sys
+
+    from IPython.core.history import HistoryManager
+    from IPython.core.interactiveshell import InteractiveShell
+
+    HistoryManager.enabled = False
+    shell = InteractiveShell.instance(user_module=sys.modules["__main__"], user_ns=notebook)
+    shell.enable_gui = lambda gui=None: None
+    notebook["get_ipython"] = lambda: shell
+
+
+def load_values(notebook, path, names, serializer="pickle"):
+    """Binds names to values that another step saved. A name that was not bound there is not bound here."""
+    import importlib
+
+    with open(path, "rb") as file:
+        values = importlib.import_module(serializer).load(file)
+    for name in names:
+        notebook.pop(name, None)
+        if name in values:
+            notebook[name] = values[name]
+
+
+def save_values(notebook, path, names, serializer="pickle"):
+    """Saves values together, so that two names of one object stay two names of one object."""
+    import importlib
+
+    values = {name: notebook[name] for name in names if name in notebook}
+    with open(path, "wb") as file:
+        importlib.import_module(serializer).dump(values, file, protocol=5)
+
+
+@dsl.component(
+    base_image="python:3.11-slim",
+    packages_to_install=["ipython==9.18.1"],
+    additional_funcs=[log_metric, new_notebook, run_cell, save_values, unindent, use_ipython],
+)
+def shell(
+    words: int,
+    lines: dsl.Output[dsl.Artifact],
+    kale_metrics: dsl.Output[dsl.Metrics],
+):
+    """Step shell (cells 1, 2, 3, 4)."""
+    notebook = new_notebook()
+    use_ipython(notebook)
+    run_cell(notebook, "definitions", r'''
+        import sys
+        ''')
+    run_cell(notebook, "cell 1", r'''
+        words = 1
+        lines = !echo one; echo two
+        %env KALE_TEST=1
+        lines = list(lines)[:words]
+        ''',
+        parameters={"words": words},
+    )
+    run_cell(notebook, "cell 2", r'''
+        %%capture output
+        print("captured")
+        ''')
+    run_cell(notebook, "cell 3", r'''
+        import asyncio
+        await asyncio.sleep(0)
+        count = len(lines) + ("captured" in output.stdout)
+        ''')
+    run_cell(notebook, "cell 4", r'''
+        print(count)
+        ''',
+        metrics=[("count", 0, 0)],
+        log_to=kale_metrics,
+    )
+    save_values(notebook, lines.path, ["lines"])
+
+
+@dsl.component(
+    base_image="python:3.11-slim",
+    additional_funcs=[load_values, log_metric, new_notebook, run_cell, unindent],
+)
+def plain(
+    lines: dsl.Input[dsl.Artifact],
+    kale_metrics: dsl.Output[dsl.Metrics],
+):
+    """Step plain (cells 5, 6)."""
+    notebook = new_notebook()
+    load_values(notebook, lines.path, ["lines"])
+    run_cell(notebook, "cell 5", r'''
+        import asyncio
+        await asyncio.sleep(0)
+        print('lines', lines)
+        ''')
+    run_cell(notebook, "cell 6", r'''
+        len(lines)
+        ''',
+        metrics=[("lines", 0, None)],
+        log_to=kale_metrics,
+    )
+
+
+class Outputs(NamedTuple):
+    shell_metrics: dsl.Metrics
+    plain_metrics: dsl.Metrics
+
+
+@dsl.pipeline(name="ipython")
+def pipeline(
+    words: int = 2,
+) -> Outputs:
+    shell_task = shell(words=words)
+
+    plain_task = plain(lines=shell_task.outputs["lines"])
+
+    # Under one seed of hashes, sets have one order in all steps.
+    for each_task in (shell_task, plain_task):
+        each_task.set_env_variable("PYTHONHASHSEED", "0")
+
+    return Outputs(
+        shell_metrics=shell_task.outputs["kale_metrics"],
+        plain_metrics=plain_task.outputs["kale_metrics"],
+    )
+
+
+if __name__ == "__main__":
+    compiler.Compiler().compile(pipeline, "ipython.yaml")
