@@ -8,13 +8,13 @@ mod headings;
 mod roles;
 mod steps;
 
-use kale_model::{CellIndex, Code, Diagnostic, PythonVersion, Span, StepConfig, StepName};
+use kale_model::{CellIndex, Code, Diagnostic, PythonVersion, Severity, Span, StepConfig, StepName};
 
 use self::roles::Declared;
 use crate::magics::{CellCode, Reader};
 use crate::metadata::{self, PipelineMetadata};
 use crate::notebook::{Cell, CellKind, Notebook};
-use crate::tag::{StepTag, step_config};
+use crate::tag::{StepTag, Tag, step_config};
 
 #[derive(Clone, Debug)]
 pub struct Blocks {
@@ -131,9 +131,13 @@ impl Placed<'_> {
 fn mark<'a>(cell: &'a Cell, reader: &mut Reader, diagnostics: &mut Vec<Diagnostic>) -> Marked<'a> {
     let skipped = cell.tags.iter().any(|tag| tag.trim() == "skip");
     let read = reader.read(cell.index, &cell.source, skipped);
-    let mut tags = roles::parse(&cell.tags, Span::of_cell(cell.index), diagnostics);
+    let mut faults = read.diagnostics;
+    let mut tags = roles::parse(&cell.tags, Span::of_cell(cell.index), &mut faults);
     tags.extend(read.tags);
-    diagnostics.extend(read.diagnostics);
+    // A skipped cell may hold anything.
+    if !tags.iter().any(|(tag, _)| *tag == Tag::Skip) {
+        diagnostics.extend(faults);
+    }
     Marked { cell, code: read.code, declared: roles::declared(&tags, diagnostics) }
 }
 
@@ -161,6 +165,9 @@ fn place<'a>(marked: Vec<Marked<'a>>, tagged: bool, diagnostics: &mut Vec<Diagno
                 })
                 .clone(),
         };
+        if !matches!(role, Role::Step(_) | Role::Untagged) {
+            diagnostics.extend(cell.declared.config.drain(..).map(|(tag, span)| no_step(&tag, span)));
+        }
         placed.push(Placed { marked: cell, role });
     }
     placed
@@ -178,6 +185,14 @@ fn setup_step(name: &StepName, cell: CellIndex) -> Diagnostic {
     let message = format!("the cells before the first tag form a step of their own, `{name}`");
     let help = "tag them `imports`, `functions`, `skip`, or `step:NAME` to say otherwise";
     Diagnostic::new(Code::SetupStep, message, help).at(Span::of_cell(cell))
+}
+
+/// A tag about how to run a step, on a cell that only joined a block such as `imports`.
+fn no_step(tag: &StepTag, span: Span) -> Diagnostic {
+    let message = format!("`{tag}` has no effect here, since the cell belongs to no step");
+    let mut diagnostic = Diagnostic::new(Code::BadTag, message, "tag the cell with `step:NAME` too").at(span);
+    diagnostic.severity = Severity::Warning;
+    diagnostic
 }
 
 fn nothing_to_run(notebook: &Notebook, blocks: &Blocks) -> Option<Diagnostic> {

@@ -1,1 +1,51 @@
+//! From the text of a notebook to a pipeline and diagnostics. Never executes code, never reads a file.
+
+pub mod blocks;
+mod compile;
+mod dataflow;
+mod fingerprint;
+mod grouping;
+mod lower;
+pub mod magics;
+pub mod metadata;
+pub mod metrics;
+mod naming;
+pub mod notebook;
+pub mod parameters;
 pub mod python;
+mod report;
+pub mod tag;
+pub mod text;
+
+use kale_model::{Diagnostic, Environment, Pipeline};
+
+/// How an untagged notebook is cut into steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Granularity {
+    /// One step per cell, then the merges that are forced or cost no parallelism.
+    #[default]
+    Auto,
+    /// One step per section, at the shallowest heading level that has two.
+    Heading,
+    /// One step per cell, forced merges only.
+    Cell,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct CompileOptions {
+    /// `None`: the user gave no flag, so tags decide and an untagged notebook is cut as [`Granularity::Auto`].
+    pub granularity: Option<Granularity>,
+    pub environment: Environment,
+    /// Name of the pipeline when the notebook's metadata has none: the file's stem.
+    pub default_name: String,
+}
+
+/// A pipeline, unless there is an error among the diagnostics.
+#[derive(Clone, Debug)]
+pub struct Compilation {
+    pub pipeline: Option<Pipeline>,
+    /// In order of place: notebook-wide ones first, then by cell and position.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+pub use compile::compile;

@@ -109,7 +109,7 @@ impl Reader {
                 self.shadowed.extend(draft.shadowed_magics());
             }
         }
-        draft.finish(skipped)
+        draft.finish()
     }
 
     fn read_control(&mut self, draft: &mut Draft) {

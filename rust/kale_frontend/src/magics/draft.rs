@@ -222,10 +222,7 @@ impl Draft {
         Span { cell: self.cell, start: at(indent), end: at(line.run.trim_end().len().max(indent)) }
     }
 
-    pub fn finish(mut self, skipped: bool) -> ReadCell {
-        if skipped {
-            self.diagnostics.retain(Diagnostic::is_error);
-        }
+    pub fn finish(self) -> ReadCell {
         let run_source = self.lines.run_text();
         let has_escapes = || logical_lines(&run_source).iter().any(|line| line.shape != Shape::Python);
         let nothing_left = run_source.trim().is_empty();

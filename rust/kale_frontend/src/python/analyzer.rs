@@ -141,8 +141,11 @@ pub struct Unit<'a> {
     pub module: &'a ModModule,
     /// Literals of these names are overridden by the run.
     pub parameters: &'a [String],
-    /// Names that the cell's magic binds.
+    /// Names that the cell's magic binds, and reads.
     pub binds: &'a [String],
+    pub reads: &'a [String],
+    /// What the body binds does not survive (`%%timeit`).
+    pub scratch: bool,
     /// What the cell's magic does: `%%bash` and the like.
     pub resources: &'a [Resource],
 }
@@ -180,19 +183,37 @@ impl<'a> Analyzer<'a> {
         self.cell = self.facts.cells.len();
         self.facts.cells.push(CellFacts::default());
         self.source = unit.source;
-        for statement in &unit.module.body {
-            self.top_level(statement, unit);
+        if unit.scratch {
+            self.scratch(unit);
+        } else {
+            for statement in &unit.module.body {
+                self.top_level(statement, unit);
+            }
         }
-        if !unit.binds.is_empty() || !unit.resources.is_empty() {
+        if !unit.binds.is_empty() || !unit.resources.is_empty() || !unit.reads.is_empty() {
             self.magic(unit);
         }
         self.end_cell();
+    }
+
+    /// A body that runs in a namespace of its own: it reads and changes objects, and binds nothing.
+    fn scratch(&mut self, unit: &Unit<'a>) {
+        self.begin_statement();
+        self.frame().inner.push(Inner { is_class: true, names: HashMap::new() });
+        self.execute_all(&unit.module.body);
+        self.frame().inner.pop();
+        self.frame().effects.calls = true;
+        self.frame().effects.expensive = true;
+        self.end_statement(TextRange::default(), None, &[]);
     }
 
     /// What the cell's own magic does, after its body: `%%capture out` binds `out`, `%%bash` touches files.
     fn magic(&mut self, unit: &Unit<'a>) {
         let range = TextRange::default();
         self.begin_statement();
+        for name in unit.reads {
+            self.read(name, range);
+        }
         for name in unit.binds {
             let name = self.name(name);
             let object = self.frame().heap.allocate(Class::default());
@@ -240,6 +261,7 @@ impl<'a> Analyzer<'a> {
         }
         let cell = &mut self.facts.cells[self.cell];
         cell.statements.push(self.statement);
+        cell.expensive |= effects.expensive;
         cell.resources.extend(effects.resources);
         cell.dynamic.extend(effects.dynamic);
         cell.history.extend(effects.history);

@@ -86,10 +86,12 @@ impl<'a> Analyzer<'a> {
             }
             Type::Function(code) => {
                 self.frame().effects.calls = true;
+                self.frame().effects.expensive = true;
                 self.call_function(code, callee, None, arguments, range)
             }
             Type::Class(class) => {
                 self.frame().effects.calls = true;
+                self.frame().effects.expensive = true;
                 self.instantiate(class, callee, arguments, range)
             }
             Type::Object(class) => {
@@ -115,7 +117,10 @@ impl<'a> Analyzer<'a> {
     }
 
     fn call_method(&mut self, receiver: &Value, name: &str, arguments: &Arguments<'a>, range: TextRange) -> Value {
-        self.frame().effects.calls = true;
+        let builtin = self.type_path(receiver).is_some_and(|path| !path.contains('.'));
+        let effects = &mut self.frame().effects;
+        effects.calls = true;
+        effects.expensive |= !builtin && !receiver.is_immutable();
         match receiver.ty {
             Type::Object(class) => match self.method_of(class, name) {
                 Some(method) => self.call_function(method, receiver, Some(receiver), arguments, range),

@@ -19,6 +19,8 @@ pub struct Effects {
     pub deletes: BTreeSet<Name>,
     /// Some call other than a known cheap and pure one happens.
     pub calls: bool,
+    /// Loops, functions of the notebook, or libraries run.
+    pub expensive: bool,
     /// Some object that existed before changes.
     pub mutates: bool,
     pub resources: Vec<ResourceUse>,
@@ -55,6 +57,7 @@ impl Effects {
     /// Adds another piece's effects, those on names and objects left out, at the place of the call.
     pub fn absorb_hidden(&mut self, other: &Effects, range: TextRange) {
         self.calls |= other.calls;
+        self.expensive |= other.expensive;
         self.resources.extend(other.resources.iter().map(|r| ResourceUse { range, ..r.clone() }));
         self.settings.extend(other.settings.iter().cloned());
         self.dynamic.extend(other.dynamic.iter().map(|(what, _)| (what.clone(), range)));

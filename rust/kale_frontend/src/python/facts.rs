@@ -51,6 +51,8 @@ pub struct CellFacts {
     pub reported_metrics: Vec<String>,
     /// Environment variables read by a literal name.
     pub environment_variables: BTreeSet<String>,
+    /// It runs loops, functions of the notebook, or libraries, so a process of its own may pay.
+    pub expensive: bool,
     /// Library modules whose functions it may call or whose objects it touches.
     pub libraries: BTreeSet<String>,
 }

@@ -37,7 +37,9 @@ impl<'a> Analyzer<'a> {
         }
         let cheap = CHEAP.contains(&path.as_str()) && arguments.all().all(|value| value.objects.is_empty() || self.is_stateless(value));
         let before = self.frame().effects.calls;
-        self.frame().effects.calls = before || !cheap;
+        let effects = &mut self.frame().effects;
+        effects.calls = before || !cheap;
+        effects.expensive |= !path.starts_with("builtins.");
         if let Some(value) = self.path_operation(&path, arguments) {
             return value;
         }

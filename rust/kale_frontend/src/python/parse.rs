@@ -4,9 +4,10 @@
 //! kernel: so nesting beyond what CPython accepts is refused here, before parsing.
 
 use kale_model::PythonVersion;
+use ruff_python_ast::token::TokenKind;
 use ruff_python_ast::{ModModule, PythonVersion as ParserVersion};
 use ruff_python_parser::{Mode, ParseOptions, parse_unchecked};
-use ruff_text_size::TextSize;
+use ruff_text_size::{Ranged, TextSize};
 
 /// CPython's own limit is 200 open brackets and 100 levels of indentation.
 const MAX_BRACKETS: usize = 200;
@@ -73,6 +74,33 @@ pub fn parse(source: &str, version: PythonVersion) -> Parsed {
         ruff_python_ast::Mod::Expression(_) => empty_module(),
     };
     Parsed { module, errors }
+}
+
+/// The tokens of a source, one space between two, without comments and blank lines: equal for sources that differ in
+/// layout only. Text that cannot be parsed is returned as it is.
+pub fn normalise(source: &str, version: PythonVersion) -> String {
+    if too_deep(source).is_some() {
+        return source.to_owned();
+    }
+    let target = ParserVersion { major: version.major, minor: version.minor };
+    let parsed = parse_unchecked(source, ParseOptions::from(Mode::Ipython).with_target_version(target));
+    if !parsed.errors().is_empty() {
+        return source.to_owned();
+    }
+    let mut text = String::with_capacity(source.len());
+    for token in parsed.tokens() {
+        match token.kind() {
+            TokenKind::Comment | TokenKind::NonLogicalNewline => {}
+            TokenKind::Newline => text.push('\n'),
+            TokenKind::Indent => text.push_str("<indent> "),
+            TokenKind::Dedent => text.push_str("<dedent> "),
+            _ => {
+                text.push_str(&source[token.range()]);
+                text.push(' ');
+            }
+        }
+    }
+    text
 }
 
 fn empty_module() -> ModModule {

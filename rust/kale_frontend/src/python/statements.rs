@@ -130,6 +130,7 @@ impl<'a> Analyzer<'a> {
     /// A body that runs any number of times. Two rounds reach the fixpoint of types and alias sets: the second sees
     /// what the first left.
     fn looped(&mut self, mut body: impl FnMut(&mut Self)) {
+        self.frame().effects.expensive = true;
         for _ in 0..2 {
             self.push_layer();
             body(self);

@@ -1,0 +1,161 @@
+//! Which values every cell must be given: liveness over versions, from the last cell to the first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::python::facts::{CellId, Facts, Kind, Replay, Source, StatementId, VersionId};
+use crate::python::names::Name;
+
+/// What a cell must find in its process before it runs.
+#[derive(Clone, Debug, Default)]
+pub struct Needs {
+    /// Names of one version, to be bound together so that identity among them holds.
+    pub values: BTreeMap<VersionId, BTreeSet<Name>>,
+    /// Definitions to be executed again: the statement, and for each name the version that it makes.
+    pub definitions: BTreeMap<StatementId, BTreeMap<Name, VersionId>>,
+}
+
+/// For each cell, its needs.
+pub fn demands(facts: &Facts) -> Vec<Needs> {
+    let mut demands = Demands { facts, needs: vec![Needs::default(); facts.cells.len()], asked: BTreeMap::new() };
+    for cell in (0..facts.cells.len()).rev() {
+        demands.settle(cell);
+    }
+    demands.needs
+}
+
+struct Demands<'f> {
+    facts: &'f Facts,
+    needs: Vec<Needs>,
+    /// Names asked of cells before they are settled, by the version that reaches the cell.
+    asked: BTreeMap<CellId, BTreeMap<VersionId, BTreeSet<Name>>>,
+}
+
+impl Demands<'_> {
+    /// Every later cell has been settled, so all that is asked of this one's versions is known.
+    fn settle(&mut self, cell: CellId) {
+        let mut wanted = self.asked.remove(&cell).unwrap_or_default();
+        for used in &self.facts.cells[cell].uses {
+            wanted.entry(used.version).or_default().insert(used.name);
+        }
+        for statement in self.settings(cell, &wanted) {
+            self.needs[cell].definitions.entry(statement).or_default();
+            self.add_reads(cell, statement);
+        }
+        for (version, names) in wanted {
+            self.supply(cell, version, names);
+        }
+    }
+
+    /// Finds the version that must supply `names`, all of which `version` holds, to `cell`.
+    ///
+    /// A version that only joined names, without changing an object, need not be waited for unless one of the names
+    /// wanted was bound by it.
+    fn supply(&mut self, cell: CellId, id: VersionId, names: BTreeSet<Name>) {
+        let version = self.facts.version(id);
+        let (definitions, values): (BTreeSet<Name>, BTreeSet<Name>) = names
+            .into_iter()
+            .partition(|name| !version.mutated && version.bound.get(name).is_some_and(|bound| bound.replay));
+        for name in definitions {
+            self.define(cell, version.bound[&name].statement, name, id);
+        }
+        if values.is_empty() {
+            return;
+        }
+        let made_here = version.mutated || values.iter().any(|name| version.bound.contains_key(name));
+        if made_here {
+            self.ship(cell, id, values);
+            return;
+        }
+        let mut by_parent: BTreeMap<VersionId, BTreeSet<Name>> = BTreeMap::new();
+        for name in values {
+            if let Some(&parent) = version.parents.get(&name) {
+                by_parent.entry(parent).or_default().insert(name);
+            }
+        }
+        for (parent, names) in by_parent {
+            self.supply(cell, parent, names);
+        }
+    }
+
+    fn ship(&mut self, cell: CellId, id: VersionId, names: BTreeSet<Name>) {
+        let version = self.facts.version(id);
+        let has_constant_kind = |name: &Name| version.bound.get(name).is_some_and(|b| b.kind == Kind::Immutable);
+        if !names.iter().all(has_constant_kind) {
+            for (&name, &needed) in &version.needs {
+                self.supply(cell, needed, BTreeSet::from([name]));
+            }
+        }
+        // The cell that makes the version must have those names that it does not bind itself.
+        for name in &names {
+            if let Some(&parent) = version.parents.get(name) {
+                let asked = self.asked.entry(version.cell).or_default();
+                asked.entry(parent).or_default().insert(*name);
+            }
+        }
+        self.needs[cell].values.entry(id).or_default().extend(names);
+    }
+
+    fn define(&mut self, cell: CellId, statement: StatementId, name: Name, version: VersionId) {
+        let known = self.needs[cell].definitions.entry(statement).or_default();
+        if known.insert(name, version).is_none() {
+            self.add_reads(cell, statement);
+        }
+    }
+
+    /// What a definition reads when it is executed.
+    fn add_reads(&mut self, cell: CellId, statement: StatementId) {
+        let facts = self.facts.statement(statement);
+        for &(name, source) in &facts.reads {
+            match source {
+                Source::Version(version) => self.supply(cell, version, BTreeSet::from([name])),
+                Source::Statement(earlier) => {
+                    if let Some(version) = self.version_made_by(earlier, name) {
+                        self.define(cell, earlier, name, version);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The version in which the cell of `statement` leaves `name`, for bookkeeping of what is bound.
+    fn version_made_by(&self, statement: StatementId, name: Name) -> Option<VersionId> {
+        let cell = self.facts.statement(statement).cell;
+        let versions = &self.facts.cells[cell].versions;
+        versions.iter().copied().find(|&id| self.facts.version(id).bound.contains_key(&name))
+    }
+
+    /// Settings made by earlier cells that matter to this one.
+    fn settings(&self, cell: CellId, wanted: &BTreeMap<VersionId, BTreeSet<Name>>) -> Vec<StatementId> {
+        let touched = &self.facts.cells[cell];
+        let concerns = |module: &str| {
+            module.is_empty()
+                || touched.libraries.contains(module)
+                || touched.imports.contains(module)
+                || wanted.iter().any(|(&id, names)| names.iter().any(|&name| self.may_concern(id, name, module)))
+        };
+        self.facts.cells[..cell]
+            .iter()
+            .flat_map(|earlier| &earlier.statements)
+            .copied()
+            .filter(|&id| match &self.facts.statement(id).replay {
+                Replay::Configuration(module) => concerns(module),
+                _ => false,
+            })
+            .collect()
+    }
+
+    /// Whether a value may be shown or handled by a library.
+    fn may_concern(&self, id: VersionId, name: Name, module: &str) -> bool {
+        let version = self.facts.version(id);
+        match version.bound.get(&name).map(|bound| bound.kind) {
+            Some(Kind::Immutable) => false,
+            Some(Kind::Callable) => false,
+            Some(Kind::Instance(path) | Kind::Unshippable(path)) => {
+                let path = self.facts.text(path);
+                path.contains('.') && path.split('.').next() == Some(module)
+            }
+            Some(Kind::Unknown) => true,
+            None => version.parents.get(&name).is_none_or(|&parent| self.may_concern(parent, name, module)),
+        }
+    }
+}

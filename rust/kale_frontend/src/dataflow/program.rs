@@ -1,0 +1,221 @@
+//! What each group's process does, in order: definitions, loads, cells and saves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Grouping;
+use super::demand::Needs;
+use super::order::Ordering;
+use crate::python::facts::{CellId, Facts, StatementId, VersionId};
+use crate::python::names::Name;
+
+/// One action, in terms of cells and versions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    Define(StatementId),
+    Load(VersionId, BTreeSet<Name>),
+    LoadFile { path: String, writer: CellId },
+    Run(CellId),
+    Save(VersionId, BTreeSet<Name>),
+    SaveFile { path: String, writer: CellId },
+}
+
+/// Values and files that go from one group to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    pub version: VersionId,
+    pub names: BTreeSet<Name>,
+    pub from: usize,
+    pub to: usize,
+    /// The cell that needs it.
+    pub cell: CellId,
+}
+
+#[derive(Default)]
+pub struct Programs {
+    pub actions: Vec<Vec<Action>>,
+    pub transfers: Vec<Transfer>,
+}
+
+/// Where a name's object in a process came from: names with one origin are as identical as in the notebook.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Held {
+    version: VersionId,
+    origin: usize,
+}
+
+/// Plays the cells of each group in notebook order. `groups` is the number of groups.
+pub fn programs(
+    facts: &Facts,
+    needs: &[Needs],
+    orderings: &BTreeSet<Ordering>,
+    grouping: &Grouping,
+    groups: usize,
+) -> Programs {
+    let mut made = Programs { actions: vec![vec![]; groups], transfers: vec![] };
+    let mut saves: BTreeMap<VersionId, BTreeSet<Name>> = BTreeMap::new();
+    for group in 0..groups {
+        let mut player = Player { facts, grouping, group, held: BTreeMap::new(), defined: BTreeSet::new(), origin: 0 };
+        let cells = (0..facts.cells.len()).filter(|&cell| grouping[cell] == Some(group));
+        for cell in cells {
+            player.prepare(cell, &needs[cell], &mut made, &mut saves);
+            for ordering in orderings.iter().filter(|o| o.to == cell) {
+                if let Some(path) = &ordering.carries
+                    && grouping[ordering.from] != Some(group)
+                {
+                    let load = Action::LoadFile { path: path.clone(), writer: ordering.from };
+                    made.actions[group].push(load);
+                }
+            }
+            made.actions[group].push(Action::Run(cell));
+            player.run(cell, &needs[cell]);
+        }
+    }
+    add_saves(facts, orderings, grouping, saves, &mut made);
+    made
+}
+
+/// Puts each save right behind the cell that makes the version, before anything can change it.
+fn add_saves(
+    facts: &Facts,
+    orderings: &BTreeSet<Ordering>,
+    grouping: &Grouping,
+    saves: BTreeMap<VersionId, BTreeSet<Name>>,
+    made: &mut Programs,
+) {
+    let mut after: BTreeMap<CellId, Vec<Action>> = BTreeMap::new();
+    for (version, names) in saves {
+        after.entry(facts.version(version).cell).or_default().push(Action::Save(version, names));
+    }
+    let mut files = BTreeSet::new();
+    for ordering in orderings.iter().filter(|o| grouping[o.from] != grouping[o.to]) {
+        if let Some(path) = &ordering.carries
+            && files.insert((ordering.from, path.clone()))
+        {
+            let save = Action::SaveFile { path: path.clone(), writer: ordering.from };
+            after.entry(ordering.from).or_default().push(save);
+        }
+    }
+    for actions in &mut made.actions {
+        let old = std::mem::take(actions);
+        for action in old {
+            let follow = match action {
+                Action::Run(cell) => after.remove(&cell),
+                _ => None,
+            };
+            actions.push(action);
+            actions.extend(follow.unwrap_or_default());
+        }
+    }
+}
+
+struct Player<'f> {
+    facts: &'f Facts,
+    grouping: &'f Grouping,
+    group: usize,
+    held: BTreeMap<Name, Held>,
+    /// Settings that the process has made.
+    defined: BTreeSet<StatementId>,
+    origin: usize,
+}
+
+impl Player<'_> {
+    /// Brings what `cell` needs into the process, in notebook order: a class comes before the values that need it.
+    fn prepare(
+        &mut self,
+        cell: CellId,
+        needs: &Needs,
+        made: &mut Programs,
+        saves: &mut BTreeMap<VersionId, BTreeSet<Name>>,
+    ) {
+        let mut todo: Vec<((CellId, usize), Action)> = vec![];
+        for (&statement, names) in &needs.definitions {
+            if self.must_define(statement, names) {
+                todo.push(((self.facts.statement(statement).cell, statement.0), Action::Define(statement)));
+            }
+        }
+        for (&version, names) in &needs.values {
+            if !self.holds(version, names) {
+                let at = (self.facts.version(version).cell, usize::MAX);
+                todo.push((at, Action::Load(version, names.clone())));
+            }
+        }
+        todo.sort_by_key(|(at, _)| *at);
+        for (_, action) in todo {
+            self.origin += 1;
+            match &action {
+                Action::Define(statement) => {
+                    self.defined.insert(*statement);
+                    for (&name, &version) in &needs.definitions[statement] {
+                        self.held.insert(name, Held { version, origin: self.origin });
+                    }
+                }
+                Action::Load(version, names) => {
+                    let from = self.facts.version(*version).cell;
+                    for &name in names {
+                        self.held.insert(name, Held { version: *version, origin: self.origin });
+                    }
+                    saves.entry(*version).or_default().extend(names);
+                    if let Some(from) = self.grouping[from] {
+                        let (names, to) = (names.clone(), self.group);
+                        made.transfers.push(Transfer { version: *version, names, from, to, cell });
+                    }
+                }
+                _ => {}
+            }
+            made.actions[self.group].push(action);
+        }
+    }
+
+    fn must_define(&self, statement: StatementId, names: &BTreeMap<Name, VersionId>) -> bool {
+        let own = self.grouping[self.facts.statement(statement).cell] == Some(self.group);
+        if names.is_empty() {
+            return !own && !self.defined.contains(&statement);
+        }
+        names.iter().any(|(name, version)| {
+            self.held.get(name).is_none_or(|held| self.maker(*name, held.version) != self.maker(*name, *version))
+        })
+    }
+
+    /// Whether the process has all of `names` as `version` has them, as identical to each other as there.
+    fn holds(&self, version: VersionId, names: &BTreeSet<Name>) -> bool {
+        if self.grouping[self.facts.version(version).cell] == Some(self.group)
+            && names.iter().all(|name| self.held.get(name).is_some_and(|h| self.maker(*name, h.version) == self.maker(*name, version)))
+        {
+            return true;
+        }
+        let mut origins = BTreeSet::new();
+        names.iter().all(|name| {
+            self.held.get(name).is_some_and(|held| {
+                origins.insert(held.origin);
+                self.maker(*name, held.version) == self.maker(*name, version)
+            })
+        }) && origins.len() <= 1
+    }
+
+    /// The version in which `name` last got its object or its state.
+    fn maker(&self, name: Name, mut id: VersionId) -> VersionId {
+        loop {
+            let version = self.facts.version(id);
+            if version.mutated || version.bound.contains_key(&name) {
+                return id;
+            }
+            match version.parents.get(&name) {
+                Some(&parent) => id = parent,
+                None => return id,
+            }
+        }
+    }
+
+    /// What the process holds after a cell of the group.
+    fn run(&mut self, cell: CellId, needs: &Needs) {
+        self.origin += 1;
+        let given: BTreeSet<Name> = needs.values.values().flatten().copied().collect();
+        for &id in &self.facts.cells[cell].versions {
+            let version = self.facts.version(id);
+            let kept = version.parents.keys().filter(|name| given.contains(name));
+            for &name in version.bound.keys().chain(kept) {
+                self.held.insert(name, Held { version: id, origin: self.origin });
+            }
+        }
+    }
+}

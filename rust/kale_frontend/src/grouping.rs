@@ -1,0 +1,346 @@
+//! Which cells form a step.
+//!
+//! Tags decide where there are any; otherwise one group per cell, joined where values cannot travel and where joining
+//! costs no parallelism. A boundary that the user tagged is never given up silently: what would need it is an error.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kale_model::{Diagnostic, StepName};
+use petgraph::algo::tarjan_scc;
+use petgraph::graph::DiGraph;
+
+use crate::blocks::Role;
+use crate::compile::Analysis;
+use crate::dataflow::Grouping;
+use crate::dataflow::demand::{Needs, demands};
+use crate::dataflow::hazard::{Hazard, hazards};
+use crate::dataflow::order::{Ordering, orderings};
+use crate::dataflow::program::{Programs, programs};
+use crate::python::facts::{CellId, Replay};
+use crate::{CompileOptions, Granularity, report};
+
+/// The steps to be, and what flows between them.
+pub struct Groups {
+    pub grouping: Grouping,
+    /// In topological order, ties in notebook order.
+    pub groups: Vec<Group>,
+    pub needs: Vec<Needs>,
+    pub orderings: BTreeSet<Ordering>,
+    pub programs: Programs,
+    /// Pairs of groups, by index, that the user ordered with `prev:`.
+    pub declared: BTreeSet<(usize, usize)>,
+    /// Cells of automatic steps that were joined because a value cannot travel.
+    pub joined: Vec<Hazard>,
+}
+
+pub struct Group {
+    pub name: StepName,
+    /// In notebook order.
+    pub cells: Vec<CellId>,
+    /// Whether tags name it.
+    pub tagged: bool,
+}
+
+/// A group under construction.
+#[derive(Clone)]
+struct Draft {
+    cells: Vec<CellId>,
+    tag: Option<StepName>,
+    role: Role,
+}
+
+pub fn group(analysis: &Analysis, options: &CompileOptions, diagnostics: &mut Vec<Diagnostic>) -> Option<Groups> {
+    let mut drafts = drafts(analysis, options, diagnostics);
+    let needs = demands(&analysis.facts);
+    let orderings = orderings(&analysis.facts);
+    let mut joined = vec![];
+    let mut state;
+    loop {
+        state = State::new(analysis, &drafts, &needs, &orderings);
+        if let Some((metrics, into)) = state.home_of_metrics(analysis, &drafts) {
+            merge(&mut drafts, &[metrics, into]);
+            continue;
+        }
+        let (fatal, mergeable) = state.hazards(analysis, &drafts, &needs);
+        if !fatal.is_empty() {
+            diagnostics.extend(fatal.iter().map(|hazard| report::hazard(analysis, hazard)));
+            return None;
+        }
+        if let Some(hazard) = mergeable {
+            let pair = [state.grouping[hazard.earlier], state.grouping[hazard.later]];
+            merge(&mut drafts, &pair.iter().flatten().copied().collect::<Vec<_>>());
+            joined.push(hazard);
+            continue;
+        }
+        let circle = state.circle();
+        if let Some(circle) = circle {
+            if circle.iter().filter(|&&g| drafts[g].tag.is_some()).count() > 0 && analysis.blocks.tagged {
+                diagnostics.push(report::step_cycle(analysis, &state.edges, &circle, |g| &drafts[g].cells));
+                return None;
+            }
+            merge(&mut drafts, &circle);
+            continue;
+        }
+        break;
+    }
+    if options.granularity.unwrap_or_default() == Granularity::Auto && !analysis.blocks.tagged {
+        drafts = join_cheap(analysis, drafts, &needs, &orderings);
+        state = State::new(analysis, &drafts, &needs, &orderings);
+    }
+    Some(state.finish(analysis, drafts, needs, orderings, joined))
+}
+
+/// The first cut: by tags, by heading, or by cell. Cells that only define names belong to no group.
+fn drafts(analysis: &Analysis, options: &CompileOptions, diagnostics: &mut Vec<Diagnostic>) -> Vec<Draft> {
+    let mut drafts: Vec<Draft> = vec![];
+    let by_heading = options.granularity == Some(Granularity::Heading) && !analysis.blocks.tagged;
+    let mut sections: BTreeMap<usize, usize> = BTreeMap::new();
+    for (cell, analysed) in analysis.cells.iter().enumerate() {
+        let role = &analysed.block.role;
+        let own = |tag| Draft { cells: vec![cell], tag, role: role.clone() };
+        match role {
+            Role::Step(name) => match drafts.iter_mut().find(|draft| draft.tag.as_ref() == Some(name)) {
+                Some(draft) => draft.cells.push(cell),
+                None => drafts.push(own(Some(name.clone()))),
+            },
+            Role::Metrics => drafts.push(own(None)),
+            Role::Imports | Role::Functions | Role::Parameters => {
+                if !is_definitions(analysis, cell) {
+                    diagnostics.push(report::impure_prelude(analysis, cell));
+                    match drafts.iter_mut().find(|draft| draft.role == *role) {
+                        Some(draft) if draft.tag.is_none() => draft.cells.push(cell),
+                        _ => drafts.push(own(None)),
+                    }
+                }
+            }
+            Role::Untagged if is_definitions(analysis, cell) => {}
+            Role::Untagged if by_heading => {
+                let section = section_of(analysis, cell);
+                match sections.get(&section) {
+                    Some(&draft) => drafts[draft].cells.push(cell),
+                    None => {
+                        sections.insert(section, drafts.len());
+                        drafts.push(own(None));
+                    }
+                }
+            }
+            Role::Untagged | Role::Skip => drafts.push(own(None)),
+        }
+    }
+    if drafts.is_empty() {
+        // Nothing but definitions: they run once, so that a failing import fails the run.
+        let cells: Vec<CellId> = (0..analysis.cells.len()).collect();
+        let role = analysis.cells.first().map_or(Role::Untagged, |cell| cell.block.role.clone());
+        drafts.push(Draft { cells, tag: None, role });
+    }
+    drafts
+}
+
+/// Whether every statement of the cell may be repeated in the steps that need it.
+fn is_definitions(analysis: &Analysis, cell: CellId) -> bool {
+    let facts = &analysis.facts;
+    facts.cells[cell].statements.iter().all(|&id| facts.statement(id).replay != Replay::No)
+}
+
+/// The section a cell is in: the number of headings of the splitting level above it. That level is the shallowest one
+/// with two headings.
+fn section_of(analysis: &Analysis, cell: CellId) -> usize {
+    let headings = &analysis.blocks.headings;
+    let level = (1..=6).find(|level| headings.iter().filter(|h| h.level == *level).count() > 1).unwrap_or(1);
+    let index = analysis.cells[cell].block.index;
+    headings.iter().filter(|h| h.level <= level && h.cell < index).count()
+}
+
+fn merge(drafts: &mut Vec<Draft>, together: &[usize]) {
+    let mut all: Vec<usize> = together.to_vec();
+    all.sort();
+    all.dedup();
+    let Some((&into, rest)) = all.split_first() else { return };
+    for &from in rest.iter().rev() {
+        let taken = drafts.remove(from);
+        let target = &mut drafts[into];
+        target.cells.extend(taken.cells);
+        target.tag = target.tag.take().or(taken.tag);
+        if target.role == Role::Metrics {
+            target.role = taken.role;
+        }
+    }
+    drafts[into].cells.sort();
+}
+
+/// Drafts with what flows between them.
+struct State {
+    grouping: Grouping,
+    programs: Programs,
+    edges: BTreeSet<(usize, usize)>,
+    declared: BTreeSet<(usize, usize)>,
+}
+
+impl State {
+    fn new(analysis: &Analysis, drafts: &[Draft], needs: &[Needs], orderings: &BTreeSet<Ordering>) -> State {
+        let facts = &analysis.facts;
+        let mut grouping: Grouping = vec![None; facts.cells.len()];
+        for (group, draft) in drafts.iter().enumerate() {
+            for &cell in &draft.cells {
+                grouping[cell] = Some(group);
+            }
+        }
+        let programs = programs(facts, needs, orderings, &grouping, drafts.len());
+        let mut edges: BTreeSet<(usize, usize)> = programs.transfers.iter().map(|t| (t.from, t.to)).collect();
+        for ordering in orderings {
+            if let (Some(from), Some(to)) = (grouping[ordering.from], grouping[ordering.to]) {
+                edges.insert((from, to));
+            }
+        }
+        let by_name = |name: &StepName| drafts.iter().position(|draft| draft.tag.as_ref() == Some(name));
+        let mut declared = BTreeSet::new();
+        for step in &analysis.blocks.steps {
+            let Some(to) = by_name(&step.name) else { continue };
+            declared.extend(step.prev.iter().filter_map(|(name, _)| by_name(name)).map(|from| (from, to)));
+        }
+        edges.extend(declared.iter().copied());
+        edges.retain(|(from, to)| from != to);
+        State { grouping, programs, edges, declared }
+    }
+
+    /// A metrics cell joins the step that produces all it reads.
+    fn home_of_metrics(&self, analysis: &Analysis, drafts: &[Draft]) -> Option<(usize, usize)> {
+        drafts.iter().enumerate().find_map(|(group, draft)| {
+            if draft.role != Role::Metrics || draft.tag.is_some() {
+                return None;
+            }
+            let upstream: BTreeSet<usize> =
+                self.programs.transfers.iter().filter(|t| t.to == group).map(|t| t.from).collect();
+            let is_plain = draft.cells.iter().all(|&cell| analysis.cells[cell].block.role == Role::Metrics);
+            match (upstream.len(), is_plain) {
+                (1, true) => upstream.first().map(|&into| (group, into)),
+                _ => None,
+            }
+        })
+    }
+
+    /// Hazards that would swallow a tagged boundary, and the first one that joining automatic steps removes.
+    fn hazards(&self, analysis: &Analysis, drafts: &[Draft], needs: &[Needs]) -> (Vec<Hazard>, Option<Hazard>) {
+        let all = hazards(&analysis.facts, needs, &self.programs.transfers, &self.grouping);
+        let tagged = |cell: CellId| self.grouping[cell].is_some_and(|group| drafts[group].tag.is_some());
+        let (fatal, mergeable): (Vec<Hazard>, Vec<Hazard>) =
+            all.into_iter().partition(|hazard| tagged(hazard.earlier) && tagged(hazard.later));
+        let mergeable = mergeable.into_iter().find(|h| {
+            let pair = (self.grouping[h.earlier], self.grouping[h.later]);
+            pair.0.is_some() && pair.1.is_some() && pair.0 != pair.1
+        });
+        (fatal, mergeable)
+    }
+
+    fn graph(&self, groups: usize) -> DiGraph<(), ()> {
+        let mut graph = DiGraph::new();
+        let nodes: Vec<_> = (0..groups).map(|_| graph.add_node(())).collect();
+        for &(from, to) in &self.edges {
+            graph.add_edge(nodes[from], nodes[to], ());
+        }
+        graph
+    }
+
+    /// Groups that would have to run before and after each other.
+    fn circle(&self) -> Option<Vec<usize>> {
+        let groups = self.programs.actions.len();
+        let mut circles: Vec<Vec<usize>> = tarjan_scc(&self.graph(groups))
+            .into_iter()
+            .filter(|component| component.len() > 1)
+            .map(|component| component.into_iter().map(|node| node.index()).collect())
+            .collect();
+        circles.iter_mut().for_each(|circle| circle.sort());
+        circles.sort();
+        circles.into_iter().next()
+    }
+
+    /// Puts the groups in topological order, ties in notebook order, and names them.
+    fn finish(
+        self,
+        analysis: &Analysis,
+        drafts: Vec<Draft>,
+        needs: Vec<Needs>,
+        orderings: BTreeSet<Ordering>,
+        joined: Vec<Hazard>,
+    ) -> Groups {
+        let order = topological(&self.edges, &drafts);
+        let mut place = vec![0; drafts.len()];
+        for (at, &group) in order.iter().enumerate() {
+            place[group] = at;
+        }
+        let sorted: Vec<Draft> = order.iter().map(|&group| drafts[group].clone()).collect();
+        let final_state = State::new(analysis, &sorted, &needs, &orderings);
+        let groups = crate::naming::name_groups(analysis, sorted.into_iter().map(|d| (d.cells, d.tag, d.role)).collect());
+        Groups {
+            grouping: final_state.grouping,
+            groups,
+            needs,
+            orderings,
+            programs: final_state.programs,
+            declared: final_state.declared,
+            joined,
+        }
+    }
+}
+
+fn topological(edges: &BTreeSet<(usize, usize)>, drafts: &[Draft]) -> Vec<usize> {
+    let mut waiting = vec![0usize; drafts.len()];
+    let mut after: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for &(from, to) in edges {
+        waiting[to] += 1;
+        after.entry(from).or_default().push(to);
+    }
+    let key = |group: usize| (drafts[group].cells.first().copied().unwrap_or_default(), group);
+    let mut ready: BTreeSet<(CellId, usize)> = (0..drafts.len()).filter(|&g| waiting[g] == 0).map(key).collect();
+    let mut order = vec![];
+    while let Some((_, group)) = ready.pop_first() {
+        order.push(group);
+        for &next in after.get(&group).into_iter().flatten() {
+            waiting[next] -= 1;
+            if waiting[next] == 0 {
+                ready.insert(key(next));
+            }
+        }
+    }
+    order
+}
+
+/// Joins a cheap group with its only predecessor, or its only successor, when nothing else would wait for it: that
+/// costs no parallelism and saves a process.
+fn join_cheap(
+    analysis: &Analysis,
+    mut drafts: Vec<Draft>,
+    needs: &[Needs],
+    orderings: &BTreeSet<Ordering>,
+) -> Vec<Draft> {
+    let is_cheap = |draft: &Draft| draft.cells.iter().all(|&cell| !analysis.facts.cells[cell].expensive);
+    loop {
+        let state = State::new(analysis, &drafts, needs, orderings);
+        let neighbours = Neighbours::new(&state.edges, drafts.len());
+        let pair = state.edges.iter().find(|&&(from, to)| {
+            neighbours.after[from].len() == 1
+                && neighbours.before[to].len() == 1
+                && (is_cheap(&drafts[from]) || is_cheap(&drafts[to]))
+        });
+        match pair {
+            Some(&(from, to)) => merge(&mut drafts, &[from, to]),
+            None => return drafts,
+        }
+    }
+}
+
+struct Neighbours {
+    before: Vec<BTreeSet<usize>>,
+    after: Vec<BTreeSet<usize>>,
+}
+
+impl Neighbours {
+    fn new(edges: &BTreeSet<(usize, usize)>, groups: usize) -> Neighbours {
+        let mut made = Neighbours { before: vec![BTreeSet::new(); groups], after: vec![BTreeSet::new(); groups] };
+        for &(from, to) in edges {
+            made.after[from].insert(to);
+            made.before[to].insert(from);
+        }
+        made
+    }
+}

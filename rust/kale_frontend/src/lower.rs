@@ -1,0 +1,488 @@
+//! From groups of cells to the pipeline.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kale_model::{
+    Artifact, ArtifactId, ArtifactKind, ArtifactType, Code, Diagnostic, Edge, FileUse, Instruction, Metric, Pipeline,
+    PipelineName, Requirement, Step, StepCell, StepConfig, StepId, Uncacheable,
+};
+
+use crate::blocks::Role;
+use crate::compile::Analysis;
+use crate::dataflow::hazard::kind_of;
+use crate::dataflow::program::Action;
+use crate::grouping::Groups;
+use crate::python::facts::{CellId, Kind, Replay, Resource, StatementId, VersionId};
+use crate::python::names::Name;
+use crate::{CompileOptions, fingerprint, report};
+
+pub fn lower(
+    analysis: &Analysis,
+    groups: &Groups,
+    options: &CompileOptions,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Pipeline {
+    let mut lowering = Lowering { analysis, groups, options, artifacts: Artifacts::default() };
+    lowering.name_artifacts();
+    let mut steps: Vec<Step> = (0..groups.groups.len()).map(|group| lowering.step(group, diagnostics)).collect();
+    let metrics = lowering.metrics(diagnostics);
+    for step in &mut steps {
+        step.fingerprint_source = fingerprint::source(step, options.environment.python);
+    }
+    let metadata = &analysis.blocks.metadata;
+    Pipeline {
+        name: metadata.name.clone().unwrap_or_else(|| PipelineName::slug(&options.default_name)),
+        description: metadata.description.clone(),
+        experiment: metadata.experiment.clone(),
+        python: options.environment.python,
+        base_image: metadata.base_image.clone(),
+        parameters: analysis.parameters.clone(),
+        steps,
+        edges: lowering.edges(),
+        artifacts: lowering.artifacts.list,
+        metrics,
+        volumes: metadata.volumes.clone(),
+    }
+}
+
+/// What an artifact holds, before it has a number.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Content {
+    Version(VersionId),
+    File(String, CellId),
+}
+
+#[derive(Default)]
+struct Artifacts {
+    list: Vec<Artifact>,
+    ids: BTreeMap<Content, ArtifactId>,
+}
+
+struct Lowering<'a> {
+    analysis: &'a Analysis<'a>,
+    groups: &'a Groups,
+    options: &'a CompileOptions,
+    artifacts: Artifacts,
+}
+
+impl Lowering<'_> {
+    /// Numbers the artifacts in the order in which steps save them.
+    fn name_artifacts(&mut self) {
+        let mut taken = BTreeSet::new();
+        for (group, actions) in self.groups.programs.actions.iter().enumerate() {
+            for action in actions {
+                let (content, artifact) = match action {
+                    Action::Save(version, names) => {
+                        (Content::Version(*version), self.value_artifact(group, *version, names, &mut taken))
+                    }
+                    Action::SaveFile { path, writer } => (
+                        Content::File(path.clone(), *writer),
+                        Artifact {
+                            key: unique(&format!("file_{}", kale_model::name::slug(path, '_')), &mut taken),
+                            names: vec![],
+                            kind: ArtifactKind::File(path.clone()),
+                            producer: StepId(group),
+                            artifact_type: ArtifactType::Artifact,
+                        },
+                    ),
+                    _ => continue,
+                };
+                self.artifacts.ids.insert(content, ArtifactId(self.artifacts.list.len()));
+                self.artifacts.list.push(artifact);
+            }
+        }
+    }
+
+    fn value_artifact(
+        &self,
+        group: usize,
+        version: VersionId,
+        names: &BTreeSet<Name>,
+        taken: &mut BTreeSet<String>,
+    ) -> Artifact {
+        let facts = &self.analysis.facts;
+        let mut texts: Vec<String> = names.iter().map(|&name| facts.text(name).to_owned()).collect();
+        texts.sort();
+        let generator = texts.first().and_then(|text| text.strip_prefix("rng:")).map(str::to_owned);
+        let by_value = facts.version(version).by_value
+            && names.iter().any(|&name| !matches!(kind_of(facts, name, version), Kind::Immutable));
+        let kind = match generator {
+            Some(ref generator) => ArtifactKind::Rng(generator.clone()),
+            None if by_value => ArtifactKind::Callable,
+            None => ArtifactKind::Value,
+        };
+        let wanted = texts.iter().map(|text| kale_model::name::slug(text, '_')).collect::<Vec<_>>().join("_");
+        let wanted: String = wanted.chars().take(40).collect();
+        Artifact {
+            key: unique(if wanted.is_empty() { "value" } else { &wanted }, taken),
+            names: if generator.is_some() { vec![] } else { texts },
+            kind,
+            producer: StepId(group),
+            artifact_type: self.artifact_type(version, names),
+        }
+    }
+
+    fn artifact_type(&self, version: VersionId, names: &BTreeSet<Name>) -> ArtifactType {
+        let facts = &self.analysis.facts;
+        let of = |name: Name| match kind_of(facts, name, version) {
+            Kind::Instance(path) => {
+                let path = facts.text(path);
+                let is_data = ["pandas.", "polars.", "pyarrow.", "numpy."].iter().any(|p| path.starts_with(p));
+                let is_model = ["sklearn.", "xgboost.", "lightgbm.", "torch.nn", "keras.", "statsmodels."]
+                    .iter()
+                    .any(|prefix| path.starts_with(prefix));
+                if is_data {
+                    ArtifactType::Dataset
+                } else if is_model {
+                    ArtifactType::Model
+                } else {
+                    ArtifactType::Artifact
+                }
+            }
+            _ => ArtifactType::Artifact,
+        };
+        let types: Vec<ArtifactType> = names.iter().map(|&name| of(name)).collect();
+        if types.contains(&ArtifactType::Model) {
+            ArtifactType::Model
+        } else if types.contains(&ArtifactType::Dataset) {
+            ArtifactType::Dataset
+        } else {
+            ArtifactType::Artifact
+        }
+    }
+
+    fn step(&self, group: usize, diagnostics: &mut Vec<Diagnostic>) -> Step {
+        let made = &self.groups.groups[group];
+        let program = self.program(group);
+        let cells: Vec<StepCell> = made.cells.iter().map(|&cell| self.step_cell(cell)).collect();
+        let mut inputs = BTreeSet::new();
+        let mut outputs = BTreeSet::new();
+        for instruction in &program {
+            match instruction {
+                Instruction::Load { artifact, .. } => inputs.insert(*artifact),
+                Instruction::Save { artifact, .. } => outputs.insert(*artifact),
+                _ => false,
+            };
+        }
+        let own = || made.cells.iter().map(|&cell| &self.analysis.cells[cell].block.code);
+        let modules = self.modules(group);
+        let environment_variables: BTreeSet<String> =
+            made.cells.iter().flat_map(|&cell| self.analysis.facts.cells[cell].environment_variables.clone()).collect();
+        let parameters = self.parameters_of(&program);
+        let (requirements, local_modules) = self.requirements(group, &modules, diagnostics);
+        let uses_escapes = self.groups.programs.actions[group].iter().any(|action| match action {
+            Action::Define(statement) => is_escape(&self.statement_source(*statement)),
+            _ => false,
+        });
+        Step {
+            name: made.name.clone(),
+            cells,
+            program,
+            parameters,
+            inputs: inputs.into_iter().collect(),
+            outputs: outputs.into_iter().collect(),
+            needs_ipython: own().any(|code| code.needs_ipython) || uses_escapes,
+            requirements,
+            local_modules,
+            files: self.files(group),
+            environment_variables: environment_variables.into_iter().collect(),
+            uncacheable: self.uncacheable(group),
+            config: self.config(group),
+            fingerprint_source: String::new(),
+        }
+    }
+
+    fn step_cell(&self, cell: CellId) -> StepCell {
+        let block = self.analysis.cells[cell].block;
+        StepCell {
+            index: block.index,
+            id: block.id.clone(),
+            source: block.code.run_source.clone(),
+            first_line: block.code.first_line,
+        }
+    }
+
+    fn config(&self, group: usize) -> StepConfig {
+        let made = &self.groups.groups[group];
+        let tags = self.analysis.blocks.steps.iter().find(|step| made.tagged && step.name == made.name);
+        match tags {
+            Some(step) => step.config.clone(),
+            None => self.analysis.blocks.config_of(made.cells.iter().map(|&cell| self.analysis.cells[cell].block)),
+        }
+    }
+
+    fn program(&self, group: usize) -> Vec<Instruction> {
+        let mut program = vec![];
+        for action in &self.groups.programs.actions[group] {
+            match action {
+                Action::Define(statement) => program.extend(self.definition(*statement)),
+                Action::Load(version, names) => program.push(Instruction::Load {
+                    artifact: self.artifacts.ids[&Content::Version(*version)],
+                    names: self.texts(names),
+                }),
+                Action::Save(version, names) => program.push(Instruction::Save {
+                    artifact: self.artifacts.ids[&Content::Version(*version)],
+                    names: self.texts(names),
+                }),
+                Action::LoadFile { path, writer } => {
+                    let artifact = self.artifacts.ids[&Content::File(path.clone(), *writer)];
+                    program.push(Instruction::Load { artifact, names: vec![] });
+                }
+                Action::SaveFile { path, writer } => {
+                    let artifact = self.artifacts.ids[&Content::File(path.clone(), *writer)];
+                    program.push(Instruction::Save { artifact, names: vec![] });
+                }
+                Action::Run(cell) => program.push(self.run(*cell)),
+            }
+        }
+        program
+    }
+
+    fn run(&self, cell: CellId) -> Instruction {
+        let block = self.analysis.cells[cell].block;
+        let parameters = match block.role {
+            Role::Parameters => self
+                .analysis
+                .parameters
+                .iter()
+                .filter(|p| p.span.cell == block.index)
+                .map(|p| p.name.clone())
+                .collect(),
+            _ => vec![],
+        };
+        let metrics = self.analysis.metrics[cell].iter().map(|found| found.site.clone()).collect();
+        Instruction::Run { cell: block.index, parameters, metrics }
+    }
+
+    fn definition(&self, id: StatementId) -> Vec<Instruction> {
+        let statement = self.analysis.facts.statement(id);
+        let block = self.analysis.cells[statement.cell].block;
+        if statement.replay == Replay::Parameter {
+            let bound: BTreeSet<&str> = statement.binds.iter().map(|&name| self.analysis.facts.text(name)).collect();
+            let named = self.analysis.parameters.iter().filter(|p| bound.contains(p.name.as_str()));
+            return named.map(|p| Instruction::Parameter { name: p.name.clone() }).collect();
+        }
+        let start: usize = statement.range.start().into();
+        let line = block.code.python[..start].matches('\n').count() + block.code.first_line;
+        vec![Instruction::Define { cell: block.index, line, source: self.statement_source(id) }]
+    }
+
+    fn statement_source(&self, id: StatementId) -> String {
+        let statement = self.analysis.facts.statement(id);
+        let python = &self.analysis.cells[statement.cell].block.code.python;
+        python[statement.range].to_owned()
+    }
+
+    fn texts(&self, names: &BTreeSet<Name>) -> Vec<String> {
+        let mut texts: Vec<String> =
+            names.iter().map(|&name| self.analysis.facts.text(name)).filter(|t| !t.starts_with("rng:")).map(str::to_owned).collect();
+        texts.sort();
+        texts
+    }
+
+    fn parameters_of(&self, program: &[Instruction]) -> Vec<kale_model::ParameterName> {
+        let used: BTreeSet<_> = program
+            .iter()
+            .flat_map(|instruction| match instruction {
+                Instruction::Parameter { name } => vec![name.clone()],
+                Instruction::Run { parameters, .. } => parameters.clone(),
+                _ => vec![],
+            })
+            .collect();
+        self.analysis.parameters.iter().map(|p| p.name.clone()).filter(|name| used.contains(name)).collect()
+    }
+
+    /// Top-level modules that the group's process imports: its own, those of repeated definitions, and those that
+    /// unpickling its inputs needs.
+    fn modules(&self, group: usize) -> BTreeSet<String> {
+        let mut modules = self.direct_modules(group);
+        let facts = &self.analysis.facts;
+        for transfer in self.groups.programs.transfers.iter().filter(|t| t.to == group) {
+            for &name in &transfer.names {
+                match kind_of(facts, name, transfer.version) {
+                    Kind::Immutable => {}
+                    Kind::Instance(path) | Kind::Unshippable(path) if facts.text(path).contains('.') => {
+                        modules.extend(facts.text(path).split('.').next().map(str::to_owned));
+                    }
+                    // A list of frames, or an object of a type we do not know: whatever its maker could import.
+                    _ => modules.extend(self.upstream_modules(transfer.from)),
+                }
+            }
+        }
+        modules
+    }
+
+    fn direct_modules(&self, group: usize) -> BTreeSet<String> {
+        let facts = &self.analysis.facts;
+        let mut modules = BTreeSet::new();
+        for action in &self.groups.programs.actions[group] {
+            match action {
+                Action::Run(cell) => modules.extend(facts.cells[*cell].imports.iter().cloned()),
+                Action::Define(statement) => modules.extend(facts.statement(*statement).imports.iter().cloned()),
+                _ => {}
+            }
+        }
+        modules
+    }
+
+    fn upstream_modules(&self, group: usize) -> BTreeSet<String> {
+        let mut modules = BTreeSet::new();
+        let mut todo = vec![group];
+        let mut seen = BTreeSet::new();
+        while let Some(group) = todo.pop() {
+            if seen.insert(group) {
+                modules.extend(self.direct_modules(group));
+                todo.extend(self.groups.programs.transfers.iter().filter(|t| t.to == group).map(|t| t.from));
+            }
+        }
+        modules
+    }
+
+    fn requirements(
+        &self,
+        group: usize,
+        modules: &BTreeSet<String>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> (Vec<Requirement>, Vec<String>) {
+        let environment = &self.options.environment;
+        let knowledge = crate::python::knowledge::Knowledge::shipped(environment);
+        let mut found = BTreeSet::new();
+        let mut local = vec![];
+        for module in modules {
+            if environment.local_modules.contains(module) {
+                local.push(module.clone());
+            } else if let Some(requirement) = environment.modules.get(module) {
+                found.insert(requirement.clone());
+            } else if !knowledge.is_stdlib(module) && module != "kale_rs" && !environment.modules.is_empty() {
+                let step = &self.groups.groups[group].name;
+                diagnostics.push(Diagnostic::new(
+                    Code::UnknownRequirement,
+                    format!("Step `{step}` imports `{module}`, which is not installed here."),
+                    format!("Install the package that has `{module}`, so that its version is known."),
+                ));
+            }
+        }
+        let callable = |artifact: &Artifact| artifact.kind == ArtifactKind::Callable;
+        let ships_callables = self.groups.programs.actions[group].iter().any(|action| match action {
+            Action::Load(version, _) | Action::Save(version, _) => {
+                let id = self.artifacts.ids[&Content::Version(*version)];
+                callable(&self.artifacts.list[id.0])
+            }
+            _ => false,
+        });
+        if ships_callables && let Some(version) = environment.distributions.get("dill") {
+            found.insert(Requirement { name: "dill".to_owned(), version: version.clone() });
+        }
+        (found.into_iter().collect(), local)
+    }
+
+    fn files(&self, group: usize) -> FileUse {
+        let facts = &self.analysis.facts;
+        let mut used = FileUse::default();
+        let mut written = BTreeSet::new();
+        for (cell, cell_facts) in facts.cells.iter().enumerate() {
+            let own = self.groups.grouping[cell] == Some(group);
+            for resource in &cell_facts.resources {
+                let Resource::File(path) = &resource.resource else { continue };
+                if path.contains('{') {
+                    continue;
+                }
+                match (resource.write, own) {
+                    (true, true) => used.writes.push(path.clone()),
+                    (false, true) if !written.contains(path) => used.reads.push(path.clone()),
+                    _ => {}
+                }
+                if resource.write {
+                    written.insert(path.clone());
+                }
+            }
+        }
+        for paths in [&mut used.reads, &mut used.writes] {
+            paths.sort();
+            paths.dedup();
+        }
+        used
+    }
+
+    fn uncacheable(&self, group: usize) -> Vec<Uncacheable> {
+        let mut reasons = BTreeSet::new();
+        for &cell in &self.groups.groups[group].cells {
+            for used in &self.analysis.facts.cells[cell].resources {
+                reasons.extend(match &used.resource {
+                    Resource::File(path) if path.contains('{') => Some(Uncacheable::UnknownFiles),
+                    Resource::AnyFile => Some(Uncacheable::UnknownFiles),
+                    Resource::Network => Some(Uncacheable::Network),
+                    Resource::Database => Some(Uncacheable::Database),
+                    Resource::Subprocess => Some(Uncacheable::Subprocess),
+                    Resource::Clock => Some(Uncacheable::Clock),
+                    Resource::Entropy | Resource::UnseededRng(_) => Some(Uncacheable::UnseededRandomness),
+                    Resource::File(_) | Resource::Process(_) => None,
+                });
+            }
+        }
+        reasons.into_iter().collect()
+    }
+
+    fn edges(&self) -> Vec<Edge> {
+        let facts = &self.analysis.facts;
+        let mut found: BTreeMap<(usize, usize), (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
+        for transfer in &self.groups.programs.transfers {
+            let (variables, resources) = found.entry((transfer.from, transfer.to)).or_default();
+            for &name in &transfer.names {
+                let text = facts.text(name).to_owned();
+                if text.starts_with("rng:") { resources.insert(text) } else { variables.insert(text) };
+            }
+        }
+        for ordering in &self.groups.orderings {
+            let pair = (self.groups.grouping[ordering.from], self.groups.grouping[ordering.to]);
+            if let (Some(from), Some(to)) = pair
+                && from != to
+            {
+                found.entry((from, to)).or_default().1.insert(ordering.resource.clone());
+            }
+        }
+        for &pair in self.groups.declared.iter().filter(|(from, to)| from != to) {
+            found.entry(pair).or_default();
+        }
+        found
+            .into_iter()
+            .map(|((from, to), (variables, resources))| Edge {
+                from: StepId(from),
+                to: StepId(to),
+                variables: variables.into_iter().collect(),
+                resources: resources.into_iter().collect(),
+                declared: self.groups.declared.contains(&(from, to)),
+            })
+            .collect()
+    }
+
+    fn metrics(&self, diagnostics: &mut Vec<Diagnostic>) -> Vec<Metric> {
+        let mut found: Vec<Metric> = vec![];
+        for cell in 0..self.analysis.cells.len() {
+            let Some(group) = self.groups.grouping[cell] else { continue };
+            let sites = self.analysis.metrics[cell].iter().map(|site| site.site.name.clone());
+            for name in sites.chain(self.analysis.facts.cells[cell].reported_metrics.iter().cloned()) {
+                let known = found.iter().find(|metric| metric.name == name);
+                match known {
+                    Some(metric) if metric.step.0 != group => diagnostics.push(report::metric_twice(&name)),
+                    Some(_) => {}
+                    None => found.push(Metric { name, step: StepId(group) }),
+                }
+            }
+        }
+        found
+    }
+}
+
+fn unique(wanted: &str, taken: &mut BTreeSet<String>) -> String {
+    let start = if wanted.starts_with(|c: char| c.is_ascii_digit()) { format!("_{wanted}") } else { wanted.to_owned() };
+    let candidates = std::iter::once(start.clone()).chain((2..).map(|n| format!("{start}_{n}")));
+    let key = candidates.into_iter().find(|key| !taken.contains(key)).expect("some number is free");
+    taken.insert(key.clone());
+    key
+}
+
+/// Whether a statement is IPython's and not Python's.
+fn is_escape(source: &str) -> bool {
+    source.trim_start().starts_with(['%', '!', '?'])
+}

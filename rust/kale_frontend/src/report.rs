@@ -1,0 +1,352 @@
+//! Diagnostics of the dataflow, in the notebook's own terms.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kale_model::{Code, Diagnostic, Severity, Span};
+use ruff_text_size::TextRange;
+
+use crate::blocks::Role;
+use crate::compile::Analysis;
+use crate::dataflow::hazard::{Hazard, Reason};
+use crate::grouping::Groups;
+use crate::notebook::Notebook;
+use crate::python::facts::{CellId, Replay, Resource, VersionId};
+use crate::text;
+
+/// Sorts by place and adds cell ids.
+pub fn finish(notebook: &Notebook, diagnostics: &mut Vec<Diagnostic>) {
+    for diagnostic in diagnostics.iter_mut() {
+        if let Some(cell) = diagnostic.cell {
+            diagnostic.cell_id = notebook.cells.get(cell.0).map(|cell| cell.id.clone());
+        }
+    }
+    diagnostics.sort_by(|a, b| (a.cell, a.start, a.code).cmp(&(b.cell, b.start, b.code)));
+    diagnostics.dedup();
+}
+
+fn place(analysis: &Analysis, cell: CellId, range: TextRange) -> Span {
+    let block = analysis.cells[cell].block;
+    text::span(block.index, &block.code, range.start().into(), range.end().into())
+}
+
+fn name_of(analysis: &Analysis, cell: CellId) -> String {
+    format!("cell {}", analysis.cells[cell].block.index.0)
+}
+
+pub fn granularity_with_tags() -> Diagnostic {
+    Diagnostic::new(
+        Code::BadTag,
+        "The notebook has `step:` tags, so `--granularity` has no meaning.",
+        "Leave the flag out, or remove the tags.",
+    )
+}
+
+pub fn impure_prelude(analysis: &Analysis, cell: CellId) -> Diagnostic {
+    let facts = &analysis.facts;
+    let block = analysis.cells[cell].block;
+    let role = match block.role {
+        Role::Functions => "functions",
+        Role::Parameters => "pipeline-parameters",
+        _ => "imports",
+    };
+    let impure = facts.cells[cell].statements.iter().find(|&&id| facts.statement(id).replay == Replay::No);
+    let range = impure.map_or(TextRange::default(), |&id| facts.statement(id).range);
+    Diagnostic::new(
+        Code::ImpurePrelude,
+        format!("This `{role}` cell does more than define names, so it runs once, as a step of its own."),
+        "Move the statement into a step if you want it elsewhere.",
+    )
+    .at(place(analysis, cell, range))
+}
+
+pub fn metric_twice(name: &str) -> Diagnostic {
+    Diagnostic::new(
+        Code::DuplicateMetric,
+        format!("Two steps report the metric `{name}`; the first one counts as its step."),
+        "Give one of them another name.",
+    )
+}
+
+/// The error for a hazard between two tagged steps.
+pub fn hazard(analysis: &Analysis, hazard: &Hazard) -> Diagnostic {
+    let facts = &analysis.facts;
+    let later = uses_place(analysis, hazard);
+    let (earlier_cell, later_cell) = (name_of(analysis, hazard.earlier), name_of(analysis, hazard.later));
+    match &hazard.reason {
+        Reason::Unshippable { name, type_path, version } => {
+            let name = facts.text(*name);
+            let what = type_path.map_or(String::new(), |path| format!(", a `{}`,", short(facts.text(path))));
+            Diagnostic::new(
+                Code::UnshippableValue,
+                format!("`{name}`{what} is made in {earlier_cell} and used in {later_cell}, but cannot travel between processes."),
+                format!(
+                    "Make `{name}` again where it is used, or pass on what it yields (such as `list({name})`), or put \
+                     both cells into one step."
+                ),
+            )
+            .at(later)
+            .with_related(made_place(analysis, *version), format!("`{name}` is made here"))
+        }
+        Reason::SharedBuffer { names, version } => {
+            let names: Vec<String> = names.iter().map(|&name| format!("`{}`", facts.text(name))).collect();
+            Diagnostic::new(
+                Code::SharedBuffer,
+                format!(
+                    "{} may share memory that {later_cell} changes in place; in another process they are copies.",
+                    names.join(" and ")
+                ),
+                "Copy one of them explicitly (such as `b = a.copy()`), or put both cells into one step.",
+            )
+            .at(later)
+            .with_related(made_place(analysis, *version), "they are joined here")
+        }
+        Reason::ProcessState { module } => {
+            let what = if module.is_empty() { "the process".to_owned() } else { format!("`{module}`") };
+            let place = settings_place(analysis, hazard.earlier);
+            Diagnostic::new(
+                Code::ProcessState,
+                format!("{earlier_cell} changes settings of {what} that {later_cell} sees, in a way that cannot be repeated there."),
+                "Write it as a statement of its own, with constants, in an `imports` cell; or put both cells into one step.",
+            )
+            .at(place)
+        }
+        Reason::Dynamic { what } => {
+            let cell = [hazard.earlier, hazard.later]
+                .into_iter()
+                .find(|&cell| !facts.cells[cell].dynamic.is_empty())
+                .unwrap_or(hazard.earlier);
+            let range = facts.cells[cell].dynamic.first().map_or(TextRange::default(), |(_, range)| *range);
+            Diagnostic::new(
+                Code::DynamicCode,
+                format!("`{what}` runs code that cannot be seen before the run, so what it reads and binds is unknown."),
+                "Write the code out, or put the whole notebook into one step.",
+            )
+            .at(place(analysis, cell, range))
+        }
+    }
+}
+
+/// The last part of a type's path, as people say it.
+fn short(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
+}
+
+fn made_place(analysis: &Analysis, version: VersionId) -> Span {
+    let version = analysis.facts.version(version);
+    place(analysis, version.cell, version.range)
+}
+
+fn settings_place(analysis: &Analysis, cell: CellId) -> Span {
+    let used = analysis.facts.cells[cell].resources.iter().find(|used| matches!(used.resource, Resource::Process(_)));
+    place(analysis, cell, used.map_or(TextRange::default(), |used| used.range))
+}
+
+fn uses_place(analysis: &Analysis, hazard: &Hazard) -> Span {
+    let names: BTreeSet<_> = match &hazard.reason {
+        Reason::Unshippable { name, .. } => BTreeSet::from([*name]),
+        Reason::SharedBuffer { names, .. } => names.clone(),
+        _ => BTreeSet::new(),
+    };
+    let cell = &analysis.facts.cells[hazard.later];
+    let used = cell.uses.iter().find(|used| names.contains(&used.name));
+    place(analysis, hazard.later, used.map_or(TextRange::default(), |used| used.range))
+}
+
+pub fn step_cycle<'c>(
+    analysis: &Analysis,
+    edges: &BTreeSet<(usize, usize)>,
+    circle: &[usize],
+    cells_of: impl Fn(usize) -> &'c Vec<CellId>,
+) -> Diagnostic {
+    // The step with a gap: cells of other steps of the circle lie between its own.
+    let split = circle.iter().copied().max_by_key(|&group| {
+        let cells = cells_of(group);
+        cells.last().unwrap_or(&0) - cells.first().unwrap_or(&0)
+    });
+    let split = split.unwrap_or_default();
+    let step_name = |group: usize| cells_of(group).first().map(|&cell| step_of(analysis, cell)).unwrap_or_default();
+    let others: Vec<String> = circle
+        .iter()
+        .filter(|&&group| group != split && (edges.contains(&(split, group)) || edges.contains(&(group, split))))
+        .map(|&group| format!("`{}`", step_name(group)))
+        .collect();
+    let again = cells_of(split).last().copied().unwrap_or_default();
+    let name = step_name(split);
+    Diagnostic::new(
+        Code::StepCycle,
+        format!("Step `{name}` would have to run both before and after {}.", others.join(" and ")),
+        format!("Give the later cells of `{name}` a step name of their own, such as `step:{name}_2`."),
+    )
+    .at(place(analysis, again, TextRange::default()))
+}
+
+fn step_of(analysis: &Analysis, cell: CellId) -> String {
+    match &analysis.cells[cell].block.role {
+        Role::Step(name) => name.to_string(),
+        _ => name_of(analysis, cell),
+    }
+}
+
+/// What the facts and the final steps say about the notebook.
+pub fn facts(analysis: &Analysis, groups: &Groups, diagnostics: &mut Vec<Diagnostic>) {
+    for cell in 0..analysis.cells.len() {
+        undefined_names(analysis, cell, diagnostics);
+        cell_faults(analysis, cell, diagnostics);
+    }
+    reassigned_parameters(analysis, diagnostics);
+    missing_prev(analysis, groups, diagnostics);
+    joined(analysis, groups, diagnostics);
+}
+
+fn undefined_names(analysis: &Analysis, cell: CellId, diagnostics: &mut Vec<Diagnostic>) {
+    let facts = &analysis.facts;
+    for &(name, range) in &facts.cells[cell].undefined {
+        let text = facts.text(name);
+        let span = place(analysis, cell, range);
+        let skipped = analysis.skipped_names.iter().find(|(skipped, _)| skipped == text);
+        diagnostics.push(match skipped {
+            Some((_, bound)) => Diagnostic::new(
+                Code::BoundInSkippedCell,
+                format!("`{text}` is only bound in cell {}, which is tagged `skip`.", bound.0),
+                "Remove the `skip` tag, or bind the name in a cell that is run.",
+            )
+            .at(span)
+            .with_related(Span::of_cell(*bound), format!("`{text}` is bound in this skipped cell")),
+            None => Diagnostic::new(
+                Code::UndefinedName,
+                format!("Nothing before this binds `{text}`; the notebook would stop here with a `NameError`."),
+                "Bind the name in an earlier cell, or correct its spelling.",
+            )
+            .at(span),
+        });
+    }
+}
+
+fn cell_faults(analysis: &Analysis, cell: CellId, diagnostics: &mut Vec<Diagnostic>) {
+    let facts = &analysis.facts;
+    let found = &facts.cells[cell];
+    for &(name, range) in &found.deleted {
+        let text = facts.text(name);
+        diagnostics.push(
+            Diagnostic::new(
+                Code::DeletedName,
+                format!("`{text}` is read after `del {text}`."),
+                "Bind it again before this, or remove the `del`.",
+            )
+            .at(place(analysis, cell, range)),
+        );
+    }
+    for (what, range) in &found.history {
+        diagnostics.push(
+            Diagnostic::new(
+                Code::History,
+                format!("`{what}` is part of IPython's history, which a pipeline does not have."),
+                "Give the value a name in the cell that makes it, and use the name here.",
+            )
+            .at(place(analysis, cell, *range)),
+        );
+    }
+    for range in &found.interactive {
+        diagnostics.push(
+            Diagnostic::new(
+                Code::InteractiveInput,
+                "This cell asks for input, and a pipeline has nobody to ask.",
+                "Make the answer a parameter: assign it in a cell tagged `pipeline-parameters`.",
+            )
+            .at(place(analysis, cell, *range)),
+        );
+    }
+    let mut unseeded = BTreeMap::new();
+    for used in &found.resources {
+        match &used.resource {
+            Resource::UnseededRng(generator) => {
+                unseeded.entry(*generator).or_insert(used.range);
+            }
+            _ => continue,
+        }
+    }
+    for (generator, range) in unseeded {
+        diagnostics.push(
+            Diagnostic::new(
+                Code::UnseededRandomness,
+                format!("Random numbers of `{generator}` are drawn before any seed, so each run differs."),
+                "Seed the generator in an earlier cell, or pass `random_state=`, to make runs repeatable.",
+            )
+            .at(place(analysis, cell, range)),
+        );
+    }
+}
+
+fn reassigned_parameters(analysis: &Analysis, diagnostics: &mut Vec<Diagnostic>) {
+    let facts = &analysis.facts;
+    for statement in &facts.statements {
+        let block = analysis.cells[statement.cell].block;
+        let again = statement.binds.iter().map(|&name| facts.text(name)).find(|text| {
+            analysis.parameters.iter().any(|p| p.name.as_str() == *text && p.span.cell != block.index)
+        });
+        if let Some(name) = again.filter(|_| block.role != Role::Parameters) {
+            diagnostics.push(
+                Diagnostic::new(
+                    Code::ParameterReassigned,
+                    format!("The parameter `{name}` is assigned again here; from here on this value is used."),
+                    "Use another name if the run's value was meant.",
+                )
+                .at(place(analysis, statement.cell, statement.range)),
+            );
+        }
+    }
+}
+
+/// An edge that the user did not declare, in a notebook that declares some.
+fn missing_prev(analysis: &Analysis, groups: &Groups, diagnostics: &mut Vec<Diagnostic>) {
+    if groups.declared.is_empty() {
+        return;
+    }
+    let facts = &analysis.facts;
+    let mut warned = BTreeSet::new();
+    for transfer in &groups.programs.transfers {
+        let (from, to) = (&groups.groups[transfer.from], &groups.groups[transfer.to]);
+        let declares = groups.declared.iter().any(|&(_, declared_to)| declared_to == transfer.to);
+        let skip = !from.tagged || !to.tagged || !declares || reaches(&groups.declared, transfer.from, transfer.to);
+        let names: Vec<&str> =
+            transfer.names.iter().map(|&name| facts.text(name)).filter(|text| !text.starts_with("rng:")).collect();
+        if skip || names.is_empty() || !warned.insert((transfer.from, transfer.to)) {
+            continue;
+        }
+        let used = facts.cells[transfer.cell].uses.iter().find(|used| transfer.names.contains(&used.name));
+        let range = used.map_or(TextRange::default(), |used| used.range);
+        diagnostics.push(
+            Diagnostic::new(
+                Code::MissingPrev,
+                format!("Step `{}` uses `{}` of step `{}`, which no `prev:` declares.", to.name, names.join("`, `"), from.name),
+                format!("The edge was added. Tag the step `prev:{}` to say so.", from.name),
+            )
+            .at(place(analysis, transfer.cell, range)),
+        );
+    }
+}
+
+fn reaches(edges: &BTreeSet<(usize, usize)>, from: usize, to: usize) -> bool {
+    let mut todo = vec![from];
+    let mut seen = BTreeSet::new();
+    while let Some(at) = todo.pop() {
+        if at == to {
+            return true;
+        }
+        if seen.insert(at) {
+            todo.extend(edges.iter().filter(|(a, _)| *a == at).map(|(_, b)| *b));
+        }
+    }
+    false
+}
+
+/// Automatic steps that were joined, each reason once.
+fn joined(analysis: &Analysis, groups: &Groups, diagnostics: &mut Vec<Diagnostic>) {
+    for joined in &groups.joined {
+        let mut diagnostic = hazard(analysis, joined);
+        diagnostic.code = Code::JoinedUnshippable;
+        diagnostic.severity = Severity::Info;
+        diagnostic.help = "The cells were joined into one step; nothing needs to be done.".to_owned();
+        diagnostics.push(diagnostic);
+    }
+}
