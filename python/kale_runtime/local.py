@@ -58,7 +58,7 @@ class LocalStep(core.Step):
         if self.plan["ipython"] or self.request.get("rich"):
             super().start_shell()
         if self.shell:
-            self.shell.set_hook("show_in_pager", lambda *_: None, 0)
+            self.shell.set_hook("show_in_pager", lambda *_, **__: None, 0)
 
     def shell_members(self):
         from kale_runtime import shell
@@ -81,7 +81,7 @@ class LocalStep(core.Step):
         self.capture.begin(count)
         try:
             await super().run_cell(cell, line, source, parameters, sites)
-            if self.display_error:
+            if self.display_error is not None:
                 raise self.display_error
         except BaseException as error:
             self.note_error(error)
@@ -91,14 +91,14 @@ class LocalStep(core.Step):
             self.write_cells()
 
     def note_error(self, error):
-        """The error output that Jupyter would have, unless IPython has shown one."""
+        """The error output that Jupyter would have. What a cell raised in IPython is shown already."""
         from kale_runtime.shell import error_output
 
-        outputs = self.capture.cell.outputs
-        if not any(output["output_type"] == "error" for output in outputs):
+        shown = self.shell and (error.__cause__ or not isinstance(error, core.StepError))
+        if not shown:
             origin = error.__cause__ if isinstance(error, core.StepError) and error.__cause__ else error
             lines = core.tell(error).split("\n")
-            self.capture.publish(error_output(type(origin).__name__, str(origin), lines))
+            self.capture.publish(error_output(type(origin).__name__, message_of(origin), lines))
 
     def shown_outputs(self):
         cells = [*self.finished.values(), self.capture.cell]
@@ -176,6 +176,13 @@ def locate(error, cell):
     return line, column
 
 
+def message_of(error):
+    try:
+        return str(error)
+    except Exception as broken:
+        return f"its message cannot be had: {type(broken).__name__}"
+
+
 def describe(error, cell):
     is_ours = isinstance(error, core.StepError)
     origin = error.__cause__ or error if is_ours else error
@@ -184,7 +191,7 @@ def describe(error, cell):
     return {
         "code": error.code if is_ours else "step-failed",
         "type": type(origin).__name__,
-        "message": str(error),
+        "message": message_of(error),
         "cell": cell,
         "line": line,
         "column": column,

@@ -33,10 +33,11 @@ def members(step, capture, outputs_so_far):
             self._validate_data(data, metadata)
             output = {"output_type": "display_data", "data": clean(data), "metadata": clean(metadata)}
             display_id = (transient or {}).get("display_id")
-            if update:
+            if display_id:
                 change(outputs_so_far(), display_id, output)
-            else:
-                capture.publish({**output, "display_id": display_id} if display_id else output)
+                output["display_id"] = display_id
+            if not update:
+                capture.publish(output)
 
         def clear_output(self, wait=False):
             capture.clear_output(wait)
@@ -126,7 +127,7 @@ def error_output(name, value, lines):
 
 def change(outputs, display_id, new):
     for output in outputs:
-        if display_id is not None and output.get("display_id") == display_id:
+        if output.get("display_id") == display_id:
             output["data"], output["metadata"] = new["data"], new["metadata"]
 
 

@@ -13,6 +13,7 @@ import types
 
 # Numba and joblib take a file of such a name for a notebook cell.
 FILE = "<ipython-input-%s>"
+ABSENT = "kale_rs: no file"
 MORTAL = (
     "_io.BufferedRandom _io.BufferedReader _io.BufferedWriter _io.FileIO _io.TextIOWrapper _socket.socket "
     "_thread.RLock _thread.lock _csv.reader _csv.writer builtins.async_generator builtins.coroutine "
@@ -152,7 +153,7 @@ def make_parent(path):
 
 
 def pack(path, artifact):
-    """A file goes as it is, a directory as a tar with a mark, and a mark alone says that there is nothing."""
+    """A file goes as it is, a directory as a tar with a mark, and an absent one as a mark alone."""
     import tarfile
 
     def plain(member):
@@ -162,10 +163,10 @@ def pack(path, artifact):
 
     if os.path.isfile(path):
         return place(path, artifact)
-    found = os.path.isdir(path)
-    with tarfile.open(artifact, "w", format=tarfile.PAX_FORMAT, pax_headers={"kale_rs": str(found)}) as tar:
-        if found:
-            tar.add(path, ".", filter=plain)
+    if not os.path.isdir(path):
+        return write_json(artifact, ABSENT)
+    with tarfile.open(artifact, "w", format=tarfile.PAX_FORMAT, pax_headers={"kale_rs": "directory"}) as tar:
+        tar.add(path, ".", filter=plain)
 
 
 def unpack(artifact, path):
@@ -173,8 +174,11 @@ def unpack(artifact, path):
     import tempfile
 
     with open(artifact, "rb") as file:
-        if b" kale_rs=" not in file.read(1024):
-            return place(artifact, path)
+        head = file.read(1024).decode("latin1")
+    if head == f'"{ABSENT}"':
+        return
+    if " kale_rs=directory\n" not in head:
+        return place(artifact, path)
     with tarfile.open(artifact) as tar, tempfile.TemporaryDirectory() as top:
         tar.extractall(top, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
         for member in tar:
@@ -265,7 +269,7 @@ class Step:
             if isinstance(value, (str, bytes)) or getattr(value, "shape", ()) != ():
                 raise TypeError
             number = float(value)
-        except (TypeError, ValueError, OverflowError):
+        except Exception:
             self.warn("metric-value", f"metric `{name}` is no number but a `{type(value).__name__}`: left out")
             return value
         if number - number != 0:
@@ -322,7 +326,7 @@ class Step:
         if isinstance(failure, SystemExit):
             text = f"cell {cell} called `exit({'' if failure.code is None else failure.code})`, which ends the run: remove it"
             raise StepError("step-failed", text, cell) from failure
-        if failure:
+        if failure is not None:
             raise failure
         for name, value in self.names.items():
             if self.bound.get(name, "")[:1] != (id(value),):
@@ -346,9 +350,9 @@ class Step:
             shell.events.trigger("post_execute")
             if not silent:
                 shell.events.trigger("post_run_cell", result)
-        error = result.error_before_exec or result.error_in_exec
-        if error:
-            raise error
+        for error in (result.error_before_exec, result.error_in_exec):
+            if error is not None:
+                raise error
 
     async def plain(self, edit, silent):
         text = self.source.strip("\n")
@@ -465,7 +469,12 @@ class Step:
         write_json(self.outputs["outputFile"], {"artifacts": artifacts})
 
     def drive(self):
-        """Runs the program inside one event loop, as a kernel does."""
+        """Runs the program inside one event loop, as a kernel does, unless nobody could tell."""
+        if not self.shell and not re.search("async|await", str(self.plan["program"])):
+            try:
+                self.run().send(None)
+            except StopIteration:
+                return
         import asyncio
 
         loop = asyncio.new_event_loop()
@@ -484,11 +493,11 @@ def write_json(path, value):
 
 
 def leave_child(failure):
-    code = bool(failure)
+    code = failure is not None
     try:
         if isinstance(failure, SystemExit):
             code = failure.code or 0
-        elif failure:
+        elif code:
             print(tell(failure), file=sys.stderr)
         sys.stdout.flush()
     finally:
