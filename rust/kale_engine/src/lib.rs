@@ -1,1 +1,41 @@
+//! Local runs: one engine process per run, one process per step, everything that lasts in the store.
+//!
+//! ```text
+//!   kale-rs run / kernel / panel --launch--> engine process: execute(store, run)
+//!            ^                                  |    scheduler.rs   which step may run (pure)
+//!            |                                  |    execute.rs     the loop that obeys it
+//!            |                                  |    step.rs        look up, run, publish one step
+//!            |                                  |    attempt.rs     one process: limits, stop, nothing left behind
+//!            |                                  v    worker.rs      how a process is started
+//!            +------------follow------------- store <------------- python3 kale_runtime REQUEST.json
+//! ```
+//!
+//! Invariants: user Python only ever runs in child processes. The one who started a run may die; the run goes on. The
+//! engine may be killed at any instant; the store stays readable, nothing of the run keeps running, and [`execute`]
+//! resumes it without running a finished step again. A step counts as succeeded only when its process ended in order,
+//! said so, and every output is safely stored.
 
+mod attempt;
+mod digests;
+mod execute;
+mod executed;
+mod fault;
+mod fingerprint;
+mod gather;
+mod guardian;
+mod launch;
+mod preflight;
+mod process;
+mod progress;
+mod publish;
+mod report;
+mod request;
+pub mod scheduler;
+mod step;
+mod worker;
+
+pub use execute::execute;
+pub use kale_store::{RunOptions, Verify};
+pub use launch::{follow, launch};
+pub use preflight::preflight;
+pub use process::MARKER;

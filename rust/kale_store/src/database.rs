@@ -21,6 +21,7 @@ CREATE TABLE runs (
     id              TEXT NOT NULL UNIQUE,
     status          TEXT NOT NULL,
     created         REAL NOT NULL,
+    queued          REAL NOT NULL,              -- when an engine was last asked for
     started         REAL,                       -- of the present or last engine
     seconds         REAL NOT NULL DEFAULT 0,    -- spent by engines that have ended in order
     pipeline        TEXT NOT NULL,
@@ -30,7 +31,7 @@ CREATE TABLE runs (
     options         TEXT NOT NULL,
     diagnostics     TEXT NOT NULL,
     executed        TEXT,                       -- path of the executed notebook
-    engine_pid      INTEGER,
+    engine_pid      INTEGER,                    -- the one that was started for it, or holds it
     engine_started  TEXT,
     cancel          INTEGER NOT NULL DEFAULT 0
 ) STRICT;

@@ -22,6 +22,14 @@ impl Store {
         self.database.write(|transaction| events.iter().try_for_each(|event| append(transaction, run, event)))
     }
 
+    /// The number of the newest event, 0 without any: where to begin when only what comes is of interest.
+    pub fn last_event(&self, run: &RunId) -> Result<i64> {
+        self.database.read(|connection| {
+            let sql = "SELECT COALESCE(MAX(sequence), 0) FROM events WHERE run = ?1";
+            connection.prepare_cached(sql)?.query_row(params![run.0], |row| row.get(0))
+        })
+    }
+
     /// Events numbered above `after`, in order. Begin with 0 and go on with the last number seen.
     pub fn events_after(&self, run: &RunId, after: i64) -> Result<Vec<StoredEvent>> {
         let rows: Vec<(i64, String)> = self.database.read(|connection| {

@@ -13,7 +13,7 @@
 //!     churn.ipynb                 the executed notebook
 //!     engine.log                  what the engine process had to say, normally nothing
 //!     steps/002-train/            scratch of one step: request, result, outputs on their way to blobs
-//!       log.txt                   what the step's process wrote outside its cells
+//!       log.txt                   what the step has printed so far
 //! ```
 //!
 //! What holds at any instant, also after `kill -9` or a power cut: a blob that has its name is complete; a step that

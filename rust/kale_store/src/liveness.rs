@@ -19,6 +19,14 @@ impl ProcessIdentity {
         ProcessIdentity { pid, started: started(pid).unwrap_or_default() }
     }
 
+    /// `None` when there is no such process (any more).
+    pub fn of(pid: u32) -> Option<ProcessIdentity> {
+        if cfg!(target_os = "linux") {
+            return started(pid).map(|started| ProcessIdentity { pid, started });
+        }
+        Some(ProcessIdentity { pid, started: String::new() }).filter(ProcessIdentity::is_alive)
+    }
+
     pub fn is_alive(&self) -> bool {
         if cfg!(target_os = "linux") {
             return started(self.pid).is_some_and(|started| started == self.started);

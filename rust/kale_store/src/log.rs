@@ -32,45 +32,32 @@ impl Store {
         Ok(logs.filter(|log| !log.text.is_empty()).collect())
     }
 
-    /// The scratch log while it is there, else the stored one: also what a cached result brought with it.
+    /// The scratch log while it is there, else the stored one (which a cached result brought with it), and then the
+    /// traceback of a cell that raised: that went to the notebook and not to a stream.
     fn step_log(&self, run: &RunId, step: &StepRecord) -> String {
-        let mut text = String::new();
-        if let Some(cells) = step.result.as_ref().and_then(|result| result.cells.as_ref()) {
-            text.push_str(&self.blobs.read(cells).map(|bytes| printed(&bytes)).unwrap_or_default());
-        }
-        let stored = step.result.as_ref().and_then(|result| result.log.as_ref());
-        let outside = match stored {
+        let result = step.result.as_ref();
+        let printed = match result.and_then(|result| result.log.as_ref()) {
             Some(digest) => self.blobs.read(digest).unwrap_or_default(),
             None => fs::read(self.step_directory(run, step.position, &step.name).join("log.txt")).unwrap_or_default(),
         };
-        text.push_str(&String::from_utf8_lossy(&outside));
+        let mut text = String::from_utf8_lossy(&printed).into_owned();
+        let cells = result.and_then(|result| result.cells.as_ref()).and_then(|digest| self.blobs.read(digest).ok());
+        for traceback in cells.iter().flat_map(|cells| tracebacks(cells)) {
+            if !text.is_empty() && !text.ends_with('\n') {
+                text.push('\n');
+            }
+            text.push_str(&traceback);
+        }
         text
     }
 }
 
-/// Streams, plain-text results and tracebacks of the cells, in order.
-fn printed(cells: &[u8]) -> String {
-    let Ok(Value::Object(cells)) = serde_json::from_slice(cells) else { return String::new() };
-    let outputs = cells.values().filter_map(Value::as_array).flatten();
-    outputs.filter_map(text_of_output).collect()
-}
-
-fn text_of_output(output: &Value) -> Option<String> {
-    match output.get("output_type")?.as_str()? {
-        "stream" => Some(joined(output.get("text")?)),
-        "error" => {
-            let lines = output.get("traceback")?.as_array()?;
-            Some(lines.iter().filter_map(Value::as_str).map(|line| format!("{line}\n")).collect())
-        }
-        _ => Some(joined(output.get("data")?.get("text/plain")?) + "\n"),
-    }
-}
-
-/// nbformat's multi-line strings: one string or a list of lines.
-fn joined(text: &Value) -> String {
-    match text {
-        Value::String(text) => text.clone(),
-        Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
-        _ => String::new(),
-    }
+/// See [`crate::StepResult::cells`].
+fn tracebacks(cells: &[u8]) -> Vec<String> {
+    let cells: Vec<Option<Vec<Value>>> = serde_json::from_slice(cells).unwrap_or_default();
+    let lines = |output: &Value| {
+        let lines = output.get("traceback")?.as_array()?;
+        Some(lines.iter().filter_map(Value::as_str).map(|line| format!("{line}\n")).collect::<String>())
+    };
+    cells.iter().flatten().flatten().filter_map(lines).collect()
 }

@@ -120,9 +120,10 @@ pub struct StepResult {
     pub outputs: BTreeMap<String, Digest>,
     /// Files that it wrote: path to content.
     pub files: BTreeMap<String, Digest>,
-    /// JSON: cell index to nbformat outputs.
+    /// JSON: for each of the step's cells its nbformat outputs, `null` for one that was not run. By position and not
+    /// by index in the notebook, so that a result can be reused after a cell was inserted above.
     pub cells: Option<Digest>,
-    /// What it printed outside its cells.
+    /// All that it printed.
     pub log: Option<Digest>,
     pub metrics: Vec<MetricPoint>,
     pub observed: Observed,
@@ -144,6 +145,9 @@ pub struct MetricPoint {
 pub struct Observed {
     /// Files read: path to the digest of the content; `None`: there was no such file.
     pub files: BTreeMap<String, Option<Digest>>,
+    /// Folders listed: path to the digest of the names in it.
+    #[serde(default)]
+    pub listings: BTreeMap<String, Option<Digest>>,
     /// Environment variables read: name to the digest of the value, never the value itself.
     pub environment: BTreeMap<String, Option<Digest>>,
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use kale_model::{Event, Pipeline, RunId, RunStatus};
-use rusqlite::{OptionalExtension, Row, params};
+use kale_model::{Diagnostic, Event, Pipeline, RunId, RunStatus};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -25,8 +25,8 @@ impl Store {
         self.database.write_durably(|transaction| {
             let id = unused_id(transaction, created)?;
             transaction.execute(
-                "INSERT INTO runs (id, status, created, pipeline, source, notebook, parameters, options, diagnostics)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                "INSERT INTO runs (id, status, created, queued, pipeline, source, notebook, parameters, options, diagnostics)
+                 VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                 params![
                     id.0,
                     RunStatus::Pending.as_str(),
@@ -60,37 +60,47 @@ impl Store {
         record.ok_or_else(|| StoreError::UnknownRun(id.0.clone()))
     }
 
-    /// Makes this process the run's engine, unless another one is alive. Steps that a dead engine left as running are
-    /// pending again, and a `cancel` of before is forgotten.
+    /// Makes a run that is over or interrupted `pending` again, unless its engine lives. Steps without a result are
+    /// pending too, and a cancellation of before is forgotten.
+    pub fn queue(&self, id: &RunId) -> Result<()> {
+        self.unless_held(id, |transaction| renew(transaction, id))
+    }
+
+    /// Notes which process was started to become the run's engine, so that its early death is seen.
+    pub fn expect_engine(&self, id: &RunId, pid: u32) -> Result<()> {
+        let Some(engine) = ProcessIdentity::of(pid) else { return Ok(()) };
+        self.database.write(|transaction| {
+            let sql = "UPDATE runs SET engine_pid = ?2, engine_started = ?3
+                       WHERE id = ?1 AND status = 'pending' AND engine_pid IS NULL";
+            transaction.execute(sql, params![id.0, engine.pid, engine.started]).map(drop)
+        })
+    }
+
+    /// Makes this process the run's engine, unless another one is alive.
     pub fn claim(&self, id: &RunId) -> Result<()> {
         let own = ProcessIdentity::current();
-        let holder = self.database.write_durably(|transaction| {
-            let holder: Option<Option<ProcessIdentity>> = transaction
-                .query_row("SELECT engine_pid, engine_started FROM runs WHERE id = ?1", params![id.0], |row| {
-                    read_engine(row, 0)
-                })
-                .optional()?;
+        self.unless_held(id, |transaction| {
+            renew(transaction, id)?;
+            transaction.execute(
+                "UPDATE runs SET status = 'running', started = ?2, engine_pid = ?3, engine_started = ?4 WHERE id = ?1",
+                params![id.0, now(), own.pid, own.started],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Changes a run that no other living process holds, in one transaction.
+    fn unless_held(&self, id: &RunId, body: impl FnOnce(&Transaction) -> rusqlite::Result<()>) -> Result<()> {
+        let own = ProcessIdentity::current();
+        self.database.write_durably(|transaction| {
+            let sql = "SELECT engine_pid, engine_started FROM runs WHERE id = ?1";
+            let holder = transaction.query_row(sql, params![id.0], |row| read_engine(row, 0)).optional()?;
             let Some(holder) = holder else { return Ok(Err(StoreError::UnknownRun(id.0.clone()))) };
             if let Some(other) = holder.filter(|other| *other != own && other.is_alive()) {
                 return Ok(Err(StoreError::Busy { run: id.0.clone(), pid: other.pid }));
             }
-            transaction.execute(
-                "UPDATE runs SET status = 'running', started = ?2, engine_pid = ?3, engine_started = ?4,
-                     cancel = CASE status WHEN 'pending' THEN cancel ELSE 0 END,
-                     seconds = seconds + CASE status WHEN 'running' THEN COALESCE(
-                         (SELECT MAX(COALESCE(finished, started)) FROM steps WHERE run = ?1) - started, 0) ELSE 0 END
-                 WHERE id = ?1",
-                params![id.0, now(), own.pid, own.started],
-            )?;
-            transaction.execute(
-                "UPDATE steps SET status = 'pending', attempt = 0, started = NULL, finished = NULL, seconds = 0,
-                     result = NULL, diagnostics = '[]', reason = NULL
-                 WHERE run = ?1 AND status NOT IN ('succeeded', 'cached')",
-                params![id.0],
-            )?;
-            Ok(Ok(()))
-        })?;
-        holder
+            body(transaction).map(Ok)
+        })?
     }
 
     /// Asks the run's engine to stop. A run that no engine holds is cancelled at once.
@@ -118,24 +128,71 @@ impl Store {
         })
     }
 
-    /// The engine's last word: the end's event is in the same transaction, so a follower that sees one sees both.
-    pub fn finish_run(&self, id: &RunId, status: RunStatus, executed: Option<&Path>) -> Result<()> {
-        let time = now();
-        self.database.write_durably(|transaction| {
-            transaction.execute(
-                "UPDATE runs SET status = ?2, seconds = seconds + ?3 - started, started = NULL, executed = ?4,
-                     engine_pid = NULL, engine_started = NULL WHERE id = ?1",
-                params![id.0, status.as_str(), time, executed.map(Path::to_string_lossy)],
-            )?;
-            event::append(transaction, id, &Event::RunFinished { time, status })
+    /// Adds diagnostics that concern the run as a whole.
+    pub fn add_diagnostics(&self, id: &RunId, new: &[Diagnostic]) -> Result<()> {
+        self.database.write(|transaction| add_diagnostics(transaction, id, new))
+    }
+
+    /// Ends a run that its engine cannot carry on with: the steps that ran are pending again.
+    pub fn fail_run(&self, id: &RunId, diagnostic: &Diagnostic) -> Result<()> {
+        self.database.write(|transaction| {
+            add_diagnostics(transaction, id, std::slice::from_ref(diagnostic))?;
+            transaction
+                .execute("UPDATE steps SET status = 'pending' WHERE run = ?1 AND status = 'running'", params![id.0])?;
+            end_run(transaction, id, RunStatus::Failed, None)
         })
     }
+
+    /// The engine's last word: the end's event is in the same transaction, so a follower that sees one sees both.
+    pub fn finish_run(&self, id: &RunId, status: RunStatus, executed: Option<&Path>) -> Result<()> {
+        self.database.write_durably(|transaction| end_run(transaction, id, status, executed))
+    }
+}
+
+fn end_run(transaction: &Transaction, id: &RunId, status: RunStatus, executed: Option<&Path>) -> rusqlite::Result<()> {
+    let time = now();
+    transaction.execute(
+        "UPDATE runs SET status = ?2, seconds = seconds + COALESCE(?3 - started, 0), started = NULL, executed = ?4,
+             engine_pid = NULL, engine_started = NULL WHERE id = ?1",
+        params![id.0, status.as_str(), time, executed.map(Path::to_string_lossy)],
+    )?;
+    event::append(transaction, id, &Event::RunFinished { time, status })
+}
+
+fn add_diagnostics(transaction: &Transaction, id: &RunId, new: &[Diagnostic]) -> rusqlite::Result<()> {
+    let sql = "SELECT diagnostics FROM runs WHERE id = ?1";
+    let mut all: Vec<Diagnostic> = transaction.query_row(sql, params![id.0], |row| read_json(row, 0))?;
+    all.extend_from_slice(new);
+    transaction.execute("UPDATE runs SET diagnostics = ?2 WHERE id = ?1", params![id.0, json(&all)])?;
+    let event = |diagnostic: &Diagnostic| Event::Diagnostic { diagnostic: diagnostic.clone() };
+    new.iter().try_for_each(|diagnostic| event::append(transaction, id, &event(diagnostic)))
 }
 
 /// Every parameter with the run's value or its default.
 fn effective_parameters(pipeline: &Pipeline, given: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     let value = |name: &str, default: &Value| given.get(name).unwrap_or(default).clone();
     pipeline.parameters.iter().map(|p| (p.name.to_string(), value(p.name.as_str(), &p.default))).collect()
+}
+
+/// Prepares for another session of a run whose last one is over. What that one took is added up; an engine that was
+/// killed took until the last thing known of it.
+fn renew(transaction: &Transaction, id: &RunId) -> rusqlite::Result<()> {
+    transaction.execute(
+        "UPDATE runs SET
+             seconds = seconds + COALESCE(
+                 (SELECT MAX(COALESCE(finished, started)) FROM steps WHERE run = ?1) - started, 0),
+             cancel = CASE status WHEN 'pending' THEN cancel ELSE 0 END,
+             status = 'pending', queued = ?2, started = NULL, engine_pid = NULL, engine_started = NULL
+         WHERE id = ?1",
+        params![id.0, now()],
+    )?;
+    transaction.execute(
+        "UPDATE steps SET status = 'pending', attempt = 0, started = NULL, finished = NULL, seconds = 0,
+             result = NULL, diagnostics = '[]', reason = NULL
+         WHERE run = ?1 AND status NOT IN ('succeeded', 'cached')",
+        params![id.0],
+    )?;
+    Ok(())
 }
 
 /// The time in UTC and four digits that tell runs of one second apart.

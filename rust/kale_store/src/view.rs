@@ -12,13 +12,13 @@ use crate::record::StepRecord;
 use crate::run::{read_engine, read_json, read_word};
 use crate::{Store, now};
 
-/// A launched engine that has not claimed its run by then did not come up.
+/// A run that nobody has started an engine for by then will not get one.
 const START_SECONDS: f64 = 30.0;
 
 /// The columns of a run that a view needs: not the pipeline, which can be large.
 struct Head {
     status: RunStatus,
-    created: f64,
+    queued: f64,
     started: Option<f64>,
     seconds: f64,
     source: Option<String>,
@@ -112,7 +112,7 @@ impl Store {
 
     fn head(&self, run: &RunId) -> Result<Head> {
         let head = self.database.read(|connection| {
-            let sql = "SELECT status, created, started, seconds, source, executed, parameters, diagnostics,
+            let sql = "SELECT status, queued, started, seconds, source, executed, parameters, diagnostics,
                               engine_pid, engine_started FROM runs WHERE id = ?1";
             connection.prepare_cached(sql)?.query_row(params![run.0], read_head).optional()
         })?;
@@ -122,9 +122,11 @@ impl Store {
 
 impl Head {
     fn visible_status(&self) -> RunStatus {
-        let alive = self.engine.as_ref().is_some_and(ProcessIdentity::is_alive);
-        let coming_up = self.status == RunStatus::Pending && now() - self.created < START_SECONDS;
-        if self.status.is_finished() || alive || coming_up { self.status } else { RunStatus::Interrupted }
+        let going_on = match &self.engine {
+            Some(engine) => engine.is_alive(),
+            None => self.status == RunStatus::Pending && now() - self.queued < START_SECONDS,
+        };
+        if self.status.is_finished() || going_on { self.status } else { RunStatus::Interrupted }
     }
 
     /// An interrupted run ended with the last thing known of it.
@@ -154,7 +156,7 @@ fn step_view(step: &StepRecord, run: RunStatus, now: f64) -> StepView {
 fn read_head(row: &Row) -> rusqlite::Result<Head> {
     Ok(Head {
         status: read_word(row, 0)?,
-        created: row.get(1)?,
+        queued: row.get(1)?,
         started: row.get(2)?,
         seconds: row.get(3)?,
         source: row.get(4)?,

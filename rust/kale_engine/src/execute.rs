@@ -1,0 +1,288 @@
+//! The engine: carries one recorded run out, from the claim to the executed notebook.
+//!
+//! The scheduler decides, this loop obeys: each step is a task of one thread, long work (hashing, copying) goes to
+//! others, user code to processes. All that lasts is in the store, so the loop may be killed at any instant.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kale_model::{Diagnostic, Event, Pipeline, RunId, RunStatus, Severity, StepId, StepStatus};
+use kale_store::{Result, RunRecord, StepEnd, StepResult, Store, StoreError, now};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::{JoinSet, LocalSet};
+
+use crate::digests::FileDigests;
+use crate::fingerprint;
+use crate::guardian::Guardian;
+use crate::preflight::preflight;
+use crate::process;
+use crate::publish;
+use crate::scheduler::{Command, Happening, Scheduler};
+use crate::step;
+
+/// How often the engine looks whether the run is to be cancelled.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Carries out the run in this process and returns when it is over. The same call resumes a run: steps that have a
+/// result are not run again.
+pub fn execute(root: &Path, run: &RunId) -> Result<RunStatus> {
+    let store = Store::open(root)?;
+    store.claim(run)?;
+    process::become_subreaper();
+    // What an engine that was killed may have left is in the way of running its steps again.
+    process::sweep_machine(&run.0);
+    let guardian = Guardian::start(&run.0);
+    let record = store.run(run)?;
+    let execution = Rc::new(Execution::new(store, record)?);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| StoreError::Unreadable { path: "the engine".into(), reason: error.to_string() })?;
+    let result = LocalSet::new().block_on(&runtime, carry_out(Rc::clone(&execution)));
+    if let Err(error) = &result {
+        // The store may still take a few words when it does not take a value.
+        let _ = execution.store.fail_run(run, &error.diagnostic());
+    }
+    drop(guardian);
+    result
+}
+
+/// What the tasks of a run share.
+pub(crate) struct Execution {
+    pub store: Store,
+    pub record: RunRecord,
+    pub pipeline: Arc<Pipeline>,
+    pub files: FileDigests,
+    /// Digest of the runtime package.
+    pub runtime: kale_store::Digest,
+    /// Results of the steps that have one.
+    pub results: RefCell<BTreeMap<StepId, StepResult>>,
+    stop: watch::Sender<bool>,
+}
+
+impl Execution {
+    fn new(store: Store, record: RunRecord) -> Result<Execution> {
+        let files = FileDigests::default();
+        let runtime = fingerprint::runtime_digest(&record.options.runtime, &files);
+        let steps = store.steps(&record.id)?;
+        let finished = steps.into_iter().filter(|step| has_result(step.status));
+        let results = finished.filter_map(|step| Some((StepId(step.position), step.result?))).collect();
+        Ok(Execution {
+            store,
+            pipeline: Arc::new(record.pipeline.clone()),
+            record,
+            files,
+            runtime,
+            results: RefCell::new(results),
+            stop: watch::Sender::new(false),
+        })
+    }
+
+    pub fn step_name(&self, step: StepId) -> &str {
+        self.pipeline.step(step).name.as_str()
+    }
+
+    pub fn stop_signal(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
+    /// Records a step's end and, when it has a result, lets the steps after it use that.
+    pub fn end_step(&self, step: StepId, end: &StepEnd) -> Result<()> {
+        self.store.end_step(&self.record.id, step.0, self.step_name(step), end)?;
+        if let (true, Some(result)) = (has_result(end.status), &end.result) {
+            self.results.borrow_mut().insert(step, result.clone());
+        }
+        Ok(())
+    }
+
+    fn done_before(&self) -> Result<Vec<Option<StepStatus>>> {
+        let results = self.results.borrow();
+        let steps = self.store.steps(&self.record.id)?;
+        Ok(steps.iter().map(|s| results.contains_key(&StepId(s.position)).then_some(s.status)).collect())
+    }
+
+    fn jobs(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.record.options.jobs.unwrap_or_else(processors)
+    }
+}
+
+fn has_result(status: StepStatus) -> bool {
+    matches!(status, StepStatus::Succeeded | StepStatus::Cached)
+}
+
+/// How a task of the loop ended.
+pub(crate) enum Ended {
+    /// Published already.
+    Succeeded,
+    /// Published already.
+    Reused,
+    /// Not yet recorded: there may be another attempt.
+    Failed(StepEnd),
+    /// Not yet recorded.
+    Stopped(StepEnd),
+    PauseOver,
+}
+
+type Tasks = JoinSet<(StepId, Result<Ended>)>;
+
+async fn carry_out(execution: Rc<Execution>) -> Result<RunStatus> {
+    let run = &execution.record.id;
+    let names = execution.pipeline.steps.iter().map(|step| step.name.to_string()).collect();
+    execution.store.append_events(run, &[Event::RunStarted { time: now(), steps: names }])?;
+    let wanting = preflight(&execution.pipeline);
+    if !wanting.is_empty() {
+        execution.store.add_diagnostics(run, &wanting)?;
+        return publish::finish(&execution, RunStatus::Failed);
+    }
+    let mut tasks = Tasks::new();
+    let outcome = obey(&execution, &mut tasks).await;
+    if outcome.is_err() {
+        // The store has failed us: end what still runs, so that nothing is left behind.
+        execution.stop.send_replace(true);
+        while tasks.join_next().await.is_some() {}
+    }
+    tasks.abort_all();
+    publish::finish(&execution, outcome?)
+}
+
+/// The loop between the scheduler and the tasks.
+async fn obey(execution: &Rc<Execution>, tasks: &mut Tasks) -> Result<RunStatus> {
+    let mut scheduler = Scheduler::new(&execution.pipeline, &execution.done_before()?, execution.jobs());
+    let mut stopped = BTreeMap::new();
+    let mut looks = tokio::time::interval(LOOK);
+    let mut cancels = CancelSignals::new();
+    let mut commands = VecDeque::from(scheduler.begin());
+    loop {
+        while let Some(command) = commands.pop_front() {
+            if let Command::Finish { status } = command {
+                return Ok(status);
+            }
+            carry_out_command(execution, tasks, &mut stopped, command)?;
+        }
+        let happening = tokio::select! {
+            Some(joined) = tasks.join_next() => {
+                let (step, ended) = joined.expect("tasks do not panic, and are aborted only after the loop");
+                happened(execution, &scheduler, &mut stopped, step, ended?)?
+            }
+            () = cancels.wait() => Happening::Cancel,
+            _ = looks.tick() => {
+                if !execution.store.cancel_requested(&execution.record.id)? {
+                    continue;
+                }
+                Happening::Cancel
+            }
+        };
+        commands.extend(scheduler.on(happening));
+    }
+}
+
+fn carry_out_command(
+    execution: &Rc<Execution>,
+    tasks: &mut Tasks,
+    stopped: &mut BTreeMap<StepId, StepEnd>,
+    command: Command,
+) -> Result<()> {
+    match command {
+        Command::Start { step, attempt } => {
+            let execution = Rc::clone(execution);
+            tasks.spawn_local(async move { (step, step::carry_out(&execution, step, attempt).await) });
+        }
+        Command::Pause { step, pause } => {
+            tasks.spawn_local(async move {
+                tokio::time::sleep(pause).await;
+                (step, Ok(Ended::PauseOver))
+            });
+        }
+        // Stopping one means stopping all: it only comes with the end of the run.
+        Command::Stop { .. } => {
+            execution.stop.send_replace(true);
+        }
+        Command::Skip { step, failed } => {
+            let reason = format!("step `{}` did not succeed", execution.step_name(failed));
+            execution.end_step(step, &without_result(StepStatus::Skipped, Some(reason)))?;
+        }
+        Command::Cancel { step } => {
+            let end = stopped.remove(&step).unwrap_or_else(|| without_result(StepStatus::Cancelled, None));
+            execution.end_step(step, &end)?;
+        }
+        Command::Finish { .. } => unreachable!("handled by the loop"),
+    }
+    Ok(())
+}
+
+/// Records what a task came to, as far as that is final, and words it for the scheduler.
+fn happened(
+    execution: &Execution,
+    scheduler: &Scheduler,
+    stopped: &mut BTreeMap<StepId, StepEnd>,
+    step: StepId,
+    ended: Ended,
+) -> Result<Happening> {
+    Ok(match ended {
+        Ended::Succeeded => Happening::Succeeded(step),
+        Ended::Reused => Happening::Reused(step),
+        Ended::PauseOver => Happening::RetryDue(step),
+        Ended::Stopped(end) => {
+            stopped.insert(step, end);
+            Happening::Stopped(step)
+        }
+        Ended::Failed(end) if scheduler.will_retry(step) => {
+            announce_retry(execution, &end)?;
+            Happening::Failed(step)
+        }
+        Ended::Failed(end) => {
+            execution.end_step(step, &end)?;
+            Happening::Failed(step)
+        }
+    })
+}
+
+/// A failure that another attempt may heal is worth a line, and no error of the run.
+fn announce_retry(execution: &Execution, end: &StepEnd) -> Result<()> {
+    let softened = |diagnostic: &Diagnostic| Event::Diagnostic {
+        diagnostic: Diagnostic { severity: Severity::Warning, ..diagnostic.clone() },
+    };
+    let events: Vec<Event> = end.diagnostics.iter().map(softened).collect();
+    execution.store.append_events(&execution.record.id, &events)
+}
+
+fn without_result(status: StepStatus, reason: Option<String>) -> StepEnd {
+    StepEnd { status, seconds: 0.0, result: None, diagnostics: vec![], reason, cacheable: false }
+}
+
+/// SIGINT and SIGTERM to the engine mean: cancel the run in order.
+struct CancelSignals {
+    interrupt: Option<tokio::signal::unix::Signal>,
+    terminate: Option<tokio::signal::unix::Signal>,
+}
+
+impl CancelSignals {
+    fn new() -> CancelSignals {
+        CancelSignals {
+            interrupt: signal(SignalKind::interrupt()).ok(),
+            terminate: signal(SignalKind::terminate()).ok(),
+        }
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            () = received(self.interrupt.as_mut()) => {}
+            () = received(self.terminate.as_mut()) => {}
+        }
+    }
+}
+
+async fn received(signal: Option<&mut tokio::signal::unix::Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}

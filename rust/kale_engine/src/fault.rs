@@ -1,0 +1,172 @@
+//! Words for what goes wrong with a step.
+
+use std::io;
+use std::path::Path;
+
+use kale_model::{Code, Diagnostic, Span, Step};
+use kale_store::StoreError;
+
+use crate::attempt::{Ending, Limits};
+use crate::report::{Report, ReportedError};
+use crate::worker::describe;
+
+pub struct Fault<'a> {
+    pub step: &'a Step,
+    pub python: &'a Path,
+}
+
+impl Fault<'_> {
+    /// Why an attempt that was not a success failed.
+    pub fn of(&self, ending: Ending, report: Option<&Report>, last_cell: Option<usize>, limits: &Limits) -> Diagnostic {
+        match ending {
+            Ending::TimedOut => self.timed_out(limits, last_cell),
+            Ending::OverMemory(used) => self.over_memory(used, limits),
+            Ending::Exited { status, out_of_memory } => match report.and_then(|report| report.error.as_ref()) {
+                Some(error) => self.reported(error),
+                None => self.died(&describe(status), out_of_memory, last_cell),
+            },
+            Ending::Stopped => self.died("a cancellation", false, last_cell),
+        }
+    }
+
+    pub fn not_started(&self, error: &io::Error) -> Diagnostic {
+        self.diagnostic(
+            Code::StepNotStarted,
+            format!("Step `{}` could not be started: `{}`: {error}.", self.step.name, self.python.display()),
+            "Give an interpreter that exists with `--python`.",
+        )
+    }
+
+    /// The process ended without a result, and the disk it would have been written to is full.
+    pub fn no_room(&self, folder: &Path) -> Diagnostic {
+        self.diagnostic(
+            Code::StoreUnwritable,
+            format!(
+                "Step `{}` could not store its values: no space is left on the disk of `{}`.",
+                self.step.name,
+                folder.display()
+            ),
+            "Free space on the disk, then `kale-rs resume RUN`.",
+        )
+    }
+
+    /// The step's values could not be made durable.
+    pub fn not_kept(&self, error: &StoreError) -> Diagnostic {
+        let told = error.diagnostic();
+        self.diagnostic(
+            told.code,
+            format!("Step `{}` ran, but {}", self.step.name, lower_first(&told.message)),
+            &told.help,
+        )
+    }
+
+    pub fn no_output(&self, key: &str) -> Diagnostic {
+        self.diagnostic(
+            Code::ValueNotStored,
+            format!("Step `{}` ended without its output `{key}`.", self.step.name),
+            "`kale-rs logs RUN STEP` shows what it printed.",
+        )
+    }
+
+    fn reported(&self, error: &ReportedError) -> Diagnostic {
+        let place = error.cell.map_or(String::new(), |cell| {
+            error.line.map_or(format!(" in cell {cell}"), |line| format!(" in cell {cell}, line {line}"))
+        });
+        let (message, help) = match error.code {
+            Code::StepFailed => (
+                format!("Step `{}` raised `{}`{place}: {}", self.step.name, error.kind, error.message),
+                "Correct the cell and run again: finished steps are not run again. `kale-rs logs RUN STEP` has the whole \
+                 traceback.",
+            ),
+            Code::StoreUnwritable => (
+                format!("Step `{}`{place}: {}", self.step.name, error.message),
+                "Free space on the disk, then `kale-rs resume RUN`.",
+            ),
+            _ => (
+                format!("Step `{}`{place}: {}", self.step.name, error.message),
+                "`kale-rs explain` with this id says more; `kale-rs logs RUN STEP` shows what the step printed.",
+            ),
+        };
+        let diagnostic = self.diagnostic(error.code, message, help);
+        self.at(diagnostic, error.cell, error.line, error.column)
+    }
+
+    fn timed_out(&self, limits: &Limits, last_cell: Option<usize>) -> Diagnostic {
+        let seconds = limits.time.unwrap_or_default().as_secs();
+        let diagnostic = self.diagnostic(
+            Code::StepTimedOut,
+            format!("Step `{}` was ended: it took longer than its `timeout:` of {seconds} s.", self.step.name),
+            "Raise the `timeout:` tag, or make the step faster.",
+        );
+        self.at(diagnostic, last_cell, None, None)
+    }
+
+    fn over_memory(&self, used: u64, limits: &Limits) -> Diagnostic {
+        let limit = limits.memory_bytes.unwrap_or_default();
+        self.diagnostic(
+            Code::StepDied,
+            format!(
+                "Step `{}` was killed for memory: it used {}, and its `memory:` limit is {}.",
+                self.step.name,
+                in_units(used),
+                in_units(limit)
+            ),
+            "Raise the `memory:` tag, or work on less data at a time.",
+        )
+    }
+
+    fn died(&self, how: &str, out_of_memory: bool, last_cell: Option<usize>) -> Diagnostic {
+        let diagnostic = if out_of_memory {
+            self.diagnostic(
+                Code::StepDied,
+                format!(
+                    "Step `{}` was killed for memory: the machine had none left, so the kernel ended it ({how}).",
+                    self.step.name
+                ),
+                "Work on less data at a time, or run fewer steps at once with `--jobs 1`.",
+            )
+        } else {
+            self.diagnostic(
+                Code::StepDied,
+                format!("The process of step `{}` ended without a result, by {how}.", self.step.name),
+                "`os._exit`, a crash of a compiled library, or a kill from outside end a step like this; `kale-rs logs \
+                 RUN STEP` shows what it printed.",
+            )
+        };
+        self.at(diagnostic, last_cell, None, None)
+    }
+
+    fn diagnostic(&self, code: Code, message: String, help: &str) -> Diagnostic {
+        Diagnostic::new(code, message, help)
+    }
+
+    /// Places the diagnostic in a cell of the step (or in one whose definitions it repeats).
+    fn at(
+        &self,
+        diagnostic: Diagnostic,
+        cell: Option<usize>,
+        line: Option<usize>,
+        column: Option<usize>,
+    ) -> Diagnostic {
+        let Some(index) = cell else { return diagnostic };
+        let mut span = Span::of_cell(kale_model::CellIndex(index));
+        span.start.line = line.unwrap_or(1).max(1);
+        span.start.column = column.unwrap_or(1).max(1);
+        span.end = span.start;
+        let mut diagnostic = diagnostic.at(span);
+        diagnostic.cell_id = self.step.cells.iter().find(|cell| cell.index.0 == index).map(|cell| cell.id.clone());
+        diagnostic
+    }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or(String::new(), |first| first.to_lowercase().chain(characters).collect())
+}
+
+/// `512.0 MiB`, `1.5 GiB`.
+fn in_units(bytes: u64) -> String {
+    #[allow(clippy::cast_precision_loss)]
+    let mebibytes = bytes as f64 / f64::from(1 << 20);
+    if mebibytes < 1024.0 { format!("{mebibytes:.1} MiB") } else { format!("{:.1} GiB", mebibytes / 1024.0) }
+}

@@ -1,0 +1,158 @@
+//! Processes of steps: their memory, and their end, whole families included.
+//!
+//! A step's process may start others, and these may start others again, leave the process group, or make themselves
+//! orphans. Two things find them all: the engine is a *subreaper*, so that orphans become its children; and every
+//! process of a step carries a marker in its environment, which children inherit.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+
+/// The environment variable that marks a step's processes: `RUN/POSITION/ATTEMPT`.
+pub const MARKER: &str = "KALE_STEP_PROCESS";
+
+/// Makes this process the one to which orphans below it are given.
+pub fn become_subreaper() {
+    #[cfg(target_os = "linux")]
+    // SAFETY: a flag of this process; no memory is involved.
+    unsafe {
+        libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    }
+}
+
+/// Sends `signal` to the process group that `leader` leads. Nobody left is no fault.
+pub fn signal_group(leader: i32, signal: Signal) {
+    let _ = killpg(Pid::from_raw(leader), signal);
+}
+
+/// Kills what is left of a step whose leader is gone: the rest of its group, then marked processes that were made
+/// orphans by that or had left the group before, until none is found.
+pub fn sweep(leader: i32, marker: &str) {
+    signal_group(leader, Signal::SIGKILL);
+    let patience = Instant::now() + Duration::from_secs(5);
+    loop {
+        let left: Vec<i32> = own_children().into_iter().filter(|pid| carries(*pid, marker)).collect();
+        if left.is_empty() || Instant::now() > patience {
+            return;
+        }
+        for pid in left {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            reap(pid, patience);
+        }
+    }
+}
+
+/// Kills every process on the machine that carries the marker of `run`: what an engine left that was killed itself.
+pub fn sweep_machine(run: &str) {
+    let own = std::process::id();
+    let marker = format!("{run}/");
+    for pid in all_processes().into_iter().filter(|pid| pid.unsigned_abs() != own && carries(*pid, &marker)) {
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+}
+
+/// Bytes in memory of a process and everything below it. Memory that a family shares counts once, but asking for
+/// that costs milliseconds, so it is asked for only when the simple sum is over `limit`.
+pub fn memory_bytes(root: i32, limit: u64) -> u64 {
+    let family = family(root);
+    let simple: u64 = family.iter().map(|pid| resident_bytes(*pid)).sum();
+    if simple <= limit || family.len() == 1 {
+        return simple;
+    }
+    family.iter().map(|pid| proportional_bytes(*pid).unwrap_or_else(|| resident_bytes(*pid))).sum()
+}
+
+/// How often the kernel has killed for lack of memory since boot.
+pub fn kernel_memory_kills() -> u64 {
+    let counters = fs::read_to_string("/proc/vmstat").unwrap_or_default();
+    let line = counters.lines().find_map(|line| line.strip_prefix("oom_kill "));
+    line.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+}
+
+fn family(root: i32) -> BTreeSet<i32> {
+    let mut found = BTreeSet::from([root]);
+    let mut open = vec![root];
+    while let Some(pid) = open.pop() {
+        open.extend(children(pid).into_iter().filter(|child| found.insert(*child)));
+    }
+    found
+}
+
+fn own_children() -> Vec<i32> {
+    children(i32::try_from(std::process::id()).expect("process ids are positive ints"))
+}
+
+/// Children are listed by the thread that made them.
+fn children(pid: i32) -> Vec<i32> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return vec![] };
+    let lists = threads.flatten().map(|thread| fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>()).collect()
+}
+
+fn all_processes() -> Vec<i32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return vec![] };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Whether the process was started with a marker that begins with `marker`. A zombie has no environment any more.
+fn carries(pid: i32, marker: &str) -> bool {
+    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
+    let wanted = format!("{MARKER}={marker}");
+    environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(wanted.as_bytes()))
+}
+
+fn reap(pid: i32, patience: Instant) {
+    while Instant::now() < patience {
+        match waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)) {
+            Ok(nix::sys::wait::WaitStatus::StillAlive) => std::thread::sleep(Duration::from_millis(1)),
+            _ => return,
+        }
+    }
+}
+
+fn resident_bytes(pid: i32) -> u64 {
+    let pages = fs::read_to_string(format!("/proc/{pid}/statm")).ok();
+    let pages = pages.and_then(|text| text.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0);
+    // SAFETY: asks for a constant of the system.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    pages * u64::try_from(page).unwrap_or(4096)
+}
+
+fn proportional_bytes(pid: i32) -> Option<u64> {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn orphans_of_another_session_are_found_by_their_marker() {
+        become_subreaper();
+        let marker = format!("test-{}/0/1", std::process::id());
+        let script = "import os, sys, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        \
+                      time.sleep(600)\n    os._exit(0)\nos.wait()\n";
+        let status =
+            Command::new("python3").args(["-c", script]).env(MARKER, &marker).stdin(Stdio::null()).status().unwrap();
+        assert!(status.success());
+        let left = || own_children().into_iter().filter(|pid| carries(*pid, &marker)).count();
+        assert_eq!(left(), 1);
+        sweep(i32::MAX, &marker);
+        assert_eq!(left(), 0);
+    }
+
+    #[test]
+    fn memory_of_a_family_is_counted() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(memory_bytes(own, u64::MAX) > 100_000);
+        assert!(memory_bytes(own, 0) > 100_000);
+        assert_eq!(memory_bytes(i32::MAX, 0), 0);
+    }
+}

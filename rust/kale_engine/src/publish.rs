@@ -1,0 +1,74 @@
+//! The end of a run: its executed notebook and its last word.
+
+use std::path::PathBuf;
+
+use kale_model::{Code, Diagnostic, RunStatus, Severity, StepStatus};
+use kale_store::{Result, StepRecord};
+use serde_json::Value;
+
+use crate::execute::Execution;
+use crate::executed::{self, CellOutputs};
+
+/// Writes the executed notebook and records the run as over. A notebook that cannot be written costs a warning and
+/// not the run.
+pub(crate) fn finish(execution: &Execution, status: RunStatus) -> Result<RunStatus> {
+    let path = match write_notebook(execution, status) {
+        Ok(path) => path,
+        Err(warnings) => {
+            execution.store.add_diagnostics(&execution.record.id, &warnings)?;
+            None
+        }
+    };
+    execution.store.finish_run(&execution.record.id, status, path.as_deref())?;
+    Ok(status)
+}
+
+/// Where the executed notebook is: at the place that was asked for, else in the store. `None` for a run of no
+/// notebook.
+fn write_notebook(execution: &Execution, status: RunStatus) -> std::result::Result<Option<PathBuf>, Vec<Diagnostic>> {
+    let record = &execution.record;
+    let Some(digest) = &record.notebook else { return Ok(None) };
+    let bytes = execution.store.blobs().read_verified(digest).map_err(|error| vec![error.diagnostic()])?;
+    let Ok(notebook) = serde_json::from_slice::<Value>(&bytes) else { return Ok(None) };
+    let cells = cell_outputs(execution).map_err(|error| vec![error.diagnostic()])?;
+    let filled = executed::fill(notebook, &cells, &record.id, status, &record.parameters);
+    let name = record.source.as_deref().and_then(std::path::Path::file_name);
+    let name = name.unwrap_or_else(|| std::ffi::OsStr::new("notebook.ipynb"));
+    let own = execution.store.run_directory(&record.id).join(name);
+    let mut places = vec![own];
+    places.extend(record.options.output_notebook.clone());
+    for place in &places {
+        executed::write(&filled, place).map_err(|error| vec![unwritten(place, &error)])?;
+    }
+    Ok(places.pop())
+}
+
+fn unwritten(place: &std::path::Path, error: &std::io::Error) -> Diagnostic {
+    let mut diagnostic = Diagnostic::new(
+        Code::StoreUnwritable,
+        format!("The executed notebook could not be written to `{}`: {error}.", place.display()),
+        "The run itself is recorded; `kale-rs show RUN` and `kale-rs logs RUN` have what it did.",
+    );
+    diagnostic.severity = Severity::Warning;
+    diagnostic
+}
+
+fn cell_outputs(execution: &Execution) -> Result<CellOutputs> {
+    let steps = execution.store.steps(&execution.record.id)?;
+    let mut cells = CellOutputs::default();
+    for step in &steps {
+        for (index, outputs) in step.cells.iter().zip(stored_outputs(execution, step)?) {
+            cells.outputs.extend(outputs.map(|outputs| (*index, outputs)));
+        }
+    }
+    let ran = |step: &&StepRecord| step.attempt > 0 || step.status == StepStatus::Cached;
+    cells.mark_replayed(&execution.pipeline, steps.iter().filter(ran).map(|step| step.position));
+    Ok(cells)
+}
+
+/// The outputs of each of the step's cells, `None` for one that was not run.
+fn stored_outputs(execution: &Execution, step: &StepRecord) -> Result<Vec<Option<Vec<Value>>>> {
+    let Some(digest) = step.result.as_ref().and_then(|result| result.cells.as_ref()) else { return Ok(vec![]) };
+    let bytes = execution.store.blobs().read(digest)?;
+    Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+}

@@ -1,0 +1,156 @@
+//! What the runtime says of an attempt (`result.json`; `python/kale_runtime/local.py` describes it).
+//!
+//! Written once, at the very end: no file, no success. User code ran in the process that wrote it, so it is taken
+//! with care: a field of the wrong kind is a field that is not there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use kale_model::{Code, Diagnostic};
+use kale_store::MetricPoint;
+use serde_json::{Map, Value};
+
+/// Programs that libraries ask about the machine; the answer decides no result.
+const QUESTIONS: &[&str] = &["lscpu", "ldconfig", "/sbin/ldconfig", "uname", "nproc", "fc-list", "gcc", "cc", "ld"];
+
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    pub succeeded: bool,
+    pub error: Option<ReportedError>,
+    pub metrics: Vec<MetricPoint>,
+    pub warnings: Vec<Diagnostic>,
+    /// Files read before the step itself wrote them.
+    pub reads: BTreeSet<String>,
+    pub writes: BTreeSet<String>,
+    /// Paths made, moved or removed.
+    pub changes: BTreeSet<String>,
+    /// Folders listed.
+    pub listings: BTreeSet<String>,
+    /// Environment variables asked for by name.
+    pub variables: BTreeSet<String>,
+    /// Whether it touched the network, a database or another program.
+    pub reached_out: bool,
+    pub cpu_seconds: f64,
+    pub peak_memory_bytes: u64,
+    /// Cell index to `{"outputs": [...]}`.
+    cells: Map<String, Value>,
+}
+
+#[derive(Clone, Debug)]
+pub struct ReportedError {
+    pub code: Code,
+    pub kind: String,
+    pub message: String,
+    pub cell: Option<usize>,
+    pub line: Option<usize>,
+    pub column: Option<usize>,
+}
+
+impl Report {
+    /// `None` when the process left none, or not a whole one.
+    pub fn read(path: &Path) -> Option<Report> {
+        let text = fs::read(path).ok()?;
+        serde_json::from_slice(&text).ok().map(|document| Report::from_json(&document))
+    }
+
+    fn from_json(document: &Value) -> Report {
+        let observed = &document["observed"];
+        let asked_only = |name: &String| QUESTIONS.contains(&name.as_str());
+        let reached_out = !texts(&observed["network"]).is_empty()
+            || !texts(&observed["databases"]).is_empty()
+            || !texts(&observed["processes"]).iter().all(asked_only);
+        Report {
+            succeeded: document["status"] == "succeeded",
+            error: ReportedError::from_json(&document["error"]),
+            metrics: document["metric_steps"].as_array().into_iter().flatten().filter_map(metric_point).collect(),
+            warnings: document["warnings"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|warning| serde_json::from_value(warning.clone()).ok())
+                .collect(),
+            reads: texts(&document["reads"]),
+            writes: texts(&document["writes"]),
+            changes: texts(&observed["changes"]),
+            listings: texts(&observed["listings"]),
+            variables: texts(&document["environment_reads"]),
+            reached_out,
+            cpu_seconds: document["cpu_seconds"].as_f64().unwrap_or_default(),
+            peak_memory_bytes: document["peak_memory_bytes"].as_u64().unwrap_or_default(),
+            cells: document["cells"].as_object().cloned().unwrap_or_default(),
+        }
+    }
+
+    /// The outputs of the given cells; `None` for one that was not run. A process that died left those of its
+    /// finished cells in `beside`.
+    pub fn cell_outputs(&self, beside: &Path, indices: &[usize]) -> Vec<Option<Vec<Value>>> {
+        let left = if self.cells.is_empty() { fs::read(beside).ok() } else { None };
+        let left: Option<Map<String, Value>> = left.and_then(|text| serde_json::from_slice(&text).ok());
+        let cells = left.as_ref().unwrap_or(&self.cells);
+        let outputs = |index: &usize| cells.get(&index.to_string())?.get("outputs")?.as_array().cloned();
+        indices.iter().map(outputs).collect()
+    }
+}
+
+impl ReportedError {
+    fn from_json(error: &Value) -> Option<ReportedError> {
+        let number = |field: &str| error[field].as_u64().and_then(|number| usize::try_from(number).ok());
+        error.as_object()?;
+        Some(ReportedError {
+            code: error["code"].as_str().and_then(|id| id.parse().ok()).unwrap_or(Code::StepFailed),
+            kind: error["type"].as_str().unwrap_or("Exception").to_owned(),
+            message: error["message"].as_str().unwrap_or_default().to_owned(),
+            cell: number("cell"),
+            line: number("line"),
+            column: number("column"),
+        })
+    }
+}
+
+fn texts(list: &Value) -> BTreeSet<String> {
+    list.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+}
+
+fn metric_point(row: &Value) -> Option<MetricPoint> {
+    let row = row.as_array()?;
+    Some(MetricPoint {
+        name: row.first()?.as_str()?.to_owned(),
+        value: row.get(1)?.clone(),
+        at: row.get(2).and_then(Value::as_i64),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn fields_of_the_wrong_kind_are_not_there() {
+        let report = Report::from_json(&json!({
+            "status": 3, "error": "x", "metric_steps": [["a", 1.5, null], ["b"], 7, ["c", "NaN", 2]], "reads": [1, "f"],
+            "cells": [], "warnings": [{}], "cpu_seconds": "long",
+        }));
+        assert!(!report.succeeded && report.error.is_none() && report.warnings.is_empty());
+        let names: Vec<&str> = report.metrics.iter().map(|point| point.name.as_str()).collect();
+        assert_eq!(names, ["a", "c"]);
+        assert_eq!(report.reads.len(), 1);
+    }
+
+    #[test]
+    fn asking_about_the_machine_is_not_reaching_out() {
+        let reached = |processes: Value| Report::from_json(&json!({"observed": {"processes": processes}})).reached_out;
+        assert!(!reached(json!(["lscpu"])));
+        assert!(reached(json!(["lscpu", "git"])));
+    }
+
+    #[test]
+    fn cells_of_a_dead_process_come_from_its_last_word() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cells.json");
+        fs::write(&path, r#"{"4": {"outputs": [{"output_type": "stream"}], "execution_count": 1}}"#).unwrap();
+        let outputs = Report::default().cell_outputs(&path, &[2, 4]);
+        assert_eq!(outputs, [None, Some(vec![json!({"output_type": "stream"})])]);
+    }
+}

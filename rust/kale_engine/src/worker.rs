@@ -1,0 +1,97 @@
+//! Starting the process that runs one step. This is the only place that knows how: a plain spawn of the interpreter
+//! with the runtime's folder and the request, as `python3 .../kale_runtime REQUEST.json`.
+
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use tokio::process::{Child, Command};
+
+use crate::process::MARKER;
+
+/// All that a step's process is given besides its request.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    pub python: PathBuf,
+    pub runtime: PathBuf,
+    pub request: PathBuf,
+    pub directory: PathBuf,
+    /// Receives what the process writes to its standard streams.
+    pub log: PathBuf,
+    pub marker: String,
+    pub environment: Vec<(OsString, OsString)>,
+}
+
+/// A step's process: the leader of a process group of its own.
+pub struct Worker {
+    child: Child,
+    pub pid: i32,
+}
+
+impl Worker {
+    pub fn spawn(launch: &Launch) -> io::Result<Worker> {
+        let log = OpenOptions::new().create(true).append(true).open(&launch.log)?;
+        let mut command = std::process::Command::new(&launch.python);
+        command
+            .arg(&launch.runtime)
+            .arg(&launch.request)
+            .current_dir(&launch.directory)
+            .envs(launch.environment.iter().map(|(name, value)| (name, value)))
+            .env(MARKER, &launch.marker)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0);
+        die_with_the_engine(&mut command);
+        let child = Command::from(command).spawn()?;
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).expect("a process that was not waited for");
+        Ok(Worker { child, pid })
+    }
+
+    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.child.wait().await
+    }
+}
+
+/// Has the kernel kill the child when the engine dies, however it dies.
+#[cfg(target_os = "linux")]
+fn die_with_the_engine(command: &mut std::process::Command) {
+    let engine = std::process::id();
+    let tie = move || {
+        // SAFETY: both calls only concern the calling process and are allowed between fork and exec.
+        let orphaned = unsafe {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            libc::getppid().unsigned_abs() != engine
+        };
+        // The engine may have died before the tie was made.
+        if orphaned { Err(io::Error::from_raw_os_error(libc::ESRCH)) } else { Ok(()) }
+    };
+    // SAFETY: `tie` allocates nothing and takes no lock.
+    unsafe { command.pre_exec(tie) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn die_with_the_engine(_command: &mut std::process::Command) {}
+
+/// How a process ended, for people: `exit status 3`, `signal 9 (SIGKILL)`.
+pub fn describe(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => {
+            let name = nix::sys::signal::Signal::try_from(signal).map_or("unknown", |signal| signal.as_str());
+            format!("signal {signal} ({name})")
+        }
+        (None, code) => format!("exit status {}", code.unwrap_or_default()),
+    }
+}
+
+/// Finds an interpreter given by name, as the shell would.
+pub fn find_python(python: &Path) -> Option<PathBuf> {
+    if python.components().count() > 1 {
+        return python.is_file().then(|| python.to_owned());
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(python)).find(|candidate| candidate.is_file())
+}
