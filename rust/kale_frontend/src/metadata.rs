@@ -72,7 +72,10 @@ impl Fields<'_> {
             _ => {
                 let found = map.get("version").map(Value::to_string).unwrap_or_default();
                 self.warn(
-                    format!("the notebook's `{}` metadata is of version {found}, which is not known here", self.section),
+                    format!(
+                        "the notebook's `{}` metadata is of version {found}, which is not known here",
+                        self.section
+                    ),
                     format!("it is ignored; install a newer kale_rs, or set `version` to {METADATA_VERSION}"),
                 );
                 None

@@ -69,7 +69,10 @@ impl Reader<'_> {
                 }
             }
             Stmt::If(_) | Stmt::For(_) | Stmt::While(_) | Stmt::With(_) | Stmt::Try(_) if prints(statement) => {
-                self.not_a_metric(self.place(statement), "only statements of the cell itself are metrics, not of blocks");
+                self.not_a_metric(
+                    self.place(statement),
+                    "only statements of the cell itself are metrics, not of blocks",
+                );
             }
             _ => {}
         }
@@ -168,7 +171,9 @@ fn no_number(expression: &Expr) -> Option<&'static str> {
             Expr::Name(name) if matches!(name.id.as_str(), "str" | "repr" | "format") => Some(formatted),
             _ => None,
         },
-        Expr::Tuple(_) | Expr::List(_) | Expr::Dict(_) | Expr::Set(_) => Some("its value is not one number but several"),
+        Expr::Tuple(_) | Expr::List(_) | Expr::Dict(_) | Expr::Set(_) => {
+            Some("its value is not one number but several")
+        }
         Expr::StringLiteral(_) | Expr::BytesLiteral(_) | Expr::NoneLiteral(_) | Expr::Lambda(_) => {
             Some("its value is no number")
         }
@@ -216,7 +221,8 @@ fn prints(statement: &Stmt) -> bool {
     struct Prints(bool);
     impl<'a> Visitor<'a> for Prints {
         fn visit_expr(&mut self, expression: &'a Expr) {
-            self.0 |= print_call(expression).is_some_and(|call| !call.arguments.args.iter().all(Expr::is_string_literal_expr));
+            self.0 |= print_call(expression)
+                .is_some_and(|call| !call.arguments.args.iter().all(Expr::is_string_literal_expr));
             walk_expr(self, expression);
         }
     }

@@ -55,7 +55,8 @@ impl Reader {
         let span = place(cell, value);
         let what = format!("`{name}`");
         if let Some(first) = self.parameters.iter().find(|parameter| parameter.name.as_str() == name) {
-            let message = format!("the parameter `{name}` is assigned again, so a run's value for it has no effect below");
+            let message =
+                format!("the parameter `{name}` is assigned again, so a run's value for it has no effect below");
             let help = "give the second value another name";
             let diagnostic = Diagnostic::new(Code::ParameterReassigned, message, help).at(span);
             self.diagnostics.push(diagnostic.with_related(first.span, "the parameter is here"));
@@ -65,19 +66,25 @@ impl Reader {
             return self.not_a_parameter(span, &what, "a magic runs the assignment");
         }
         match (literal::read(value), name.parse()) {
-            (Ok(default), Ok(name)) => self.parameter(name, annotation, default, span),
+            (Ok(literal), Ok(name)) => self.parameter(name, annotation, literal, span),
             (Err(NoLiteral(cause)), _) => self.not_a_parameter(span, &what, cause),
             (_, Err(_)) => self.not_a_parameter(span, &what, "its name cannot be one of a parameter"),
         }
     }
 
-    fn parameter(&mut self, name: ParameterName, annotation: Option<&Expr>, default: Value, span: Span) {
+    fn parameter(
+        &mut self,
+        name: ParameterName,
+        annotation: Option<&Expr>,
+        (default, own_type): (Value, ParameterType),
+        span: Span,
+    ) {
         let declared = annotation.and_then(annotation::read);
         let parameter_type = match declared {
             // Only JSON at large holds both `None` and other values.
             Some(declared) if declared.optional && default.is_null() => ParameterType::Json,
             Some(declared) => declared.base,
-            None => literal::type_of(&default),
+            None => own_type,
         };
         match parameter_type.accept(default) {
             Ok(default) => self.parameters.push(Parameter { name, parameter_type, default, span }),

@@ -84,7 +84,8 @@ fn unknown(step: &StepName, prev: &StepName, order: &BTreeMap<StepName, usize>) 
         Some(name) => format!("did you mean `prev:{name}`?"),
         None if order.len() < 2 => "remove it; the notebook has no other step".to_owned(),
         None => {
-            let names: Vec<String> = order.keys().filter(|name| *name != step).map(|name| format!("`{name}`")).collect();
+            let names: Vec<String> =
+                order.keys().filter(|name| *name != step).map(|name| format!("`{name}`")).collect();
             format!("name a step of this notebook that is not skipped: {}", names.join(", "))
         }
     };

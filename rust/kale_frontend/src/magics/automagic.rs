@@ -26,7 +26,8 @@ pub(super) fn line_magic(name: &str) -> Option<&'static str> {
 pub(super) fn called(line: &str) -> Option<&'static str> {
     let end = line.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(line.len());
     let magic = line_magic(&line[..end])?;
-    let is_python = line[end..].starts_with(['.', '(', '[', ':', ';']) || line[end..].trim_start().starts_with(['=', ',']);
+    let is_python =
+        line[end..].starts_with(['.', '(', '[', ':', ';']) || line[end..].trim_start().starts_with(['=', ',']);
     (!is_python).then_some(magic)
 }
 

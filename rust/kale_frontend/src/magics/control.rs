@@ -121,7 +121,10 @@ fn parts(statement: &Stmt) -> (Option<Vec<&Expr>>, Vec<&[Stmt]>) {
         Stmt::If(s) => {
             let tests = s.elif_else_clauses.iter().filter_map(|clause| clause.test.as_ref());
             let bodies = s.elif_else_clauses.iter().map(|clause| clause.body.as_slice());
-            (Some([&*s.test].into_iter().chain(tests).collect()), [s.body.as_slice()].into_iter().chain(bodies).collect())
+            (
+                Some([&*s.test].into_iter().chain(tests).collect()),
+                [s.body.as_slice()].into_iter().chain(bodies).collect(),
+            )
         }
         Stmt::For(s) => (Some(vec![&s.iter]), vec![&s.body, &s.orelse]),
         Stmt::While(s) => (Some(vec![&s.test]), vec![&s.body, &s.orelse]),

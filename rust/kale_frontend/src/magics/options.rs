@@ -2,23 +2,36 @@
 
 use std::collections::BTreeMap;
 
-/// Words of a line as a shell would split them: blanks separate, quotes hold together. Byte offsets beside each word.
-pub(super) fn split_words(line: &str) -> Vec<(usize, String)> {
-    let mut words = vec![];
-    let mut word: Option<(usize, String)> = None;
+/// A word of a magic's line, with its byte range there; quotes count for the range and not for the text.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Word {
+    pub start: usize,
+    pub end: usize,
+    pub text: String,
+}
+
+/// Words of a line as a shell would split them: blanks separate, quotes hold together.
+pub(super) fn split_words(line: &str) -> Vec<Word> {
+    let mut words: Vec<Word> = vec![];
     let mut quote = None;
+    let mut inside = false;
     for (at, c) in line.char_indices() {
+        if quote.is_none() && c.is_whitespace() {
+            inside = false;
+            continue;
+        }
+        if !inside {
+            inside = true;
+            words.push(Word { start: at, end: at, text: String::new() });
+        }
+        let Some(word) = words.last_mut() else { continue };
+        word.end = at + c.len_utf8();
         match quote {
             Some(open) if c == open => quote = None,
-            None if c == '"' || c == '\'' => {
-                quote = Some(c);
-                word.get_or_insert_with(|| (at, String::new()));
-            }
-            None if c.is_whitespace() => words.extend(word.take()),
-            _ => word.get_or_insert_with(|| (at, String::new())).1.push(c),
+            None if c == '"' || c == '\'' => quote = Some(c),
+            _ => word.text.push(c),
         }
     }
-    words.extend(word);
     words
 }
 
@@ -37,7 +50,7 @@ impl Arguments {
     pub fn parse(line: &str) -> Arguments {
         let mut arguments = Arguments::default();
         let mut option: Option<String> = None;
-        for (_, word) in split_words(line) {
+        for Word { text: word, .. } in split_words(line) {
             let name = word.trim_start_matches('-');
             if word.starts_with('-') && !name.is_empty() {
                 let (name, value) = name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value)));
@@ -130,7 +143,7 @@ mod tests {
 
     #[test]
     fn quotes_hold_words_together() {
-        let words: Vec<String> = split_words("a 'b c' --d=\"e f\" \"\"").into_iter().map(|(_, word)| word).collect();
+        let words: Vec<String> = split_words("a 'b c' --d=\"e f\" \"\"").into_iter().map(|word| word.text).collect();
         assert_eq!(words, ["a", "b c", "--d=e f", ""]);
     }
 }

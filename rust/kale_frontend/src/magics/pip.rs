@@ -8,7 +8,7 @@ use super::options::split_words;
 /// index of its own): such a line stays as it is.
 pub(super) fn requirements(escape: &str) -> Option<Vec<String>> {
     let command = escape.trim_start_matches(['%', '!']);
-    let words: Vec<String> = split_words(command).into_iter().map(|(_, word)| word).collect();
+    let words: Vec<String> = split_words(command).into_iter().map(|word| word.text).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let arguments = match words[..] {
         ["pip" | "pip3", "install", ref rest @ ..] => rest,
@@ -18,9 +18,22 @@ pub(super) fn requirements(escape: &str) -> Option<Vec<String>> {
     let mut found = vec![];
     for argument in arguments {
         match *argument {
-            "-q" | "-qq" | "-qqq" | "--quiet" | "-U" | "--upgrade" | "--user" | "--no-cache-dir" | "--pre" | "-y"
-            | "--disable-pip-version-check" | "--no-warn-script-location" | "--break-system-packages" | "-v"
-            | "--progress-bar=off" | "--root-user-action=ignore" => {}
+            "-q"
+            | "-qq"
+            | "-qqq"
+            | "--quiet"
+            | "-U"
+            | "--upgrade"
+            | "--user"
+            | "--no-cache-dir"
+            | "--pre"
+            | "-y"
+            | "--disable-pip-version-check"
+            | "--no-warn-script-location"
+            | "--break-system-packages"
+            | "-v"
+            | "--progress-bar=off"
+            | "--root-user-action=ignore" => {}
             // What follows a comment sign, or throws the output away.
             text if text.starts_with('#') => break,
             ">/dev/null" | "2>/dev/null" | "2>&1" | "&>/dev/null" => {}

@@ -10,16 +10,21 @@ pub(super) struct NoLiteral(pub &'static str);
 
 const COMPUTED: NoLiteral = NoLiteral("its value is not a literal");
 
-/// The value of a literal. Floats beyond the range of Python's `float` are the strings of [`ParameterType::Float`].
-pub(super) fn read(expression: &Expr) -> Result<Value, NoLiteral> {
-    match number(expression, false)? {
-        Some(Literal::Infinite(negative)) => Ok(json!(if negative { "-Infinity" } else { "Infinity" })),
-        Some(Literal::Finite(value)) => Ok(value),
-        None => nested(expression),
-    }
+/// The value of a literal and its type. A float beyond the range of Python's is one of the strings that
+/// [`ParameterType::Float`] has for it.
+pub(super) fn read(expression: &Expr) -> Result<(Value, ParameterType), NoLiteral> {
+    let value = match number(expression, false)? {
+        Some(Literal::Infinite(negative)) => {
+            return Ok((json!(if negative { "-Infinity" } else { "Infinity" }), ParameterType::Float));
+        }
+        Some(Literal::Finite(value)) => value,
+        None => nested(expression)?,
+    };
+    let parameter_type = type_of(&value);
+    Ok((value, parameter_type))
 }
 
-pub(super) fn type_of(value: &Value) -> ParameterType {
+fn type_of(value: &Value) -> ParameterType {
     match value {
         Value::Null => ParameterType::Json,
         Value::Bool(_) => ParameterType::Bool,
