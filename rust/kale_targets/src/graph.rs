@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kale_model::{Artifact, Code, Diagnostic, Pipeline, Step, StepId, Volume, VolumeKind};
 
 use crate::names::{METRICS_OUTPUT, Unique, kebab};
+use crate::packed::{self, Files};
 use crate::resources::Limits;
 use crate::types::WireParameter;
 
@@ -34,6 +35,8 @@ pub struct Task<'a> {
     pub producers: BTreeSet<StepId>,
     /// Every step it waits for, the producers included.
     pub upstream: BTreeSet<StepId>,
+    /// From beside the notebook, to be put where the step runs.
+    pub files: BTreeMap<&'a str, &'a [u8]>,
     /// The pipeline's output that shows this step's metrics.
     pub metrics_output: Option<String>,
     pub reuse: bool,
@@ -52,10 +55,10 @@ pub struct Claim<'a> {
 }
 
 impl<'a> TaskGraph<'a> {
-    pub fn new(pipeline: &'a Pipeline, diagnostics: &mut Vec<Diagnostic>) -> TaskGraph<'a> {
+    pub fn new(pipeline: &'a Pipeline, files: &'a Files, diagnostics: &mut Vec<Diagnostic>) -> TaskGraph<'a> {
         let mut names = Unique::joined_by("-");
         let mut claims = claims(pipeline, &mut names, diagnostics);
-        let tasks = tasks(pipeline, &mut names, diagnostics);
+        let tasks = tasks(pipeline, files, &mut names, diagnostics);
         for claim in &mut claims {
             claim.delete_task = names.claim("deletepvc");
         }
@@ -85,7 +88,12 @@ impl<'a> TaskGraph<'a> {
     }
 }
 
-fn tasks<'a>(pipeline: &'a Pipeline, names: &mut Unique, diagnostics: &mut Vec<Diagnostic>) -> Vec<Task<'a>> {
+fn tasks<'a>(
+    pipeline: &'a Pipeline,
+    files: &'a Files,
+    names: &mut Unique,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Task<'a>> {
     let mut metrics_outputs = Unique::joined_by("_");
     let mut tasks = Vec::with_capacity(pipeline.steps.len());
     for id in pipeline.step_ids() {
@@ -94,7 +102,6 @@ fn tasks<'a>(pipeline: &'a Pipeline, names: &mut Unique, diagnostics: &mut Vec<D
         let inputs: Vec<&Artifact> = step.inputs.iter().map(|&id| pipeline.artifact(id)).collect();
         let producers: BTreeSet<StepId> = inputs.iter().map(|artifact| artifact.producer).collect();
         let has_metrics = pipeline.metrics_of(id).next().is_some();
-        missing_files(step, pipeline, diagnostics);
         tasks.push(Task {
             step,
             id,
@@ -104,6 +111,7 @@ fn tasks<'a>(pipeline: &'a Pipeline, names: &mut Unique, diagnostics: &mut Vec<D
             outputs: step.outputs.iter().map(|&id| pipeline.artifact(id)).collect(),
             upstream: producers.iter().copied().chain(pipeline.upstream(id)).collect(),
             producers,
+            files: packed::of_step(pipeline, step, files, diagnostics),
             metrics_output: has_metrics.then(|| metrics_outputs.claim(&format!("{}_metrics", name.replace('-', "_")))),
             reuse: step.may_reuse(),
             name,
@@ -169,24 +177,6 @@ fn no_storage_class(volume: &Volume) -> Diagnostic {
         volume.name
     );
     Diagnostic::new(Code::NotInTarget, message, "Set `storage_class_name` of the volume in the notebook's metadata.")
-}
-
-/// Files beside the notebook do not exist in a container, unless another step hands them over or a volume holds them.
-fn missing_files(step: &Step, pipeline: &Pipeline, diagnostics: &mut Vec<Diagnostic>) {
-    let mounted = |path: &str| pipeline.volumes.iter().any(|volume| path.starts_with(volume.mount_point.as_str()));
-    let reads = step.files.reads.iter().filter(|path| !path.contains("://") && !mounted(path)).map(String::as_str);
-    let modules = step.local_modules.iter().map(String::as_str);
-    let missing: Vec<String> = reads.chain(modules).map(|name| format!("`{name}`")).collect();
-    if missing.is_empty() {
-        return;
-    }
-    let message = format!(
-        "Step `{}` needs {} from beside the notebook, which a container does not have.",
-        step.name,
-        missing.join(", ")
-    );
-    let help = "Put it on a volume of the pipeline, read it from a URI, or use an image that holds it.";
-    diagnostics.push(Diagnostic::new(Code::NotInTarget, message, help));
 }
 
 impl Task<'_> {

@@ -9,6 +9,7 @@
 mod graph;
 mod kfp;
 mod names;
+mod packed;
 mod resources;
 mod script;
 mod types;
@@ -20,6 +21,8 @@ use std::str::FromStr;
 use kale_model::{Diagnostic, Pipeline};
 
 use graph::TaskGraph;
+
+pub use packed::{Files, Wanted, wanted};
 
 /// Something we emit for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,10 +100,15 @@ pub struct Emitted {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Writes `pipeline` for `target`.
+/// Writes `pipeline` for `target`, without files from beside the notebook.
 pub fn emit(pipeline: &Pipeline, target: Target, options: &EmitOptions) -> Emitted {
+    emit_with_files(pipeline, target, options, &Files::new())
+}
+
+/// Writes `pipeline` for `target`; `files` holds what the caller found of [`wanted`].
+pub fn emit_with_files(pipeline: &Pipeline, target: Target, options: &EmitOptions, files: &Files) -> Emitted {
     let (pipeline, mut diagnostics) = (names::portable(pipeline), vec![]);
-    let graph = TaskGraph::new(&pipeline, &mut diagnostics);
+    let graph = TaskGraph::new(&pipeline, files, &mut diagnostics);
     let text = match target {
         Target::Kfp => kfp::emit(&graph, options, &mut diagnostics),
         Target::KfpScript => script::emit(&graph, &mut diagnostics),

@@ -11,7 +11,7 @@ mod view;
 use kale_model::{Code, Diagnostic};
 use tera::{Context, Tera};
 
-use crate::graph::TaskGraph;
+use crate::graph::{Task, TaskGraph};
 use crate::types::WireParameter;
 
 pub use python::literal;
@@ -21,6 +21,7 @@ const TEMPLATE: &str = include_str!("../templates/kfp_script.py.tera");
 
 pub fn emit(graph: &TaskGraph, diagnostics: &mut Vec<Diagnostic>) -> String {
     diagnostics.extend(graph.parameters.iter().filter_map(sdk_fault));
+    diagnostics.extend(graph.tasks.iter().filter_map(binary_files));
     let context = Context::from_serialize(view::script(graph)).expect("a view is plain data");
     let text = Tera::one_off(TEMPLATE, &context, false).expect("the template knows its view");
     // Blocks that a pipeline does not need leave nothing but line breaks behind.
@@ -36,6 +37,21 @@ fn sdk_fault(parameter: &WireParameter) -> Option<Diagnostic> {
             parameter.name
         );
         let help = "Compile to the target `kfp` instead, or remove the line break from the default.";
+        Diagnostic::new(Code::NotInTarget, message, help)
+    })
+}
+
+/// The script holds what people can read.
+fn binary_files(task: &Task) -> Option<Diagnostic> {
+    let binary = task.files.iter().filter(|(_, content)| std::str::from_utf8(content).is_err());
+    let names: Vec<String> = binary.map(|(path, _)| format!("`{path}`")).collect();
+    (!names.is_empty()).then(|| {
+        let message = format!(
+            "Step `{}` needs {}, which is no text and has no place in a script.",
+            task.step.name,
+            names.join(", ")
+        );
+        let help = "Put it on a volume of the pipeline, read it from a URI, or use an image that holds it.";
         Diagnostic::new(Code::NotInTarget, message, help)
     })
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kale_model::{Code, Pipeline, Severity};
-use kale_targets::{EmitOptions, Emitted, TARGETS, Target, emit};
+use kale_targets::{EmitOptions, Emitted, Files, TARGETS, Target, emit, emit_with_files, wanted};
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden")
@@ -28,6 +28,25 @@ fn pipelines() -> Vec<(String, Pipeline)> {
 
 fn pipeline(name: &str) -> Pipeline {
     pipelines().into_iter().find(|(case, _)| case == name).expect("the case exists").1
+}
+
+/// The folder of a pipeline's name holds what lies beside its notebook.
+fn files(name: &str) -> Files {
+    let mut files = Files::new();
+    let root = golden().join("pipelines").join(name);
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+                files.insert(name, fs::read(path).unwrap());
+            }
+        }
+    }
+    files
 }
 
 fn text(emitted: &Emitted) -> &str {
@@ -53,8 +72,9 @@ fn emitted_files_are_as_reviewed() {
     assert!(cases.len() >= 9, "the cases are found by walking");
     for (name, pipeline) in &cases {
         for info in TARGETS {
-            let emitted = emit(pipeline, info.target, &EmitOptions::default());
-            assert_eq!(text(&emitted), text(&emit(pipeline, info.target, &EmitOptions::default())), "same bytes twice");
+            let emit = || emit_with_files(pipeline, info.target, &EmitOptions::default(), &files(name));
+            let emitted = emit();
+            assert_eq!(text(&emitted), text(&emit()), "same bytes twice");
             let path = golden().join(info.name).join(format!("{name}{}", info.suffix));
             if std::env::var_os("KALE_BLESS").is_some() {
                 fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -77,7 +97,7 @@ fn what_kfp_cannot_express_is_said() {
     let cluster = messages("cluster");
     assert_eq!(cluster.len(), 2, "{cluster:?}");
     assert!(cluster[0].contains("`ephemeral-storage: 5Gi`"));
-    assert!(cluster[1].contains("`tokens.txt`, `helpers`") && !cluster[1].contains("train.csv"));
+    assert!(cluster[1].contains("`helpers`, `tokens.txt`") && !cluster[1].contains("train.csv"));
     assert!(messages("claims")[0].contains("Volume `scratch` names no storage class"));
     assert!(messages("hello").is_empty());
     let script = emit(&pipeline("line_break"), Target::KfpScript, &EmitOptions::default());
@@ -96,6 +116,23 @@ fn large(bytes: usize) -> Pipeline {
         .collect();
     pipeline.steps[0].cells[0].source.push_str(&format!("\n# {noise}"));
     pipeline
+}
+
+#[test]
+fn files_travel_or_are_missed() {
+    let pipeline = pipeline("packed");
+    let needs = wanted(&pipeline);
+    assert!(needs.modules.iter().eq(["helpers", "tools"]) && needs.paths.iter().eq(["data/words.txt"]));
+    let messages = |files: &Files| -> Vec<String> {
+        let emitted = emit_with_files(&pipeline, Target::Kfp, &EmitOptions::default(), files);
+        emitted.diagnostics.into_iter().map(|diagnostic| diagnostic.message).collect()
+    };
+    let mut files = files("packed");
+    assert!(messages(&files).is_empty());
+    files.insert("data/words.txt".into(), vec![b'a'; 70_000]);
+    assert!(messages(&files)[0].contains("`read` needs `data/words.txt`"));
+    files.remove("helpers.py");
+    assert!(messages(&files)[0].contains("`read` needs `helpers`, `data/words.txt`"));
 }
 
 #[test]

@@ -22,7 +22,6 @@ def new_notebook():
     sys.modules["__main__"] = main
     return vars(main)
 
-
 def unindent(block):
     """The text of a block, whose lines are indented like its closing quotes."""
     lines = block.split("\n")

@@ -3,39 +3,60 @@
 //! Both travel as base64 of zlib, which leaves KFP and Argo no `{{...}}` to replace and kfp.local no interpreter name
 //! to rewrite. The single template is the argument `{{$}}`, for which KFP puts the step's inputs and outputs as JSON.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use kale_model::{Pipeline, StepId, StepPlan};
+use kale_model::{Pipeline, StepPlan};
+
+use crate::graph::Task;
 
 const RUNTIME: &str = include_str!("../../../../python/kale_runtime/step.py");
 
 /// Placeholder for the ExecutorInput.
 const EXECUTOR_INPUT: &str = "{{$}}";
 
-pub fn command() -> Vec<String> {
-    vec!["python3".to_owned(), "-c".to_owned(), bootstrap()]
+pub fn command(task: &Task) -> Vec<String> {
+    vec!["python3".to_owned(), "-c".to_owned(), bootstrap(!task.files.is_empty())]
 }
 
-pub fn arguments(pipeline: &Pipeline, step: StepId) -> Vec<String> {
-    let plan = serde_json::to_string(&StepPlan::new(pipeline, step)).expect("a plan is plain data");
-    vec![EXECUTOR_INPUT.to_owned(), compressed(&plan)]
+/// The ExecutorInput, the plan, and the files where there are any.
+pub fn arguments(pipeline: &Pipeline, task: &Task) -> Vec<String> {
+    let plan = serde_json::to_string(&StepPlan::new(pipeline, task.id)).expect("a plan is plain data");
+    let mut arguments = vec![EXECUTOR_INPUT.to_owned(), compressed(&plan)];
+    if !task.files.is_empty() {
+        let encoded: BTreeMap<&str, String> =
+            task.files.iter().map(|(path, content)| (*path, STANDARD.encode(content))).collect();
+        arguments.push(compressed(&serde_json::to_string(&encoded).expect("a map of text is plain data")));
+    }
+    arguments
 }
 
 /// The SubprocessRunner of kfp.local refuses to start a command that does not name KFP's own executor; the comment
 /// satisfies it.
-fn bootstrap() -> String {
+fn bootstrap(with_files: bool) -> String {
     format!(
         "# kale_rs step runtime. For kfp.local, which starts only what mentions it: kfp.dsl.executor_main\n\
-         import base64, sys, zlib\n\
+         import base64, json, os, sys, zlib\n\
+         {}\
          exec(zlib.decompress(base64.b64decode(\"{}\")))\n\
          start(*sys.argv[1:])\n",
+        if with_files { PLACE_FILES } else { "" },
         compressed(RUNTIME)
     )
 }
+
+/// A file that is there already is the user's own: kfp.local runs beside the notebook.
+const PLACE_FILES: &str = "\
+for path, content in json.loads(zlib.decompress(base64.b64decode(sys.argv.pop()))).items():
+    if not os.path.exists(path):
+        os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+        with open(path, 'wb') as file:
+            file.write(base64.b64decode(content))
+";
 
 fn compressed(text: &str) -> String {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
@@ -55,8 +76,9 @@ mod tests {
 
     #[test]
     fn the_bootstrap_holds_nothing_that_kfp_rewrites() {
-        let code = bootstrap();
-        assert!(code.contains("kfp.dsl.executor_main"));
-        assert!(!code.contains(['{', '}']) && !code.contains("python3"), "{code}");
+        for code in [bootstrap(false), bootstrap(true)] {
+            assert!(code.contains("kfp.dsl.executor_main"));
+            assert!(!code.contains(['{', '}']) && !code.contains("python3"), "{code}");
+        }
     }
 }

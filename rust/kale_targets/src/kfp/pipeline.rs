@@ -71,8 +71,8 @@ fn container(graph: &TaskGraph, task: &Task) -> Container {
     let environment = graph.environment.iter();
     Container {
         image: task.image.clone(),
-        command: payload::command(),
-        args: payload::arguments(graph.pipeline, task.id),
+        command: payload::command(task),
+        args: payload::arguments(graph.pipeline, task),
         env: environment
             .map(|(name, value)| EnvironmentVariable { name: name.clone(), value: value.clone() })
             .collect(),

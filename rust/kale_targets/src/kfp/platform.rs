@@ -107,7 +107,7 @@ pub fn spec(graph: &TaskGraph) -> Option<PlatformSpec> {
         .iter()
         .filter_map(|task| executor(graph, task).map(|config| (executor_label(&task.name), config)))
         .collect();
-    (!executors.is_empty()).then(|| PlatformSpec {
+    (!executors.is_empty()).then_some(PlatformSpec {
         platforms: Platforms { kubernetes: Kubernetes { deployment_spec: Deployment { executors } } },
     })
 }

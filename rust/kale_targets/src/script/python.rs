@@ -64,10 +64,9 @@ fn is_raw_safe(source: &str, quotes: &str) -> bool {
     // A raw string cannot hold its quotes; the line break before the closing ones keeps a last quote or backslash apart.
     let strings_of_lines = source.contains("'''") || source.contains("\"\"\"") || source.contains("\\\n");
     let blank_line = source.split('\n').any(|line| !line.is_empty() && line.trim().is_empty());
-    !source.contains(quotes)
-        && !source.contains("{{")
-        && !(strings_of_lines && blank_line)
-        && !source.chars().any(|c| c != '\n' && c != '\t' && is_unprintable(c))
+    let unprintable = source.chars().any(|c| c != '\n' && c != '\t' && is_unprintable(c));
+    let inexact = source.contains(quotes) || source.contains("{{") || unprintable || (strings_of_lines && blank_line);
+    !inexact
 }
 
 fn escape_line(line: &str) -> String {

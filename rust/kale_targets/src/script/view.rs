@@ -140,6 +140,7 @@ pub const HELPERS: &[&str] = &[
     "load_values",
     "log_metric",
     "new_notebook",
+    "place_file",
     "offer_kale_rs",
     "read_json",
     "restore_numbers",

@@ -1,0 +1,3 @@
+def shout(word):
+    """Loud: \"{{word}}\"."""
+    return word.upper() + "!"

@@ -1,0 +1,2 @@
+def count(words):
+    return len({word for word in words if word.endswith('!')})
