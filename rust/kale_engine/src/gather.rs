@@ -10,6 +10,7 @@ use kale_store::{Blobs, Digest, Observed, StepResult, StoreError};
 
 use crate::digests::{FileDigests, listing_digest};
 use crate::fingerprint::variable_digest;
+use crate::last_words;
 use crate::report::Report;
 use crate::request::Scratch;
 
@@ -63,6 +64,7 @@ impl Harvest {
 
     /// What people can look at, however the attempt ended.
     pub fn remains(&self) -> Result<StepResult, StoreError> {
+        last_words::append(&self.scratch.result(), &self.log);
         let log_is_empty = fs::metadata(&self.log).map_or(true, |metadata| metadata.len() == 0);
         Ok(StepResult {
             cells: self.cells()?,

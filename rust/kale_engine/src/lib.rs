@@ -23,6 +23,7 @@ mod fault;
 mod fingerprint;
 mod gather;
 mod guardian;
+mod last_words;
 mod launch;
 mod preflight;
 mod process;

@@ -2,7 +2,7 @@
 
 use kale_model::{RunStatus, StepStatus};
 
-use crate::project::{Project, StepSpec, add_parameter, pipeline, statuses, step};
+use crate::project::{Project, StepSpec, add_parameter, engine_command, pipeline, statuses, step};
 
 /// Counts itself in a folder that the audit hook takes for temporary, so that counting does not make the step
 /// uncacheable.
@@ -172,6 +172,27 @@ fn parameters_count_where_they_are_read() {
     let diff = store.diff(&first.run_id.unwrap(), &second.run_id.unwrap()).unwrap();
     assert_eq!(diff.parameters.len(), 1);
     assert!(diff.code.is_empty() && diff.data.is_empty() && diff.environment.is_empty(), "{diff:?}");
+}
+
+#[test]
+fn environment_variables_count() {
+    let project = Project::new();
+    // One is known beforehand, the other one only the run reveals.
+    let steps = [
+        counting(&project, "known", "import os; a = os.environ.get('KALE_TEST_A')").variable("KALE_TEST_A"),
+        counting(&project, "seen", "import os; b = os.environ.get('KALE_TEST_' + 'B')"),
+    ];
+    let run = |setting: &str| {
+        let id = project.create(&pipeline(&steps));
+        let mut command: Vec<std::ffi::OsString> = vec!["env".into(), setting.into()];
+        command.extend(engine_command(&project.root(), &id));
+        kale_engine::launch(&project.store(), &id, &command).unwrap();
+        statuses(&project.wait_for_end(&id))
+    };
+    assert_eq!(run("KALE_TEST_NONE=1"), [StepStatus::Succeeded, StepStatus::Succeeded]);
+    assert_eq!(run("KALE_TEST_NONE=1"), [StepStatus::Cached, StepStatus::Cached]);
+    assert_eq!(run("KALE_TEST_A=1"), [StepStatus::Succeeded, StepStatus::Cached]);
+    assert_eq!(run("KALE_TEST_B=1"), [StepStatus::Cached, StepStatus::Succeeded]);
 }
 
 #[test]

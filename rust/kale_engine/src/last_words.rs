@@ -1,0 +1,45 @@
+//! What a step wrote just before it died.
+//!
+//! The runtime has standard output and error written to files beside the result, and moves them on to the log five
+//! times a second. Of a process that is killed in between, the rest is still there: these are the words that matter
+//! most. `RESULT.drained` says how far the runtime had come, as two numbers; an orderly end removes all three files.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// Appends to the log what did not get there. The log is a courtesy: a disk that is full is told elsewhere.
+pub fn append(result: &Path, log: &Path) {
+    let beside = |suffix: &str| PathBuf::from(format!("{}.{suffix}", result.display()));
+    let drained = fs::read_to_string(beside("drained")).unwrap_or_default();
+    let mut positions = drained.split_whitespace().map(|position| position.parse().unwrap_or(0));
+    for stream in ["stdout", "stderr"] {
+        let _ = append_rest(&beside(stream), positions.next().unwrap_or(0), log);
+    }
+}
+
+fn append_rest(spool: &Path, position: u64, log: &Path) -> io::Result<u64> {
+    let mut spool = File::open(spool)?;
+    spool.seek(SeekFrom::Start(position))?;
+    let mut log = OpenOptions::new().create(true).append(true).open(log)?;
+    io::copy(&mut spool.by_ref(), &mut log)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_missing_is_appended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        append(&path("result.json"), &path("log"));
+        assert!(!path("log").exists());
+        fs::write(path("log"), "one\n").unwrap();
+        fs::write(path("result.json.stdout"), "one\ntwo\n").unwrap();
+        fs::write(path("result.json.stderr"), "warned\n").unwrap();
+        fs::write(path("result.json.drained"), "4 0").unwrap();
+        append(&path("result.json"), &path("log"));
+        assert_eq!(fs::read_to_string(path("log")).unwrap(), "one\ntwo\nwarned\n");
+    }
+}

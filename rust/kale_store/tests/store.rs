@@ -1,0 +1,281 @@
+//! The store as its users see it: names, views, differences, other processes, disks that refuse.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use kale_model::{
+    CellIndex, Code, Event, Instruction, Parameter, ParameterType, Pipeline, Position, PythonVersion, RunId, RunStatus,
+    Span, Step, StepCell, StepConfig, StepStatus,
+};
+use kale_store::{
+    Digest, MetricPoint, NewRun, Observed, RunOptions, StepEnd, StepResult, Store, StoreError, locate, now,
+};
+use serde_json::{Value, json};
+
+fn pipeline(names: &[&str]) -> Pipeline {
+    let start = Position { line: 1, column: 1 };
+    let step = |(index, name): (usize, &&str)| Step {
+        name: name.parse().unwrap(),
+        cells: vec![StepCell { index: CellIndex(index), id: "c".to_owned(), source: "1".to_owned(), first_line: 1 }],
+        program: vec![Instruction::Run { cell: CellIndex(index), parameters: vec![], metrics: vec![] }],
+        fingerprint_source: String::new(),
+        parameters: vec![],
+        inputs: vec![],
+        outputs: vec![],
+        needs_ipython: false,
+        requirements: vec![],
+        local_modules: vec![],
+        files: Default::default(),
+        environment_variables: vec![],
+        uncacheable: vec![],
+        config: StepConfig::default(),
+    };
+    Pipeline {
+        name: "example".to_owned().try_into().unwrap(),
+        description: None,
+        experiment: None,
+        python: PythonVersion::default(),
+        base_image: None,
+        parameters: vec![Parameter {
+            name: "k".parse().unwrap(),
+            parameter_type: ParameterType::Int,
+            default: json!(3),
+            span: Span { cell: CellIndex(0), start, end: start },
+        }],
+        steps: names.iter().enumerate().map(step).collect(),
+        artifacts: vec![],
+        edges: vec![],
+        metrics: vec![],
+        volumes: vec![],
+    }
+}
+
+fn new_run(parameters: Value) -> NewRun {
+    NewRun {
+        pipeline: pipeline(&["load", "train"]),
+        parameters: serde_json::from_value(parameters).unwrap(),
+        source: Some("/home/me/example.ipynb".into()),
+        notebook: b"{}".to_vec(),
+        diagnostics: vec![],
+        options: RunOptions::new("python3".into(), "3.11.7".to_owned(), "/runtime".into(), "/home/me".into()),
+    }
+}
+
+fn open() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join(".kale_rs")).unwrap();
+    (folder, store)
+}
+
+fn succeeded(result: StepResult) -> StepEnd {
+    StepEnd {
+        status: StepStatus::Succeeded,
+        seconds: 1.5,
+        result: Some(result),
+        diagnostics: vec![],
+        reason: None,
+        cacheable: true,
+    }
+}
+
+/// Carries a run out as an engine would, with a metric `loss`.
+fn carry_out(store: &Store, run: &RunId, code: &str, loss: f64) {
+    store.claim(run).unwrap();
+    for (position, name) in ["load", "train"].into_iter().enumerate() {
+        let identity =
+            json!({"code": format!("{name} {code}"), "files": {"data.csv": "d1"}, "environment": {"python": "3"}});
+        store.identify_step(run, position, &Digest::of(identity.to_string().as_bytes()), &identity).unwrap();
+        store.begin_step(run, position, name, 1).unwrap();
+        let metrics = if name == "train" {
+            vec![
+                MetricPoint { name: "loss".to_owned(), value: json!(9.0), at: Some(0) },
+                MetricPoint { name: "loss".to_owned(), value: json!(loss), at: Some(1) },
+            ]
+        } else {
+            vec![]
+        };
+        store.end_step(run, position, name, &succeeded(StepResult { metrics, ..StepResult::default() })).unwrap();
+    }
+    store.finish_run(run, RunStatus::Succeeded, Some(Path::new("/out.ipynb"))).unwrap();
+}
+
+#[test]
+fn the_store_ignores_itself_and_is_found_again() {
+    let (folder, store) = open();
+    assert_eq!(std::fs::read_to_string(store.root().join(".gitignore")).unwrap(), "*\n");
+    let deep = folder.path().join("a/b");
+    std::fs::create_dir_all(&deep).unwrap();
+    assert_eq!(locate(&deep).canonicalize().unwrap(), store.root());
+    assert!(Store::open_existing(&deep).unwrap().is_none());
+    assert!(!deep.join("store.db").exists(), "looking makes nothing");
+}
+
+#[test]
+fn a_view_says_what_happened() {
+    let (_folder, store) = open();
+    let run = store.create_run(&new_run(json!({}))).unwrap();
+    let pending = store.run_view(&run).unwrap();
+    assert_eq!(pending.status, RunStatus::Pending);
+    assert_eq!(pending.parameters["k"], json!(3), "defaults are shown");
+    carry_out(&store, &run, "v1", 0.25);
+    let view = store.run_view(&run).unwrap();
+    assert_eq!(view.status, RunStatus::Succeeded);
+    assert_eq!(view.metrics, BTreeMap::from([("loss".to_owned(), json!(0.25))]), "the last value of a series");
+    assert_eq!(view.steps[1].seconds, 1.5);
+    assert_eq!(view.notebook.as_deref(), Some("/out.ipynb"));
+    assert_eq!(view.source.as_deref(), Some("/home/me/example.ipynb"));
+    assert_eq!(store.metric_series(&run, "loss").unwrap(), [(Some(0), json!(9.0)), (Some(1), json!(0.25))]);
+}
+
+#[test]
+fn runs_are_found_by_what_is_unique() {
+    let (_folder, store) = open();
+    assert!(matches!(store.find_run("last"), Err(StoreError::UnknownRun(_))));
+    let runs: Vec<RunId> = (0..3).map(|_| store.create_run(&new_run(json!({}))).unwrap()).collect();
+    let newest_first: Vec<RunId> = runs.iter().rev().cloned().collect();
+    assert_eq!(store.run_ids().unwrap(), newest_first);
+    assert_eq!(store.list(Some(2)).unwrap().len(), 2);
+    assert_eq!(store.find_run("last").unwrap(), runs[2]);
+    assert_eq!(store.find_run(&runs[0].0).unwrap(), runs[0]);
+    assert!(matches!(store.find_run("2"), Err(StoreError::AmbiguousRun { .. })));
+    assert!(matches!(store.find_run(""), Err(StoreError::AmbiguousRun { .. })));
+    let unknown = store.find_run("1999").unwrap_err();
+    assert_eq!(unknown.diagnostic().code, Code::UnknownRun);
+    assert!(matches!(store.logs(&runs[0], Some("nope")), Err(StoreError::UnknownStep { .. })));
+    assert!(store.run_view(&RunId("nope".to_owned())).is_err());
+}
+
+#[test]
+fn events_are_numbered_without_gaps() {
+    let (_folder, store) = open();
+    let run = store.create_run(&new_run(json!({}))).unwrap();
+    let other = store.create_run(&new_run(json!({}))).unwrap();
+    let event = |cell| Event::CellStarted { step: "load".to_owned(), cell, done: 0, total: 1 };
+    store.append_events(&run, &[event(1), event(2)]).unwrap();
+    store.append_events(&other, &[event(9)]).unwrap();
+    store.append_events(&run, &[event(3)]).unwrap();
+    let sequences: Vec<i64> = store.events_after(&run, 0).unwrap().iter().map(|event| event.sequence).collect();
+    assert_eq!(sequences, [1, 2, 3]);
+    let newer = store.events_after(&run, 2).unwrap();
+    assert_eq!(newer[0].event, event(3));
+    assert_eq!(store.last_event(&run).unwrap(), 3);
+}
+
+#[test]
+fn a_difference_names_what_differs() {
+    let (_folder, store) = open();
+    let left = store.create_run(&new_run(json!({}))).unwrap();
+    let right = store.create_run(&new_run(json!({"k": 4}))).unwrap();
+    carry_out(&store, &left, "v1", 0.25);
+    carry_out(&store, &right, "v2", 0.5);
+    let diff = store.diff(&left, &right).unwrap();
+    assert_eq!(diff.code.iter().map(|change| change.step.as_str()).collect::<Vec<_>>(), ["load", "train"]);
+    assert_eq!((&diff.parameters[0].left, &diff.parameters[0].right), (&Some(json!(3)), &Some(json!(4))));
+    assert_eq!(diff.metrics[0].name, "loss");
+    assert!(diff.data.is_empty() && diff.environment.is_empty());
+    let same = store.diff(&left, &left).unwrap();
+    assert!(same.code.is_empty() && same.parameters.is_empty() && same.metrics.is_empty());
+}
+
+#[test]
+fn results_are_kept_by_fingerprint_and_observation() {
+    let (_folder, store) = open();
+    let fingerprint = Digest::of(b"fingerprint");
+    let observed = |content: &[u8]| Observed {
+        files: BTreeMap::from([("data.csv".to_owned(), Some(Digest::of(content)))]),
+        ..Observed::default()
+    };
+    for content in [b"1", b"2", b"1"] {
+        let run = store.create_run(&new_run(json!({}))).unwrap();
+        store.claim(&run).unwrap();
+        store.identify_step(&run, 0, &fingerprint, &json!({})).unwrap();
+        let result = StepResult { observed: observed(content), ..StepResult::default() };
+        store.end_step(&run, 0, "load", &succeeded(result)).unwrap();
+    }
+    let kept = store.cached_results(&fingerprint).unwrap();
+    assert_eq!(kept.len(), 2);
+    assert_eq!(kept[0].result.observed, observed(b"1"), "newest first");
+    assert!(store.is_complete(&kept[0].result));
+    let missing = StepResult { cells: Some(Digest::of(b"nowhere")), ..StepResult::default() };
+    assert!(!store.is_complete(&missing));
+}
+
+#[test]
+fn a_run_that_no_engine_holds_is_cancelled_at_once() {
+    let (_folder, store) = open();
+    let run = store.create_run(&new_run(json!({}))).unwrap();
+    let mut dead = Command::new("true").spawn().unwrap();
+    store.expect_engine(&run, dead.id()).unwrap();
+    dead.wait().unwrap();
+    assert_eq!(store.run_status(&run).unwrap(), RunStatus::Interrupted);
+    store.request_cancel(&run).unwrap();
+    let view = store.run_view(&run).unwrap();
+    assert_eq!(view.status, RunStatus::Cancelled);
+    assert!(view.steps.iter().all(|step| step.status == StepStatus::Cancelled));
+}
+
+/// Python's own SQLite as the other process: it holds the write lock for a while, and reads what we wrote.
+#[test]
+fn writers_wait_for_each_other() {
+    let (_folder, store) = open();
+    let script = "import sqlite3, sys, time\nc = sqlite3.connect(sys.argv[1], isolation_level=None)\n\
+                  c.execute('BEGIN IMMEDIATE')\nprint('locked', flush=True)\ntime.sleep(0.5)\nc.execute('COMMIT')";
+    let mut other = Command::new("python3")
+        .args(["-c", script])
+        .arg(store.root().join("store.db"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(other.stdout.take().unwrap()), &mut line).unwrap();
+    let began = now();
+    let run = store.create_run(&new_run(json!({}))).unwrap();
+    assert!(now() - began > 0.2, "it waited");
+    assert!(other.wait().unwrap().success());
+    assert_eq!(store.run_status(&run).unwrap(), RunStatus::Pending);
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_told_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let error = Store::open(&folder.path().join("file/.kale_rs")).unwrap_err();
+    assert_eq!(error.diagnostic().code, Code::StoreUnwritable);
+    assert!(error.to_string().contains("file/.kale_rs"), "{error}");
+}
+
+/// Needs the right to mount a small file system; a machine where that is not allowed cannot show it.
+#[test]
+fn a_full_disk_is_told_and_the_store_stays_readable() {
+    let folder = tempfile::tempdir().unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
+        .arg(folder.path())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !mounted {
+        return;
+    }
+    let outcome = std::panic::catch_unwind(|| fill_up(&folder.path().join(".kale_rs")));
+    Command::new("umount").arg("-l").arg(folder.path()).status().unwrap();
+    outcome.unwrap();
+}
+
+fn fill_up(root: &Path) {
+    let store = Store::open(root).unwrap();
+    let run = store.create_run(&new_run(json!({}))).unwrap();
+    let kept = store.blobs().put(b"kept").unwrap();
+    let noise: Vec<u8> = (0..4 << 20).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let error = store.blobs().put(&noise).unwrap_err();
+    assert_eq!(error.diagnostic().code, Code::StoreUnwritable);
+    assert!(error.to_string().contains("no space is left"), "{error}");
+    // Now to the last byte: the database, too, says what is the matter.
+    while std::fs::write(root.join(format!("filler-{}", now())), vec![1; 4096]).is_ok() {}
+    let event = Event::CellStarted { step: "x".repeat(20_000), cell: 1, done: 0, total: 1 };
+    let error = (0..1000).find_map(|_| store.append_events(&run, &[event.clone()]).err()).unwrap();
+    assert_eq!(error.diagnostic().code, Code::StoreUnwritable, "{error}");
+    assert_eq!(store.blobs().read_verified(&kept).unwrap(), b"kept");
+    assert_eq!(store.run_status(&run).unwrap(), RunStatus::Pending);
+}
