@@ -45,13 +45,18 @@ pub enum CellKind {
 
 impl Notebook {
     /// Reads the text of an `.ipynb` file, nbformat 4.
+    #[expect(clippy::result_large_err, reason = "made at most once per notebook, and never passed through layers")]
     pub fn read(text: &str) -> Result<Notebook, Diagnostic> {
         let document = lenient::parse(text).map_err(not_json)?;
         let root = document.as_object().ok_or_else(|| not_a_notebook("its top level is not an object"))?;
-        check_format(root)?;
+        if let Some(fault) = format_fault(root) {
+            return Err(fault);
+        }
         let cells = root.get("cells").and_then(Value::as_array).ok_or_else(|| not_a_notebook("it has no `cells`"))?;
         let metadata = object_or_empty(root.get("metadata"));
-        check_language(&metadata)?;
+        if let Some(fault) = language_fault(&metadata) {
+            return Err(fault);
+        }
         Ok(Notebook {
             cells: typed_cells(cells),
             kernel: text_at(&metadata, &["kernelspec", "name"]).map(str::to_owned),
@@ -83,43 +88,41 @@ fn not_a_notebook(cause: &str) -> Diagnostic {
     )
 }
 
-fn check_format(root: &Map<String, Value>) -> Result<(), Diagnostic> {
+fn format_fault(root: &Map<String, Value>) -> Option<Diagnostic> {
     let declared = root.get("nbformat").and_then(Value::as_f64);
     // nbformat 1-3 had `worksheets` around the cells (3) or no such structure at all.
     let major = declared.unwrap_or(if root.contains_key("worksheets") { 3.0 } else { 4.0 });
     if major < 4.0 {
-        return Err(Diagnostic::new(
+        return Some(Diagnostic::new(
             Code::OldNotebookFormat,
             format!("the notebook is in nbformat {major}; kale_rs reads nbformat 4"),
             "upgrade it once with `jupyter nbconvert --to notebook --nbformat 4 --inplace NOTEBOOK`, or open it in \
              JupyterLab and save it",
         ));
     }
-    if major >= 5.0 {
-        return Err(not_a_notebook(&format!("it is in nbformat {major}, and kale_rs reads nbformat 4")));
-    }
-    Ok(())
+    (major >= 5.0).then(|| {
+        not_a_notebook(&format!("it is in nbformat {major}, which is not known here; kale_rs reads nbformat 4"))
+    })
 }
 
-fn check_language(metadata: &Value) -> Result<(), Diagnostic> {
+fn language_fault(metadata: &Value) -> Option<Diagnostic> {
     let declared = [&["kernelspec", "language"], &["language_info", "name"]];
     let languages: Vec<&str> = declared.iter().filter_map(|path| text_at(metadata, *path)).collect();
-    let is_python = |language: &&str| language.to_ascii_lowercase().contains("python");
-    if let (Some(language), None) = (languages.first(), languages.iter().find(|l| is_python(l))) {
-        return Err(Diagnostic::new(
+    let any_python = languages.iter().any(|language| language.to_ascii_lowercase().contains("python"));
+    if let Some(language) = languages.first().filter(|_| !any_python) {
+        return Some(Diagnostic::new(
             Code::NotPython,
             format!("the notebook's kernel language is `{language}`, and kale_rs compiles Python"),
             "choose a Python kernel for the notebook in JupyterLab and save it",
         ));
     }
-    match python_version(metadata) {
-        Some(PythonVersion { major: 0..3, .. }) => Err(Diagnostic::new(
+    python_version(metadata).filter(|version| version.major < 3).map(|version| {
+        Diagnostic::new(
             Code::NotPython,
-            "the notebook was last run with Python 2, and kale_rs compiles Python 3",
+            format!("the notebook was last run with Python {version}, and kale_rs compiles Python 3"),
             "choose a Python 3 kernel for the notebook in JupyterLab, port the code, and save it",
-        )),
-        _ => Ok(()),
-    }
+        )
+    })
 }
 
 fn python_version(metadata: &Value) -> Option<PythonVersion> {

@@ -22,7 +22,9 @@ impl Lines {
     pub fn new(source: &str) -> Lines {
         let line = |text: &str| {
             let code = without_break(text);
-            Line { run: code.into(), python: code.into(), line_break: text[code.len()..].into(), shift: 0 }
+            // A lone `\r` would join a `\n` behind an emptied line; Python reads both alike.
+            let line_break = if text.ends_with('\r') { "\n" } else { &text[code.len()..] };
+            Line { run: code.into(), python: code.into(), line_break: line_break.into(), shift: 0 }
         };
         Lines { list: lines_with_breaks(source).into_iter().map(line).collect(), first_line: 1 }
     }
@@ -72,9 +74,8 @@ impl Lines {
 
     /// Removes the prompts of pasted sessions (`>>> `, `In [3]: `), as IPython does.
     pub fn strip_prompts(&mut self) {
-        let opening = self.list.iter().take(2).map(|line| line.python.as_str());
-        let kinds: Vec<Option<fn(&str) -> usize>> = opening.map(prompt_kind).collect();
-        let Some(length) = kinds.into_iter().flatten().next() else { return };
+        let mut kinds = self.list.iter().take(2).filter_map(|line| prompt_kind(&line.python));
+        let Some(length) = kinds.next() else { return };
         for line in &mut self.list {
             let prompt = length(&line.python);
             line.strip_prefix(prompt, true, |_| true);
@@ -126,7 +127,7 @@ fn prompt_kind(line: &str) -> Option<fn(&str) -> usize> {
     let is_classic = line == ">>>" || line.starts_with(">>> ");
     if is_classic {
         Some(classic_prompt)
-    } else if ipython_prompt(line) > 0 && line.starts_with("In ") {
+    } else if ipython_prompt(line) > 0 {
         Some(ipython_prompt)
     } else {
         None
