@@ -3,7 +3,7 @@
 use kale_model::{RunStatus, StepStatus};
 use serde_json::{Value, json};
 
-use crate::project::{Project, pipeline, statuses, step};
+use crate::project::{Project, pipeline, python, statuses, step};
 
 #[test]
 fn cells_have_what_their_steps_put_out() {
@@ -73,7 +73,6 @@ fn a_place_that_cannot_be_written_costs_a_warning() {
 fn validate(path: &str) {
     let script = "import sys\ntry: import nbformat\nexcept ImportError: sys.exit()\n\
                   nbformat.validate(nbformat.read(sys.argv[1], as_version=4))";
-    let python = std::env::var("KALE_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let status = std::process::Command::new(python).args(["-c", script, path]).status().unwrap();
+    let status = std::process::Command::new(python()).args(["-c", script, path]).status().unwrap();
     assert!(status.success());
 }

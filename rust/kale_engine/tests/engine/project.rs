@@ -172,7 +172,7 @@ pub struct Project {
 impl Project {
     pub fn new() -> Project {
         let folder = tempfile::tempdir().unwrap();
-        Project { folder, parameters: BTreeMap::new(), jobs: Some(2), cache: true, python: "python3".to_owned() }
+        Project { folder, parameters: BTreeMap::new(), jobs: Some(2), cache: true, python: python() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -258,6 +258,11 @@ impl Project {
         });
         store.run_view(id).unwrap()
     }
+}
+
+/// The Python that the steps run under. One with IPython and nbformat shows more.
+pub fn python() -> String {
+    std::env::var("KALE_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned())
 }
 
 /// This test program, told to be an engine (see `engine_process` in `main.rs`).
