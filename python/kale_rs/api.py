@@ -146,7 +146,7 @@ def run_assigned(
     detach: bool = False,
     progress: bool = True,
 ) -> results.Run:
-    """As `run`; `parameters` has `values` (by name) or `assignments` (texts `name=value`, read by the declared type)."""
+    """As `run`; `parameters` has `values` by name, or `assignments`: texts `name=value`, read by the declared type."""
     from kale_rs import _native
 
     request = _source(notebook, granularity, python)
@@ -194,9 +194,7 @@ def resume(
     from kale_rs import _native
 
     request = json.dumps({"run": _run_id(run), "store": _text(store), "detach": detach})
-    return results.Run(
-        json.loads(_native.resume(request, _progress(progress and not detach), _cancels_on_interrupt()))
-    )
+    return results.Run(json.loads(_native.resume(request, _progress(progress and not detach), _cancels_on_interrupt())))
 
 
 def cancel(run: str | results.Run = "last", *, store: Path | None = None) -> results.Run:

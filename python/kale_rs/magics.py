@@ -80,8 +80,8 @@ def _arguments(words: list[str]) -> tuple[list[str], dict[str, Any]]:
     rest = iter(words)
     for word in rest:
         if word in _FLAGS:
-            keyword, value = _FLAGS[word]
-            keywords[keyword] = value
+            keyword, constant = _FLAGS[word]
+            keywords[keyword] = constant
         elif word.startswith("-"):
             keyword, value = _option(word, rest)
             if keyword == "assignments":

@@ -70,7 +70,11 @@ class Progress:
         row = "<tr>{}</tr>".format
         cell = '<td style="text-align:left">{}</td>'.format
         rows = [
-            row(cell(escape(step)) + cell(f"{_MARKS.get(status, '')} {status}") + cell(escape(self._cells.get(step, ""))))
+            row(
+                cell(escape(step))
+                + cell(f"{_MARKS.get(status, '')} {status}")
+                + cell(escape(self._cells.get(step, "")))
+            )
             for step, status in self._steps.items()
         ]
         finished = "" if last else f"run <b>{escape(self._run)}</b><table>{''.join(rows)}</table>"

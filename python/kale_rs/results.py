@@ -320,7 +320,9 @@ class Explanation:
 
     def _texts(self, heading: str) -> list[str]:
         if len(self.pages) == 1:
-            return [heading.format(page["id"]) + f" ({page['severity']})\n\n{page['text']}" for page in self.pages.values()]
+            return [
+                heading.format(page["id"]) + f" ({page['severity']})\n\n{page['text']}" for page in self.pages.values()
+            ]
         return [f"- `{page['id']}` ({page['severity']}): {page['summary']}" for page in self.pages.values()]
 
     def __repr__(self) -> str:

@@ -72,7 +72,9 @@ def build() -> Path:
     print("building the release wheel ...", flush=True)
     wheels = CACHE / "wheel"
     subprocess.run(
-        [Path(sys.executable).with_name("maturin"), "build", "--quiet", "--release", "--out", wheels], cwd=ROOT, check=True
+        [Path(sys.executable).with_name("maturin"), "build", "--quiet", "--release", "--out", wheels],
+        cwd=ROOT,
+        check=True,
     )
     return max(wheels.glob("*.whl"), key=lambda wheel: wheel.stat().st_mtime)
 
@@ -101,7 +103,10 @@ def main() -> int:
         bench = Bench(ours, peer, directory)
         small = notebooks.realistic(directory / "twenty.ipynb")
         bench.compare(small, 1)  # writes the byte code of both
-        subjects = {"20 steps": (small, 5), "1,000 one-cell steps": (notebooks.chain(directory / "chain.ipynb", 1000), 1)}
+        subjects = {
+            "20 steps": (small, 5),
+            "1,000 one-cell steps": (notebooks.chain(directory / "chain.ipynb", 1000), 1),
+        }
         rows = {name: bench.compare(*subject) for name, subject in subjects.items()}
         growth = {size: growth_of(bench, directory, size) for size in GROWTH}
         start = median([measure([bench.ours, "--version"], directory) for _ in range(5)])
@@ -120,7 +125,9 @@ def report(rows: dict[str, tuple[Cost, Cost]], growth: dict[int, Cost], start: C
         ratio, asked = peer.cpu / ours.cpu, TARGETS[name]
         good &= ratio >= asked
         print(f"{name:<24}{ours.cpu:>18.3f} s{peer.cpu:>22.2f} s{ratio:>8.0f}x{asked:>7}x")
-        print(f"{'  peak memory':<24}{ours.memory:>16.0f} MiB{peer.memory:>20.0f} MiB{peer.memory / ours.memory:>8.1f}x")
+        print(
+            f"{'  peak memory':<24}{ours.memory:>16.0f} MiB{peer.memory:>20.0f} MiB{peer.memory / ours.memory:>8.1f}x"
+        )
     print(f"\nour growth, one-cell steps (start of the process, {start.cpu:.3f} s, taken off)")
     per_cell = {}
     for size, cost in growth.items():

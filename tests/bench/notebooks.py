@@ -7,7 +7,9 @@ from pathlib import Path
 
 IMPORTS = "import math\nimport random\nimport statistics"
 PARAMETERS = "samples = 200\nseed = 7\nscale = 1.5"
-FUNCTIONS = "def standardise(values):\n    mean = statistics.mean(values)\n    return [value - mean for value in values]"
+FUNCTIONS = (
+    "def standardise(values):\n    mean = statistics.mean(values)\n    return [value - mean for value in values]"
+)
 
 
 def _cell(source: str, *tags: str) -> dict:

@@ -27,9 +27,12 @@ enum Given {
     Value(Value),
 }
 
+/// Values by name, not yet compared with what the notebook declares.
+pub struct GivenParameters(BTreeMap<String, Given>);
+
 impl ParameterInputs {
     /// Everything given, by name: the file first, values and assignments over it.
-    fn collect(&self, session: &Session) -> Result<BTreeMap<String, Given>, VerbError> {
+    pub fn read(&self, session: &Session) -> Result<GivenParameters, VerbError> {
         let mut given: BTreeMap<String, Given> = BTreeMap::new();
         if let Some(file) = &self.file {
             given.extend(read_file(session, file)?.into_iter().map(|(name, value)| (name, Given::Value(value))));
@@ -42,7 +45,7 @@ impl ParameterInputs {
             };
             given.insert(name.trim().to_owned(), Given::Text(text.to_owned()));
         }
-        Ok(given)
+        Ok(GivenParameters(given))
     }
 }
 
@@ -61,28 +64,25 @@ fn read_file(session: &Session, file: &str) -> Result<BTreeMap<String, Value>, V
     }
 }
 
-/// The run's values: the given ones checked against the declarations, defaults for the rest.
-pub fn resolve(
-    session: &Session,
-    declared: &[Parameter],
-    inputs: &ParameterInputs,
-) -> Result<Result<BTreeMap<ParameterName, Value>, Vec<Diagnostic>>, VerbError> {
-    let mut given = inputs.collect(session)?;
-    let mut diagnostics = vec![];
-    let mut values = BTreeMap::new();
-    for parameter in declared {
-        let value = match given.remove(parameter.name.as_str()) {
-            None => Ok(parameter.default.clone()),
-            Some(Given::Text(text)) => parameter.parameter_type.parse(&text),
-            Some(Given::Value(value)) => parameter.parameter_type.accept(value),
-        };
-        match value {
-            Ok(value) => drop(values.insert(parameter.name.clone(), value)),
-            Err(error) => diagnostics.push(wrong_value(parameter, &error)),
+impl GivenParameters {
+    /// The run's values: the given ones checked against the declarations, defaults for the rest.
+    pub fn resolve(mut self, declared: &[Parameter]) -> Result<BTreeMap<ParameterName, Value>, Vec<Diagnostic>> {
+        let mut diagnostics = vec![];
+        let mut values = BTreeMap::new();
+        for parameter in declared {
+            let value = match self.0.remove(parameter.name.as_str()) {
+                None => Ok(parameter.default.clone()),
+                Some(Given::Text(text)) => parameter.parameter_type.parse(&text),
+                Some(Given::Value(value)) => parameter.parameter_type.accept(value),
+            };
+            match value {
+                Ok(value) => drop(values.insert(parameter.name.clone(), value)),
+                Err(error) => diagnostics.push(wrong_value(parameter, &error)),
+            }
         }
+        diagnostics.extend(self.0.keys().map(|name| unknown(name, declared)));
+        if diagnostics.is_empty() { Ok(values) } else { Err(diagnostics) }
     }
-    diagnostics.extend(given.keys().map(|name| unknown(name, declared)));
-    Ok(if diagnostics.is_empty() { Ok(values) } else { Err(diagnostics) })
 }
 
 fn wrong_value(parameter: &Parameter, error: &kale_model::ParameterValueError) -> Diagnostic {
@@ -140,7 +140,7 @@ mod tests {
     }
 
     fn values(inputs: &ParameterInputs, directory: &std::path::Path) -> Value {
-        json!(resolve(&session(directory), &declared(), inputs).unwrap().unwrap())
+        json!(inputs.read(&session(directory)).unwrap().resolve(&declared()).unwrap())
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let assignments = ["epochs=many", "epoch=1"].map(str::to_owned).to_vec();
         let inputs = ParameterInputs { assignments, ..Default::default() };
-        let faults = resolve(&session(directory.path()), &declared(), &inputs).unwrap().unwrap_err();
+        let faults = inputs.read(&session(directory.path())).unwrap().resolve(&declared()).unwrap_err();
         let text: Vec<String> = faults.iter().map(|d| format!("{}: {} {}", d.code, d.message, d.help)).collect();
         assert_eq!(
             text,

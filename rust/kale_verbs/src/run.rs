@@ -10,7 +10,7 @@ use crate::error::VerbError;
 use crate::follow::follow;
 use crate::listener::{Listener, Prepared};
 use crate::notebook::Listing;
-use crate::parameters::{self, ParameterInputs};
+use crate::parameters::ParameterInputs;
 use crate::session::Session;
 use crate::source::{Compiled, Source};
 
@@ -54,12 +54,13 @@ impl RunAnswer {
 }
 
 pub fn run(session: &Session, request: &RunRequest, listener: &mut dyn Listener) -> Result<RunAnswer, VerbError> {
+    let given = request.parameters.read(session)?;
     let mut compiled = request.source.compile(session)?;
     let answer = |compiled: &Compiled, run| RunAnswer { run, listing: compiled.listing() };
     let Some(pipeline) = compiled.compilation.pipeline.take() else {
         return Ok(answer(&compiled, nothing_ran(&compiled, vec![])));
     };
-    let values = match parameters::resolve(session, &pipeline.parameters, &request.parameters)? {
+    let values = match given.resolve(&pipeline.parameters) {
         Ok(values) => values,
         Err(faults) => return Ok(answer(&compiled, nothing_ran(&compiled, faults))),
     };

@@ -1,0 +1,133 @@
+"""Notebooks that cannot become a pipeline: status 1, a diagnostic that says where and why, and what to do."""
+
+import json
+
+import pytest
+
+from .support import call, cell, ids, notebook
+
+
+def check(path, *more):
+    done = call("check", path, "--json", *more)
+    assert done.returncode in (0, 1), done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        ("", "not-a-notebook"),
+        ("not json", "not-a-notebook"),
+        ("[1, 2]", "not-a-notebook"),
+        ('{"a": 1}', "not-a-notebook"),
+        ('{"cells": 3, "nbformat": 4, "nbformat_minor": 5, "metadata": {}}', "not-a-notebook"),
+        ('{"worksheets": [], "nbformat": 3, "nbformat_minor": 0, "metadata": {}}', "old-notebook-format"),
+        ('{"cells": [], "nbformat": 4, "nbformat_minor": 5, "metadata": {}}', "no-code"),
+    ],
+)
+def test_files_that_are_no_notebook(text, told, tmp_path):
+    path = tmp_path / "n.ipynb"
+    path.write_text(text)
+    status, document = check(path)
+    assert (status, ids(document, "error")) == (1, [told])
+
+
+def test_old_format_says_how_to_upgrade(tmp_path):
+    path = tmp_path / "n.ipynb"
+    path.write_text('{"worksheets": [], "nbformat": 3, "nbformat_minor": 0, "metadata": {}}')
+    (row,) = check(path)[1]["diagnostics"]
+    assert "nbconvert --to notebook --nbformat 4" in row["help"]
+
+
+def test_another_language(tmp_path):
+    kernel = {"kernelspec": {"name": "ir", "display_name": "R", "language": "R"}, "language_info": {"name": "R"}}
+    path = notebook(tmp_path / "n.ipynb", "x <- 1", metadata=kernel)
+    assert "not-python" in ids(check(path)[1], "error")
+
+
+def test_only_markdown(tmp_path):
+    path = notebook(tmp_path / "n.ipynb", cell("# Title", kind="markdown"))
+    assert ids(check(path)[1], "error") == ["no-code"]
+
+
+def test_a_syntax_error_is_placed_in_its_cell(tmp_path):
+    path = notebook(tmp_path / "n.ipynb", "a = 1", "b = 2\nc = = 3")
+    status, document = check(path)
+    (row,) = [row for row in document["diagnostics"] if row["severity"] == "error"]
+    assert (status, row["id"], row["cell"], row["start"]["line"]) == (1, "syntax-error", 1, 2)
+    shown = call("check", path).stdout
+    assert f"{path} cell 1:2:" in shown and "c = = 3" in shown and "^" in shown
+
+
+@pytest.mark.parametrize("source", ["(" * 5000 + ")" * 5000, "x = " + "[" * 5000, "a" + "[0]" * 5000 + "(" * 5000])
+def test_5000_brackets_do_not_take_the_process_down(source, tmp_path):
+    status, document = check(notebook(tmp_path / "n.ipynb", source))
+    assert status == 1
+    assert set(ids(document, "error")) <= {"nesting-too-deep", "syntax-error"}
+
+
+def test_equal_step_names_that_make_a_cycle(tmp_path):
+    path = notebook(
+        tmp_path / "n.ipynb",
+        cell("a = [1]", "step:one"),
+        cell("b = a + [2]", "step:two"),
+        cell("c = b + a", "step:one"),
+    )
+    status, document = check(path)
+    assert (status, ids(document, "error")) == (1, ["step-cycle"])
+    assert "`one`" in document["diagnostics"][0]["message"]
+
+
+def test_prev_to_nowhere(tmp_path):
+    path = notebook(tmp_path / "n.ipynb", cell("a = 1", "step:one"), cell("b = 1", "step:two", "prev:none"))
+    status, document = check(path)
+    assert (status, ids(document, "error")) == (1, ["unknown-prev"])
+    assert "`one`" in json.dumps(document["diagnostics"][0])
+
+
+def test_prev_in_a_circle(tmp_path):
+    path = notebook(tmp_path / "n.ipynb", cell("a = 1", "step:one", "prev:two"), cell("b = 1", "step:two", "prev:one"))
+    status, document = check(path)
+    assert status == 1
+    assert "prev-order" in ids(document, "error")
+
+
+@pytest.mark.parametrize("verb", ["graph", "compile", "run"])
+def test_other_verbs_report_the_same_errors(verb, tmp_path):
+    path = notebook(tmp_path / "n.ipynb", "c = = 3")
+    output = ["-o", tmp_path / "out.yaml"] if verb == "compile" else []
+    done = call(verb, path, "--json", *output)
+    assert done.returncode == 1
+    assert ids(json.loads(done.stdout), "error") == ["syntax-error"]
+    shown = call(verb, path, *output)
+    assert (shown.returncode, shown.stdout) == (1, "")
+    assert "error[syntax-error]" in shown.stderr
+    assert not (tmp_path / "out.yaml").exists()
+
+
+def test_a_run_of_a_broken_notebook_has_no_id(tmp_path):
+    done = call("run", notebook(tmp_path / "n.ipynb", "c = = 3"), "--json")
+    document = json.loads(done.stdout)
+    assert (document["run_id"], document["status"], document["steps"]) == (None, "failed", [])
+    assert not (tmp_path / ".kale_rs").exists()
+
+
+PARAMETERS = ("epochs = 10\nrate = 0.5\ntitle = 'x'", "pipeline-parameters")
+
+
+@pytest.mark.parametrize(
+    "given, told, words",
+    [
+        ("epochs=many", "parameter-value", ["`epochs`", "int", "`many`", "`10`"]),
+        ("rate=fast", "parameter-value", ["`rate`", "float"]),
+        ("epoch=3", "unknown-parameter", ["`epoch`", "`epochs` (int)", "`rate` (float)", "`title` (str)"]),
+    ],
+)
+def test_parameters_that_do_not_fit(given, told, words, tmp_path):
+    path = notebook(tmp_path / "n.ipynb", cell(*PARAMETERS), cell("print(epochs, rate, title)", "step:show"))
+    done = call("run", path, "-p", given, "--json")
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["run_id"], ids(document, "error")) == (1, None, [told])
+    row = next(row for row in document["diagnostics"] if row["id"] == told)
+    assert all(word in row["message"] + row["help"] for word in words)
+    assert not (tmp_path / ".kale_rs").exists()

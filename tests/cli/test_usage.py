@@ -1,0 +1,57 @@
+"""Exit status 2: wrong usage and unreadable input, with what to do on stderr and nothing on stdout."""
+
+import pytest
+
+from .support import call, notebook
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        ([], "Usage"),
+        (["nonsense"], "unrecognized subcommand"),
+        (["check"], "required"),
+        (["check", "nowhere.ipynb"], "cannot read `nowhere.ipynb`: No such file or directory"),
+        (["graph", "."], "cannot read `.`: Is a directory"),
+        (["check", "n.ipynb", "--format", "xml"], "invalid value 'xml'"),
+        (["check", "n.ipynb", "--granularity", "line"], "invalid value 'line'"),
+        (["compile", "n.ipynb", "--target", "argo"], "invalid value 'argo'"),
+        (["run", "n.ipynb", "-p", "epochs"], "`-p epochs` has no `=`"),
+        (["run", "n.ipynb", "--params", "nowhere.yaml"], "cannot read `nowhere.yaml`"),
+        (["run", "n.ipynb", "--params", "list.yaml"], "it must hold one object"),
+        (["run", "n.ipynb", "--jobs", "0"], "invalid value '0'"),
+        (["check", "n.ipynb", "--python", "./no-python"], "no-python` is not a Python that runs: No such file"),
+        (["show", "last"], "no notebook has run here yet"),
+        (["diff", "a", "b"], "no notebook has run here yet"),
+        (["explain", "no-such-thing"], "no diagnostic is called `no-such-thing`"),
+        (["compile", "n.ipynb", "-o", "list.yaml/out.yaml"], "cannot write"),
+    ],
+)
+def test_wrong_usage(arguments, told, tmp_path):
+    notebook(tmp_path / "n.ipynb", "a = 1")
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    done = call(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, ""), done
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr and "panicked" not in done.stderr
+
+
+def test_text_that_is_not_utf8(tmp_path):
+    (tmp_path / "n.ipynb").write_bytes(b'{"cells": "\xff"}')
+    done = call("check", "n.ipynb", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "not UTF-8 (byte 11)" in done.stderr
+
+
+def test_a_reader_that_stops_is_no_error(tmp_path):
+    import subprocess
+
+    from .support import COMMAND, environment
+
+    done = subprocess.run(
+        ["sh", "-c", f"'{COMMAND}' completion bash | head -1; '{COMMAND}' explain | head -1"],
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
+    assert done.stderr == ""
