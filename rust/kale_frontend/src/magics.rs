@@ -113,6 +113,7 @@ impl Reader {
     }
 
     fn read_control(&mut self, draft: &mut Draft) {
+        self.control.add_results(std::mem::take(&mut draft.control_results));
         let python = draft.lines.python_text();
         if !self.control.may_occur_in(&python) {
             return;

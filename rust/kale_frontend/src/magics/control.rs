@@ -44,6 +44,11 @@ impl Names {
         python.contains(MODULE) || known.into_iter().any(|name| python.contains(name.as_str()))
     }
 
+    /// Notes names that a line magic of ours would have bound.
+    pub fn add_results(&mut self, names: Vec<String>) {
+        self.results.extend(names);
+    }
+
     /// The control statements of a cell, in order.
     pub fn control_statements(&mut self, module: &ModModule) -> Vec<Control> {
         let mut found = vec![];

@@ -22,6 +22,8 @@ pub(super) struct Draft {
     by_automagic: bool,
     pub requirements: Vec<String>,
     control_lines: Vec<usize>,
+    /// Names that control lines would have bound.
+    pub control_results: Vec<String>,
     operand_lines: Vec<usize>,
     pub tags: Vec<(Tag, Span)>,
     pub diagnostics: Vec<Diagnostic>,
@@ -40,6 +42,7 @@ impl Draft {
             by_automagic: false,
             requirements: vec![],
             control_lines: vec![],
+            control_results: vec![],
             operand_lines: vec![],
             tags: vec![],
             diagnostics: vec![],

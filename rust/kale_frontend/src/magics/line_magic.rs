@@ -4,7 +4,7 @@ use kale_model::{Code, Diagnostic, PythonVersion};
 use ruff_python_ast::Stmt;
 
 use super::draft::Draft;
-use super::scan::{LogicalLine, Shape, logical_lines};
+use super::scan::{LogicalLine, Shape, logical_lines, words};
 use super::{options, pip};
 use crate::python::parse::parse;
 use crate::text::utf16_len;
@@ -103,6 +103,10 @@ fn is_simple(statement: &Stmt) -> bool {
 
 /// `x = %time f()` binds what `f()` returns: blanks in the magic's place keep every column.
 fn assigned(draft: &mut Draft, line: &LogicalLine, text: &str, at: usize, version: PythonVersion) {
+    if text[at..line.end].split_whitespace().next() == Some("%pipeline") {
+        draft.control_results.extend(words(&text[line.start..at]).into_iter().map(str::to_owned));
+        return draft.take_out_line(line, "`%pipeline`");
+    }
     let Some(("time" | "timeit" | "memit", operand)) = statement_of(&text[at..line.end]) else { return };
     let parsed = parse(operand, version);
     if !parsed.errors.is_empty() || !matches!(parsed.module.body[..], [Stmt::Expr(_)]) {

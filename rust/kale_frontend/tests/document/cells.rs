@@ -164,6 +164,7 @@ fn control_lines_are_left_out() {
     };
     check("%pipeline run\nx = 1", "\nx = 1", &[1]);
     check("%load_ext kale_rs\nx", "\nx", &[1]);
+    check("run = %pipeline run n.ipynb\nprint(run.status)\nx", "\n\nx", &[1, 2]);
     check("import kale_rs\nkale_rs.run('a.ipynb')  # go\nx", "import kale_rs\n\nx", &[2]);
     check(
         "import kale_rs as k\nr = k.run(\n  'a',\n)\nprint(r.metrics)\nx",
