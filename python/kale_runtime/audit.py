@@ -10,6 +10,8 @@ import sys
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 NETWORK = {"socket.connect", "socket.sendto", "socket.bind"}
 PROCESSES = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "pty.spawn"}
+IMPORTERS = {"_frozen_importlib_external", "importlib", "importlib_metadata", "inspect", "linecache", "pkgutil"}
+IMPORTERS |= {"pkg_resources", "zipimport"}
 LISTINGS = {"os.listdir", "os.scandir"}
 CHANGES = {"os.mkdir", "os.remove", "os.rmdir", "os.rename", "os.truncate", "os.link", "os.symlink", "shutil.move"}
 
@@ -20,7 +22,8 @@ class Audit:
         self.pid = os.getpid()
         self.directory = os.path.join(os.path.abspath(directory), "")
         self.reads, self.writes, self.changes, self.listings = {}, {}, {}, {}
-        self.environment, self.network, self.processes, self.databases = {}, {}, {}, {}
+        self.network, self.processes, self.databases = {}, {}, {}
+        self.environment, self.copied, self.whole_environment = {}, set(), False
         self.handlers = {"open": self.opened, "sqlite3.connect": self.database}
         self.handlers.update(dict.fromkeys(NETWORK, self.connected))
         self.handlers.update(dict.fromkeys(PROCESSES, self.started))
@@ -52,7 +55,7 @@ class Audit:
             return
         mode = mode or ("r+" if flags & os.O_RDWR else "w" if flags & WRITING else "r")
         writes = any(letter in mode for letter in "wax+")
-        if ("r" in mode or "a" in mode) and path not in self.writes and os.path.exists(path):
+        if ("r" in mode or "a" in mode) and path not in self.writes and os.path.exists(os.path.join(self.directory, path)):
             self.reads.setdefault(path)
         if writes:
             self.writes.setdefault(path)
@@ -66,7 +69,7 @@ class Audit:
             return None
         if path.startswith(self.directory):
             return None if path.startswith(self.uninteresting_below) else path[len(self.directory) :]
-        return None if path.startswith(self.uninteresting) else path
+        return None if os.path.join(path, "").startswith(self.uninteresting) else path
 
     def listed(self, event, arguments):
         if from_import(sys._getframe(2)):
@@ -93,12 +96,19 @@ class Audit:
         self.databases.setdefault(str(arguments[0]))
 
     def environment_read(self, name):
-        if self.active and self.from_notebook(sys._getframe(2)):
+        if name in self.copied:
+            self.copied.discard(name)
+        elif self.active and self.from_notebook(sys._getframe(2)):
             self.environment.setdefault(name)
+
+    def environment_iterated(self, names):
+        """A copy, as for a subprocess, asks for every variable once after it has iterated over the names."""
+        if self.active:
+            self.copied, self.whole_environment = set(names), True
 
     def from_notebook(self, frame):
         """Whether the notebook, or a module beside it, asks for the variable, and not a library."""
-        while frame and frame.f_globals.get("__name__") in ("os", "_collections_abc"):
+        while frame and frame.f_globals.get("__name__") in ("os", "_collections_abc", "collections.abc"):
             frame = frame.f_back
         file = frame.f_code.co_filename if frame else ""
         beside = file.startswith(self.directory) and not file.startswith(self.uninteresting_below)
@@ -111,6 +121,7 @@ class Audit:
             "network": sorted(self.network),
             "processes": sorted(self.processes),
             "databases": sorted(self.databases),
+            "whole_environment": self.whole_environment,
         }
         return {
             "reads": sorted(self.reads),
@@ -121,7 +132,14 @@ class Audit:
 
 
 def from_import(frame):
-    return frame is not None and frame.f_globals.get("__name__") == "_frozen_importlib_external"
+    """Whether Python looks for modules, and not the notebook for its files."""
+    for _ in range(4):
+        if frame is None:
+            return False
+        if frame.f_globals.get("__name__", "").split(".")[0] in IMPORTERS:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def uninteresting_folders():
@@ -141,6 +159,11 @@ def recording_environment(audit):
         def __getitem__(self, name):
             audit.environment_read(name)
             return super().__getitem__(name)
+
+        def __iter__(self):
+            names = list(super().__iter__())
+            audit.environment_iterated(names)
+            return iter(names)
 
         def __contains__(self, name):
             audit.environment_read(name)

@@ -4,6 +4,9 @@ File descriptors 1 and 2 lead to files and not to pipes: nothing ever waits for 
 while it holds the interpreter lock cannot hang, and 100 MB of prints take no memory. What arrives there is moved on
 five times a second, and whenever Python changes from one stream to the other or displays something, which keeps the
 order. It goes to the log in full and to the cell's outputs within a limit.
+
+The files have names, `PREFIX.stdout` and `PREFIX.stderr`, until the capture stops; `PREFIX.drained` tells how much of
+each is in the log. So whoever finds that the process has died can save its last words.
 """
 
 import io
@@ -81,13 +84,12 @@ class CellOutputs:
 
 
 class Spool:
-    """A file, without a name, that stands behind one file descriptor."""
+    """A file that stands behind one file descriptor."""
 
-    def __init__(self, name, descriptor, beside):
+    def __init__(self, name, descriptor, prefix):
         self.name, self.descriptor, self.position = name, descriptor, 0
-        path = f"{beside}.{os.getpid()}.{name}"
-        self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        os.unlink(path)
+        self.path = f"{prefix}.{name}"
+        self.file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def attach(self):
         os.dup2(self.file, self.descriptor)
@@ -127,7 +129,7 @@ class Stream(io.TextIOWrapper):
 
 
 class Capture:
-    def __init__(self, log, scratch):
+    def __init__(self, log, prefix):
         self.pid = os.getpid()
         self.cell = None
         self.log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644) if log else None
@@ -135,7 +137,9 @@ class Capture:
         self.stopping = threading.Event()
         self.saved = [os.dup(1), os.dup(2)]
         self.replaced = sys.stdout, sys.stderr
-        self.spools = [Spool("stdout", 1, scratch), Spool("stderr", 2, scratch)]
+        self.spools = [Spool("stdout", 1, prefix), Spool("stderr", 2, prefix)]
+        self.drained_path = f"{prefix}.drained"
+        self.drained = os.open(self.drained_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         self.streams = [Stream(self, spool) for spool in self.spools]
         self.current = self.streams[0]
 
@@ -176,11 +180,21 @@ class Capture:
         with self.lock:
             if self.stopping.is_set():
                 return
+            before = [spool.position for spool in self.spools]
             for spool in self.spools:
                 for chunk in spool.chunks():
                     self.to_log(chunk)
                     if self.cell:
                         self.cell.text(spool.name, chunk)
+            after = [spool.position for spool in self.spools]
+            if after != before:
+                self.note_drained(after)
+
+    def note_drained(self, positions):
+        try:
+            os.pwrite(self.drained, b"%20d %20d" % tuple(positions), 0)
+        except OSError:
+            return  # a full disk: at worst the last words are there twice
 
     def to_log(self, chunk):
         try:
@@ -232,4 +246,6 @@ class Capture:
             self.stopping.set()
             for saved, descriptor in zip(self.saved, (1, 2)):
                 os.dup2(saved, descriptor)
+            for path in (self.drained_path, *(spool.path for spool in self.spools)):
+                os.unlink(path)
         sys.stdout, sys.stderr = self.replaced

@@ -29,11 +29,13 @@ than `PATIENCE`.
 import errno
 import json
 import os
+import re
 import sys
 import threading
 import time
 import traceback
 
+from kale_runtime import shell
 from kale_runtime import step as core
 from kale_runtime.audit import Audit
 from kale_runtime.capture import Capture
@@ -49,6 +51,7 @@ class LocalStep(core.Step):
         self.identities = request.get("cells") if isinstance(request.get("cells"), dict) else {}
         self.total = sum(row[0] == "run" for row in self.plan["program"])
         self.finished, self.metric_steps, self.warnings = {}, [], []
+        self.bound = {}  # name to the identity of its value and the cell that made it
         self.display_error, self.first_line = None, 1
         self.events = open_events(request.get("events"))
 
@@ -61,9 +64,14 @@ class LocalStep(core.Step):
             self.shell.set_hook("show_in_pager", lambda *_, **__: None, 0)
 
     def shell_members(self):
-        from kale_runtime import shell
-
         return shell.members(self, self.capture, self.shown_outputs)
+
+    def drive(self):
+        """Without the event loop, which takes long to import, where nobody could tell."""
+        if self.shell or re.search("async|await", str(self.plan["program"])):
+            super().drive()
+        else:
+            finish_at_once(self.run())
 
     async def execute(self, cell, line, source, edit, silent):
         self.first_line = line
@@ -90,15 +98,19 @@ class LocalStep(core.Step):
             self.finished[str(cell)] = self.capture.end()
             self.write_cells()
 
+    def settle(self):
+        self.capture.settle()
+        for name, value in self.names.items():
+            if self.bound.get(name, (None, None))[0] != id(value):
+                self.bound[name] = id(value), self.cell
+
     def note_error(self, error):
         """The error output that Jupyter would have. What a cell raised in IPython is shown already."""
-        from kale_runtime.shell import error_output
-
         shown = self.shell and (error.__cause__ or not isinstance(error, core.StepError))
         if not shown:
             origin = error.__cause__ if isinstance(error, core.StepError) and error.__cause__ else error
             lines = core.tell(error).split("\n")
-            self.capture.publish(error_output(type(origin).__name__, message_of(origin), lines))
+            self.capture.publish(shell.error_output(type(origin).__name__, shell.message_of(origin), lines))
 
     def shown_outputs(self):
         cells = [*self.finished.values(), self.capture.cell]
@@ -120,13 +132,33 @@ class LocalStep(core.Step):
 
     # Values
 
+    def exact(self, name, value):
+        """The engine's JSON keeps ints and floats apart."""
+        return value
+
     def save(self, key, kind, names):
         try:
             super().save(key, kind, names)
         except OSError as error:
+            # On a full disk the result needs the room.
+            remove(self.path(self.outputs, key))
             text = f"`{'`, `'.join(names) or key}` could not be stored: {error.strerror or error}"
             code = "store-unwritable" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) else "value-not-stored"
             raise core.StepError(code, text, self.cell) from error
+
+    def blame(self, values, kind, error):
+        """Says which of the values cannot be stored, and where it was made."""
+        for name in values:
+            try:
+                with open(os.devnull, "wb") as nowhere:
+                    core.dump({name: values[name]}, nowhere, kind)
+            except Exception as found:
+                error = found
+                break
+        cell = self.bound.get(name, (None, self.cell))[1]
+        text = f"`{name}`, a `{type(values[name]).__name__}` made in cell {cell}, cannot go to another step: {error}"
+        text += ". Make it in the step that uses it, or give both cells the same `step:` tag"
+        raise core.StepError("value-not-stored", text, cell) from error
 
     # What it tells
 
@@ -152,7 +184,17 @@ class LocalStep(core.Step):
     def write_cells(self):
         path = self.request.get("cells")
         if isinstance(path, str):
-            replace_json(path, self.cells(), durable=False)
+            try:
+                replace_json(path, self.cells(), durable=False)
+            except OSError:
+                return  # it only serves a step that dies
+
+
+def finish_at_once(coroutine):
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
 
 
 def open_events(place):
@@ -176,13 +218,6 @@ def locate(error, cell):
     return line, column
 
 
-def message_of(error):
-    try:
-        return str(error)
-    except Exception as broken:
-        return f"its message cannot be had: {type(broken).__name__}"
-
-
 def describe(error, cell):
     is_ours = isinstance(error, core.StepError)
     origin = error.__cause__ or error if is_ours else error
@@ -191,7 +226,7 @@ def describe(error, cell):
     return {
         "code": error.code if is_ours else "step-failed",
         "type": type(origin).__name__,
-        "message": message_of(error),
+        "message": shell.message_of(error),
         "cell": cell,
         "line": line,
         "column": column,
@@ -212,13 +247,36 @@ def usage():
 
 def replace_json(path, value, durable):
     """Writes a file that is there as a whole or not at all."""
-    part = f"{path}.{os.getpid()}.part"
-    with open(part, "w", encoding="utf-8", errors="backslashreplace") as file:
-        json.dump(value, file)
-        file.flush()
-        if durable:
-            os.fsync(file.fileno())
+    part = f"{path}.part"
+    try:
+        with open(part, "w", encoding="utf-8", errors="backslashreplace") as file:
+            json.dump(value, file)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+    except OSError:
+        remove(part)
+        raise
     os.replace(part, path)
+
+
+def write_result(step, result):
+    """On a full disk what the step has stored makes room for saying so."""
+    path = step.request["result"]
+    try:
+        replace_json(path, result, durable=True)
+    except OSError as error:
+        for key in step.outputs.get("artifacts", {}):
+            remove(step.path(step.outputs, key))
+        failure = describe(core.StepError("store-unwritable", f"the step's result could not be stored: {error.strerror}"), None)
+        replace_json(path, {**result, "status": "failed", "error": failure, "cells": {}}, durable=True)
+
+
+def remove(path):
+    try:
+        os.unlink(path)
+    except OSError:
+        return
 
 
 def enter(directory):
@@ -278,5 +336,5 @@ def main(path):
         **usage(),
         "warnings": step.warnings,
     }
-    replace_json(request["result"], result, durable=True)
+    write_result(step, result)
     return leave(int(error is not None))

@@ -64,7 +64,7 @@ def members(step, capture, outputs_so_far):
         """An error while a result is displayed fails the cell, as in a kernel."""
         if self.displayhook.output is not None:
             step.display_error = value
-        capture.publish(error_output(etype.__name__, str(value), lines))
+        capture.publish(error_output(etype.__name__, message_of(value), lines))
 
     return {
         "display_pub_class": Type(Publisher),
@@ -119,6 +119,13 @@ def compiler(step):
             return super().__call__(source, filename, symbol, *rest, **options)
 
     return Compiler
+
+
+def message_of(error):
+    try:
+        return str(error)
+    except Exception as broken:
+        return f"its message cannot be had: {type(broken).__name__}"
 
 
 def error_output(name, value, lines):

@@ -13,18 +13,14 @@ import types
 
 # Numba and joblib take a file of such a name for a notebook cell.
 FILE = "<ipython-input-%s>"
-ABSENT = "kale_rs: no file"
-MORTAL = (
-    "_io.BufferedRandom _io.BufferedReader _io.BufferedWriter _io.FileIO _io.TextIOWrapper _socket.socket "
-    "_thread.RLock _thread.lock _csv.reader _csv.writer builtins.async_generator builtins.coroutine "
-    "builtins.generator builtins.memoryview mmap.mmap sqlite3.Connection sqlite3.Cursor subprocess.Popen "
-    "tempfile.TemporaryDirectory tempfile._TemporaryFileWrapper threading.Thread"
-).split()
-GENERATORS = {
-    "random": ("random", "getstate", "setstate"),
-    "numpy": ("numpy.random", "get_state", "set_state"),
-    "torch": ("torch", "get_rng_state", "set_rng_state"),
-}
+ABSENT = b"kale_rs: no file"
+# Types whose values are dead in another process, also where they can be pickled.
+MORTAL = re.compile(
+    r"_io\.(Buffered\w+|FileIO|TextIOWrapper)|_socket\.socket|_thread\.R?[Ll]ock|_csv\.\w+|mmap\.mmap|"
+    r"builtins\.(\w*generator|coroutine|memoryview)|sqlite3\.C\w+|subprocess\.Popen|tempfile\.T\w+|"
+    r"tempfile\._T\w+|threading\.Thread"
+).fullmatch
+GENERATORS = {"random": ("random", "state"), "numpy": ("numpy.random", "_state"), "torch": ("torch", "_rng_state")}
 
 
 class StepError(Exception):
@@ -98,17 +94,25 @@ def typed(kind, value):
     return value
 
 
+def whole(text):
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
+
+
 def local_path(artifact):
     """Where KFP mounts an artifact."""
     path = artifact.get("customPath") or artifact["uri"]
     scheme, separator, rest = path.partition("://")
-    if scheme == "oci":
-        path = "/oci/" + rest.replace("/", "_") + "/models"
-    elif separator:
+    if separator:
         path = f"/{'gcs' if scheme == 'gs' else scheme}/{rest}"
     if artifact.get("metadata", {}).get("_kfp_workspace"):
         path = "/kfp-workspace/.artifacts" + path
     return path
+
+
+def generator(action, name):
+    module, function = GENERATORS[name]
+    return getattr(__import__(module, fromlist="*"), action + function)
 
 
 def pickling(kind):
@@ -127,7 +131,7 @@ def dump(values, file, kind="value"):
         kind = type(value)
         if kind not in good:
             for each in kind.__mro__:
-                if f"{each.__module__}.{each.__qualname__}" in MORTAL:
+                if MORTAL(f"{each.__module__}.{each.__qualname__}"):
                     raise TypeError(f"a `{kind.__name__}` does not outlive its process")
             good.add(kind)
         return NotImplemented
@@ -164,7 +168,9 @@ def pack(path, artifact):
     if os.path.isfile(path):
         return place(path, artifact)
     if not os.path.isdir(path):
-        return write_json(artifact, ABSENT)
+        with open(artifact, "wb") as file:
+            file.write(ABSENT)
+        return
     with tarfile.open(artifact, "w", format=tarfile.PAX_FORMAT, pax_headers={"kale_rs": "directory"}) as tar:
         tar.add(path, ".", filter=plain)
 
@@ -174,11 +180,9 @@ def unpack(artifact, path):
     import tempfile
 
     with open(artifact, "rb") as file:
-        head = file.read(1024).decode("latin1")
-    if head == f'"{ABSENT}"':
-        return
-    if " kale_rs=directory\n" not in head:
-        return place(artifact, path)
+        head = file.read(1024)
+    if b" kale_rs=directory" not in head:
+        return head == ABSENT or place(artifact, path)
     with tarfile.open(artifact) as tar, tempfile.TemporaryDirectory() as top:
         tar.extractall(top, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
         for member in tar:
@@ -232,7 +236,7 @@ class Step:
     def __init__(self, executor_input, plan):
         self.inputs, self.outputs = executor_input.get("inputs", {}), executor_input.get("outputs", {})
         self.plan, self.metrics, self.shell, self.flags, self.pid = plan, {}, None, 0, os.getpid()
-        self.cell, self.line, self.source, self.file, self.texts, self.bound = None, 1, "", "", {}, {}
+        self.cell, self.line, self.source, self.file, self.texts = None, 1, "", "", {}
         # The replaced module stays alive: its code is still running.
         self.replaced, self.main = sys.modules["__main__"], types.ModuleType("__main__")
         self.names = self.main.__dict__
@@ -255,7 +259,7 @@ class Step:
             self.metric(name, value, step)
 
         module = types.ModuleType("kale_rs")
-        module.metric, module.load_ipython_extension, module.__getattr__ = metric, print_nothing, refuse
+        module.metric, module.load_ipython_extension, module.__getattr__ = metric, lambda shell: None, refuse
         return module
 
     def no_input(self, prompt=""):
@@ -289,7 +293,7 @@ class Step:
             self.shell = make_shell(self, **self.shell_members())
         except ImportError:
             if self.plan["ipython"]:
-                text = f"step `{self.plan['step']}` uses IPython's syntax, and {sys.executable} has no `ipython`: install it"
+                text = f"`{self.plan['step']}` needs IPython, and {sys.executable} has none: install `ipython`"
                 raise StepError("step-not-started", text) from None
 
     def shell_members(self):
@@ -328,9 +332,10 @@ class Step:
             raise StepError("step-failed", text, cell) from failure
         if failure is not None:
             raise failure
-        for name, value in self.names.items():
-            if self.bound.get(name, "")[:1] != (id(value),):
-                self.bound[name] = id(value), cell
+        self.settle()
+
+    def settle(self):
+        """Mends what a cell has closed."""
         if not sys.stdout or sys.stdout.closed:
             sys.stdout = open(1, "w", closefd=False)
 
@@ -396,9 +401,15 @@ class Step:
         value = "missing"
         try:
             value = self.inputs["parameterValues"][name]
-            return typed(kind, value)
+            value = typed(kind, value)
+            return self.exact(name, value) if kind in ("list", "dict") else value
         except (KeyError, TypeError, ValueError, OverflowError):
             raise StepError("parameter-value", f"parameter `{name}` must be of type {kind}: {value}") from None
+
+    def exact(self, name, value):
+        """KFP may turn the numbers in lists and dicts into floats, and whole ones into ints."""
+        default = self.plan.get("defaults", {}).get(name)
+        return default if value == default else json.loads(json.dumps(value), parse_float=whole)
 
     def parameter(self, name):
         self.names[name] = self.value(name)
@@ -415,8 +426,7 @@ class Step:
             with open(path, "rb") as file:
                 values = pickling(kind).load(file)
             if kind == "rng":
-                module, _, restore = GENERATORS[detail]
-                return getattr(__import__(module, fromlist="*"), restore)(values)
+                return generator("set", detail)(values)
         except StepError:
             raise
         except Exception as error:
@@ -435,8 +445,7 @@ class Step:
             return pack(detail, path)
         values = {name: self.names[name] for name in names if name in self.names}
         if kind == "rng":
-            module, state, _ = GENERATORS[detail]
-            values = getattr(__import__(module, fromlist="*"), state)()
+            values = generator("get", detail)()
         with open(path, "wb") as file:
             try:
                 dump(values, file, kind)
@@ -446,44 +455,26 @@ class Step:
                 self.blame(values, kind, error)
 
     def blame(self, values, kind, error):
-        """Says which of the values cannot be stored."""
-        for name in values:
-            try:
-                with open(os.devnull, "wb") as nowhere:
-                    dump({name: values[name]}, nowhere, kind)
-            except Exception as found:
-                error = found
-                break
-        cell = self.bound.get(name, (0, self.cell))[1]
-        text = f"`{name}`, a `{type(values[name]).__name__}` made in cell {cell}, cannot go to another step: {error}"
-        text += ". Make it in the step that uses it, or give both cells the same `step:` tag"
-        raise StepError("value-not-stored", text, cell) from error
+        raise StepError("value-not-stored", f"`{'`, `'.join(values)}` cannot go to another step: {error}") from error
 
     def report(self):
-        """Writes KFP's ExecutorOutput: how metrics leave a step."""
+        """Writes KFP's ExecutorOutput: how metrics leave a step, and how kfp.local knows of its artifacts."""
         artifacts = {}
-        if self.plan["metrics"]:
-            artifact = dict(self.outputs["artifacts"]["kale_metrics"]["artifacts"][0], metadata=self.metrics)
-            write_json(local_path(artifact), self.metrics)
-            artifacts["kale_metrics"] = {"artifacts": [artifact]}
+        for key, value in self.outputs["artifacts"].items():
+            artifact = value["artifacts"][0]
+            if key == "kale_metrics":
+                write_json(local_path(artifact), self.metrics)
+                artifact["metadata"] = self.metrics
+            artifacts[key] = {"artifacts": [artifact]}
         write_json(self.outputs["outputFile"], {"artifacts": artifacts})
 
     def drive(self):
-        """Runs the program inside one event loop, as a kernel does, unless nobody could tell."""
-        if not self.shell and not re.search("async|await", str(self.plan["program"])):
-            try:
-                self.run().send(None)
-            except StopIteration:
-                return
+        """Runs the program inside one event loop, as a kernel does."""
         import asyncio
 
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         loop.run_until_complete(self.run())
-
-
-def print_nothing(shell):
-    pass
 
 
 def write_json(path, value):

@@ -60,13 +60,13 @@ class Bench:
         """Runs cells 0, 1, ... in one step."""
         return self.run([["run", index, 1, source, [], []] for index, source in enumerate(sources)], **options)
 
-    def embedded(self, program, metrics=False, parameters=None, values=None, requirements=(), ipython=False, **environment):
+    def embedded(self, program, metrics=False, parameters=None, values=None, requirements=(), ipython=False, defaults=None, **environment):
         """Runs a step as a container does, and returns its ExecutorOutput."""
         keys = {row[1] for row in program if row[0] in ("load", "save")} | {"kale_metrics"}
         artifacts = {key: {"artifacts": [{"name": key, "uri": str(self.scratch / key)}]} for key in keys}
         side = {"parameterValues": values or {}, "artifacts": artifacts, "outputFile": str(self.scratch / "out.json")}
         plan = {"version": 1, "pipeline": "p", "step": "s", "parameters": parameters or {}, "program": program}
-        plan.update(metrics=metrics, ipython=ipython, requirements=list(requirements))
+        plan.update(metrics=metrics, ipython=ipython, requirements=list(requirements), defaults=defaults or {})
         arguments = [json.dumps({"inputs": side, "outputs": side}), compressed(json.dumps(plan))]
         (self.scratch / "out.json").unlink(missing_ok=True)
         done = subprocess.run(

@@ -231,6 +231,18 @@ def test_a_file_that_was_not_made(bench):
     assert not (bench.folder / "nothing.txt").exists()
 
 
+def test_numbers_in_lists_are_the_defaults_again(bench):
+    """KFP's Struct holds doubles only."""
+    values = {"same": [1, {"a": 2.0}], "other": {"n": 3.0, "x": 0.5, "big": 1e300}}
+    defaults = {"same": [1.0, {"a": 2}], "other": {}}
+    program = [["parameter", "same"], ["parameter", "other"], run(0, "print(same, other)")]
+    types = {"same": "list", "other": "dict"}
+    bench.embedded(program, parameters=types, values=values, defaults=defaults)
+    assert bench.stdout == "[1.0, {'a': 2}] {'n': 3, 'x': 0.5, 'big': 1e+300}\n"
+    result = bench.run(program, parameters=types, values=values)
+    assert text_of(result) == "[1, {'a': 2.0}] {'n': 3.0, 'x': 0.5, 'big': 1e+300}\n"
+
+
 def test_a_full_disk(bench):
     artifact = bench.scratch / "k"
     artifact.symlink_to("/dev/full")
