@@ -5,6 +5,7 @@ Runs only in the environment that `kfp_environment.py` makes; elsewhere the test
 
 import base64
 import contextlib
+import hashlib
 import importlib.util
 import json
 import logging
@@ -21,7 +22,7 @@ pytest.importorskip("kfp", reason="needs the environment of tests/oracle/kfp_env
 
 import yaml  # noqa: E402
 from google.protobuf import json_format  # noqa: E402
-from kfp import components, dsl, local  # noqa: E402
+from kfp import compiler, components, dsl, local  # noqa: E402
 from kfp.kubernetes.kubernetes_executor_config_pb2 import KubernetesExecutorConfig  # noqa: E402
 from kfp.pipeline_spec import pipeline_spec_pb2 as pb  # noqa: E402
 
@@ -108,7 +109,7 @@ def strict_parse(ir: str) -> Parsed:
 
 def bare_python(requirements: frozenset[str], directory: Path) -> str:
     """The Python of a virtual environment that holds nothing but these requirements (and what they require)."""
-    directory = directory / ("-".join(sorted(requirements)) or "empty")
+    directory = directory / hashlib.sha256(" ".join(sorted(requirements)).encode()).hexdigest()[:12]
     python = directory / "bin" / "python"
     if not python.exists():
         venv.create(directory, with_pip=False, symlinks=True)
@@ -144,6 +145,10 @@ def run_locally(pipeline, arguments: dict, root: Path, python: str = sys.executa
 
 def load_ir(ir: str):
     return components.load_component_from_text(ir)
+
+
+def compile_script(path: Path, package: Path) -> None:
+    compiler.Compiler().compile(load_script(path), str(package))
 
 
 def load_script(path: Path):

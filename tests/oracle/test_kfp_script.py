@@ -4,8 +4,8 @@ import ast
 
 import pytest
 import yaml
+
 from . import kfp_support as kfp
-from kfp import compiler
 
 
 def graph(ir: str) -> tuple:
@@ -39,7 +39,7 @@ SDK_FAULT = "line_break"
 @kfp.every_case()
 def test_compiles_to_the_same_graph(case, tmp_path):
     package = tmp_path / "compiled.yaml"
-    compiler.Compiler().compile(kfp.load_script(case.script), str(package))
+    kfp.compile_script(case.script, package)
     if case.name == SDK_FAULT:
         with pytest.raises(yaml.YAMLError):
             graph(package.read_text(encoding="utf-8"))
@@ -55,7 +55,7 @@ def test_compiles_to_the_same_graph(case, tmp_path):
 @kfp.every_run(but=SDK_FAULT)
 def test_runs_in_kfp_local(case, run, tmp_path):
     package = tmp_path / "compiled.yaml"
-    compiler.Compiler().compile(kfp.load_script(case.script), str(package))
+    kfp.compile_script(case.script, package)
     pipeline = kfp.load_ir(package.read_text(encoding="utf-8"))
     assert kfp.run_locally(pipeline, run["arguments"], tmp_path) == pytest.approx(run["metrics"])
 
