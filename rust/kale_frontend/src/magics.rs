@@ -1,4 +1,18 @@
 //! IPython's cell syntax, from a cell's text to what the parser reads and what the runtime executes.
+//!
+//! | in the cell | what runs | what the parser reads |
+//! |---|---|---|
+//! | `%%pipeline ...` | nothing: the line is tags | nothing |
+//! | `%%time`, `%%timeit`, `%%capture v`, `%%prun` | as it is | the body |
+//! | `%%bash`, `%%python3`, unknown cell magics | as it is | blank lines |
+//! | `%%html`, `%%latex` and the like, `%%writefile` | as it is | blank lines |
+//! | `%time f(x)`, `y = %time f(x)` | as it is | the statement |
+//! | `%pip install x`, `%pipeline run`, `kale_rs.run(...)` | nothing | nothing |
+//! | `%cd`, `!ls`, `x = !ls`, `df?` | as it is | as it is |
+//! | `ls -l` alone | as it is | `%ls -l` |
+//!
+//! `%%python3` and its like are opaque, although their bodies are Python: they run in a process of their own, so they
+//! neither see the notebook's names nor bind any.
 
 mod automagic;
 mod cell_magic;

@@ -146,6 +146,10 @@ fn is_idle(expression: &Expr) -> bool {
     match expression {
         Expr::StringLiteral(_) | Expr::EllipsisLiteral(_) | Expr::NoneLiteral(_) | Expr::IpyEscapeCommand(_) => true,
         Expr::Call(call) => match &*call.func {
+            // `from kale_rs import metric`, told from a function of the user's by the name that it is given.
+            Expr::Name(name) if name.id.as_str() == "metric" => {
+                call.arguments.args.first().is_some_and(Expr::is_string_literal_expr)
+            }
             Expr::Name(name) => name.id.as_str() == "display",
             Expr::Attribute(function) => {
                 let receiver = function.value.as_name_expr().map(|name| name.id.as_str());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
-use ruff_python_ast::{Expr, ExprContext, ModModule, Stmt};
+use ruff_python_ast::{ExceptHandler, Expr, ExprContext, ModModule, Stmt};
 use ruff_text_size::{Ranged, TextRange};
 
 const MODULE: &str = "kale_rs";
@@ -65,46 +65,55 @@ impl Names {
     fn visit_statement(&mut self, statement: &Stmt, found: &mut Vec<Control>) {
         match statement {
             Stmt::Import(import) => {
-                for alias in import.names.iter().filter(|alias| alias.name.as_str() == MODULE) {
-                    self.modules.insert(alias.asname.as_ref().unwrap_or(&alias.name).to_string());
+                for alias in &import.names {
+                    let name = alias.asname.as_ref().unwrap_or(&alias.name);
+                    self.results.remove(name.as_str());
+                    if alias.name.as_str() == MODULE {
+                        self.modules.insert(name.to_string());
+                    }
                 }
             }
-            Stmt::ImportFrom(import) if import.module.as_deref() == Some(MODULE) => {
-                for alias in import.names.iter().filter(|alias| !belongs_in_steps(alias.name.as_str())) {
-                    let name = alias.asname.as_ref().unwrap_or(&alias.name).to_string();
-                    self.verbs.insert(name, alias.name.to_string());
+            Stmt::ImportFrom(import) => {
+                let is_ours = import.module.as_deref() == Some(MODULE);
+                for alias in &import.names {
+                    let name = alias.asname.as_ref().unwrap_or(&alias.name);
+                    self.results.remove(name.as_str());
+                    if is_ours && !belongs_in_steps(alias.name.as_str()) {
+                        self.verbs.insert(name.to_string(), alias.name.to_string());
+                    }
                 }
             }
-            Stmt::FunctionDef(_) | Stmt::ClassDef(_) => self.forget_bound(statement),
+            Stmt::FunctionDef(_) | Stmt::ClassDef(_) => self.forget_bound(|s| s.visit_stmt(statement)),
             _ => self.visit_executed(statement, found),
         }
     }
 
     fn visit_executed(&mut self, statement: &Stmt, found: &mut Vec<Control>) {
-        let (header, bodies) = parts(statement);
-        let because = match header {
-            Some(header) => header.iter().find_map(|expression| self.reason(|s| s.visit_expr(expression))),
+        let compound = compound(statement);
+        let because = match &compound {
+            Some(compound) => compound.reads.iter().find_map(|expression| self.reason(|s| s.visit_expr(expression))),
             None => self.reason(|s| s.visit_stmt(statement)),
         };
         if let Some(because) = because {
-            self.results.extend(bound(statement));
+            self.results.extend(bound_by(|s| s.visit_stmt(statement)));
             found.push(Control { range: statement.range(), because });
             return;
         }
-        if header_only(statement) {
-            self.forget_bound(statement);
+        let Some(compound) = compound else { return self.forget_bound(|s| s.visit_stmt(statement)) };
+        for target in compound.targets {
+            self.forget_bound(|s| s.visit_expr(target));
         }
-        for body in bodies {
+        for body in compound.bodies {
             self.visit_body(body, found);
         }
     }
 
-    fn forget_bound(&mut self, statement: &Stmt) {
-        if self.results.is_empty() {
-            return;
-        }
-        for name in bound(statement) {
-            self.results.remove(&name);
+    /// Names that now stand for something else.
+    fn forget_bound(&mut self, visit: impl FnOnce(&mut Bound)) {
+        if !self.results.is_empty() {
+            for name in bound_by(visit) {
+                self.results.remove(&name);
+            }
         }
     }
 
@@ -115,61 +124,68 @@ impl Names {
     }
 }
 
-/// Whether a statement has no statements inside.
-fn header_only(statement: &Stmt) -> bool {
-    parts(statement).0.is_none()
+/// A statement with statements inside.
+struct Compound<'a> {
+    /// Expressions of its own that are evaluated.
+    reads: Vec<&'a Expr>,
+    /// What it assigns before a body runs.
+    targets: Vec<&'a Expr>,
+    bodies: Vec<&'a [Stmt]>,
 }
 
-/// A compound statement's own expressions and its bodies; `None` for a simple statement.
-fn parts(statement: &Stmt) -> (Option<Vec<&Expr>>, Vec<&[Stmt]>) {
-    match statement {
+fn compound(statement: &Stmt) -> Option<Compound<'_>> {
+    let compound = |reads, bodies| Compound { reads, targets: vec![], bodies };
+    Some(match statement {
         Stmt::If(s) => {
             let tests = s.elif_else_clauses.iter().filter_map(|clause| clause.test.as_ref());
             let bodies = s.elif_else_clauses.iter().map(|clause| clause.body.as_slice());
-            (
-                Some([&*s.test].into_iter().chain(tests).collect()),
+            compound(
+                [&*s.test].into_iter().chain(tests).collect(),
                 [s.body.as_slice()].into_iter().chain(bodies).collect(),
             )
         }
-        Stmt::For(s) => (Some(vec![&s.iter]), vec![&s.body, &s.orelse]),
-        Stmt::While(s) => (Some(vec![&s.test]), vec![&s.body, &s.orelse]),
-        Stmt::With(s) => (Some(s.items.iter().map(|item| &item.context_expr).collect()), vec![&s.body]),
-        Stmt::Match(s) => (Some(vec![&s.subject]), s.cases.iter().map(|case| case.body.as_slice()).collect()),
+        Stmt::For(s) => Compound { targets: vec![&s.target], ..compound(vec![&s.iter], vec![&s.body, &s.orelse]) },
+        Stmt::While(s) => compound(vec![&s.test], vec![&s.body, &s.orelse]),
+        Stmt::With(s) => Compound {
+            targets: s.items.iter().filter_map(|item| item.optional_vars.as_deref()).collect(),
+            ..compound(s.items.iter().map(|item| &item.context_expr).collect(), vec![&s.body])
+        },
+        Stmt::Match(s) => compound(vec![&s.subject], s.cases.iter().map(|case| case.body.as_slice()).collect()),
         Stmt::Try(s) => {
-            let handlers = s.handlers.iter().map(|handler| {
-                let ruff_python_ast::ExceptHandler::ExceptHandler(handler) = handler;
-                handler.body.as_slice()
-            });
+            let handlers = s.handlers.iter().map(|ExceptHandler::ExceptHandler(handler)| handler.body.as_slice());
             let bodies = [s.body.as_slice()].into_iter().chain(handlers).chain([s.orelse.as_slice(), &s.finalbody]);
-            (Some(vec![]), bodies.collect())
+            compound(vec![], bodies.collect())
         }
-        _ => (None, vec![]),
-    }
+        _ => return None,
+    })
 }
 
-/// Names that a statement binds, anywhere in it.
-fn bound(statement: &Stmt) -> Vec<String> {
-    struct Bound(Vec<String>);
-    impl<'a> Visitor<'a> for Bound {
-        fn visit_stmt(&mut self, statement: &'a Stmt) {
-            match statement {
-                Stmt::FunctionDef(f) => self.0.push(f.name.to_string()),
-                Stmt::ClassDef(c) => self.0.push(c.name.to_string()),
-                _ => walk_stmt(self, statement),
-            }
-        }
-        fn visit_expr(&mut self, expression: &'a Expr) {
-            if let Expr::Name(name) = expression
-                && name.ctx == ExprContext::Store
-            {
-                self.0.push(name.id.to_string());
-            }
-            walk_expr(self, expression);
+/// Collects the names that a statement or target binds.
+struct Bound(Vec<String>);
+
+fn bound_by(visit: impl FnOnce(&mut Bound)) -> Vec<String> {
+    let mut bound = Bound(vec![]);
+    visit(&mut bound);
+    bound.0
+}
+
+impl<'a> Visitor<'a> for Bound {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        match statement {
+            Stmt::FunctionDef(function) => self.0.push(function.name.to_string()),
+            Stmt::ClassDef(class) => self.0.push(class.name.to_string()),
+            _ => walk_stmt(self, statement),
         }
     }
-    let mut bound = Bound(vec![]);
-    bound.visit_stmt(statement);
-    bound.0
+
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        if let Expr::Name(name) = expression
+            && name.ctx == ExprContext::Store
+        {
+            self.0.push(name.id.to_string());
+        }
+        walk_expr(self, expression);
+    }
 }
 
 /// Looks for our verbs, and for what came of them.

@@ -185,6 +185,20 @@ fn control_lines_are_left_out() {
 }
 
 #[test]
+fn a_name_that_is_bound_anew_is_no_result() {
+    let unchanged = |source: &str| {
+        let source = format!("import kale_rs\nr = kale_rs.run()\n{source}");
+        assert_eq!(code(&source).control_lines, [2], "{source}");
+    };
+    unchanged("r = 1\nprint(r)");
+    unchanged("for r in x:\n    print(r)");
+    unchanged("with x as r:\n    r.close()");
+    unchanged("def r(): pass\nr()");
+    unchanged("import x as r\nprint(r)");
+    unchanged("from x import r\nprint(r)");
+}
+
+#[test]
 fn control_is_followed_across_cells_and_mentioned() {
     let (blocks, diagnostics) = blocks_of(&[
         ("", "import kale_rs"),

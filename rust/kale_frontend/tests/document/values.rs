@@ -148,7 +148,8 @@ fn statements_are_metrics() {
     check_metrics("print(scores['f1'])", "scores_f1@0.0(scores)", &[]);
     check_metrics("model.score(X, y)", "model_score_x_y@0(X,model,y)", &[]);
     check_metrics("1 - error", "1_error@0(error)", &[]);
-    check_metrics("print('done')\n'text'\nplt.show()\ndisplay(df)\nkale_rs.metric('a', 1)", "", &[]);
+    check_metrics("print('done')\n'text'\nplt.show()\ndisplay(df)\nkale_rs.metric('a', 1)\nmetric('b', 2)", "", &[]);
+    check_metrics("metric(y, p)", "metric_y_p@0(metric,p,y)", &[]);
     check_metrics("import math\nx = 1\n%matplotlib inline\nprint(x)", "x@3.0(x)", &[]);
     check_metrics("  print(x)", "x@0.0(x)", &[]);
     check_metrics("höhe", "höhe@0(höhe)", &[]);
