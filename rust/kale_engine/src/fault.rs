@@ -1,5 +1,6 @@
 //! Words for what goes wrong with a step.
 
+use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -13,6 +14,8 @@ use crate::worker::describe;
 pub struct Fault<'a> {
     pub step: &'a Step,
     pub python: &'a Path,
+    /// What the step printed.
+    pub log: &'a Path,
 }
 
 impl Fault<'_> {
@@ -23,6 +26,7 @@ impl Fault<'_> {
             Ending::OverMemory(used) => self.over_memory(used, limits),
             Ending::Exited { status, out_of_memory } => match report.and_then(|report| report.error.as_ref()) {
                 Some(error) => self.reported(error),
+                None if status.code().is_some() && last_cell.is_none() => self.not_begun(&describe(status)),
                 None => self.died(&describe(status), out_of_memory, last_cell),
             },
             Ending::Stopped => self.died("a cancellation", false, last_cell),
@@ -34,6 +38,19 @@ impl Fault<'_> {
             Code::StepNotStarted,
             format!("Step `{}` could not be started: `{}`: {error}.", self.step.name, self.python.display()),
             "Give an interpreter that exists with `--python`.",
+        )
+    }
+
+    /// The interpreter ended by itself before the first cell: it is no Python, too old, or a definition that the
+    /// cells need took it down.
+    fn not_begun(&self, how: &str) -> Diagnostic {
+        let log = fs::read_to_string(self.log).unwrap_or_default();
+        let said = log.lines().rev().find(|line| !line.trim().is_empty());
+        let said = said.map_or(String::new(), |line| format!(" It said: {}", line.trim()));
+        self.diagnostic(
+            Code::StepNotStarted,
+            format!("The process of step `{}` ended before its first cell, by {how}.{said}", self.step.name),
+            "Check that the interpreter works and is Python 3.10 or newer; `--python` gives another one.",
         )
     }
 

@@ -12,8 +12,8 @@
 //!
 //! Invariants: user Python only ever runs in child processes. The one who started a run may die; the run goes on. The
 //! engine may be killed at any instant; the store stays readable, nothing of the run keeps running, and [`execute`]
-//! resumes it without running a finished step again. A step counts as succeeded only when its process ended in order,
-//! said so, and every output is safely stored.
+//! resumes it without running a finished step again. A step counts as succeeded only when its process
+//! said so at its very end and every output is safely stored.
 
 mod attempt;
 mod digests;

@@ -6,18 +6,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kale_model::{StepId, StepStatus};
+use kale_model::{Diagnostic, Step, StepId, StepStatus};
 use kale_store::{CachedResult, Digest, Result, StepEnd, StepResult, StoreError};
 use tokio::task::spawn_blocking;
 
 use crate::attempt::{self, Ending, Limits};
 use crate::execute::{Ended, Execution};
+use crate::fault::Fault;
 use crate::fingerprint::{self, Fingerprint, Ingredients};
+use crate::gather::{self, Missing};
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::request::{Order, Scratch};
 use crate::worker::{self, Launch};
-use crate::{fault, gather};
 
 /// Looks the step up (on its first attempt) or runs it.
 pub(crate) async fn carry_out(execution: &Execution, step: StepId, attempt: u32) -> Result<Ended> {
@@ -29,8 +30,7 @@ pub(crate) async fn carry_out(execution: &Execution, step: StepId, attempt: u32)
         return Ok(Ended::Reused);
     }
     execution.store.begin_step(&execution.record.id, step.0, execution.step_name(step), attempt)?;
-    let one = Attempt { execution, step, attempt, began, fingerprint };
-    one.run().await
+    Attempt::new(execution, step, attempt, began, fingerprint)?.run().await
 }
 
 fn may_reuse(execution: &Execution, step: StepId) -> bool {
@@ -100,33 +100,53 @@ async fn still_holds(execution: &Execution, candidate: &CachedResult) -> Result<
 struct Attempt<'a> {
     execution: &'a Execution,
     step: StepId,
-    attempt: u32,
+    number: u32,
     began: Instant,
     fingerprint: Fingerprint,
+    scratch: Scratch,
+    /// What the step prints, of all attempts.
+    log: PathBuf,
 }
 
-impl Attempt<'_> {
+impl<'a> Attempt<'a> {
+    fn new(
+        execution: &'a Execution,
+        step: StepId,
+        number: u32,
+        began: Instant,
+        fingerprint: Fingerprint,
+    ) -> Result<Attempt<'a>> {
+        let folder = execution.store.step_directory(&execution.record.id, step.0, execution.step_name(step));
+        let scratch = Scratch::prepare(folder.join("attempt"))
+            .map_err(|error| StoreError::Unwritable { path: folder.clone(), reason: error.to_string() })?;
+        let log = folder.join("log.txt");
+        if number == 1 {
+            // Of an earlier session of the run, if it is there at all.
+            let _ = std::fs::remove_file(&log);
+        }
+        Ok(Attempt { execution, step, number, began, fingerprint, scratch, log })
+    }
+
     async fn run(self) -> Result<Ended> {
         let execution = self.execution;
-        let folder = execution.store.step_directory(&execution.record.id, self.step.0, execution.step_name(self.step));
-        let unwritable =
-            |error: std::io::Error| StoreError::Unwritable { path: folder.clone(), reason: error.to_string() };
-        let scratch = Scratch::prepare(folder.join("attempt")).map_err(unwritable)?;
-        let log = folder.join("log.txt");
-        self.order(&scratch, &log).write().map_err(unwritable)?;
-        let mut progress = Progress::new(execution, self.step, scratch.events());
-        let launch = self.launch(&scratch, log.clone());
-        let ending = attempt::run(&launch, self.limits(), execution.stop_signal(), || progress.look()).await;
+        let path = self.scratch.request();
+        self.order().write().map_err(|error| StoreError::Unwritable { path, reason: error.to_string() })?;
+        let mut progress = Progress::new(execution, self.step, self.scratch.events());
+        let ending = attempt::run(&self.launch(), self.limits(), execution.stop_signal(), || progress.look()).await;
         progress.look();
         let ended = match ending {
-            Ok(ending) => self.conclude(ending, progress.cell, &scratch, log).await,
-            Err(error) => Ok(Ended::Failed(self.end(StepStatus::Failed, None, vec![self.fault().not_started(&error)]))),
+            Ok(ending) => self.conclude(ending, progress.cell).await,
+            Err(error) => Ok(Ended::Failed(self.failure(None, self.fault().not_started(&error)))),
         };
-        scratch.clear();
+        self.scratch.clear();
         ended
     }
 
-    fn order<'o>(&'o self, scratch: &'o Scratch, log: &'o std::path::Path) -> Order<'o> {
+    fn definition(&self) -> &Step {
+        self.execution.pipeline.step(self.step)
+    }
+
+    fn order(&self) -> Order<'_> {
         let options = &self.execution.record.options;
         Order {
             pipeline: &self.execution.pipeline,
@@ -134,23 +154,23 @@ impl Attempt<'_> {
             parameters: &self.execution.record.parameters,
             inputs: &self.fingerprint.inputs,
             blobs: self.execution.store.blobs(),
-            scratch,
+            scratch: &self.scratch,
             directory: &options.directory,
-            log,
+            log: &self.log,
             verify: options.verify,
         }
     }
 
-    fn launch(&self, scratch: &Scratch, log: PathBuf) -> Launch {
+    fn launch(&self) -> Launch {
         let options = &self.execution.record.options;
         let variable = |name: &str, value: &str| (OsString::from(name), OsString::from(value));
         Launch {
             python: worker::find_python(&options.python).unwrap_or_else(|| options.python.clone()),
             runtime: options.runtime.clone(),
-            request: scratch.request(),
+            request: self.scratch.request(),
             directory: options.directory.clone(),
-            log,
-            marker: format!("{}/{}/{}", self.execution.record.id, self.step.0, self.attempt),
+            log: self.log.clone(),
+            marker: format!("{}/{}/{}", self.execution.record.id, self.step.0, self.number),
             environment: vec![
                 variable("KALE_INSTALL", "0"),
                 variable("PYTHONHASHSEED", &options.hash_seed.to_string()),
@@ -168,90 +188,72 @@ impl Attempt<'_> {
         }
     }
 
-    fn directory(&self) -> PathBuf {
-        self.execution.record.options.directory.clone()
+    fn fault(&self) -> Fault<'_> {
+        Fault { step: self.definition(), python: &self.execution.record.options.python, log: &self.log }
     }
 
-    fn fault(&self) -> fault::Fault<'_> {
-        fault::Fault { step: self.execution.pipeline.step(self.step), python: &self.execution.record.options.python }
-    }
-
-    /// Judges what the process left behind. Only an orderly end with a result that says so is a success.
-    async fn conclude(
-        &self,
-        ending: Ending,
-        last_cell: Option<usize>,
-        scratch: &Scratch,
-        log: PathBuf,
-    ) -> Result<Ended> {
-        let report = Report::read(&scratch.result());
-        let in_order = matches!(ending, Ending::Exited { status, .. } if status.success());
-        if let (true, Some(report)) = (in_order, report.as_ref().filter(|report| report.succeeded)) {
-            return self.succeed(report, scratch, log).await;
+    /// Judges what the process left behind. Only a result that says so is a success: it is written last. How the
+    /// interpreter then ended does not matter; libraries that crash while they are unloaded have done their work.
+    async fn conclude(&self, ending: Ending, last_cell: Option<usize>) -> Result<Ended> {
+        let report = Report::read(&self.scratch.result());
+        let by_itself = matches!(ending, Ending::Exited { .. });
+        if let (true, Some(report)) = (by_itself, report.as_ref().filter(|report| report.succeeded)) {
+            return self.succeed(report).await;
         }
-        let result = self.remains(report.as_ref(), scratch, log).await;
+        let harvest = self.harvest(report.clone().unwrap_or_default());
+        let result = spawn_blocking(move || harvest.remains()).await.expect("copying files does not panic").ok();
         if ending == Ending::Stopped {
             return Ok(Ended::Stopped(self.end(StepStatus::Cancelled, result, vec![])));
         }
-        let without_a_word = report.is_none() && matches!(ending, Ending::Exited { .. });
-        let diagnostic = if without_a_word && scratch.is_full() {
+        let diagnostic = if by_itself && report.is_none() && self.scratch.is_full() {
             self.fault().no_room(self.execution.store.root())
         } else {
             self.fault().of(ending, report.as_ref(), last_cell, &self.limits())
         };
-        Ok(Ended::Failed(self.end(StepStatus::Failed, result, vec![diagnostic])))
+        Ok(Ended::Failed(self.failure(result, diagnostic)))
     }
 
-    async fn succeed(&self, report: &Report, scratch: &Scratch, log: PathBuf) -> Result<Ended> {
-        let job = self.harvest(Some(report), scratch, log);
-        let gathered = spawn_blocking(move || job.all()).await.expect("copying files does not panic");
+    async fn succeed(&self, report: &Report) -> Result<Ended> {
+        let harvest = self.harvest(report.clone());
+        let gathered = spawn_blocking(move || harvest.all()).await.expect("copying files does not panic");
         let result = match gathered {
             Ok(result) => result,
-            Err(gather::Missing::Store(error)) => {
-                let end = self.end(StepStatus::Failed, None, vec![self.fault().not_kept(&error)]);
-                return Ok(Ended::Failed(end));
-            }
-            Err(gather::Missing::Output(name)) => {
-                let end = self.end(StepStatus::Failed, None, vec![self.fault().no_output(&name)]);
-                return Ok(Ended::Failed(end));
+            Err(missing) => {
+                let diagnostic = match missing {
+                    Missing::Store(error) => self.fault().not_kept(&error),
+                    Missing::Output(name) => self.fault().no_output(&name),
+                };
+                return Ok(Ended::Failed(self.failure(None, diagnostic)));
             }
         };
         let mut end = self.end(StepStatus::Succeeded, Some(result), report.warnings.clone());
         // A file that changed while the step ran may have been read before or after: nobody can say what the result
         // belongs to.
-        end.cacheable = gather::is_repeatable(self.execution.pipeline.step(self.step), report, &self.directory())
+        end.cacheable = gather::is_repeatable(self.definition(), report, &self.execution.record.options.directory)
             && identify(self.execution, self.step).await == self.fingerprint;
         self.execution.end_step(self.step, &end)?;
         Ok(Ended::Succeeded)
     }
 
-    /// What can be kept of an attempt that did not succeed: what it printed and showed.
-    async fn remains(&self, report: Option<&Report>, scratch: &Scratch, log: PathBuf) -> Option<StepResult> {
-        let job = self.harvest(report, scratch, log);
-        spawn_blocking(move || job.remains()).await.expect("copying files does not panic").ok()
-    }
-
-    fn harvest(&self, report: Option<&Report>, scratch: &Scratch, log: PathBuf) -> gather::Harvest {
+    fn harvest(&self, report: Report) -> gather::Harvest {
         gather::Harvest {
             pipeline: Arc::clone(&self.execution.pipeline),
             step: self.step,
-            scratch: scratch.clone(),
-            log,
-            directory: self.directory(),
+            scratch: self.scratch.clone(),
+            log: self.log.clone(),
+            directory: self.execution.record.options.directory.clone(),
             blobs: self.execution.store.blobs().clone(),
             files: self.execution.files.clone(),
-            report: report.cloned().unwrap_or_default(),
+            report,
         }
     }
 
-    fn end(&self, status: StepStatus, result: Option<StepResult>, diagnostics: Vec<kale_model::Diagnostic>) -> StepEnd {
-        StepEnd {
-            status,
-            seconds: self.began.elapsed().as_secs_f64(),
-            result,
-            diagnostics,
-            reason: None,
-            cacheable: false,
-        }
+    fn failure(&self, result: Option<StepResult>, diagnostic: Diagnostic) -> StepEnd {
+        self.end(StepStatus::Failed, result, vec![diagnostic])
+    }
+
+    fn end(&self, status: StepStatus, result: Option<StepResult>, diagnostics: Vec<Diagnostic>) -> StepEnd {
+        let seconds = self.began.elapsed().as_secs_f64();
+        StepEnd { status, seconds, result, diagnostics, reason: None, cacheable: false }
     }
 }

@@ -107,6 +107,18 @@ fn without_an_interpreter() {
 }
 
 #[test]
+fn with_an_interpreter_that_is_none() {
+    let mut project = Project::new();
+    project.write("python", "#!/bin/sh\necho 'python: version 3.99 is not installed' >&2\nexit 127\n");
+    let script = project.path("python");
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    project.python = script.display().to_string();
+    let view = project.run(&[step("bad", "1")]);
+    assert_eq!(view.diagnostics[0].code, Code::StepNotStarted);
+    assert!(view.diagnostics[0].message.contains("version 3.99 is not installed"), "{:?}", view.diagnostics);
+}
+
+#[test]
 fn a_missing_secret_stops_the_run_before_it_starts() {
     let project = Project::new();
     let secret = SecretVariable {
@@ -132,6 +144,15 @@ fn a_value_that_finds_no_room() {
     let view = run_bad(&Project::new(), step("bad", source));
     assert!(matches!(view.diagnostics[0].code, Code::ValueNotStored | Code::StoreUnwritable));
     assert!(view.diagnostics[0].message.contains("`value`"), "{}", view.diagnostics[0].message);
+}
+
+#[test]
+fn dying_words_are_kept() {
+    let project = Project::new();
+    let view = run_bad(&project, step("bad", "value = 1\nprint('last words')\nimport os\nos.abort()"));
+    assert!(view.diagnostics[0].message.contains("SIGABRT"), "{:?}", view.diagnostics);
+    let logs = project.store().logs(view.run_id.as_ref().unwrap(), Some("bad")).unwrap();
+    assert!(logs.iter().any(|log| log.text.contains("last words")), "{logs:?}");
 }
 
 // Odd, but right: these steps succeed.
@@ -168,6 +189,11 @@ fn closing_stdout() {
     let view = run_odd(&project, "import os, sys\nprint('before')\nsys.stdout.close()\nos.close(1)\nvalue = 3");
     let logs = project.store().logs(view.run_id.as_ref().unwrap(), None).unwrap();
     assert!(logs.iter().any(|log| log.text == "got 3\n"), "{logs:?}");
+}
+
+#[test]
+fn crashing_after_the_work_is_done() {
+    run_odd(&Project::new(), "import atexit, os\natexit.register(os.abort)\nvalue = 1");
 }
 
 #[test]
