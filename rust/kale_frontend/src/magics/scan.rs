@@ -108,7 +108,10 @@ impl Scanner<'_> {
             }
             _ => self.skip_python(),
         };
-        Some(LogicalLine { first, last: self.line, start, end: self.at, shape })
+        // What is still open at the end of the text ends with its last line, not on one behind it.
+        let behind = self.at == self.bytes.len() && matches!(self.bytes.last(), Some(b'\n' | b'\r'));
+        let last = if behind { self.line - 1 } else { self.line };
+        Some(LogicalLine { first, last: last.max(first), start, end: self.at, shape })
     }
 
     fn skip_between_lines(&mut self) {
@@ -247,6 +250,13 @@ mod tests {
         assert_eq!(shapes("df.head? # help\n'a?'"), [("df.head? # help", Help), ("'a?'", Python)]);
         assert_eq!(shapes("# %time\nif a:\n    %cd x"), [("if a:", Python), ("%cd x", Escape)]);
         assert_eq!(shapes("x = 'open\n%cd x"), [("x = 'open", Python), ("%cd x", Escape)]);
+    }
+
+    #[test]
+    fn an_open_end_is_on_the_last_line() {
+        for text in ["%cd \\\n", "f(\n", "x = !ls \\\r\n", "'''\n"] {
+            assert_eq!(logical_lines(text).last().map(|line| line.last), Some(0), "{text}");
+        }
     }
 
     #[test]
