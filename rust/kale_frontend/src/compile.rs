@@ -156,9 +156,7 @@ fn syntax_faults(cell: &BlockCell, parsed: &Parsed, diagnostics: &mut Vec<Diagno
         FaultKind::NewerPython => {
             (Code::UnsupportedSyntax, "Write it for the notebook's Python, or choose a newer kernel.")
         }
-        FaultKind::TooDeep => {
-            (Code::NestingTooDeep, "Build the value in several statements, or read it from a file.")
-        }
+        FaultKind::TooDeep => (Code::NestingTooDeep, "Build the value in several statements, or read it from a file."),
     };
     diagnostics.push(Diagnostic::new(code, sentence(&fault.message), help).at(span));
 }
@@ -168,4 +166,3 @@ fn sentence(message: &str) -> String {
     let first = chars.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
     format!("{first}{}", chars.as_str())
 }
-

@@ -270,7 +270,8 @@ impl State {
         }
         let sorted: Vec<Draft> = order.iter().map(|&group| drafts[group].clone()).collect();
         let final_state = State::new(analysis, &sorted, &needs, &orderings);
-        let groups = crate::naming::name_groups(analysis, sorted.into_iter().map(|d| (d.cells, d.tag, d.role)).collect());
+        let groups =
+            crate::naming::name_groups(analysis, sorted.into_iter().map(|d| (d.cells, d.tag, d.role)).collect());
         Groups {
             grouping: final_state.grouping,
             groups,

@@ -241,13 +241,9 @@ impl Lowering<'_> {
     fn run(&self, cell: CellId) -> Instruction {
         let block = self.analysis.cells[cell].block;
         let parameters = match block.role {
-            Role::Parameters => self
-                .analysis
-                .parameters
-                .iter()
-                .filter(|p| p.span.cell == block.index)
-                .map(|p| p.name.clone())
-                .collect(),
+            Role::Parameters => {
+                self.analysis.parameters.iter().filter(|p| p.span.cell == block.index).map(|p| p.name.clone()).collect()
+            }
             _ => vec![],
         };
         let metrics = self.analysis.metrics[cell].iter().map(|found| found.site.clone()).collect();
@@ -274,8 +270,12 @@ impl Lowering<'_> {
     }
 
     fn texts(&self, names: &BTreeSet<Name>) -> Vec<String> {
-        let mut texts: Vec<String> =
-            names.iter().map(|&name| self.analysis.facts.text(name)).filter(|t| !t.starts_with("rng:")).map(str::to_owned).collect();
+        let mut texts: Vec<String> = names
+            .iter()
+            .map(|&name| self.analysis.facts.text(name))
+            .filter(|t| !t.starts_with("rng:"))
+            .map(str::to_owned)
+            .collect();
         texts.sort();
         texts
     }
@@ -430,7 +430,11 @@ impl Lowering<'_> {
             let (variables, resources) = found.entry((transfer.from, transfer.to)).or_default();
             for &name in &transfer.names {
                 let text = facts.text(name).to_owned();
-                if text.starts_with("rng:") { resources.insert(text) } else { variables.insert(text) };
+                if text.starts_with("rng:") {
+                    resources.insert(text)
+                } else {
+                    variables.insert(text)
+                };
             }
         }
         for ordering in &self.groups.orderings {

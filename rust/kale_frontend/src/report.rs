@@ -118,7 +118,9 @@ pub fn hazard(analysis: &Analysis, hazard: &Hazard) -> Diagnostic {
             let range = facts.cells[cell].dynamic.first().map_or(TextRange::default(), |(_, range)| *range);
             Diagnostic::new(
                 Code::DynamicCode,
-                format!("`{what}` runs code that cannot be seen before the run, so what it reads and binds is unknown."),
+                format!(
+                    "`{what}` runs code that cannot be seen before the run, so what it reads and binds is unknown."
+                ),
                 "Write the code out, or put the whole notebook into one step.",
             )
             .at(place(analysis, cell, range))
@@ -281,9 +283,10 @@ fn reassigned_parameters(analysis: &Analysis, diagnostics: &mut Vec<Diagnostic>)
     let facts = &analysis.facts;
     for statement in &facts.statements {
         let block = analysis.cells[statement.cell].block;
-        let again = statement.binds.iter().map(|&name| facts.text(name)).find(|text| {
-            analysis.parameters.iter().any(|p| p.name.as_str() == *text && p.span.cell != block.index)
-        });
+        let again =
+            statement.binds.iter().map(|&name| facts.text(name)).find(|text| {
+                analysis.parameters.iter().any(|p| p.name.as_str() == *text && p.span.cell != block.index)
+            });
         if let Some(name) = again.filter(|_| block.role != Role::Parameters) {
             diagnostics.push(
                 Diagnostic::new(
@@ -318,7 +321,12 @@ fn missing_prev(analysis: &Analysis, groups: &Groups, diagnostics: &mut Vec<Diag
         diagnostics.push(
             Diagnostic::new(
                 Code::MissingPrev,
-                format!("Step `{}` uses `{}` of step `{}`, which no `prev:` declares.", to.name, names.join("`, `"), from.name),
+                format!(
+                    "Step `{}` uses `{}` of step `{}`, which no `prev:` declares.",
+                    to.name,
+                    names.join("`, `"),
+                    from.name
+                ),
                 format!("The edge was added. Tag the step `prev:{}` to say so.", from.name),
             )
             .at(place(analysis, transfer.cell, range)),

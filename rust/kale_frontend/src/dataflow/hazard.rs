@@ -58,7 +58,8 @@ fn unshippable(facts: &Facts, transfer: &Transfer, found: &mut BTreeSet<Hazard>)
 
 /// Whether values of the type may hold arbitrary objects.
 fn holds_others(path: &str) -> bool {
-    matches!(path, "list" | "dict" | "set" | "tuple" | "frozenset" | "object" | "iterator") || path.starts_with("collections.")
+    matches!(path, "list" | "dict" | "set" | "tuple" | "frozenset" | "object" | "iterator")
+        || path.starts_with("collections.")
 }
 
 pub fn kind_of(facts: &Facts, name: Name, id: VersionId) -> Kind {
@@ -112,11 +113,7 @@ fn process_state(facts: &Facts, grouping: &Grouping, found: &mut BTreeSet<Hazard
                     && (module.is_empty() || facts.cells[later].libraries.contains(module))
             });
             for later in later {
-                found.insert(Hazard {
-                    earlier: cell,
-                    later,
-                    reason: Reason::ProcessState { module: module.clone() },
-                });
+                found.insert(Hazard { earlier: cell, later, reason: Reason::ProcessState { module: module.clone() } });
             }
         }
     }

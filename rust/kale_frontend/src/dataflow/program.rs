@@ -179,7 +179,9 @@ impl Player<'_> {
     /// Whether the process has all of `names` as `version` has them, as identical to each other as there.
     fn holds(&self, version: VersionId, names: &BTreeSet<Name>) -> bool {
         if self.grouping[self.facts.version(version).cell] == Some(self.group)
-            && names.iter().all(|name| self.held.get(name).is_some_and(|h| self.maker(*name, h.version) == self.maker(*name, version)))
+            && names.iter().all(|name| {
+                self.held.get(name).is_some_and(|h| self.maker(*name, h.version) == self.maker(*name, version))
+            })
         {
             return true;
         }

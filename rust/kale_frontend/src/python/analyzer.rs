@@ -11,7 +11,6 @@ use ruff_python_ast::{ModModule, Parameters, Stmt, StmtClassDef};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::effects::{Effects, Outcome, Summary};
-use super::summary::{ActiveSummary, SummaryKey};
 use super::facts::{
     Bound, CellFacts, CellId, Facts, Kind, Replay, Resource, ResourceUse, Source, StatementFacts, StatementId, Use,
     Version, VersionId,
@@ -20,6 +19,7 @@ use super::heap::{Class, Heap, ObjectId, Place};
 use super::knowledge::Knowledge;
 use super::names::Name;
 use super::scope::Scope;
+use super::summary::{ActiveSummary, SummaryKey};
 use super::value::{CodeId, Type, Value};
 
 /// A function, lambda, generator expression or class of the notebook.
@@ -122,6 +122,10 @@ pub struct Analyzer<'a> {
     pub frames: Vec<Frame>,
     pub summaries: HashMap<SummaryKey, Rc<Summary>>,
     pub active: Vec<ActiveSummary>,
+    /// Summaries that hold only within the current round of a recursion, with the depth of its outermost function.
+    pub provisional: HashMap<SummaryKey, (Rc<Summary>, usize)>,
+    /// The outermost function being summarised that the current body's summary depends on.
+    pub depends_on: usize,
     pub cell: CellId,
     pub statement: StatementId,
     pub source: &'a str,
@@ -168,6 +172,8 @@ impl<'a> Analyzer<'a> {
             frames: vec![Frame::new(None, Rc::default())],
             summaries: HashMap::new(),
             active: vec![],
+            provisional: HashMap::new(),
+            depends_on: usize::MAX,
             cell: 0,
             statement: StatementId(0),
             source: "",
@@ -322,9 +328,9 @@ impl<'a> Analyzer<'a> {
         if parameters.iter().any(|p| binds.contains(&self.facts.names.intern(p))) {
             return Replay::Parameter;
         }
-        let values_are_remade = binds.iter().all(|&name| {
-            self.module_binding(name).is_some_and(|binding| self.is_stateless(&binding.value))
-        });
+        let values_are_remade = binds
+            .iter()
+            .all(|&name| self.module_binding(name).is_some_and(|binding| self.is_stateless(&binding.value)));
         if values_are_remade { Replay::Definition } else { Replay::No }
     }
 
@@ -431,7 +437,12 @@ impl<'a> Analyzer<'a> {
     }
 
     /// Adds the definitions that unpickling a value needs; true when some have no name that pickle could refer to.
-    fn needed_definitions(&mut self, value: &Value, class_code: &[CodeId], needs: &mut BTreeMap<Name, VersionId>) -> bool {
+    fn needed_definitions(
+        &mut self,
+        value: &Value,
+        class_code: &[CodeId],
+        needs: &mut BTreeMap<Name, VersionId>,
+    ) -> bool {
         let mut by_value = matches!(value.ty, Type::Function(_) | Type::Class(_));
         for &code in value.code.iter().chain(class_code) {
             let Some(name) = self.definitions[code.0].name else {
@@ -581,7 +592,8 @@ impl<'a> Analyzer<'a> {
             self.enter(name);
             self.uses.entry(name).or_insert(range);
         }
-        let source = if here { Some(Source::Statement(binding.statement)) } else { binding.version.map(Source::Version) };
+        let source =
+            if here { Some(Source::Statement(binding.statement)) } else { binding.version.map(Source::Version) };
         if let Some(source) = source.filter(|s| *s != Source::Statement(self.statement)) {
             self.statement_reads.entry(name).or_insert(source);
         }
@@ -969,9 +981,10 @@ fn join_bindings(a: Option<Binding>, b: Option<Binding>, cell: CellId) -> Option
 /// IPython's history variables.
 fn is_history(name: &str) -> bool {
     matches!(name, "_" | "__" | "___" | "_i" | "_ii" | "_iii" | "In" | "Out" | "_ih" | "_oh" | "_dh")
-        || name.strip_prefix("_i").or_else(|| name.strip_prefix('_')).is_some_and(|n| {
-            !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())
-        })
+        || name
+            .strip_prefix("_i")
+            .or_else(|| name.strip_prefix('_'))
+            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Whether the value of `name` in a version can be made again by executing its statement.

@@ -146,9 +146,7 @@ impl<'a> Analyzer<'a> {
                 self.unknown_call(Some(receiver), arguments, range)
             }
             Type::Immutable => self.call_immutable_method(receiver, name, arguments, range),
-            Type::Function(_) | Type::Library(_) | Type::Unknown => {
-                self.unknown_call(Some(receiver), arguments, range)
-            }
+            Type::Function(_) | Type::Library(_) | Type::Unknown => self.unknown_call(Some(receiver), arguments, range),
         }
     }
 
@@ -165,7 +163,11 @@ impl<'a> Analyzer<'a> {
                 return self.apply_facts(facts, Some(receiver), arguments, range);
             }
         }
-        if arguments.all().all(Value::is_constant) { Value::immutable() } else { self.unknown_call(None, arguments, range) }
+        if arguments.all().all(Value::is_constant) {
+            Value::immutable()
+        } else {
+            self.unknown_call(None, arguments, range)
+        }
     }
 
     /// A new instance of a class of the notebook.
@@ -196,6 +198,9 @@ impl<'a> Analyzer<'a> {
         let participants: Vec<Value> = receiver.into_iter().chain(arguments.all()).cloned().collect();
         for value in &participants {
             self.invoke_code_with(value, &participants, range);
+        }
+        if let Some(receiver) = receiver {
+            self.change_setting(receiver);
         }
         let mut result = self.fresh(Type::Unknown);
         for value in &participants {

@@ -236,7 +236,12 @@ impl<'a> Analyzer<'a> {
         });
         value.code.push(code);
         value.code.extend(held_code);
-        value.code.extend(attributes.iter().flat_map(|(_, v)| v.code.iter().copied()).filter(|c| self.definitions[c.0].name.is_some()));
+        value.code.extend(
+            attributes
+                .iter()
+                .flat_map(|(_, v)| v.code.iter().copied())
+                .filter(|c| self.definitions[c.0].name.is_some()),
+        );
         value.code.dedup();
         let value = self.decorate(value, &statement.decorator_list);
         self.name_definition(code, &statement.name);

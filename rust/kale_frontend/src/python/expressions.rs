@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use ruff_python_ast::{Comprehension, Expr, FStringPart, InterpolatedStringElement, InterpolatedStringElements, Operator};
+use ruff_python_ast::{
+    Comprehension, Expr, FStringPart, InterpolatedStringElement, InterpolatedStringElements, Operator,
+};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, Inner};
@@ -205,8 +207,8 @@ impl<'a> Analyzer<'a> {
     /// What operators (and `repr`, truth tests, formatting) on these values may call: methods of the notebook's classes.
     pub fn operate(&mut self, values: &[&Value], range: TextRange) {
         for value in values {
-            let calls_code = matches!(value.ty, Type::Object(_))
-                || (value.ty == Type::Unknown && !value.code.is_empty());
+            let calls_code =
+                matches!(value.ty, Type::Object(_)) || (value.ty == Type::Unknown && !value.code.is_empty());
             if calls_code {
                 self.invoke_code(value, range);
             }
@@ -275,9 +277,7 @@ impl<'a> Analyzer<'a> {
     }
 
     pub fn is_collection(&self, value: &Value) -> bool {
-        self.type_path(value).is_some_and(|path| {
-            matches!(path, "list" | "tuple" | "dict" | "set" | "frozenset")
-        })
+        self.type_path(value).is_some_and(|path| matches!(path, "list" | "tuple" | "dict" | "set" | "frozenset"))
     }
 
     pub fn has_pure_operators(&self, value: &Value) -> bool {
@@ -289,12 +289,13 @@ impl<'a> Analyzer<'a> {
             Type::Library(path) => {
                 let path = self.facts.names.join(path, name);
                 let canonical = self.knowledge.canonical(self.facts.text(path)).into_owned();
-                self.library_attribute(&canonical, range)
+                self.library_attribute(&canonical)
             }
             Type::Immutable => Value::immutable(),
             Type::Instance(path) => {
                 let text = self.facts.text(path).to_owned();
-                match self.knowledge.attribute(&text, name) {
+                let known = self.knowledge.attribute(&text, name);
+                match known.or_else(|| self.knowledge.inherited(&text, |t| t.unknown_attributes.as_ref())) {
                     Some(spec) => self.part(owner, spec),
                     None => owner.part(Type::Unknown),
                 }
@@ -309,17 +310,21 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    fn library_attribute(&mut self, path: &str, range: TextRange) -> Value {
+    /// A value that a module holds. Changes of it are settings of the module, not of an object of the notebook.
+    pub fn module_constant(&mut self, type_path: &str) -> Value {
+        let value = self.typed(type_path);
+        Value { objects: vec![], ..value }
+    }
+
+    fn library_attribute(&mut self, path: &str) -> Value {
         if path == "os.environ" {
             let path = self.name("os._Environ");
             return Value { ty: Type::Instance(path), ..Value::immutable() };
         }
         self.note_library(path);
-        let facts = self.knowledge.call(path);
-        if facts.and_then(|c| c.value.as_deref()).is_some() {
-            return Value::immutable();
+        if let Some(type_path) = self.knowledge.call(path).and_then(|c| c.value.as_deref()) {
+            return self.module_constant(type_path);
         }
-        let _ = range;
         let path = self.name(path);
         Value::library(path)
     }
@@ -332,12 +337,13 @@ impl<'a> Analyzer<'a> {
             Some(path) => self.typed(path),
             None => self.fresh(Type::Unknown),
         };
-        if made.objects.is_empty() {
+        if made.is_immutable() {
             return made;
         }
         let ty = made.ty;
         match spec.shares() {
             None => made,
+            Some(_) if owner.objects.is_empty() => Value { objects: vec![], ..made },
             Some(view) => {
                 if view {
                     self.mark_view(owner);
@@ -404,7 +410,8 @@ impl<'a> Analyzer<'a> {
         let is_slice = slice.is_slice_expr()
             || slice.as_tuple_expr().is_some_and(|tuple| tuple.elts.iter().any(Expr::is_slice_expr));
         if let Some(path) = self.type_path(owner).map(str::to_owned) {
-            let spec = self.knowledge.inherited(&path, |t| if is_slice { t.slice.as_ref() } else { t.subscript.as_ref() });
+            let spec =
+                self.knowledge.inherited(&path, |t| if is_slice { t.slice.as_ref() } else { t.subscript.as_ref() });
             if let Some(spec) = spec {
                 return self.part(owner, spec);
             }
@@ -437,8 +444,17 @@ impl<'a> Analyzer<'a> {
             self.set_option(&text, range);
             return;
         }
+        self.change_setting(owner);
         self.mutate(owner);
         self.link(owner, value, false);
+    }
+
+    /// Changing some values (`pd.options`, `plt.rcParams`) changes a setting of the process.
+    pub fn change_setting(&mut self, owner: &Value) {
+        let path = self.type_path(owner).map(str::to_owned);
+        if let Some(setting) = path.and_then(|path| self.knowledge.inherited(&path, |t| t.config.clone())) {
+            self.note_setting(&setting);
+        }
     }
 
     pub fn store_item(&mut self, owner: &Value, index: &'a Expr, value: &Value, range: TextRange) {
@@ -456,6 +472,7 @@ impl<'a> Analyzer<'a> {
             }
             _ => {}
         }
+        self.change_setting(owner);
         self.mutate(owner);
         self.link(owner, value, false);
     }

@@ -12,18 +12,60 @@ use super::value::{Type, Value};
 
 /// Functions cheap enough to be called again where their result is needed, instead of shipping it.
 const CHEAP: &[&str] = &[
-    "builtins.abs", "builtins.bool", "builtins.bytes", "builtins.complex", "builtins.float", "builtins.frozenset",
-    "builtins.int", "builtins.len", "builtins.max", "builtins.min", "builtins.object", "builtins.range",
-    "builtins.round", "builtins.slice", "builtins.str", "builtins.tuple", "logging.getLogger", "pathlib.Path",
-    "pathlib.PurePath", "re.compile", "typing.TypeVar", "typing.cast", "typing.NewType", "datetime.date",
-    "datetime.datetime", "datetime.timedelta", "decimal.Decimal", "fractions.Fraction", "os.path.join",
-    "os.path.abspath", "os.path.basename", "os.path.dirname", "math.sqrt", "math.log", "math.exp", "functools.partial",
+    "builtins.abs",
+    "builtins.bool",
+    "builtins.bytes",
+    "builtins.complex",
+    "builtins.float",
+    "builtins.frozenset",
+    "builtins.int",
+    "builtins.len",
+    "builtins.max",
+    "builtins.min",
+    "builtins.object",
+    "builtins.range",
+    "builtins.round",
+    "builtins.slice",
+    "builtins.str",
+    "builtins.tuple",
+    "logging.getLogger",
+    "pathlib.Path",
+    "pathlib.PurePath",
+    "re.compile",
+    "typing.TypeVar",
+    "typing.cast",
+    "typing.NewType",
+    "datetime.date",
+    "datetime.datetime",
+    "datetime.timedelta",
+    "decimal.Decimal",
+    "fractions.Fraction",
+    "os.path.join",
+    "os.path.abspath",
+    "os.path.basename",
+    "os.path.dirname",
+    "math.sqrt",
+    "math.log",
+    "math.exp",
+    "functools.partial",
 ];
 
 /// Calls that make a class: instances refer to it by the name it is assigned to.
 const CLASS_MAKERS: &[&str] = &[
-    "collections.namedtuple", "typing.NamedTuple", "typing.TypedDict", "dataclasses.make_dataclass", "enum.Enum",
-    "enum.IntEnum", "enum.Flag", "enum.StrEnum",
+    "collections.namedtuple",
+    "typing.NamedTuple",
+    "typing.TypedDict",
+    "dataclasses.make_dataclass",
+    "enum.Enum",
+    "enum.IntEnum",
+    "enum.Flag",
+    "enum.StrEnum",
+];
+
+/// Libraries with settings of their own.
+const LIBRARIES: &[&str] = &[
+    "matplotlib", "numpy", "pandas", "polars", "pyarrow", "scipy", "seaborn", "sklearn", "statsmodels", "tensorflow",
+    "torch", "transformers",
 ];
 
 const GENERATORS: &[&str] = &["random", "numpy", "torch", "tensorflow"];
@@ -35,7 +77,8 @@ impl<'a> Analyzer<'a> {
         if CLASS_MAKERS.contains(&path.as_str()) && arguments.positional.len() > 1 {
             return self.made_class();
         }
-        let cheap = CHEAP.contains(&path.as_str()) && arguments.all().all(|value| value.objects.is_empty() || self.is_stateless(value));
+        let cheap = CHEAP.contains(&path.as_str())
+            && arguments.all().all(|value| value.objects.is_empty() || self.is_stateless(value));
         let before = self.frame().effects.calls;
         let effects = &mut self.frame().effects;
         effects.calls = before || !cheap;
@@ -182,6 +225,7 @@ impl<'a> Analyzer<'a> {
     ) {
         for which in facts.mutates.iter() {
             for value in select(&which, receiver, arguments) {
+                self.change_setting(&value);
                 self.mutate(&value);
             }
         }
@@ -199,8 +243,8 @@ impl<'a> Analyzer<'a> {
         self.apply_files(facts, receiver, arguments, range);
         for setting in facts.config.iter() {
             let module = match setting.as_str() {
-                "numpy" | "pandas" | "matplotlib" | "sklearn" | "seaborn" | "torch" | "polars" | "tensorflow" | "scipy"
-                | "statsmodels" | "pyarrow" | "transformers" => setting,
+                "numpy" | "pandas" | "matplotlib" | "sklearn" | "seaborn" | "torch" | "polars" | "tensorflow"
+                | "scipy" | "statsmodels" | "pyarrow" | "transformers" => setting,
                 _ => String::new(),
             };
             self.frame().effects.settings.insert(module);
@@ -216,6 +260,12 @@ impl<'a> Analyzer<'a> {
         for effect in facts.effects.iter() {
             self.apply_effect(&effect, range);
         }
+    }
+
+    /// Notes that a setting changes: under its library's name, or `""` for the interpreter's own.
+    pub fn note_setting(&mut self, setting: &str) {
+        let module = if LIBRARIES.contains(&setting) { setting } else { "" };
+        self.frame().effects.settings.insert(module.to_owned());
     }
 
     fn apply_effect(&mut self, effect: &str, range: TextRange) {
@@ -495,8 +545,8 @@ impl<'a> Analyzer<'a> {
             "pip" | "conda" | "mamba" | "uv" | "time" | "timeit" | "prun" | "who" | "whos" | "pwd" | "lsmagic"
             | "watermark" | "memit" | "alias" => {}
             "ls" | "cat" | "ll" | "head" | "tail" => self.touch(Resource::AnyFile, false, range),
-            "run" | "load" | "store" | "macro" | "recall" | "rerun" | "edit" | "reset" | "reset_selective" | "who_ls"
-            | "xdel" => self.frame().effects.dynamic.push((format!("%{magic}"), range)),
+            "run" | "load" | "store" | "macro" | "recall" | "rerun" | "edit" | "reset" | "reset_selective"
+            | "who_ls" | "xdel" => self.frame().effects.dynamic.push((format!("%{magic}"), range)),
             _ => {
                 self.touch(Resource::Subprocess, true, range);
                 self.touch(Resource::AnyFile, true, range);

@@ -388,8 +388,8 @@ impl<'a> Analyzer<'a> {
         let path = self.name(&format!("{module}.{name}"));
         let canonical = self.knowledge.canonical(self.facts.text(path)).into_owned();
         let value = match self.knowledge.call(&canonical).and_then(|c| c.value.as_deref()) {
-            Some("immutable") => Value::immutable(),
-            _ => {
+            Some(type_path) => self.module_constant(type_path),
+            None => {
                 let path = self.name(&canonical);
                 Value::library(path)
             }

@@ -38,7 +38,6 @@ pub type SummaryKey = (CodeId, Vec<Shape>);
 pub struct ActiveSummary {
     pub key: SummaryKey,
     pub so_far: Rc<Summary>,
-    pub asked: bool,
 }
 
 /// More rounds than any notebook needs: each round only adds places, of which there are few.
@@ -142,11 +141,8 @@ impl<'a> Analyzer<'a> {
         }
         let has_mutable_defaults =
             matches!(self.definitions[code.0].kind, DefinitionKind::Function { has_mutable_defaults: true, .. });
-        let mut value = if has_mutable_defaults {
-            Value { text: None, ..callee.part(Type::Unknown) }
-        } else {
-            Value::immutable()
-        };
+        let mut value =
+            if has_mutable_defaults { Value { text: None, ..callee.part(Type::Unknown) } } else { Value::immutable() };
         for item in spread {
             value.ty = Type::Unknown;
             value.absorb(item);
@@ -154,36 +150,56 @@ impl<'a> Analyzer<'a> {
         value
     }
 
+    /// The summary of a call: known, provisional (inside a recursion), or made now.
     fn summarize(&mut self, key: SummaryKey, own_code: &[CodeId]) -> Rc<Summary> {
-        if let Some(summary) = self.summaries.get(&key).cloned()
-            && self.holds(&summary)
-        {
-            self.carry_assumptions(&summary);
-            return summary;
+        let known = self.summaries.get(&key).cloned().filter(|summary| self.holds(summary));
+        let summary = match known {
+            Some(summary) => summary,
+            None => match self.provisional(&key) {
+                Some(summary) => return summary,
+                None => self.make_summary(key, own_code),
+            },
+        };
+        self.carry_assumptions(&summary);
+        summary
+    }
+
+    /// The summary so far of a function that is being summarised, or that depends on one.
+    fn provisional(&mut self, key: &SummaryKey) -> Option<Rc<Summary>> {
+        if let Some(index) = self.active.iter().position(|active| active.key == *key) {
+            self.depends_on = self.depends_on.min(index);
+            return Some(self.active[index].so_far.clone());
         }
-        if let Some(active) = self.active.iter_mut().find(|active| active.key == key) {
-            active.asked = true;
-            return active.so_far.clone();
-        }
-        self.active.push(ActiveSummary { key: key.clone(), so_far: Rc::default(), asked: false });
-        let mut summary = Rc::default();
+        let (summary, head) = self.provisional.get(key)?.clone();
+        self.depends_on = self.depends_on.min(head);
+        Some(summary)
+    }
+
+    /// Evaluates the body; the outermost function of a recursion does so until nothing is added.
+    fn make_summary(&mut self, key: SummaryKey, own_code: &[CodeId]) -> Rc<Summary> {
+        let index = self.active.len();
+        let outer = std::mem::replace(&mut self.depends_on, usize::MAX);
+        self.active.push(ActiveSummary { key: key.clone(), so_far: Rc::default() });
+        let mut summary: Rc<Summary> = Rc::default();
         for _ in 0..MAX_ROUNDS {
             let next = Rc::new(self.evaluate_body(&key, own_code));
-            let active = self.active.last_mut().expect("it was pushed above");
-            let done = !active.asked || same(&next, &active.so_far);
-            active.so_far = next.clone();
-            active.asked = false;
+            let stable = self.depends_on != index || same(&next, &summary);
             summary = next;
-            if done {
+            if stable {
                 break;
             }
+            self.active[index].so_far = summary.clone();
+            self.provisional.clear();
         }
         self.active.pop();
-        // A summary made while a caller's is provisional is provisional, too.
-        if self.active.is_empty() {
+        if self.depends_on < index {
+            self.provisional.insert(key, (summary.clone(), self.depends_on));
+        } else {
+            self.provisional.clear();
             self.summaries.insert(key, summary.clone());
+            self.depends_on = usize::MAX;
         }
-        self.carry_assumptions(&summary);
+        self.depends_on = self.depends_on.min(outer);
         summary
     }
 
