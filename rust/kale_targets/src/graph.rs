@@ -95,13 +95,19 @@ fn tasks<'a>(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Task<'a>> {
     let mut metrics_outputs = Unique::joined_by("_");
+    let reporting: BTreeSet<StepId> = pipeline.metrics.iter().map(|metric| metric.step).collect();
+    let mut upstream: BTreeMap<StepId, BTreeSet<StepId>> = BTreeMap::new();
+    for edge in &pipeline.edges {
+        upstream.entry(edge.to).or_default().insert(edge.from);
+    }
     let mut tasks = Vec::with_capacity(pipeline.steps.len());
     for id in pipeline.step_ids() {
         let step = pipeline.step(id);
         let name = names.claim(&task_base_name(step));
         let inputs: Vec<&Artifact> = step.inputs.iter().map(|&id| pipeline.artifact(id)).collect();
         let producers: BTreeSet<StepId> = inputs.iter().map(|artifact| artifact.producer).collect();
-        let has_metrics = pipeline.metrics_of(id).next().is_some();
+        let mut upstream = upstream.remove(&id).unwrap_or_default();
+        upstream.extend(&producers);
         tasks.push(Task {
             step,
             id,
@@ -109,10 +115,12 @@ fn tasks<'a>(
             limits: Limits::of(step, diagnostics),
             inputs,
             outputs: step.outputs.iter().map(|&id| pipeline.artifact(id)).collect(),
-            upstream: producers.iter().copied().chain(pipeline.upstream(id)).collect(),
+            upstream,
             producers,
             files: packed::of_step(pipeline, step, files, diagnostics),
-            metrics_output: has_metrics.then(|| metrics_outputs.claim(&format!("{}_metrics", name.replace('-', "_")))),
+            metrics_output: reporting
+                .contains(&id)
+                .then(|| metrics_outputs.claim(&format!("{}_metrics", name.replace('-', "_")))),
             reuse: step.may_reuse(),
             name,
         });

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,6 +16,9 @@ use kale_model::{Pipeline, StepPlan};
 use crate::graph::Task;
 
 const RUNTIME: &str = include_str!("../../../../python/kale_runtime/step.py");
+
+/// Compressed once: pipelines of a thousand steps carry it a thousand times.
+static COMPRESSED_RUNTIME: LazyLock<String> = LazyLock::new(|| compressed(RUNTIME));
 
 /// Placeholder for the ExecutorInput.
 const EXECUTOR_INPUT: &str = "{{$}}";
@@ -45,7 +49,7 @@ fn bootstrap(with_files: bool) -> String {
          exec(zlib.decompress(base64.b64decode(\"{}\")))\n\
          start(*sys.argv[1:])\n",
         if with_files { PLACE_FILES } else { "" },
-        compressed(RUNTIME)
+        *COMPRESSED_RUNTIME
     )
 }
 
@@ -70,7 +74,7 @@ mod tests {
 
     #[test]
     fn the_runtime_stays_small() {
-        let size = compressed(RUNTIME).len();
+        let size = COMPRESSED_RUNTIME.len();
         assert!(size <= 8_192, "the step runtime is {size} bytes as base64, and every step carries it");
     }
 
