@@ -19,7 +19,7 @@ use tokio::task::{JoinSet, LocalSet};
 use crate::digests::FileDigests;
 use crate::fingerprint;
 use crate::guardian::Guardian;
-use crate::preflight::preflight;
+use crate::preflight::{missing_directory, preflight};
 use crate::process;
 use crate::publish;
 use crate::scheduler::{Command, Happening, Scheduler};
@@ -135,7 +135,8 @@ async fn carry_out(execution: Rc<Execution>) -> Result<RunStatus> {
     let run = &execution.record.id;
     let names = execution.pipeline.steps.iter().map(|step| step.name.to_string()).collect();
     execution.store.append_events(run, &[Event::RunStarted { time: now(), steps: names }])?;
-    let wanting = preflight(&execution.pipeline);
+    let mut wanting = preflight(&execution.pipeline);
+    wanting.extend(missing_directory(&execution.record.options.directory));
     if !wanting.is_empty() {
         execution.store.add_diagnostics(run, &wanting)?;
         return publish::finish(&execution, RunStatus::Failed);

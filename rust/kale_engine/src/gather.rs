@@ -42,7 +42,8 @@ impl From<StoreError> for Missing {
 impl Harvest {
     /// Everything, for a step that succeeded.
     pub fn all(&self) -> Result<StepResult, Missing> {
-        let mut result = self.remains()?;
+        let mut result = self.shown()?;
+        result.log = if self.has_printed() { Some(self.blobs.adopt(&self.log)?) } else { None };
         for id in &self.step().outputs {
             let key = &self.pipeline.artifact(*id).key;
             let path = self.scratch.output(key);
@@ -62,13 +63,21 @@ impl Harvest {
         Ok(result)
     }
 
-    /// What people can look at, however the attempt ended.
+    /// What people can look at of an attempt that did not succeed. The log stays where it is: another attempt may
+    /// add to it.
     pub fn remains(&self) -> Result<StepResult, StoreError> {
         last_words::append(&self.scratch.result(), &self.log);
-        let log_is_empty = fs::metadata(&self.log).map_or(true, |metadata| metadata.len() == 0);
+        let log = if self.has_printed() { Some(self.blobs.copy_in(&self.log)?) } else { None };
+        Ok(StepResult { log, ..self.shown()? })
+    }
+
+    fn has_printed(&self) -> bool {
+        fs::metadata(&self.log).is_ok_and(|metadata| metadata.len() > 0)
+    }
+
+    fn shown(&self) -> Result<StepResult, StoreError> {
         Ok(StepResult {
             cells: self.cells()?,
-            log: if log_is_empty { None } else { Some(self.blobs.copy_in(&self.log)?) },
             cpu_seconds: self.report.cpu_seconds,
             peak_memory_bytes: self.report.peak_memory_bytes,
             ..StepResult::default()

@@ -29,7 +29,7 @@ pub struct Report {
     pub listings: BTreeSet<String>,
     /// Environment variables asked for by name.
     pub variables: BTreeSet<String>,
-    /// Whether it touched the network, a database or another program.
+    /// Whether it touched the network, a database, another program, or its environment as a whole.
     pub reached_out: bool,
     pub cpu_seconds: f64,
     pub peak_memory_bytes: u64,
@@ -59,6 +59,7 @@ impl Report {
         let asked_only = |name: &String| QUESTIONS.contains(&name.as_str());
         let reached_out = !texts(&observed["network"]).is_empty()
             || !texts(&observed["databases"]).is_empty()
+            || observed["whole_environment"] == true
             || !texts(&observed["processes"]).iter().all(asked_only);
         Report {
             succeeded: document["status"] == "succeeded",

@@ -65,9 +65,10 @@ impl Scratch {
             .is_ok_and(|disk| disk.blocks_available() * disk.fragment_size() < RESULT_BYTES)
     }
 
-    /// Removes it: what counted of it is in blobs.
+    /// Removes it: what counted of it is in blobs. So it does with the step's folder when there is no log in it.
     pub fn clear(&self) {
         let _ = fs::remove_dir_all(&self.folder);
+        let _ = self.folder.parent().map(fs::remove_dir);
     }
 }
 

@@ -193,11 +193,11 @@ impl<'a> Attempt<'a> {
     }
 
     /// Judges what the process left behind. Only a result that says so is a success: it is written last. How the
-    /// interpreter then ended does not matter; libraries that crash while they are unloaded have done their work.
+    /// interpreter then ended does not matter: libraries that crash while they are unloaded have done their work, and
+    /// so has a process that a forgotten thread kept until its time was over.
     async fn conclude(&self, ending: Ending, last_cell: Option<usize>) -> Result<Ended> {
         let report = Report::read(&self.scratch.result());
-        let by_itself = matches!(ending, Ending::Exited { .. });
-        if let (true, Some(report)) = (by_itself, report.as_ref().filter(|report| report.succeeded)) {
+        if let Some(report) = report.as_ref().filter(|report| report.succeeded) {
             return self.succeed(report).await;
         }
         let harvest = self.harvest(report.clone().unwrap_or_default());
@@ -205,7 +205,8 @@ impl<'a> Attempt<'a> {
         if ending == Ending::Stopped {
             return Ok(Ended::Stopped(self.end(StepStatus::Cancelled, result, vec![])));
         }
-        let diagnostic = if by_itself && report.is_none() && self.scratch.is_full() {
+        let without_a_word = report.is_none() && matches!(ending, Ending::Exited { .. });
+        let diagnostic = if without_a_word && self.scratch.is_full() {
             self.fault().no_room(self.execution.store.root())
         } else {
             self.fault().of(ending, report.as_ref(), last_cell, &self.limits())
@@ -226,13 +227,21 @@ impl<'a> Attempt<'a> {
                 return Ok(Ended::Failed(self.failure(None, diagnostic)));
             }
         };
-        let mut end = self.end(StepStatus::Succeeded, Some(result), report.warnings.clone());
+        let mut end = self.end(StepStatus::Succeeded, Some(result), self.placed(&report.warnings));
         // A file that changed while the step ran may have been read before or after: nobody can say what the result
         // belongs to.
         end.cacheable = gather::is_repeatable(self.definition(), report, &self.execution.record.options.directory)
             && identify(self.execution, self.step).await == self.fingerprint;
         self.execution.end_step(self.step, &end)?;
         Ok(Ended::Succeeded)
+    }
+
+    /// The runtime does not know the cells' ids.
+    fn placed(&self, warnings: &[Diagnostic]) -> Vec<Diagnostic> {
+        let cells = &self.definition().cells;
+        let id =
+            |warning: &Diagnostic| cells.iter().find(|cell| Some(cell.index) == warning.cell).map(|c| c.id.clone());
+        warnings.iter().map(|warning| Diagnostic { cell_id: id(warning), ..warning.clone() }).collect()
     }
 
     fn harvest(&self, report: Report) -> gather::Harvest {

@@ -81,7 +81,6 @@ impl World {
         assert!(attempt <= self.tasks[step.0].retries + 1);
         assert!(self.running.insert(step));
         assert!(self.running.len() <= self.jobs);
-        self.pausing.remove(&step);
     }
 
     fn end(&mut self, step: StepId, status: StepStatus) {
@@ -96,7 +95,7 @@ impl World {
         }
         let possible: Vec<StepId> = self.running.union(&self.pausing).copied().collect();
         let step = *possible.get(choice as usize % possible.len().max(1))?;
-        if self.pausing.contains(&step) {
+        if self.pausing.remove(&step) {
             return Some(Happening::RetryDue(step));
         }
         self.running.remove(&step);

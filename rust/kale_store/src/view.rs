@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use crate::error::{Result, StoreError};
 use crate::liveness::ProcessIdentity;
-use crate::record::StepRecord;
 use crate::run::{read_engine, read_json, read_word};
 use crate::{Store, now};
 
@@ -28,11 +27,22 @@ struct Head {
     engine: Option<ProcessIdentity>,
 }
 
+/// The same of a step: not its identity and result.
+struct StepHead {
+    name: String,
+    cells: Vec<usize>,
+    status: StepStatus,
+    started: Option<f64>,
+    finished: Option<f64>,
+    seconds: f64,
+    diagnostics: Vec<Diagnostic>,
+}
+
 impl Store {
     /// The run as everyone sees it. A run whose engine has died is `interrupted`, and so are its unfinished steps.
     pub fn run_view(&self, run: &RunId) -> Result<RunView> {
         let head = self.head(run)?;
-        let steps = self.steps(run)?;
+        let steps = self.step_heads(run)?;
         let status = head.visible_status();
         let now = now();
         let mut diagnostics = head.diagnostics.clone();
@@ -110,6 +120,16 @@ impl Store {
         })
     }
 
+    fn step_heads(&self, run: &RunId) -> Result<Vec<StepHead>> {
+        self.database.read(|connection| {
+            let sql = "SELECT name, cells, status, started, finished, seconds, diagnostics
+                       FROM steps WHERE run = ?1 ORDER BY position";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params![run.0], read_step_head)?;
+            rows.collect()
+        })
+    }
+
     fn head(&self, run: &RunId) -> Result<Head> {
         let head = self.database.read(|connection| {
             let sql = "SELECT status, queued, started, seconds, source, executed, parameters, diagnostics,
@@ -130,7 +150,7 @@ impl Head {
     }
 
     /// An interrupted run ended with the last thing known of it.
-    fn seconds_so_far(&self, status: RunStatus, steps: &[StepRecord], now: f64) -> f64 {
+    fn seconds_so_far(&self, status: RunStatus, steps: &[StepHead], now: f64) -> f64 {
         let Some(started) = self.started else { return self.seconds };
         let last_known = steps.iter().filter_map(|step| step.finished.or(step.started)).fold(started, f64::max);
         let until = if status == RunStatus::Interrupted { last_known } else { now };
@@ -138,7 +158,7 @@ impl Head {
     }
 }
 
-fn step_view(step: &StepRecord, run: RunStatus, now: f64) -> StepView {
+fn step_view(step: &StepHead, run: RunStatus, now: f64) -> StepView {
     let running = step.status == StepStatus::Running;
     let interrupted = running && run == RunStatus::Interrupted;
     let seconds = match step.started {
@@ -164,5 +184,17 @@ fn read_head(row: &Row) -> rusqlite::Result<Head> {
         parameters: read_json(row, 6)?,
         diagnostics: read_json(row, 7)?,
         engine: read_engine(row, 8)?,
+    })
+}
+
+fn read_step_head(row: &Row) -> rusqlite::Result<StepHead> {
+    Ok(StepHead {
+        name: row.get(0)?,
+        cells: read_json(row, 1)?,
+        status: read_word(row, 2)?,
+        started: row.get(3)?,
+        finished: row.get(4)?,
+        seconds: row.get(5)?,
+        diagnostics: read_json(row, 6)?,
     })
 }

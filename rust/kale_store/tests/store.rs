@@ -274,7 +274,7 @@ fn fill_up(root: &Path) {
     // Now to the last byte: the database, too, says what is the matter.
     while std::fs::write(root.join(format!("filler-{}", now())), vec![1; 4096]).is_ok() {}
     let event = Event::CellStarted { step: "x".repeat(20_000), cell: 1, done: 0, total: 1 };
-    let error = (0..1000).find_map(|_| store.append_events(&run, &[event.clone()]).err()).unwrap();
+    let error = (0..1000).find_map(|_| store.append_events(&run, std::slice::from_ref(&event)).err()).unwrap();
     assert_eq!(error.diagnostic().code, Code::StoreUnwritable, "{error}");
     assert_eq!(store.blobs().read_verified(&kept).unwrap(), b"kept");
     assert_eq!(store.run_status(&run).unwrap(), RunStatus::Pending);

@@ -197,6 +197,26 @@ fn crashing_after_the_work_is_done() {
 }
 
 #[test]
+fn a_forgotten_thread() {
+    let source = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\nvalue = 1";
+    let project = Project::new();
+    let odd = step("odd", source).config(|config| config.timeout_seconds = Some(2));
+    assert_eq!(project.run(&[odd]).status, RunStatus::Succeeded, "its work was done in time");
+}
+
+#[test]
+fn a_folder_that_is_gone() {
+    let project = Project::new();
+    let mut options = project.options();
+    options.directory = project.path("gone");
+    let id = project.create_with(&pipeline(&[step("a", "1")]), options);
+    assert_eq!(kale_engine::execute(&project.root(), &id).unwrap(), RunStatus::Failed);
+    let view = project.store().run_view(&id).unwrap();
+    assert_eq!(view.diagnostics[0].code, Code::StepNotStarted);
+    assert!(view.diagnostics[0].message.contains("/gone`"));
+}
+
+#[test]
 fn leaving_processes_behind() {
     let source = "import os, subprocess\nsubprocess.Popen(['sleep', '600'], start_new_session=True)\n\
                   if os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        os.execvp('sleep', ['sleep', '600'])\n\
