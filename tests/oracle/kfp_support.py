@@ -68,8 +68,20 @@ def cases() -> list[Case]:
 
 
 def with_runtime(ir: str) -> str:
-    payload = base64.b64encode(zlib.compress(RUNTIME.read_bytes(), 9)).decode()
-    return ir.replace(RUNTIME_MARK, payload)
+    text = shortened(RUNTIME.read_text(encoding="utf-8"))
+    return ir.replace(RUNTIME_MARK, base64.b64encode(zlib.compress(text.encode(), 9)).decode())
+
+
+def shortened(source: str) -> str:
+    """As `kale_targets` embeds it: without blank lines, comments and docstrings, one space per level."""
+    lines, in_docstring = [], False
+    for line in source.splitlines():
+        code = line.strip()
+        if in_docstring or code.startswith('"""'):
+            in_docstring = not (code.endswith('"""') and (in_docstring or len(code) >= 6))
+        elif code and not code.startswith("#"):
+            lines.append(" " * ((len(line) - len(line.lstrip())) // 4) + code)
+    return "\n".join(lines)
 
 
 def every_case():

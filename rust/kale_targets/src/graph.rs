@@ -160,23 +160,13 @@ fn claims<'a>(pipeline: &'a Pipeline, names: &mut Unique, diagnostics: &mut Vec<
             volume,
             size: size.0.clone(),
             storage_class: storage_class.clone().unwrap_or_else(|| "standard".to_owned()),
-            access_mode: access_mode_name(access_mode).to_owned(),
+            access_mode: access_mode.clone(),
             name_suffix: format!("-{}", kebab(&volume.name)),
             create_task: names.claim("createpvc"),
             delete_task: String::new(),
         });
     }
     claims
-}
-
-/// Kale writes access modes in short.
-fn access_mode_name(mode: &str) -> &str {
-    match mode {
-        "" | "rwm" => "ReadWriteMany",
-        "rwo" => "ReadWriteOnce",
-        "rom" => "ReadOnlyMany",
-        name => name,
-    }
 }
 
 fn no_storage_class(volume: &Volume) -> Diagnostic {
