@@ -1,17 +1,13 @@
-//! Starting an engine process, and following what it does through the store.
+//! Starting an engine process. Whoever wants to know what it does follows the run's events in the store.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use kale_model::{RunId, RunStatus};
-use kale_store::{Result, Store, StoreError, StoredEvent};
-
-/// How often a follower looks. People see no difference to less, and the processor sees none to nothing.
-const LOOK: Duration = Duration::from_millis(50);
+use kale_model::RunId;
+use kale_store::{Result, Store, StoreError};
 
 /// Starts `argv` as the engine of a new run, or of one that is to be resumed: in a session of its own, without a terminal, so that neither Ctrl-C nor the end
 /// of the kernel or terminal that started it reaches it. What it writes goes to the run's `engine.log`. Returns its
@@ -41,28 +37,4 @@ pub fn launch(store: &Store, run: &RunId, argv: &[OsString]) -> Result<u32> {
 
 fn cannot_start(reason: String) -> StoreError {
     StoreError::Unreadable { path: "the engine process".into(), reason }
-}
-
-/// Hands every event numbered above `after` to `listener` until the run is over, its engine has died, or the
-/// listener returns false. Returns the run's status then.
-pub fn follow(
-    store: &Store,
-    run: &RunId,
-    mut after: i64,
-    mut listener: impl FnMut(&StoredEvent) -> bool,
-) -> Result<RunStatus> {
-    loop {
-        // The status first: all events of a run that is over were there before it was.
-        let status = store.run_status(run)?;
-        for event in store.events_after(run, after)? {
-            after = event.sequence;
-            if !listener(&event) {
-                return Ok(status);
-            }
-        }
-        if !matches!(status, RunStatus::Pending | RunStatus::Running) {
-            return Ok(status);
-        }
-        std::thread::sleep(LOOK);
-    }
 }

@@ -7,7 +7,7 @@
 //!            |                                  |    step.rs        look up, run, publish one step
 //!            |                                  |    attempt.rs     one process: limits, stop, nothing left behind
 //!            |                                  v    worker.rs      how a process is started
-//!            +------------follow------------- store <------------- python3 kale_runtime REQUEST.json
+//!            +---- events and status ------- store <------------- python3 kale_runtime REQUEST.json
 //! ```
 //!
 //! Invariants: user Python only ever runs in child processes. The one who started a run may die; the run goes on. The
@@ -37,6 +37,6 @@ mod worker;
 
 pub use execute::execute;
 pub use kale_store::{RunOptions, Verify};
-pub use launch::{follow, launch};
+pub use launch::launch;
 pub use preflight::preflight;
 pub use process::MARKER;

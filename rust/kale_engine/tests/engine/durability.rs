@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kale_model::{Code, RunStatus, StepStatus};
+use kale_model::{Code, Event, RunStatus, StepStatus};
 use kale_store::{Store, StoreError};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -69,14 +69,12 @@ fn a_killed_engine_is_resumed() {
     project.write("go", "");
     let seen = store.last_event(&id).unwrap();
     project.launch(&id);
-    let mut resumed = vec![];
-    let status = kale_engine::follow(&store, &id, seen, |event| {
-        resumed.push(event.event.clone());
-        true
-    });
-    assert_eq!(status.unwrap(), RunStatus::Succeeded);
-    assert!(matches!(resumed.last(), Some(kale_model::Event::RunFinished { .. })));
-    assert_eq!(statuses(&store.run_view(&id).unwrap()), [StepStatus::Succeeded; 3]);
+    let view = project.wait_for_end(&id);
+    assert_eq!(view.status, RunStatus::Succeeded);
+    assert_eq!(statuses(&view), [StepStatus::Succeeded; 3]);
+    let news = store.events_after(&id, seen).unwrap();
+    assert!(matches!(news.first().unwrap().event, Event::RunStarted { .. }));
+    assert!(matches!(news.last().unwrap().event, Event::RunFinished { .. }), "with the status, all events are there");
     let executions = ["load", "slow", "last"].map(|name| project.executions(name));
     assert_eq!(executions, [1, 2, 1], "what was finished did not run again");
     assert_eq!(store.logs(&id, Some("last")).unwrap()[0].text, "2\n");
@@ -148,7 +146,7 @@ fn an_engine_that_cannot_start_is_noticed() {
     let command = ["sh", "-c", "echo no luck >&2; exit 3"].map(std::ffi::OsString::from);
     kale_engine::launch(&project.store(), &id, &command).unwrap();
     let store = project.store();
-    assert_eq!(kale_engine::follow(&store, &id, 0, |_| true).unwrap(), RunStatus::Interrupted);
+    assert_eq!(project.wait_for_end(&id).status, RunStatus::Interrupted);
     let log = std::fs::read_to_string(store.run_directory(&id).join("engine.log")).unwrap();
     assert_eq!(log, "no luck\n");
     assert!(kale_engine::launch(&store, &id, &["/no/such/program".into()]).is_err());
