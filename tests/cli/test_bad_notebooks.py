@@ -82,7 +82,8 @@ def test_prev_to_nowhere(tmp_path):
     path = notebook(tmp_path / "n.ipynb", cell("a = 1", "step:one"), cell("b = 1", "step:two", "prev:none"))
     status, document = check(path)
     assert (status, ids(document, "error")) == (1, ["unknown-prev"])
-    assert "`one`" in json.dumps(document["diagnostics"][0])
+    (row,) = [row for row in document["diagnostics"] if row["severity"] == "error"]
+    assert (row["cell"], "`none`" in row["message"], bool(row["help"])) == (1, True, True)
 
 
 def test_prev_in_a_circle(tmp_path):

@@ -18,10 +18,10 @@ def branches(path, source, *tags):
     """`bad` runs `source`; `after` needs it, `other` does not."""
     return notebook(
         path,
-        cell("a = 1", "step:load"),
-        cell(f"{source}\nbad = a", "step:bad", *tags),
+        cell("a = [1]", "step:load"),
+        cell(f"{source}\nbad = a + [2]", "step:bad", *tags),
         cell("c = bad", "step:after"),
-        cell("d = a\nprint('other branch')", "step:other"),
+        cell("d = a + [3]\nprint('other branch')", "step:other"),
     )
 
 
@@ -36,8 +36,8 @@ FAILED = {"load": "succeeded", "bad": "failed", "after": "skipped", "other": "su
     "source, told, words",
     [
         ("x = {}\nx['key']", "step-failed", "KeyError"),
-        ("raise SystemExit(0)", "step-died", "exit"),
-        ("exit(0)", "step-died", "exit"),
+        ("raise SystemExit(0)", "step-failed", "SystemExit"),
+        ("exit(0)", "step-failed", "exit"),
         ("import os\nos._exit(0)", "step-died", ""),
         ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "step-died", ""),
         ("import os\nos.abort()", "step-died", ""),

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def test_output_notebook_and_a_notebook_from_standard_input(path, tmp_path):
 
 def test_prose_goes_to_stderr_and_the_summary_to_stdout(path):
     done = call("run", path)
-    assert re.search(r"succeeded in [\d.]+ s\n\nmetric +value\ntotal +3\n", done.stdout)
+    assert re.search(r"succeeded in [\d.]+ s\n\nmetric +value\ntotal +3\.0\n", done.stdout)
     assert "notebook  " in done.stdout
     assert "✓ load" in done.stderr and "✓ add" in done.stderr
     assert "\x1b" not in done.stdout + done.stderr
@@ -121,14 +122,14 @@ def test_diff_names_what_differs(path, tmp_path):
     text = call("diff", first, second, cwd=tmp_path).stdout
     assert "add" in text and "changed" in text
     report = call("diff", first, "last", "--markdown", cwd=tmp_path).stdout
-    assert "### Metrics" in report and "| total | 3 | 12 |" in report
+    assert "### Metrics" in report and "| total | 3.0 | 12.0 |" in report
     assert "do not differ" in call("diff", first, first, cwd=tmp_path).stdout
 
 
 SLOW = [
-    cell("a = 1", "step:quick"),
-    cell("import time\nprint('waiting', flush=True)\ntime.sleep(600)\nb = a", "step:slow"),
-    cell("c = b", "step:after"),
+    cell("a = [1]", "step:quick"),
+    cell("import time\nprint('waiting', flush=True)\ntime.sleep(600)\nb = a + [2]", "step:slow"),
+    cell("c = b + [3]", "step:after"),
 ]
 
 
@@ -186,13 +187,12 @@ def test_the_terminal_may_die_and_the_run_goes_on(tmp_path):
 def test_a_killed_engine_is_interrupted_and_resume_finishes(tmp_path):
     flag = tmp_path / "flag"
     source = (
-        f"import os, time\nfrom pathlib import Path\nif not Path({str(flag)!r}).exists():\n    time.sleep(600)\nb = a"
+        f"import os, time\nfrom pathlib import Path\nif not Path({str(flag)!r}).exists():\n    time.sleep(600)\nb = a + [2]"
     )
-    path = notebook(tmp_path / "n.ipynb", cell("a = 1\nprint('once')", "step:one"), cell(source, "step:two"))
+    path = notebook(tmp_path / "n.ipynb", cell("a = [1]\nprint('once')", "step:one"), cell(source, "step:two"))
     run(path, "--detach")
     wait_for(lambda: running(path, "two"), "the second step's start")
-    (engine,) = [pid for pid in processes_with(str(tmp_path / ".kale_rs")) if is_engine(pid)]
-    os.kill(engine, signal.SIGKILL)
+    os.kill(engine_of(path), signal.SIGKILL)
     document = wait_for(lambda: (found := show(path))["status"] == "interrupted" and found, "the interruption")
     assert [step["status"] for step in document["steps"]] == ["succeeded", "interrupted"]
     no_process_left(path)
@@ -203,9 +203,9 @@ def test_a_killed_engine_is_interrupted_and_resume_finishes(tmp_path):
     assert "one" not in [line.split()[1] for line in done.stderr.splitlines() if line.startswith("✓")]
 
 
-def is_engine(pid):
-    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    return b"engine" in words
+def engine_of(path):
+    with sqlite3.connect(f"file:{path.parent / '.kale_rs/store.db'}?mode=ro", uri=True) as database:
+        return database.execute("SELECT engine_pid FROM runs").fetchone()[0]
 
 
 def test_resume_of_a_finished_run_changes_nothing(path, tmp_path):

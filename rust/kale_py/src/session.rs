@@ -25,7 +25,7 @@ pub fn session(py: Python<'_>) -> PyResult<Session> {
             executable: executable.clone(),
         },
         launcher: vec![executable.into(), package.join("__main__.py").into()],
-        runtime: package.parent().map(PathBuf::from).unwrap_or_default(),
+        runtime: package.with_file_name("kale_runtime"),
         directory: std::env::current_dir()?,
     })
 }

@@ -121,8 +121,7 @@ fn module(environment: &Environment, interpreter: &Interpreter, name: &'static s
     }
 }
 
-fn runtime(directory: &Path) -> Finding {
-    let package = directory.join("kale_runtime");
+fn runtime(package: &Path) -> Finding {
     if package.join("__init__.py").is_file() {
         return ok("runtime", format!("{}", package.display()));
     }

@@ -26,7 +26,7 @@ pub struct Session {
     pub caller: Interpreter,
     /// The command that starts `kale-rs` anew, for the engine process.
     pub launcher: Vec<OsString>,
-    /// The directory that holds the package `kale_runtime`.
+    /// The package `kale_runtime`.
     pub runtime: PathBuf,
     /// Where relative paths start.
     pub directory: PathBuf,
