@@ -57,7 +57,7 @@ pub fn group(analysis: &Analysis, options: &CompileOptions, diagnostics: &mut Ve
     let mut state;
     loop {
         state = State::new(analysis, &drafts, &needs, &orderings);
-        if let Some((metrics, into)) = state.home_of_metrics(analysis, &drafts) {
+        if let Some((metrics, into)) = state.home_of_metrics(analysis, &drafts, &needs) {
             merge(&mut drafts, &[metrics, into]);
             continue;
         }
@@ -204,13 +204,16 @@ impl State {
     }
 
     /// A metrics cell joins the step that produces all it reads.
-    fn home_of_metrics(&self, analysis: &Analysis, drafts: &[Draft]) -> Option<(usize, usize)> {
+    fn home_of_metrics(&self, analysis: &Analysis, drafts: &[Draft], needs: &[Needs]) -> Option<(usize, usize)> {
         drafts.iter().enumerate().find_map(|(group, draft)| {
             if draft.role != Role::Metrics || draft.tag.is_some() {
                 return None;
             }
-            let upstream: BTreeSet<usize> =
-                self.programs.transfers.iter().filter(|t| t.to == group).map(|t| t.from).collect();
+            let shipped = self.programs.transfers.iter().filter(|t| t.to == group).map(|t| t.from);
+            let defined = draft.cells.iter().flat_map(|&cell| needs[cell].definitions.keys()).filter_map(|&statement| {
+                self.grouping[analysis.facts.statement(statement).cell]
+            });
+            let upstream: BTreeSet<usize> = shipped.chain(defined).filter(|&from| from != group).collect();
             let is_plain = draft.cells.iter().all(|&cell| analysis.cells[cell].block.role == Role::Metrics);
             match (upstream.len(), is_plain) {
                 (1, true) => upstream.first().map(|&into| (group, into)),

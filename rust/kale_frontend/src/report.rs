@@ -258,6 +258,16 @@ fn cell_faults(analysis: &Analysis, cell: CellId, diagnostics: &mut Vec<Diagnost
             .at(place(analysis, cell, *range)),
         );
     }
+    for range in &found.unknown_paths {
+        diagnostics.push(
+            Diagnostic::new(
+                Code::UnknownPath,
+                "The path of this file is not known before the run, so the step is ordered with all that use files.",
+                "Build the path from constants and parameters in the same cell, if the order matters.",
+            )
+            .at(place(analysis, cell, *range)),
+        );
+    }
     let mut unseeded = BTreeMap::new();
     for used in &found.resources {
         match &used.resource {

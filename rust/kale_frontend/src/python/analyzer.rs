@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use ruff_python_ast::{ModModule, Parameters, Stmt, StmtClassDef};
+use ruff_python_ast::{Expr, ModModule, Parameters, Stmt, StmtClassDef};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::effects::{Effects, Outcome, Summary};
@@ -15,7 +15,7 @@ use super::facts::{
     Bound, CellFacts, CellId, Facts, Kind, Replay, Resource, ResourceUse, Source, StatementFacts, StatementId, Use,
     Version, VersionId,
 };
-use super::heap::{Class, Heap, ObjectId, Place};
+use super::heap::{Class, Heap, ObjectId, Place, Unshippable};
 use super::knowledge::Knowledge;
 use super::names::Name;
 use super::scope::Scope;
@@ -31,6 +31,8 @@ pub struct Definition<'a> {
     /// Locals of the functions around it.
     pub enclosing: Rc<BTreeSet<String>>,
     pub is_generator: bool,
+    /// The class around it: names such as `__x` mean `_Class__x`.
+    pub class_name: Option<String>,
 }
 
 pub enum DefinitionKind<'a> {
@@ -83,6 +85,8 @@ pub struct Frame {
     pub assumptions: Vec<(Name, Option<Type>)>,
     /// Code of the closure that is being executed.
     pub own_code: Vec<CodeId>,
+    /// The class around the code, for private names.
+    pub class_name: Option<String>,
 }
 
 impl Frame {
@@ -98,6 +102,7 @@ impl Frame {
             returned: None,
             assumptions: vec![],
             own_code: vec![],
+            class_name: None,
         }
     }
 
@@ -272,6 +277,7 @@ impl<'a> Analyzer<'a> {
         cell.dynamic.extend(effects.dynamic);
         cell.history.extend(effects.history);
         cell.interactive.extend(effects.interactive);
+        cell.unknown_paths.extend(effects.unknown_paths);
         cell.imports.extend(effects.imports.iter().cloned());
         cell.libraries.extend(effects.libraries);
         cell.reported_metrics.extend(effects.metrics);
@@ -310,7 +316,8 @@ impl<'a> Analyzer<'a> {
             let module = effects.settings.iter().next().cloned().unwrap_or_default();
             return if only_settings { Replay::Configuration(module) } else { Replay::No };
         }
-        if effects.calls {
+        let is_definition = matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_));
+        if effects.unknown_calls || (effects.calls && !is_definition) || !is_simple(statement) {
             return Replay::No;
         }
         if binds.is_empty() {
@@ -330,8 +337,15 @@ impl<'a> Analyzer<'a> {
         }
         let values_are_remade = binds
             .iter()
-            .all(|&name| self.module_binding(name).is_some_and(|binding| self.is_stateless(&binding.value)));
+            .filter_map(|&name| Some(&self.module_binding(name)?.value))
+            .all(|value| self.is_stateless(value) || self.is_rebuildable(value));
         if values_are_remade { Replay::Definition } else { Replay::No }
+    }
+
+    /// Whether another object made by the same statement is as good.
+    fn is_rebuildable(&self, value: &Value) -> bool {
+        self.type_path(value)
+            .is_some_and(|path| self.knowledge.inherited(path, |t| t.ships.as_deref()) == Some("rebuild"))
     }
 
     fn is_replayable(&self, name: Name, source: Source) -> bool {
@@ -362,7 +376,7 @@ impl<'a> Analyzer<'a> {
         let mut groups: Vec<(BTreeSet<Name>, Option<ObjectId>, bool)> = vec![];
         let mut grouped = BTreeSet::new();
         for (root, mutated) in self.frames[0].heap.take_marked() {
-            let members = self.frames[0].heap.class(root).members.clone();
+            let members = self.current_members(root);
             grouped.extend(members.iter().copied());
             if !members.is_empty() {
                 groups.push((members, Some(root), mutated));
@@ -387,6 +401,17 @@ impl<'a> Analyzer<'a> {
             Some(Use { name, version, range })
         });
         self.facts.cells[cell].uses = used.collect();
+    }
+
+    /// The names that are bound to objects of a class now; a branch that was overwritten may have left others.
+    fn current_members(&mut self, root: ObjectId) -> BTreeSet<Name> {
+        let mut members = std::mem::take(&mut self.frames[0].heap.class(root).members);
+        members.retain(|name| {
+            let object = self.frames[0].layers[0].get(name).and_then(|binding| binding.value.objects.first().copied());
+            object.is_some_and(|object| self.frames[0].heap.find(object) == root)
+        });
+        self.frames[0].heap.class(root).members = members.clone();
+        members
     }
 
     fn make_version(&mut self, members: &BTreeSet<Name>, root: Option<ObjectId>, mutated: bool) {
@@ -494,6 +519,8 @@ impl<'a> Analyzer<'a> {
 
     /// Reads a variable by the rules of the innermost scope.
     pub fn read(&mut self, text: &str, range: TextRange) -> Value {
+        let mangled = self.mangled(text);
+        let text = mangled.as_deref().unwrap_or(text);
         let name = self.name(text);
         let frame = self.frames.last().expect("the module's frame is always there");
         let mut classes_visible = true;
@@ -507,13 +534,19 @@ impl<'a> Analyzer<'a> {
             classes_visible &= inner.is_class;
         }
         let Some(scope) = &frame.scope else { return self.read_module(name, range) };
-        if scope.locals.contains(text) {
+        if scope.locals.contains(text) || frame.layers.iter().any(|layer| layer.contains_key(&name)) {
             return frame.lookup(name).map_or_else(Value::immutable, |binding| binding.value.clone());
         }
         if !scope.globals.contains(text) && frame.enclosing.contains(text) {
             return self.captured();
         }
         self.read_global(name, range)
+    }
+
+    /// The private name that `__x` means inside of a class.
+    fn mangled(&self, text: &str) -> Option<String> {
+        let class = self.frames.last()?.class_name.as_deref()?.trim_start_matches('_');
+        (text.starts_with("__") && !text.ends_with("__") && !class.is_empty()).then(|| format!("_{class}{text}"))
     }
 
     /// A variable of an enclosing function: part of what the closure holds.
@@ -625,6 +658,8 @@ impl<'a> Analyzer<'a> {
 
     /// Binds a name by the rules of the innermost scope.
     pub fn bind_text(&mut self, text: &str, value: Value) {
+        let mangled = self.mangled(text);
+        let text = mangled.as_deref().unwrap_or(text);
         let name = self.name(text);
         let frame = self.frame();
         if let Some(inner) = frame.inner.last_mut() {
@@ -676,6 +711,7 @@ impl<'a> Analyzer<'a> {
         let outcome = Outcome {
             ty: value.ty,
             object: !value.objects.is_empty(),
+            scalars: false,
             places: vec![],
             view: false,
             code: value.code.clone(),
@@ -868,6 +904,12 @@ impl<'a> Analyzer<'a> {
             self.note_code(a, b);
             return;
         };
+        if self.is_stateless(b) {
+            // Whoever holds a function or class without state can call it, and no more.
+            self.note_code(a, b);
+            return;
+        }
+        let held = self.unshippable(b);
         for value in [a, b] {
             for object in value.objects.clone() {
                 self.enter_members(object);
@@ -878,8 +920,19 @@ impl<'a> Analyzer<'a> {
         for &object in a.objects.iter().chain(&b.objects).skip(1) {
             root = heap.union(root, object, view);
         }
+        if let Some(held) = held {
+            heap.class(root).unshippable.get_or_insert(held);
+        }
         self.note_code(a, b);
         self.note_code(b, a);
+    }
+
+    /// Why a container of the value could not travel.
+    fn unshippable(&mut self, value: &Value) -> Option<Unshippable> {
+        match self.kind(value) {
+            Kind::Unshippable(type_path) => Some(Unshippable { type_path }),
+            _ => value.objects.iter().find_map(|&object| self.frames.last()?.heap.peek(object).unshippable),
+        }
     }
 
     fn enter_members(&mut self, object: ObjectId) {
@@ -975,6 +1028,25 @@ fn join_bindings(a: Option<Binding>, b: Option<Binding>, cell: CellId) -> Option
                 version: None,
             })
         }
+    }
+}
+
+/// Whether an assignment's value cannot fail or take long for reasons of its own: no element of something is taken.
+fn is_simple(statement: &Stmt) -> bool {
+    fn simple(expr: &Expr) -> bool {
+        match expr {
+            Expr::Subscript(_) | Expr::Await(_) | Expr::IpyEscapeCommand(_) => false,
+            Expr::BinOp(op) => simple(&op.left) && simple(&op.right),
+            Expr::UnaryOp(op) => simple(&op.operand),
+            Expr::Tuple(tuple) => tuple.elts.iter().all(simple),
+            Expr::Call(call) => call.arguments.args.iter().all(simple),
+            _ => true,
+        }
+    }
+    match statement {
+        Stmt::Assign(assign) => simple(&assign.value),
+        Stmt::AnnAssign(assign) => assign.value.as_deref().is_none_or(simple),
+        _ => true,
     }
 }
 

@@ -202,6 +202,7 @@ impl<'a> Analyzer<'a> {
         if let Some(receiver) = receiver {
             self.change_setting(receiver);
         }
+        self.frame().effects.unknown_calls = true;
         let mut result = self.fresh(Type::Unknown);
         for value in &participants {
             self.note_code(&result, value);
@@ -209,7 +210,7 @@ impl<'a> Analyzer<'a> {
                 continue;
             }
             self.mutate(value);
-            self.link(&result, value, true);
+            self.link(&result, &value.part(Type::Unknown), true);
         }
         for value in &participants {
             for code in &value.code {
@@ -240,6 +241,23 @@ impl<'a> Analyzer<'a> {
             };
             for method in methods {
                 self.call_loosely(method, value, participants, range);
+            }
+        }
+    }
+
+    /// Runs those methods of the notebook's classes that an operation on `value` may call.
+    pub fn invoke_methods(&mut self, value: &Value, range: TextRange, which: fn(&str) -> bool) {
+        let mut codes = value.code.clone();
+        for &object in &value.objects {
+            codes.extend(self.frame().heap.class(object).code.iter().copied());
+        }
+        codes.sort();
+        codes.dedup();
+        for code in codes {
+            let DefinitionKind::Class { methods, .. } = &self.definitions[code.0].kind else { continue };
+            let chosen: Vec<CodeId> = methods.iter().filter(|(name, _)| which(name)).map(|(_, m)| *m).collect();
+            for method in chosen {
+                self.call_loosely(method, value, std::slice::from_ref(value), range);
             }
         }
     }

@@ -38,20 +38,28 @@ impl<'a> Analyzer<'a> {
     }
 
     /// A generator expression: its first iterable is evaluated now, the rest when it is consumed.
-    pub fn generator(&mut self, generator: &'a ExprGenerator) -> Value {
-        // Whoever consumes it may do so at once, so its effects count here; and again wherever its value is used.
-        let now = self.generator_body(generator);
-        let code = self.add_definition(None, Body::Generator(generator), Scope::default(), true);
-        let path = self.name("generator");
-        let mut value = self.fresh(Type::Instance(path));
-        self.link(&value, &now, false);
+    pub fn generator(&mut self, whole: &'a Expr, generator: &'a ExprGenerator) -> Value {
         let first = generator.generators.first().map(|g| self.evaluate(&g.iter));
-        if let Some(first) = first {
+        // A walrus in it binds in the scope around it.
+        let walrus = scope::lambda_scope(None, whole).locals;
+        let in_module = self.frame().scope.is_none();
+        let scope = match in_module {
+            true => Scope { globals: walrus, ..Scope::default() },
+            false => Scope { nonlocals: walrus, ..Scope::default() },
+        };
+        let code = self.add_definition(None, Body::Generator(generator), scope, true);
+        let path = self.name("generator");
+        let elements = self.summarize((code, vec![]), &[]);
+        let scalars = elements.returns.as_ref().is_some_and(|outcome| outcome.scalars);
+        let ty = Type::Instance(path);
+        let mut value = if scalars { self.fresh_scalars(ty) } else { self.fresh(ty) };
+        if let Some(first) = first.filter(|_| !scalars) {
             self.link(&value, &first, false);
         }
-        self.link_captured(&value);
+        if !scalars {
+            self.link_captured(&value);
+        }
         value.code.push(code);
-        value.code.extend(now.code);
         value
     }
 
@@ -75,12 +83,14 @@ impl<'a> Analyzer<'a> {
             parameters.iter_non_variadic_params().filter_map(|p| p.default.as_deref()).any(|d| !is_literal(d))
         });
         let code = CodeId(self.definitions.len());
+        let class_name = self.frame().class_name.clone();
         self.definitions.push(Definition {
             kind: DefinitionKind::Function { parameters, body, has_mutable_defaults },
             name: None,
             scope: Rc::new(scope),
             enclosing: Rc::new(enclosing),
             is_generator,
+            class_name,
         });
         code
     }
@@ -204,7 +214,9 @@ impl<'a> Analyzer<'a> {
             }
         }
         self.frame().inner.push(Inner { is_class: true, names: HashMap::new() });
+        let outer = self.frame().class_name.replace(statement.name.to_string());
         self.execute_all(&statement.body);
+        self.frame().class_name = outer;
         let namespace = self.frame().inner.pop().map(|inner| inner.names).unwrap_or_default();
         let mut attributes: Vec<(String, Value)> =
             namespace.into_iter().map(|(name, value)| (self.facts.text(name).to_owned(), value)).collect();
@@ -233,6 +245,7 @@ impl<'a> Analyzer<'a> {
             scope: Rc::default(),
             enclosing: Rc::default(),
             is_generator: false,
+            class_name: None,
         });
         value.code.push(code);
         value.code.extend(held_code);
@@ -257,6 +270,7 @@ impl<'a> Analyzer<'a> {
             scope: Rc::default(),
             enclosing: Rc::default(),
             is_generator: false,
+            class_name: None,
         });
         let object = self.frame().heap.allocate(Class { definition: true, ..Class::default() });
         let mut value = Value::object(Type::Class(code), object);

@@ -19,6 +19,8 @@ pub struct Effects {
     pub deletes: BTreeSet<Name>,
     /// Some call other than a known cheap and pure one happens.
     pub calls: bool,
+    /// A call that cannot be seen into happens.
+    pub unknown_calls: bool,
     /// Loops, functions of the notebook, or libraries run.
     pub expensive: bool,
     /// Some object that existed before changes.
@@ -32,6 +34,8 @@ pub struct Effects {
     pub dynamic: Vec<(String, TextRange)>,
     pub history: Vec<(String, TextRange)>,
     pub interactive: Vec<TextRange>,
+    /// Files whose path is not known before the run.
+    pub unknown_paths: Vec<TextRange>,
     pub imports: BTreeSet<String>,
     pub libraries: BTreeSet<String>,
     pub metrics: Vec<String>,
@@ -57,7 +61,9 @@ impl Effects {
     /// Adds another piece's effects, those on names and objects left out, at the place of the call.
     pub fn absorb_hidden(&mut self, other: &Effects, range: TextRange) {
         self.calls |= other.calls;
+        self.unknown_calls |= other.unknown_calls;
         self.expensive |= other.expensive;
+        self.unknown_paths.extend(other.unknown_paths.iter().map(|_| range));
         self.resources.extend(other.resources.iter().map(|r| ResourceUse { range, ..r.clone() }));
         self.settings.extend(other.settings.iter().cloned());
         self.dynamic.extend(other.dynamic.iter().map(|(what, _)| (what.clone(), range)));
@@ -76,6 +82,8 @@ pub struct Outcome {
     pub ty: Type,
     /// Whether there is an object at all (else the value is immutable).
     pub object: bool,
+    /// It is a container of immutable elements.
+    pub scalars: bool,
     pub places: Vec<Place>,
     pub view: bool,
     pub code: Vec<CodeId>,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use ruff_python_ast::{
-    Comprehension, Expr, FStringPart, InterpolatedStringElement, InterpolatedStringElements, Operator,
+    Comprehension, Expr, FStringPart, InterpolatedStringElement, InterpolatedStringElements, Operator, UnaryOp,
 };
 use ruff_text_size::{Ranged, TextRange};
 
@@ -79,7 +79,7 @@ impl<'a> Analyzer<'a> {
             Expr::ListComp(c) => self.comprehension(&c.generators, &[&c.elt], "list"),
             Expr::SetComp(c) => self.comprehension(&c.generators, &[&c.elt], "set"),
             Expr::DictComp(c) => self.comprehension(&c.generators, &[&c.key, &c.value], "dict"),
-            Expr::Generator(generator) => self.generator(generator),
+            Expr::Generator(generator) => self.generator(expr, generator),
             Expr::Lambda(lambda) => self.define_lambda(lambda),
             Expr::Await(inner) => {
                 let value = self.evaluate(&inner.value);
@@ -183,9 +183,11 @@ impl<'a> Analyzer<'a> {
     }
 
     fn comprehension(&mut self, generators: &'a [Comprehension], elements: &[&'a Expr], type_path: &str) -> Value {
+        // The first iterable belongs to the scope around the comprehension.
+        let mut first = generators.first().map(|generator| self.evaluate(&generator.iter));
         self.frame().inner.push(Inner { is_class: false, names: HashMap::new() });
         for generator in generators {
-            let iterable = self.evaluate(&generator.iter);
+            let iterable = first.take().unwrap_or_else(|| self.evaluate(&generator.iter));
             let element = self.iterate(&iterable, generator.iter.range());
             self.assign(&generator.target, element);
             for condition in &generator.ifs {
@@ -210,7 +212,7 @@ impl<'a> Analyzer<'a> {
             let calls_code =
                 matches!(value.ty, Type::Object(_)) || (value.ty == Type::Unknown && !value.code.is_empty());
             if calls_code {
-                self.invoke_code(value, range);
+                self.invoke_methods(value, range, is_operator);
             }
         }
     }
@@ -303,10 +305,18 @@ impl<'a> Analyzer<'a> {
             Type::Object(class) => {
                 if self.method_of(class, name).is_some_and(|method| self.is_property(class, method)) {
                     self.invoke_code(owner, range);
+                } else if !self.is_closed(class) || self.method_of(class, "__getattr__").is_some() {
+                    self.invoke_methods(owner, range, is_accessor);
                 }
                 owner.part(Type::Unknown)
             }
-            Type::Class(_) | Type::Function(_) | Type::Unknown => owner.part(Type::Unknown),
+            // Attributes of a class without state are constants and functions.
+            Type::Class(_) if self.is_stateless(owner) => Value { objects: vec![], ..owner.part(Type::Unknown) },
+            Type::Class(_) | Type::Function(_) => owner.part(Type::Unknown),
+            Type::Unknown => {
+                self.invoke_methods(owner, range, is_accessor);
+                owner.part(Type::Unknown)
+            }
         }
     }
 
@@ -411,7 +421,11 @@ impl<'a> Analyzer<'a> {
             || slice.as_tuple_expr().is_some_and(|tuple| tuple.elts.iter().any(Expr::is_slice_expr));
         if let Some(path) = self.type_path(owner).map(str::to_owned) {
             let spec =
-                self.knowledge.inherited(&path, |t| if is_slice { t.slice.as_ref() } else { t.subscript.as_ref() });
+                self.knowledge.inherited(&path, |t| match (is_slice, selects(slice)) {
+                    (true, _) => t.slice.as_ref().or(t.subscript.as_ref()),
+                    (_, true) => t.select.as_ref().or(t.subscript.as_ref()),
+                    _ => t.subscript.as_ref(),
+                });
             if let Some(spec) = spec {
                 return self.part(owner, spec);
             }
@@ -492,6 +506,26 @@ impl<'a> Analyzer<'a> {
             }
         }
     }
+}
+
+/// Whether an index picks elements by a mask or a list.
+fn selects(index: &Expr) -> bool {
+    match index {
+        Expr::Compare(_) | Expr::List(_) => true,
+        Expr::UnaryOp(op) => op.op == UnaryOp::Invert,
+        Expr::BinOp(op) => selects(&op.left) || selects(&op.right),
+        _ => false,
+    }
+}
+
+/// Methods that operators, conversions and iteration may call.
+fn is_operator(name: &str) -> bool {
+    name.starts_with("__") && !matches!(name, "__init__" | "__new__" | "__call__" | "__enter__" | "__exit__")
+}
+
+/// Methods that loading an attribute may call.
+fn is_accessor(name: &str) -> bool {
+    matches!(name, "__getattr__" | "__getattribute__" | "__get__")
 }
 
 fn push(text: &mut Option<String>, part: Option<&str>) {

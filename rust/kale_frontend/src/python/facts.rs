@@ -45,6 +45,8 @@ pub struct CellFacts {
     pub dynamic: Vec<(String, TextRange)>,
     pub history: Vec<(String, TextRange)>,
     pub interactive: Vec<TextRange>,
+    /// Files whose path is not known before the run.
+    pub unknown_paths: Vec<TextRange>,
     /// Top-level modules that the cell imports itself, directly or inside its functions' bodies.
     pub imports: BTreeSet<String>,
     /// Metrics reported by `kale_rs.metric("name", ...)`, when the name is a literal.

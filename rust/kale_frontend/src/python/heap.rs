@@ -47,6 +47,7 @@ pub struct Class {
     /// It is a function or class object: calls that we cannot see into use it, but do not change it.
     pub definition: bool,
     pub code: Vec<CodeId>,
+    /// Something that cannot travel was stored in an object of this class.
     pub unshippable: Option<Unshippable>,
 }
 

@@ -6,7 +6,6 @@ use ruff_text_size::TextRange;
 use super::analyzer::Analyzer;
 use super::calls::Arguments;
 use super::facts::Resource;
-use super::heap::Class;
 use super::knowledge::{CallFacts, Item, OneOrMany};
 use super::value::{Type, Value};
 
@@ -80,6 +79,7 @@ impl<'a> Analyzer<'a> {
         let cheap = CHEAP.contains(&path.as_str())
             && arguments.all().all(|value| value.objects.is_empty() || self.is_stateless(value));
         let before = self.frame().effects.calls;
+        let cheap = cheap || self.is_rebuilt(&path, arguments);
         let effects = &mut self.frame().effects;
         effects.calls = before || !cheap;
         effects.expensive |= !path.starts_with("builtins.");
@@ -109,6 +109,14 @@ impl<'a> Analyzer<'a> {
             return if arguments.all().all(Value::is_immutable) { Value::immutable() } else { result };
         }
         self.unknown_call(None, arguments, range)
+    }
+
+    /// Whether the call makes an object without history (a logger, a lock), to be made again where it is used.
+    fn is_rebuilt(&self, path: &str, arguments: &Arguments<'a>) -> bool {
+        let returned = self.knowledge.call(path).and_then(|facts| facts.returns.as_deref());
+        let made = returned.or_else(|| self.knowledge.constructed(path));
+        made.is_some_and(|made| self.knowledge.inherited(made, |t| t.ships.as_deref()) == Some("rebuild"))
+            && arguments.all().all(Value::is_constant)
     }
 
     fn metric_name(&mut self, path: &str, arguments: &Arguments<'a>) {
@@ -161,10 +169,7 @@ impl<'a> Analyzer<'a> {
         if path.starts_with("pathlib.") {
             return Value { ty: Type::Instance(name), ..Value::immutable() };
         }
-        let unshippable = self.knowledge.inherited(path, |t| t.ships.as_deref()) == Some("no");
-        let unshippable = unshippable.then_some(super::heap::Unshippable { type_path: name });
-        let object = self.frame().heap.allocate(Class { unshippable, ..Class::default() });
-        Value::object(Type::Instance(name), object)
+        self.fresh(Type::Instance(name))
     }
 
     pub fn apply_facts(
@@ -386,7 +391,10 @@ impl<'a> Analyzer<'a> {
                 self.mutate(path);
                 return;
             }
-            None => Resource::AnyFile,
+            None => {
+                self.frame().effects.unknown_paths.push(range);
+                Resource::AnyFile
+            }
         };
         if reads {
             self.touch(resource.clone(), false, range);
@@ -481,7 +489,6 @@ impl<'a> Analyzer<'a> {
 
     /// `with manager as entered`.
     pub fn enter_context(&mut self, manager: &Value, range: TextRange) -> Value {
-        self.operate(&[manager], range);
         if let Some(path) = self.type_path(manager).map(str::to_owned) {
             if let Some(spec) = self.knowledge.inherited(&path, |t| t.context.as_ref()) {
                 return self.part(manager, spec);

@@ -51,7 +51,10 @@ pub fn parse(source: &str, version: PythonVersion) -> Parsed {
     }
     let target = ParserVersion { major: version.major, minor: version.minor };
     let options = ParseOptions::from(Mode::Ipython).with_target_version(target);
-    let parsed = parse_unchecked(source, options);
+    // The parser has assertions of its own that broken input can reach: `[}` with an escape on the next line.
+    let Ok(parsed) = std::panic::catch_unwind(|| parse_unchecked(source, options)) else {
+        return Parsed { module: empty_module(), errors: vec![beyond_the_parser(source)] };
+    };
     let fault = |message: String, start: TextSize, end: TextSize, kind| SyntaxFault {
         message,
         start: start.to_usize(),
@@ -101,6 +104,15 @@ pub fn normalise(source: &str, version: PythonVersion) -> String {
         }
     }
     text
+}
+
+fn beyond_the_parser(source: &str) -> SyntaxFault {
+    SyntaxFault {
+        message: "brackets do not match around a line that starts with an IPython escape".to_owned(),
+        start: 0,
+        end: source.len(),
+        kind: FaultKind::Invalid,
+    }
 }
 
 fn empty_module() -> ModModule {
@@ -225,6 +237,12 @@ mod tests {
         assert_eq!(faults(&format!("{}1", "lambda: ".repeat(100_000))), [FaultKind::TooDeep]);
         assert_eq!(faults(&format!("x = '{}'", "f(".repeat(5000))), []);
         assert_eq!(faults(&format!("# {}", "(".repeat(5000))), []);
+    }
+
+    #[test]
+    fn what_the_parser_cannot_bear_is_a_fault() {
+        assert_eq!(faults("[}\n;"), [FaultKind::Invalid]);
+        assert_eq!(faults("x(}\n%%"), [FaultKind::Invalid]);
     }
 
     #[test]

@@ -150,14 +150,29 @@ impl<'a> Analyzer<'a> {
     }
 
     fn with_block(&mut self, s: &'a StmtWith) {
+        let mut may_swallow = false;
         for item in &s.items {
             let manager = self.evaluate(&item.context_expr);
             let entered = self.enter_context(&manager, item.range());
+            may_swallow |= !self.is_plain_context(&manager);
             if let Some(target) = &item.optional_vars {
                 self.assign(target, entered);
             }
         }
-        self.execute_all(&s.body);
+        if may_swallow {
+            // The manager may catch an exception, so that the rest of the body is left out.
+            self.optionally(&s.body);
+        } else {
+            self.execute_all(&s.body);
+        }
+    }
+
+    /// Whether leaving the context by an exception goes on with the exception: true of files, locks, and the like.
+    fn is_plain_context(&self, manager: &Value) -> bool {
+        self.type_path(manager).is_some_and(|path| {
+            !path.starts_with("contextlib.")
+                && (path.starts_with("io.") || self.knowledge.inherited(path, |t| t.context.as_ref()).is_some())
+        })
     }
 
     fn try_block(&mut self, s: &'a StmtTry) {

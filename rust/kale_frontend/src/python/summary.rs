@@ -151,7 +151,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// The summary of a call: known, provisional (inside a recursion), or made now.
-    fn summarize(&mut self, key: SummaryKey, own_code: &[CodeId]) -> Rc<Summary> {
+    pub fn summarize(&mut self, key: SummaryKey, own_code: &[CodeId]) -> Rc<Summary> {
         let known = self.summaries.get(&key).cloned().filter(|summary| self.holds(summary));
         let summary = match known {
             Some(summary) => summary,
@@ -222,6 +222,7 @@ impl<'a> Analyzer<'a> {
         let DefinitionKind::Function { parameters, body, .. } = definition.kind else { return Summary::default() };
         let mut frame = Frame::new(Some(scope), enclosing);
         frame.own_code = own_code.to_vec();
+        frame.class_name = definition.class_name.clone();
         self.frames.push(frame);
         if let Some(parameters) = parameters {
             for (index, parameter) in parameters.iter().enumerate() {
@@ -287,6 +288,7 @@ impl<'a> Analyzer<'a> {
             let mut made = outcome.unwrap_or(Outcome {
                 ty: Type::Unknown,
                 object: true,
+                scalars: false,
                 places: vec![],
                 view: false,
                 code: vec![],
@@ -373,7 +375,7 @@ impl<'a> Analyzer<'a> {
             return value;
         }
         if outcome.places.is_empty() {
-            let fresh = self.fresh(outcome.ty);
+            let fresh = if outcome.scalars { self.fresh_scalars(outcome.ty) } else { self.fresh(outcome.ty) };
             value.objects = fresh.objects;
             return value;
         }
@@ -396,6 +398,7 @@ fn outcome(frame: &mut Frame, value: &Value) -> Outcome {
     let mut outcome = Outcome {
         ty: value.ty,
         object: !value.objects.is_empty(),
+        scalars: !value.objects.is_empty() && value.objects.iter().all(|&object| frame.heap.class(object).scalars),
         places: vec![],
         view: false,
         code: value.code.clone(),
