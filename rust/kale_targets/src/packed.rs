@@ -21,6 +21,7 @@ const ROOM: usize = 64 * 1024;
 pub struct Wanted {
     /// Module `m` is the file `m.py`, or every file below the folder `m`.
     pub modules: BTreeSet<String>,
+    /// Files or folders, relative to the notebook unless absolute.
     pub paths: BTreeSet<String>,
 }
 
@@ -43,9 +44,10 @@ pub fn of_step<'a>(
     let mut packed = BTreeMap::new();
     let mut missing = vec![];
     let mut room = ROOM;
-    let needs = step.local_modules.iter().map(|module| (module.as_str(), module_files(module, files)));
-    let inputs = paths(pipeline, step).map(|path| (path, files.get_key_value(path).into_iter().collect()));
-    for (need, found) in needs.chain(inputs) {
+    let modules =
+        step.local_modules.iter().map(|module| (module.as_str(), below(files, &format!("{module}.py"), module)));
+    let inputs = paths(pipeline, step).map(|path| (path, below(files, path, path)));
+    for (need, found) in modules.chain(inputs) {
         let size: usize = found.iter().map(|(_, content)| content.len()).sum();
         if found.is_empty() || size > room {
             missing.push(format!("`{need}`"));
@@ -58,9 +60,10 @@ pub fn of_step<'a>(
     packed
 }
 
-fn module_files<'a>(module: &str, files: &'a Files) -> Vec<(&'a String, &'a Vec<u8>)> {
-    let (file, folder) = (format!("{module}.py"), format!("{module}/"));
-    files.iter().filter(|(path, _)| **path == file || path.starts_with(&folder)).collect()
+/// The file of that name, and all files in the folder.
+fn below<'a>(files: &'a Files, file: &str, folder: &str) -> Vec<(&'a String, &'a Vec<u8>)> {
+    let (file, folder) = (file.trim_start_matches("./"), format!("{}/", folder.trim_start_matches("./")));
+    files.iter().filter(|(path, _)| *path == file || path.starts_with(&folder)).collect()
 }
 
 /// Inputs that lie beside the notebook: not on a volume, not behind a URI.
@@ -71,11 +74,8 @@ fn paths<'a>(pipeline: &'a Pipeline, step: &'a Step) -> impl Iterator<Item = &'a
 }
 
 fn missing_in_container(step: &Step, missing: &[String]) -> Diagnostic {
-    let message = format!(
-        "Step `{}` needs {} from beside the notebook, which a container does not have.",
-        step.name,
-        missing.join(", ")
-    );
+    let message =
+        format!("Step `{}` needs {} of this machine, which a container does not have.", step.name, missing.join(", "));
     let help = format!(
         "Put it on a volume of the pipeline, read it from a URI, or use an image that holds it. Only {} kB of files \
          travel with a step.",

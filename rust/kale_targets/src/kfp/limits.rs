@@ -25,11 +25,11 @@ pub fn check(
     for task in &graph.tasks {
         let executor = &spec.deployment_spec.executors[&executor_label(&task.name)];
         let size = serde_json::to_string(&executor.container).expect("a container is plain data").len();
-        let what = format!("Step `{}` takes {} of its command line", task.step.name, kilobytes(size));
-        diagnostics.extend(verdict(&what, size, STEP_WARNING, STEP_ERROR, STEP_HELP, options));
+        let what = format!("Step `{}` is {} as a command line", task.step.name, kilobytes(size));
+        diagnostics.extend(verdict(&what, size, (STEP_WARNING, STEP_ERROR), STEP_HELP, options));
     }
-    let what = format!("The pipeline takes {}", kilobytes(total));
-    diagnostics.extend(verdict(&what, total, PIPELINE_WARNING, PIPELINE_ERROR, PIPELINE_HELP, options));
+    let what = format!("The pipeline is {}", kilobytes(total));
+    diagnostics.extend(verdict(&what, total, (PIPELINE_WARNING, PIPELINE_ERROR), PIPELINE_HELP, options));
 }
 
 const STEP_HELP: &str = "Split the step, or move code into a package that its image or requirements hold.";
@@ -38,26 +38,19 @@ const PIPELINE_HELP: &str = "Join small steps (each one carries the step runtime
 fn verdict(
     what: &str,
     size: usize,
-    warning: usize,
-    error: usize,
+    (warning, error): (usize, usize),
     help: &str,
     options: &EmitOptions,
 ) -> Option<Diagnostic> {
     if size <= warning {
         return None;
     }
-    let (limit, severity) = match size > error {
-        true if !options.allow_oversize => (error, Severity::Error),
-        true => (error, Severity::Warning),
-        false => (warning, Severity::Warning),
-    };
-    let consequence =
-        if size > error { "clusters refuse more than" } else { "it gets near what clusters accept above" };
-    let message = format!("{what}; {consequence} {}.", kilobytes(limit));
-    let flag =
-        if severity == Severity::Error { " To write the files all the same, use `--allow-oversize`." } else { "" };
+    let refused = size > error && !options.allow_oversize;
+    let relation = if size > error { "more than" } else { "not far from" };
+    let message = format!("{what}, which is {relation} the {} that clusters accept.", kilobytes(error));
+    let flag = if refused { " To write the files all the same, use `--allow-oversize`." } else { "" };
     let mut diagnostic = Diagnostic::new(Code::TooLarge, message, format!("{help}{flag}"));
-    diagnostic.severity = severity;
+    diagnostic.severity = if refused { Severity::Error } else { Severity::Warning };
     Some(diagnostic)
 }
 

@@ -105,6 +105,9 @@ fn escape(c: char) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
     use super::*;
     use serde_json::json;
 
@@ -128,5 +131,78 @@ mod tests {
     fn templates_and_blank_lines_of_strings_are_escaped() {
         assert_eq!(block("f'{{x}}'", 2), "'''\n  f'{\\x7bx}}'\n  '''");
         assert_eq!(block("'''\n  \n'''", 2), "'''\n  '\\''\n  \\x20\\x20\n  '\\''\n  '''");
+    }
+
+    /// Text from what quoting has trouble with.
+    fn nasty(seed: u64) -> String {
+        const PIECES: &[&str] = &[
+            "'",
+            "'",
+            "'''",
+            "\"",
+            "\"\"\"",
+            "\\",
+            "\\\n",
+            "{",
+            "{{",
+            "}}",
+            " ",
+            "    ",
+            "\t",
+            "\n",
+            "\n",
+            "\n  \n",
+            "x",
+            "é",
+            "\u{1F600}",
+            "\u{2028}",
+            "\u{85}",
+            "\u{c}",
+            "\r",
+            "\r\n",
+            "\u{0}",
+            "\u{feff}",
+            "#",
+            "r'",
+            "\\x7b",
+            "\\N",
+        ];
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut next = |bound: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % bound
+        };
+        (0..next(12)).map(|_| PIECES[next(PIECES.len())]).collect()
+    }
+
+    /// Reads blocks back as a component does: after the SDK's `dedent`, through the script's `unindent`. Blanks on a
+    /// line of their own may go where the text is raw, for there they mean nothing.
+    const READER: &str = r#"
+import ast, json, sys, textwrap
+
+def visible(text):
+    return [line if line.strip(" \t") else "" for line in text.split("\n")]
+
+for line in sys.stdin:
+    source, block, literal = json.loads(line)
+    assert "{{" not in block, block
+    function = "def f():\n    g(" + block + ")\n"
+    assert function.splitlines() == function.split("\n")[:-1], "one kind of line break"
+    value = ast.literal_eval(ast.parse(textwrap.dedent(function)).body[0].body[0].value.args[0])
+    lines = value.split("\n")
+    back = "\n".join(each.removeprefix(lines[-1]) for each in lines[1:-1])
+    assert back == source or (block[0] == "r" and visible(back) == visible(source)), (source, back, block)
+    assert ast.literal_eval(literal) == source
+"#;
+
+    #[test]
+    fn any_text_survives_quoting() {
+        let mut python = Command::new("python3").args(["-c", READER]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut input = python.stdin.take().unwrap();
+        for source in (0..5_000).map(nasty) {
+            writeln!(input, "{}", json!([source, block(&source, 8), string(&source)])).unwrap();
+        }
+        drop(input);
+        assert!(python.wait().unwrap().success());
     }
 }
