@@ -5,12 +5,11 @@
 //! it kills every process that carries the run's marker.
 
 use std::io::Write;
-use std::os::fd::{AsRawFd, OwnedFd};
 
-use nix::fcntl::OFlag;
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, Pid, fork, pipe2};
+use nix::unistd::Pid;
 
+#[cfg(target_os = "linux")]
 use crate::process;
 
 /// The engine's end. Dropping it is the farewell.
@@ -20,9 +19,17 @@ pub struct Guardian {
 }
 
 impl Guardian {
-    /// Without one (no process can be made) a run is still right; it only leaves more behind when it is killed.
+    /// Without one (no process can be made, or there is no `/proc` to search) a run is still right; it only leaves
+    /// more behind when it is killed.
+    #[cfg(not(target_os = "linux"))]
+    pub fn start(_run: &str) -> Option<Guardian> {
+        None
+    }
+
+    #[cfg(target_os = "linux")]
     pub fn start(run: &str) -> Option<Guardian> {
-        let (reading, writing) = pipe2(OFlag::O_CLOEXEC).ok()?;
+        use nix::unistd::{ForkResult, fork};
+        let (reading, writing) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).ok()?;
         // SAFETY: the child only reads its pipe and `/proc`, kills, and leaves by `_exit`; it never returns here.
         match unsafe { fork() }.ok()? {
             ForkResult::Child => {
@@ -46,9 +53,10 @@ impl Drop for Guardian {
 }
 
 /// Returns after a farewell, or when all is swept.
-fn keep_watch(pipe: &OwnedFd, run: &str) {
+#[cfg(target_os = "linux")]
+fn keep_watch(pipe: &std::os::fd::OwnedFd, run: &str) {
     let _ = nix::unistd::setsid();
-    let pipe = pipe.as_raw_fd();
+    let pipe = std::os::fd::AsRawFd::as_raw_fd(pipe);
     close_others(pipe);
     let mut byte = [0_u8; 1];
     loop {
@@ -69,6 +77,7 @@ fn keep_watch(pipe: &OwnedFd, run: &str) {
 }
 
 /// The engine's files are none of the companion's business: an open log or terminal would seem to be in use.
+#[cfg(target_os = "linux")]
 fn close_others(kept: i32) {
     let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")
         .map(|entries| entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())

@@ -61,8 +61,9 @@ impl Scratch {
     /// Whether the disk has no room for as much as a result.
     pub fn is_full(&self) -> bool {
         const RESULT_BYTES: u64 = 64 * 1024;
-        nix::sys::statvfs::statvfs(&self.folder)
-            .is_ok_and(|disk| disk.blocks_available() * disk.fragment_size() < RESULT_BYTES)
+        #[allow(clippy::unnecessary_cast)] // The counts are narrower on some systems.
+        let free = |disk: nix::sys::statvfs::Statvfs| disk.blocks_available() as u64 * disk.fragment_size() as u64;
+        nix::sys::statvfs::statvfs(&self.folder).is_ok_and(|disk| free(disk) < RESULT_BYTES)
     }
 
     /// Removes it: what counted of it is in blobs. So it does with the step's folder when there is no log in it.

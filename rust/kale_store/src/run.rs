@@ -63,7 +63,7 @@ impl Store {
     /// Makes a run that is over or interrupted `pending` again, unless its engine lives. Steps without a result are
     /// pending too, and a cancellation of before is forgotten.
     pub fn queue(&self, id: &RunId) -> Result<()> {
-        self.unless_held(id, |transaction| renew(transaction, id))
+        self.unless_held(id, false, |transaction| renew(transaction, id))
     }
 
     /// Notes which process was started to become the run's engine, so that its early death is seen.
@@ -76,10 +76,11 @@ impl Store {
         })
     }
 
-    /// Makes this process the run's engine, unless another one is alive.
+    /// Makes this process the run's engine, unless another one is. A process that is only expected to become it may be
+    /// a launcher that has started this one.
     pub fn claim(&self, id: &RunId) -> Result<()> {
         let own = ProcessIdentity::current();
-        self.unless_held(id, |transaction| {
+        self.unless_held(id, true, |transaction| {
             renew(transaction, id)?;
             transaction.execute(
                 "UPDATE runs SET status = 'running', started = ?2, engine_pid = ?3, engine_started = ?4 WHERE id = ?1",
@@ -89,14 +90,22 @@ impl Store {
         })
     }
 
-    /// Changes a run that no other living process holds, in one transaction.
-    fn unless_held(&self, id: &RunId, body: impl FnOnce(&Transaction) -> rusqlite::Result<()>) -> Result<()> {
+    /// Changes a run that no other living process holds (or, if that is enough, has claimed), in one transaction.
+    fn unless_held(
+        &self,
+        id: &RunId,
+        expected_may_be_passed: bool,
+        body: impl FnOnce(&Transaction) -> rusqlite::Result<()>,
+    ) -> Result<()> {
         let own = ProcessIdentity::current();
         self.database.write_durably(|transaction| {
-            let sql = "SELECT engine_pid, engine_started FROM runs WHERE id = ?1";
-            let holder = transaction.query_row(sql, params![id.0], |row| read_engine(row, 0)).optional()?;
-            let Some(holder) = holder else { return Ok(Err(StoreError::UnknownRun(id.0.clone()))) };
-            if let Some(other) = holder.filter(|other| *other != own && other.is_alive()) {
+            let sql = "SELECT engine_pid, engine_started, status = 'pending' FROM runs WHERE id = ?1";
+            let read = |row: &Row| Ok((read_engine(row, 0)?, row.get(2)?));
+            let Some((holder, pending)) = transaction.query_row(sql, params![id.0], read).optional()? else {
+                return Ok(Err(StoreError::UnknownRun(id.0.clone())));
+            };
+            let passed = |other: &ProcessIdentity| *other == own || (pending && expected_may_be_passed);
+            if let Some(other) = holder.filter(|other| !passed(other) && other.is_alive()) {
                 return Ok(Err(StoreError::Busy { run: id.0.clone(), pid: other.pid }));
             }
             body(transaction).map(Ok)

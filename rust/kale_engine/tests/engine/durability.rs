@@ -7,7 +7,7 @@ use kale_store::{Store, StoreError};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::project::{Project, StepSpec, left_over, pipeline, statuses, step};
+use crate::project::{Project, StepSpec, engine_command, left_over, pipeline, statuses, step};
 
 const COUNT: &str = "with open('executions', 'a') as f: f.write(NAME + '\\n')\n";
 
@@ -150,6 +150,16 @@ fn an_engine_that_cannot_start_is_noticed() {
     let log = std::fs::read_to_string(store.run_directory(&id).join("engine.log")).unwrap();
     assert_eq!(log, "no luck\n");
     assert!(kale_engine::launch(&store, &id, &["/no/such/program".into()]).is_err());
+}
+
+#[test]
+fn a_launcher_may_stand_between() {
+    let project = Project::new();
+    let id = project.create(&pipeline(&[step("a", "1")]));
+    let mut command: Vec<std::ffi::OsString> = ["sh", "-c", "\"$@\"; exit", "sh"].map(Into::into).to_vec();
+    command.extend(engine_command(&project.root(), &id));
+    kale_engine::launch(&project.store(), &id, &command).unwrap();
+    assert_eq!(project.wait_for_end(&id).status, RunStatus::Succeeded);
 }
 
 #[test]
