@@ -64,7 +64,7 @@ fn inputs(execution: &Execution, step: StepId) -> BTreeMap<String, Digest> {
 /// Publishes a stored result in place of running the step, if there is one that still holds.
 async fn reuse(execution: &Execution, step: StepId, fingerprint: &Fingerprint, began: Instant) -> Result<bool> {
     for candidate in execution.store.cached_results(&fingerprint.digest())? {
-        if !execution.store.is_complete(&candidate.result) || !still_holds(execution, &candidate).await? {
+        if !execution.store.is_complete(&candidate.result) || !still_holds(execution, &candidate).await {
             continue;
         }
         let end = StepEnd {
@@ -81,18 +81,14 @@ async fn reuse(execution: &Execution, step: StepId, fingerprint: &Fingerprint, b
     Ok(false)
 }
 
-/// Checks what the step was seen to read, then puts back the files that it wrote. A damaged blob is no result.
-async fn still_holds(execution: &Execution, candidate: &CachedResult) -> Result<bool> {
+/// Checks what the step was seen to read, then puts back the files that it wrote. Where that fails (a damaged blob, a
+/// folder that cannot be written) the step runs, and says itself what is the matter.
+async fn still_holds(execution: &Execution, candidate: &CachedResult) -> bool {
     let (result, files, blobs) = (candidate.result.clone(), execution.files.clone(), execution.store.blobs().clone());
     let directory = execution.record.options.directory.clone();
     let job = move || {
-        if !fingerprint::holds(&result.observed, &directory, &files) {
-            return Ok(false);
-        }
-        match gather::put_back(&result.files, &directory, &blobs, &files) {
-            Err(StoreError::BadBlob { .. }) => Ok(false),
-            other => other.map(|()| true),
-        }
+        fingerprint::holds(&result.observed, &directory, &files)
+            && gather::put_back(&result.files, &directory, &blobs, &files).is_ok()
     };
     spawn_blocking(job).await.expect("copying files does not panic")
 }

@@ -1,9 +1,9 @@
 //! The executed notebook.
 
-use kale_model::{RunStatus, StepStatus};
+use kale_model::{CellIndex, Instruction, RunStatus, StepStatus};
 use serde_json::{Value, json};
 
-use crate::project::{Project, pipeline, python, statuses, step};
+use crate::project::{Project, add_parameter, notebook_of, pipeline, python, statuses, step};
 
 #[test]
 fn cells_have_what_their_steps_put_out() {
@@ -38,6 +38,28 @@ fn cells_have_what_their_steps_put_out() {
     assert_eq!(cells[2]["outputs"], json!([]));
     assert_eq!(notebook["metadata"]["kale_rs"]["run_id"], json!(id));
     assert_eq!(notebook["metadata"]["kale_rs"]["status"], json!("failed"));
+    validate(&path);
+}
+
+#[test]
+fn definitions_that_steps_repeat_count_as_run() {
+    let mut project = Project::new();
+    let mut pipeline =
+        pipeline(&[step("imports", "import math"), step("unused", "x = 1"), step("use", "math.floor(k)")]);
+    project.notebook = Some(notebook_of(&pipeline));
+    // Cell 0 is a prelude, cell 1 is skipped: only the last one is a step.
+    pipeline.steps.drain(..2);
+    let define = Instruction::Define { cell: CellIndex(0), line: 1, source: "import math".to_owned() };
+    pipeline.steps[0].program.insert(0, define);
+    add_parameter(&mut pipeline, "k", 7, 0);
+    let view = project.run_pipeline(&pipeline);
+    assert_eq!(view.status, RunStatus::Succeeded, "{:?}", view.diagnostics);
+    let path = view.notebook.unwrap();
+    let notebook: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let counts: Vec<&Value> = (0..3).map(|index| &notebook["cells"][index]["execution_count"]).collect();
+    assert_eq!(counts, [&json!(1), &Value::Null, &json!(2)]);
+    assert_eq!(notebook["cells"][2]["outputs"][0]["data"]["text/plain"], json!(["7"]));
+    assert_eq!(notebook["metadata"]["kale_rs"]["parameters"], json!({"k": 7}));
     validate(&path);
 }
 

@@ -167,12 +167,14 @@ pub struct Project {
     pub jobs: Option<usize>,
     pub cache: bool,
     pub python: String,
+    /// When it is not just the steps' cells.
+    pub notebook: Option<Value>,
 }
 
 impl Project {
     pub fn new() -> Project {
         let folder = tempfile::tempdir().unwrap();
-        Project { folder, parameters: BTreeMap::new(), jobs: Some(2), cache: true, python: python() }
+        Project { folder, parameters: BTreeMap::new(), jobs: Some(2), cache: true, python: python(), notebook: None }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -218,7 +220,7 @@ impl Project {
             pipeline: pipeline.clone(),
             parameters: self.parameters.clone(),
             source: Some(self.path("example.ipynb")),
-            notebook: notebook_of(pipeline).to_string().into_bytes(),
+            notebook: self.notebook.clone().unwrap_or_else(|| notebook_of(pipeline)).to_string().into_bytes(),
             diagnostics: vec![],
             options,
         };
@@ -274,7 +276,7 @@ pub fn engine_command(root: &Path, id: &RunId) -> Vec<OsString> {
     command
 }
 
-fn notebook_of(pipeline: &Pipeline) -> Value {
+pub fn notebook_of(pipeline: &Pipeline) -> Value {
     let cell = |step: &Step| {
         json!({"cell_type": "code", "id": step.cells[0].id, "metadata": {}, "source": step.cells[0].source,
                "outputs": [], "execution_count": null})
