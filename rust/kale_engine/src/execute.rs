@@ -71,7 +71,11 @@ impl Execution {
         let runtime = fingerprint::runtime_digest(&record.options.runtime, &files);
         let steps = store.steps(&record.id)?;
         let finished = steps.into_iter().filter(|step| has_result(step.status));
-        let results = finished.filter_map(|step| Some((StepId(step.position), step.result?))).collect();
+        // A result whose values are damaged is none: the step runs again.
+        let results = finished
+            .filter_map(|step| Some((StepId(step.position), step.result?)))
+            .filter(|(_, result)| store.is_complete(result))
+            .collect();
         Ok(Execution {
             store,
             pipeline: Arc::new(record.pipeline.clone()),

@@ -11,6 +11,10 @@ use crate::filesystem;
 /// Kept in SQLite's `user_version`. A change of the schema adds one and a migration.
 pub const STORE_VERSION: i64 = 1;
 
+const WAL: &str = "wal";
+/// The journal file is emptied after each transaction, which costs less than making it anew.
+const ROLLBACK: &str = "truncate";
+
 /// How long a writer waits for another run's transaction; those take milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -106,6 +110,10 @@ impl Database {
         Ok(database)
     }
 
+    pub fn journal_mode(&self) -> &'static str {
+        if self.deferred_flush { WAL } else { ROLLBACK }
+    }
+
     fn migrate(&self) -> Result<()> {
         if version(&self.connection).map_err(|error| self.fault(&error))? == STORE_VERSION {
             return Ok(());
@@ -171,13 +179,13 @@ fn check_version(connection: &Connection, path: &Path) -> Result<()> {
 /// or where SQLite declines the WAL. Says whether it is a WAL.
 fn set_journal(connection: &Connection, network: bool) -> rusqlite::Result<bool> {
     let present: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-    let wanted = if network { "truncate" } else { "wal" };
+    let wanted = if network { ROLLBACK } else { WAL };
     let mode = if present == wanted {
         present
     } else {
         connection.pragma_update_and_check(None, "journal_mode", wanted, |row| row.get(0))?
     };
-    let wal = mode == "wal";
+    let wal = mode == WAL;
     connection.pragma_update(None, "synchronous", if wal { "NORMAL" } else { "FULL" })?;
     Ok(wal)
 }

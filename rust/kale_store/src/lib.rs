@@ -85,6 +85,11 @@ impl Store {
         &self.blobs
     }
 
+    /// How SQLite keeps its journal here: `wal`, or `truncate` where a WAL does not work.
+    pub fn journal_mode(&self) -> &'static str {
+        self.database.journal_mode()
+    }
+
     /// Where the run's files are.
     pub fn run_directory(&self, run: &RunId) -> PathBuf {
         self.root.join("runs").join(&run.0)

@@ -107,6 +107,7 @@ fn the_store_ignores_itself_and_is_found_again() {
     let deep = folder.path().join("a/b");
     std::fs::create_dir_all(&deep).unwrap();
     assert_eq!(locate(&deep).canonicalize().unwrap(), store.root());
+    assert_eq!(store.journal_mode(), "wal");
     assert!(Store::open_existing(&deep).unwrap().is_none());
     assert!(!deep.join("store.db").exists(), "looking makes nothing");
 }

@@ -206,6 +206,12 @@ fn a_failed_run_is_resumed_where_it_failed() {
     assert_eq!(kale_engine::execute(&project.root(), &id).unwrap(), RunStatus::Succeeded);
     assert_eq!([project.executions("load"), project.executions("use")], [1, 2]);
     assert!(project.store().run_view(&id).unwrap().diagnostics.is_empty(), "old errors are forgotten");
+
+    let store = project.store();
+    let result = store.steps(&id).unwrap()[0].result.clone().unwrap();
+    std::fs::remove_file(store.blobs().path(&result.outputs["load_values"])).unwrap();
+    assert_eq!(kale_engine::execute(&project.root(), &id).unwrap(), RunStatus::Succeeded);
+    assert_eq!(project.executions("load"), 2, "a value that is gone is made again");
 }
 
 #[test]
