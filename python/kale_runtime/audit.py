@@ -93,7 +93,7 @@ class Audit:
         self.processes.setdefault(os.fsdecode(first) if isinstance(first, (str, bytes, os.PathLike)) else event)
 
     def database(self, event, arguments):
-        self.databases.setdefault(str(arguments[0]))
+        self.databases.setdefault(os.fsdecode(arguments[0]))
 
     def environment_read(self, name):
         if name in self.copied:

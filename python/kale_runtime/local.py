@@ -132,7 +132,7 @@ class LocalStep(core.Step):
 
     # Values
 
-    def exact(self, name, value):
+    def exact(self, kind, value):
         """The engine's JSON keeps ints and floats apart."""
         return value
 

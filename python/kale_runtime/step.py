@@ -402,14 +402,15 @@ class Step:
         try:
             value = self.inputs["parameterValues"][name]
             value = typed(kind, value)
-            return self.exact(name, value) if kind in ("list", "dict") else value
         except (KeyError, TypeError, ValueError, OverflowError):
             raise StepError("parameter-value", f"parameter `{name}` must be of type {kind}: {value}") from None
-
-    def exact(self, name, value):
-        """KFP may turn the numbers in lists and dicts into floats, and whole ones into ints."""
+        # `rate: float = 1` stays an int, as in the notebook.
         default = self.plan.get("defaults", {}).get(name)
-        return default if value == default else json.loads(json.dumps(value), parse_float=whole)
+        return default if value == default else self.exact(kind, value)
+
+    def exact(self, kind, value):
+        """KFP may turn the numbers in lists and dicts into floats, and whole ones into ints."""
+        return json.loads(json.dumps(value), parse_float=whole) if kind in ("list", "dict") else value
 
     def parameter(self, name):
         self.names[name] = self.value(name)
@@ -460,7 +461,7 @@ class Step:
     def report(self):
         """Writes KFP's ExecutorOutput: how metrics leave a step, and how kfp.local knows of its artifacts."""
         artifacts = {}
-        for key, value in self.outputs["artifacts"].items():
+        for key, value in self.outputs.get("artifacts", {}).items():
             artifact = value["artifacts"][0]
             if key == "kale_metrics":
                 write_json(local_path(artifact), self.metrics)

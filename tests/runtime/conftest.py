@@ -21,11 +21,11 @@ class Bench:
         self.scratch = folder / ".kale_rs"
         self.scratch.mkdir()
 
-    def request(self, program, rich=True, ipython=False, parameters=None, values=None, **more):
+    def request(self, program, rich=True, ipython=False, parameters=None, values=None, defaults=None, **more):
         keys = {row[1] for row in program if row[0] in ("load", "save")}
         artifacts = {key: {"artifacts": [{"name": key, "uri": str(self.scratch / key)}]} for key in keys}
         plan = {"version": 1, "pipeline": "p", "step": "s", "parameters": parameters or {}, "program": program}
-        plan.update(metrics=True, ipython=ipython, requirements=[])
+        plan.update(metrics=True, ipython=ipython, requirements=[], defaults=defaults or {})
         side = {"parameterValues": values or {}, "artifacts": artifacts}
         return {
             "plan": plan,

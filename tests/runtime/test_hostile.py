@@ -202,12 +202,12 @@ def test_an_error_has_its_place(bench, rich):
 
 
 def test_an_error_below_a_cell_magic_has_its_place(bench):
-    pytest.importorskip("IPython")
-    for magic in ("%%time", "%%capture --no-stderr out"):
-        error = bench.cells(f"{magic}\nx = 1\n1 / 0")["error"]
-        if magic == "%%time":
-            assert (error["cell"], error["line"]) == (0, 3)
-            assert "cell 0, line 3\n    1 / 0" in "\n".join(error["traceback"])
+    ipython = pytest.importorskip("IPython")
+    if ipython.version_info < (9,):
+        pytest.skip("there `%%time` shows an error and goes on, in a kernel too")
+    error = bench.cells("%%time\nx = 1\n1 / 0")["error"]
+    assert (error["cell"], error["line"]) == (0, 3)
+    assert "cell 0, line 3\n    1 / 0" in "\n".join(error["traceback"])
 
 
 def test_an_error_of_a_definition(bench):

@@ -50,6 +50,14 @@ def test_parameter_rows_bind(bench):
     assert text_of(bench.run(program, parameters={"p": "int"}, values={"p": 4})) == "5\n"
 
 
+def test_a_default_keeps_its_own_type(bench):
+    """The notebook says `rate: float = 1`, and there it is an int."""
+    program = [["parameter", "rate"], run(0, "rate: float = 1\nprint(rate * 2)", ["rate"])]
+    for given, printed in ((1, "2\n"), (1.0, "2\n"), (3, "6.0\n")):
+        options = {"parameters": {"rate": "float"}, "values": {"rate": given}, "defaults": {"rate": 1}}
+        assert text_of(bench.run(program, **options)) == printed
+
+
 @pytest.mark.parametrize("kind, given", [("int", 1.5), ("int", "x"), ("list", {"a": 1}), ("bool", "maybe"), ("float", [1])])
 def test_wrong_parameters_are_refused(bench, kind, given):
     result = bench.run([["parameter", "p"]], parameters={"p": kind}, values={"p": given})
