@@ -210,7 +210,7 @@ class Child:
             "error": error,
             "values": self.values,
             "numbers": {name: value for name, value in numbers.items() if value is not None},
-            "stored": {row["key"]: describe_names(row, stored_values.stored(row)) for row in self.artifacts},
+            "stored": {artifact["key"]: describe_stored(artifact) for artifact in self.artifacts},
         }
 
     def run_cell(self, cell: dict) -> BaseException | None:
@@ -278,6 +278,14 @@ def describe_names(artifact: dict, values: dict) -> dict[str, str]:
     return {name: describe(values[name], seen) for name in artifact["names"] if name in values}
 
 
+def describe_stored(artifact: dict) -> dict[str, str]:
+    try:
+        values = stored_values.stored(artifact)
+    except Exception as error:
+        return {name: f"cannot be read back: {type(error).__name__}: {error}" for name in artifact["names"]}
+    return describe_names(artifact, values)
+
+
 def number(value) -> float | None:
     try:
         return float(value) if hasattr(value, "__float__") else None
@@ -314,7 +322,10 @@ def make_shell(child: Child):
     InteractiveShell.showtraceback = lambda *_, **__: None
     InteractiveShell.showsyntaxerror = lambda *_, **__: None
     InteractiveShell.enable_gui = lambda *_, **__: None
-    return InteractiveShell.instance(user_module=child.module, user_ns=child.namespace)
+    shell = InteractiveShell.instance(user_module=child.module, user_ns=child.namespace)
+    # Help goes to the pager, which in Jupyter is a pane and no output.
+    shell.set_hook("show_in_pager", lambda *_, **__: None, 0)
+    return shell
 
 
 def ends_with_expression(tree: ast.Module, source: str) -> bool:

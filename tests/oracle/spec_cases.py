@@ -144,7 +144,7 @@ def flow_lines(graph: dict) -> list[str]:
     lines, joined = [], set()
     for edge in graph["edges"]:
         joined |= {edge["from"], edge["to"]}
-        cargo = edge["variables"] + [f"[{resource}]" for resource in edge["resources"]]
+        cargo = sorted(edge["variables"] + [f"[{resource}]" for resource in edge["resources"]])
         if cargo:
             lines.append(f"{edge['from']} -> {edge['to']}: {', '.join(cargo)}")
         else:

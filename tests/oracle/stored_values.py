@@ -31,7 +31,8 @@ def stored(artifact: dict) -> dict:
         return {"content": stored_content(path)}
     module = importlib.import_module("dill" if kind == "callable" else "pickle")
     with path.open("rb") as file:
-        return module.load(file)
+        value = module.load(file)
+    return value if isinstance(kind, str) else {"state": value}
 
 
 def live(artifact: dict, namespace: dict) -> dict:
