@@ -16,8 +16,9 @@
 //! `["run", cell, first line, source, parameters overridden in it, [[metric, statement, argument or null]...]]`.
 //! A kind is `value`, `callable`, `rng:NAME` or `file:PATH`.
 //!
-//! `defaults` has the defaults of `list` and `dict` parameters, if there are any. KFP makes doubles of all numbers in
-//! them, so a value that equals the default stands for the default, with its ints and floats.
+//! `defaults` has the defaults that hold an int where a value from JSON may not: of `list` and `dict` parameters, and of
+//! `float` ones whose literal is an int (`rate: float = 1`). KFP makes doubles of all numbers, so a value that equals
+//! the default stands for the default, with its ints and floats.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +26,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::artifact::{ArtifactId, ArtifactKind};
-use crate::parameter::Parameter;
+use crate::parameter::{Parameter, ParameterType};
 use crate::pipeline::Pipeline;
 use crate::step::{Instruction, StepId};
 
@@ -39,7 +40,7 @@ pub struct StepPlan {
     pub step: String,
     /// Name to type of the parameters that the step reads.
     pub parameters: BTreeMap<String, &'static str>,
-    /// Defaults of the lists and dicts among them.
+    /// Defaults of those whose numbers JSON may change between int and float.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub defaults: BTreeMap<String, Value>,
     pub program: Vec<Value>,
@@ -54,13 +55,17 @@ impl StepPlan {
     pub fn new(pipeline: &Pipeline, id: StepId) -> StepPlan {
         let step = pipeline.step(id);
         let read = || pipeline.parameters.iter().filter(|parameter| step.parameters.contains(&parameter.name));
-        let compound = |parameter: &&Parameter| parameter.default.is_array() || parameter.default.is_object();
+        let ambiguous = |parameter: &&Parameter| match parameter.parameter_type {
+            ParameterType::List | ParameterType::Dict => true,
+            ParameterType::Float => parameter.default.is_i64() || parameter.default.is_u64(),
+            ParameterType::Int | ParameterType::Bool | ParameterType::Str | ParameterType::Json => false,
+        };
         StepPlan {
             version: PLAN_VERSION,
             pipeline: pipeline.name.to_string(),
             step: step.name.to_string(),
             parameters: read().map(|p| (p.name.to_string(), p.parameter_type.as_str())).collect(),
-            defaults: read().filter(compound).map(|p| (p.name.to_string(), p.default.clone())).collect(),
+            defaults: read().filter(ambiguous).map(|p| (p.name.to_string(), p.default.clone())).collect(),
             program: step.program.iter().map(|instruction| row(pipeline, id, instruction)).collect(),
             metrics: pipeline.metrics_of(id).next().is_some(),
             ipython: step.needs_ipython,

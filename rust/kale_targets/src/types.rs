@@ -55,6 +55,8 @@ pub struct WireParameter {
     pub declared: ParameterType,
     pub wire: WireType,
     pub default: Value,
+    /// The notebook's literal, where it is an int that is declared a float: `rate: float = 1`.
+    pub int_literal: Option<i64>,
 }
 
 impl WireParameter {
@@ -78,7 +80,9 @@ impl WireParameter {
         };
         let name = parameter.name.to_string();
         let argument = if sdk_accepts(&name) { name.clone() } else { format!("parameter_{}", slug(&name, '_')) };
-        WireParameter { name, argument, declared: parameter.parameter_type, wire, default }
+        let is_float = parameter.parameter_type == ParameterType::Float;
+        let int_literal = parameter.default.as_i64().filter(|_| is_float);
+        WireParameter { name, argument, int_literal, declared: parameter.parameter_type, wire, default }
     }
 
     /// Whether the step has to read the value back from text.

@@ -110,7 +110,11 @@ impl Writer<'_> {
         let argument = &parameter.argument;
         match parameter.declared {
             ParameterType::Int if parameter.is_encoded() => format!("int({argument})"),
-            ParameterType::Float => format!("float({argument})"),
+            ParameterType::Float => match parameter.int_literal {
+                // The notebook's literal is an int, and stays one unless the run has another value.
+                Some(literal) => format!("{literal} if {argument} == {literal} else float({argument})"),
+                None => format!("float({argument})"),
+            },
             ParameterType::Json => self.json(argument),
             ParameterType::List | ParameterType::Dict if parameter.is_encoded() => self.json(argument),
             ParameterType::List | ParameterType::Dict => self.collection(parameter),
