@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use kale_model::{Diagnostic, Event, Severity, StepStatus};
+use kale_model::{Diagnostic, Event, StepStatus};
 use kale_verbs::render::{self, Context, Style, text};
 use kale_verbs::{Interrupt, Listener, Listing, Prepared};
 
@@ -95,14 +95,9 @@ impl Listener for Progress {
         if let Some(remark) = prepared.remark {
             self.say(&format!("{} {remark}", self.style.cyan("note:")));
         }
-        let notes = prepared.diagnostics.iter().filter(|d| d.severity == Severity::Info).count();
-        for diagnostic in prepared.diagnostics.iter().filter(|d| d.severity != Severity::Info) {
-            self.show(diagnostic);
-        }
-        if notes > 0 {
-            let more =
-                format!("{} of the compiler: `kale-rs check {}`", render::count(notes, "note"), self.listing.label);
-            self.say(&self.style.dim(&more));
+        if !prepared.diagnostics.is_empty() {
+            let context = Context { listing: &self.listing, colour: self.style.colour };
+            self.say(text::pressing(prepared.diagnostics, &context).trim_end());
         }
         let steps = render::count(prepared.steps, "step");
         self.say(&format!("run {}  {}, {steps}", self.style.bold(&prepared.run.0), prepared.pipeline));

@@ -36,10 +36,10 @@ fn status(good: bool) -> i32 {
     i32::from(!good)
 }
 
-/// Diagnostics beside an answer that is something else.
+/// Diagnostics beside an answer that is something else: what asks for attention, and how many notes `check` has.
 fn note_diagnostics(diagnostics: &[Diagnostic], listing: &Listing) {
     if !diagnostics.is_empty() {
         let context = Context { listing, colour: output::stderr_style().colour };
-        output::note(text::diagnostics(diagnostics, &context).trim_end());
+        output::note(text::pressing(diagnostics, &context).trim_end());
     }
 }

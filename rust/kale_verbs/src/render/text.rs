@@ -18,6 +18,22 @@ pub fn diagnostics(diagnostics: &[Diagnostic], context: &Context<'_>) -> String 
     out
 }
 
+/// Errors and warnings, and a line that says where the notes are.
+pub fn pressing(diagnostics: &[Diagnostic], context: &Context<'_>) -> String {
+    let mut out = String::new();
+    for one in diagnostics.iter().filter(|one| one.severity != Severity::Info) {
+        out.push_str(&diagnostic(one, context));
+        out.push('\n');
+    }
+    let notes = diagnostics.iter().filter(|one| one.severity == Severity::Info).count();
+    if notes > 0 {
+        let style = Style { colour: context.colour };
+        let more = format!("{}: `kale-rs check {}`", count(notes, "note"), context.listing.label);
+        let _ = writeln!(out, "{}", style.dim(&more));
+    }
+    out
+}
+
 /// `2 errors, 1 warning in train.ipynb`.
 fn summary(diagnostics: &[Diagnostic], context: &Context<'_>) -> String {
     let of = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
