@@ -91,6 +91,9 @@ impl Reader<'_> {
                 _ => self.value(index, Some(position), argument, label.take()),
             }
         }
+        if let (Some(text), 1) = (label, call.arguments.args.len()) {
+            self.not_a_metric(self.place(call), &format!("`{text}` is a text and no number"));
+        }
     }
 
     fn value(&mut self, index: usize, argument: Option<usize>, expression: &Expr, label: Option<&str>) {

@@ -54,14 +54,15 @@ impl Demands<'_> {
         let version = self.facts.version(id);
         let (definitions, values): (BTreeSet<Name>, BTreeSet<Name>) = names
             .into_iter()
-            .partition(|name| !version.mutated && version.bound.get(name).is_some_and(|bound| bound.replay));
+            .partition(|name| !version.mutated.contains(name) && version.bound.get(name).is_some_and(|bound| bound.replay));
         for name in definitions {
             self.define(cell, version.bound[&name].statement, name, id);
         }
         if values.is_empty() {
             return;
         }
-        let made_here = version.mutated || values.iter().any(|name| version.bound.contains_key(name));
+        let is_made = |name: &Name| version.mutated.contains(name) || version.bound.contains_key(name);
+        let made_here = values.iter().any(is_made);
         if made_here {
             self.ship(cell, id, values);
             return;

@@ -75,7 +75,7 @@ fn shared_buffers(facts: &Facts, needs: &[Needs], grouping: &Grouping, found: &m
     for (cell, cell_facts) in facts.cells.iter().enumerate() {
         for &id in &cell_facts.versions {
             let version = facts.version(id);
-            if !version.mutated || !version.view {
+            if version.mutated.is_empty() || !version.view {
                 continue;
             }
             let group: BTreeSet<Name> = version.parents.keys().chain(version.bound.keys()).copied().collect();

@@ -82,6 +82,8 @@ pub struct Frame {
     pub places: HashMap<Place, ObjectId>,
     pub effects: Effects,
     pub returned: Option<Value>,
+    /// Outside objects that were changed.
+    pub mutated: BTreeSet<Place>,
     pub assumptions: Vec<(Name, Option<Type>)>,
     /// Code of the closure that is being executed.
     pub own_code: Vec<CodeId>,
@@ -100,6 +102,7 @@ impl Frame {
             places: HashMap::new(),
             effects: Effects::default(),
             returned: None,
+            mutated: BTreeSet::new(),
             assumptions: vec![],
             own_code: vec![],
             class_name: None,
@@ -138,6 +141,8 @@ pub struct Analyzer<'a> {
     entry: BTreeMap<Name, Option<VersionId>>,
     /// Names used by the current cell, with the first place.
     uses: BTreeMap<Name, TextRange>,
+    /// Names whose objects the current cell changed.
+    mutated: BTreeSet<Name>,
     statement_reads: BTreeMap<Name, Source>,
     statement_binds: BTreeSet<Name>,
     /// Modules star-imported so far: they may provide any name.
@@ -184,6 +189,7 @@ impl<'a> Analyzer<'a> {
             source: "",
             entry: BTreeMap::new(),
             uses: BTreeMap::new(),
+            mutated: BTreeSet::new(),
             statement_reads: BTreeMap::new(),
             statement_binds: BTreeSet::new(),
             star_modules: vec![],
@@ -338,7 +344,7 @@ impl<'a> Analyzer<'a> {
         let values_are_remade = binds
             .iter()
             .filter_map(|&name| Some(&self.module_binding(name)?.value))
-            .all(|value| self.is_stateless(value) || self.is_rebuildable(value));
+            .all(|value| is_definition || self.is_stateless(value) || self.is_rebuildable(value));
         if values_are_remade { Replay::Definition } else { Replay::No }
     }
 
@@ -360,26 +366,22 @@ impl<'a> Analyzer<'a> {
 
     /// After a change of existing objects, the names bound to them are not what their statements made.
     fn forget_replays(&mut self) {
-        let roots = self.frames[0].heap.marked_mutated();
-        for root in roots {
-            let members: Vec<Name> = self.frames[0].heap.class(root).members.iter().copied().collect();
-            for name in members {
-                if let Some(binding) = self.frames[0].layers[0].get_mut(&name) {
-                    binding.replay = false;
-                }
+        for name in &self.mutated {
+            if let Some(binding) = self.frames[0].layers[0].get_mut(name) {
+                binding.replay = false;
             }
         }
     }
 
     /// Gives a new version to every name that the cell bound, and to every alias group that it changed or joined.
     fn end_cell(&mut self) {
-        let mut groups: Vec<(BTreeSet<Name>, Option<ObjectId>, bool)> = vec![];
+        let mut groups: Vec<(BTreeSet<Name>, Option<ObjectId>)> = vec![];
         let mut grouped = BTreeSet::new();
-        for (root, mutated) in self.frames[0].heap.take_marked() {
+        for root in self.frames[0].heap.take_marked() {
             let members = self.current_members(root);
             grouped.extend(members.iter().copied());
             if !members.is_empty() {
-                groups.push((members, Some(root), mutated));
+                groups.push((members, Some(root)));
             }
         }
         let cell = self.cell;
@@ -390,10 +392,11 @@ impl<'a> Analyzer<'a> {
             .collect::<BTreeSet<_>>()
             .into_iter()
             .collect();
-        groups.extend(alone.into_iter().map(|name| (BTreeSet::from([name]), None, false)));
-        for (members, root, mutated) in groups {
-            self.make_version(&members, root, mutated);
+        groups.extend(alone.into_iter().map(|name| (BTreeSet::from([name]), None)));
+        for (members, root) in groups {
+            self.make_version(&members, root);
         }
+        self.mutated.clear();
         let uses = std::mem::take(&mut self.uses);
         let entry = std::mem::take(&mut self.entry);
         let used = uses.into_iter().filter_map(|(name, range)| {
@@ -414,7 +417,7 @@ impl<'a> Analyzer<'a> {
         members
     }
 
-    fn make_version(&mut self, members: &BTreeSet<Name>, root: Option<ObjectId>, mutated: bool) {
+    fn make_version(&mut self, members: &BTreeSet<Name>, root: Option<ObjectId>) {
         let id = VersionId(self.facts.versions.len());
         let class = root.map(|root| self.frames[0].heap.class(root).clone()).unwrap_or_default();
         let (mut bound, mut parents, mut needs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
@@ -445,7 +448,7 @@ impl<'a> Analyzer<'a> {
             cell: self.cell,
             bound,
             parents,
-            mutated,
+            mutated: members.intersection(&self.mutated).copied().collect(),
             view: class.view,
             unshippable: class.unshippable,
             needs,
@@ -487,7 +490,7 @@ impl<'a> Analyzer<'a> {
         by_value
     }
 
-    fn kind(&self, value: &Value) -> Kind {
+    pub fn kind(&self, value: &Value) -> Kind {
         match value.ty {
             Type::Immutable => Kind::Immutable,
             Type::Library(_) | Type::Function(_) | Type::Class(_) => Kind::Callable,
@@ -554,7 +557,7 @@ impl<'a> Analyzer<'a> {
         let frame = self.frame();
         let own = frame.place(Place::Own);
         let code = frame.own_code.clone();
-        Value { ty: Type::Unknown, objects: vec![own], code, text: None }
+        Value { ty: Type::Unknown, objects: vec![own], code, text: None, parts: None }
     }
 
     /// A module variable read by a function's body: its type as it is now, its object as a place.
@@ -723,6 +726,7 @@ impl<'a> Analyzer<'a> {
     pub fn bind(&mut self, name: Name, mut value: Value) {
         self.enter(name);
         self.unlink(name);
+        self.mutated.remove(&name);
         if let Type::Class(code) = value.ty {
             self.definitions[code.0].name.get_or_insert(name);
         }
@@ -733,7 +737,7 @@ impl<'a> Analyzer<'a> {
             }
             let root = self.frames[0].heap.find(root);
             self.frames[0].heap.class(root).members.insert(name);
-            self.frames[0].heap.mark_linked(root);
+            self.frames[0].heap.mark(root);
             value.objects = vec![root];
         }
         self.statement_binds.insert(name);
@@ -894,8 +898,13 @@ impl<'a> Analyzer<'a> {
             }
         }
         let frame = self.frame();
-        frame.heap.mark_mutated(object);
-        frame.effects.mutates |= !in_module || !members.is_empty();
+        frame.heap.mark(object);
+        let places = frame.heap.class(object).places.clone();
+        frame.effects.mutates |= !members.is_empty() || !places.is_empty();
+        frame.mutated.extend(places);
+        if in_module {
+            self.mutated.extend(members);
+        }
     }
 
     /// After this, `a` and `b` may share state.
@@ -1062,7 +1071,7 @@ fn is_history(name: &str) -> bool {
 /// Whether the value of `name` in a version can be made again by executing its statement.
 pub fn replays(facts: &Facts, name: Name, id: VersionId) -> bool {
     let version = facts.version(id);
-    if version.mutated {
+    if version.mutated.contains(&name) {
         return false;
     }
     match version.bound.get(&name) {

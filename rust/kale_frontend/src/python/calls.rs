@@ -5,6 +5,7 @@ use ruff_python_ast::{Expr, ExprCall};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, DefinitionKind};
+use super::library::Caller;
 use super::value::{CodeId, Type, Value};
 
 /// The arguments of a call, evaluated.
@@ -105,7 +106,7 @@ impl<'a> Analyzer<'a> {
                 self.frame().effects.calls = true;
                 let text = self.facts.text(path).to_owned();
                 match self.knowledge.inherited(&text, |t| t.call.as_ref()) {
-                    Some(facts) => self.apply_facts(facts, Some(callee), arguments, range),
+                    Some(facts) => self.apply_facts(facts, Some(callee), arguments, Caller::Library, range),
                     None => self.unknown_call(Some(callee), arguments, range),
                 }
             }
@@ -138,7 +139,8 @@ impl<'a> Analyzer<'a> {
             Type::Instance(path) => {
                 let text = self.facts.text(path).to_owned();
                 if let Some(facts) = self.knowledge.method(&text, name) {
-                    return self.apply_facts(facts, Some(receiver), arguments, range);
+                    let caller = if builtin { Caller::Builtin } else { Caller::Library };
+                    return self.apply_facts(facts, Some(receiver), arguments, caller, range);
                 }
                 if self.knowledge.inherited(&text, |t| t.unknown_methods.as_deref()) == Some("pure") {
                     return receiver.part(Type::Unknown);
@@ -160,7 +162,7 @@ impl<'a> Analyzer<'a> {
     ) -> Value {
         for type_path in ["str", "bytes", "int", "float", "tuple"] {
             if let Some(facts) = self.knowledge.method(type_path, name) {
-                return self.apply_facts(facts, Some(receiver), arguments, range);
+                return self.apply_facts(facts, Some(receiver), arguments, Caller::Builtin, range);
             }
         }
         if arguments.all().all(Value::is_constant) {

@@ -217,6 +217,11 @@ impl<'a> Analyzer<'a> {
         }
     }
 
+    /// As [`Self::operate`], for values of any type: what a built-in function may do to them.
+    pub fn operate_loosely(&mut self, value: &Value, range: TextRange) {
+        self.invoke_methods(value, range, is_operator);
+    }
+
     /// The result of an operator: new, of no known type unless all operands are immutable.
     fn computed(&mut self, values: &[&Value]) -> Value {
         if values.iter().all(|value| value.is_constant()) {

@@ -107,8 +107,8 @@ pub struct Version {
     pub bound: BTreeMap<Name, Bound>,
     /// Earlier versions of the names that the cell does not bind for certain.
     pub parents: BTreeMap<Name, VersionId>,
-    /// Whether objects changed, so that names the cell does not bind must come from it, too.
-    pub mutated: bool,
+    /// Names whose objects changed: though the cell does not bind them, they must come from it.
+    pub mutated: BTreeSet<Name>,
     pub view: bool,
     pub unshippable: Option<Unshippable>,
     /// Definitions that unpickling needs.

@@ -37,9 +37,6 @@ pub struct Class {
     pub places: Vec<Place>,
     /// Names bound to it; only in the module's heap.
     pub members: BTreeSet<Name>,
-    pub mutated: bool,
-    /// Joined or bound anew since the marks were last cleared.
-    pub linked: bool,
     /// Some of its objects may share a buffer (numpy views), which pickling would separate.
     pub view: bool,
     /// Its objects are containers of immutable elements only.
@@ -55,7 +52,7 @@ pub struct Class {
 pub struct Heap {
     parent: Vec<u32>,
     classes: Vec<Class>,
-    /// Classes whose `mutated` or `linked` is set, possibly stale after unions.
+    /// Classes that were changed, joined or bound anew, possibly stale after unions.
     marked: Vec<ObjectId>,
 }
 
@@ -105,8 +102,6 @@ impl Heap {
         let absorbed = std::mem::take(&mut self.classes[from.0 as usize]);
         self.parent[from.0 as usize] = into.0;
         let class = &mut self.classes[into.0 as usize];
-        class.mutated |= absorbed.mutated;
-        class.linked = true;
         class.view |= absorbed.view | view;
         class.scalars = false;
         class.definition &= absorbed.definition;
@@ -126,43 +121,20 @@ impl Heap {
         into
     }
 
-    pub fn mark_mutated(&mut self, object: ObjectId) {
+    /// Notes that an object of the class was changed, joined or bound anew.
+    pub fn mark(&mut self, object: ObjectId) {
         let root = self.find(object);
-        self.classes[root.0 as usize].mutated = true;
         self.marked.push(root);
     }
 
-    pub fn mark_linked(&mut self, object: ObjectId) {
-        let root = self.find(object);
-        self.classes[root.0 as usize].linked = true;
-        self.marked.push(root);
-    }
-
-    /// Roots of the classes that were mutated or linked since the last call, with their marks, which are cleared.
-    pub fn take_marked(&mut self) -> Vec<(ObjectId, bool)> {
+    /// Roots of the classes that were marked since the last call.
+    pub fn take_marked(&mut self) -> Vec<ObjectId> {
         let mut roots: Vec<ObjectId> = std::mem::take(&mut self.marked);
         for root in &mut roots {
             *root = self.find(*root);
         }
         roots.sort();
         roots.dedup();
-        roots
-            .into_iter()
-            .map(|root| {
-                let class = &mut self.classes[root.0 as usize];
-                class.linked = false;
-                (root, std::mem::take(&mut class.mutated))
-            })
-            .collect()
-    }
-
-    /// Roots of the classes that were mutated since [`Heap::take_marked`].
-    pub fn marked_mutated(&mut self) -> Vec<ObjectId> {
-        let marked = self.marked.clone();
-        let mut roots: Vec<ObjectId> = marked.into_iter().map(|object| self.find(object)).collect();
-        roots.sort();
-        roots.dedup();
-        roots.retain(|root| self.classes[root.0 as usize].mutated);
         roots
     }
 

@@ -1,11 +1,13 @@
 //! Calls of libraries, as the knowledge base describes them; and IPython's escapes.
 
+use std::rc::Rc;
+
 use ruff_python_ast::{Expr, IpyEscapeKind, Number};
 use ruff_text_size::TextRange;
 
 use super::analyzer::Analyzer;
 use super::calls::Arguments;
-use super::facts::Resource;
+use super::facts::{Kind, Resource};
 use super::knowledge::{CallFacts, Item, OneOrMany};
 use super::value::{Type, Value};
 
@@ -69,6 +71,14 @@ const LIBRARIES: &[&str] = &[
 
 const GENERATORS: &[&str] = &["random", "numpy", "torch", "tensorflow"];
 
+/// Who carries out a call that the knowledge base describes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// A built-in function, or a method of a built-in type.
+    Builtin,
+    Library,
+}
+
 impl<'a> Analyzer<'a> {
     pub fn call_library(&mut self, path: &str, arguments: &Arguments<'a>, range: TextRange) -> Value {
         let path = self.knowledge.canonical(path).into_owned();
@@ -83,6 +93,11 @@ impl<'a> Analyzer<'a> {
         let effects = &mut self.frame().effects;
         effects.calls = before || !cheap;
         effects.expensive |= !path.starts_with("builtins.");
+        if path == "dataclasses.field" {
+            // The decorator takes it away again.
+            let code = arguments.all().flat_map(|value| value.code.iter().copied()).collect();
+            return Value { ty: Type::Unknown, code, ..Value::immutable() };
+        }
         if let Some(value) = self.path_operation(&path, arguments) {
             return value;
         }
@@ -91,7 +106,8 @@ impl<'a> Analyzer<'a> {
                 self.frame().effects.dynamic.push((path["builtins.".len()..].to_owned(), range));
             }
             self.metric_name(&path, arguments);
-            return self.apply_facts(facts, None, arguments, range);
+            let caller = if path.starts_with("builtins.") { Caller::Builtin } else { Caller::Library };
+            return self.apply_facts(facts, None, arguments, caller, range);
         }
         if path.starts_with("kale_rs.") {
             self.metric_name(&path, arguments);
@@ -177,6 +193,7 @@ impl<'a> Analyzer<'a> {
         facts: &'static CallFacts,
         receiver: Option<&Value>,
         arguments: &Arguments<'a>,
+        caller: Caller,
         range: TextRange,
     ) -> Value {
         let mut applied = vec![facts];
@@ -185,7 +202,7 @@ impl<'a> Analyzer<'a> {
             self.consume_iterator(&value, range);
         }
         for facts in &applied {
-            self.apply_effects(facts, receiver, arguments, range);
+            self.apply_effects(facts, receiver, arguments, caller, range);
         }
         self.result(facts, &applied, receiver, arguments, range)
     }
@@ -226,6 +243,7 @@ impl<'a> Analyzer<'a> {
         facts: &CallFacts,
         receiver: Option<&Value>,
         arguments: &Arguments<'a>,
+        caller: Caller,
         range: TextRange,
     ) {
         for which in facts.mutates.iter() {
@@ -243,7 +261,7 @@ impl<'a> Analyzer<'a> {
             }
         }
         self.apply_stores(facts, receiver, arguments);
-        self.run_callbacks(receiver, arguments, range);
+        self.run_callbacks(facts, receiver, arguments, caller, range);
         self.apply_rng_facts(facts, arguments, range);
         self.apply_files(facts, receiver, arguments, range);
         for setting in facts.config.iter() {
@@ -308,24 +326,45 @@ impl<'a> Analyzer<'a> {
     }
 
     /// Functions of the notebook among the arguments, and methods of its objects, may be called by the library.
-    fn run_callbacks(&mut self, receiver: Option<&Value>, arguments: &Arguments<'a>, range: TextRange) {
+    /// Built-in functions call what they are told to, and operators.
+    fn run_callbacks(
+        &mut self,
+        facts: &CallFacts,
+        receiver: Option<&Value>,
+        arguments: &Arguments<'a>,
+        caller: Caller,
+        range: TextRange,
+    ) {
         let participants: Vec<Value> = receiver.into_iter().chain(arguments.all()).cloned().collect();
-        let has_code = |this: &Self, value: &Value| {
-            let frame = this.frames.last().expect("the module's frame is always there");
-            !value.code.is_empty() || value.objects.iter().any(|&o| !frame.heap.peek(o).code.is_empty())
-        };
-        if participants.iter().any(|value| has_code(self, value)) {
-            for value in &participants {
-                self.invoke_code_with(value, &participants, range);
+        if !participants.iter().any(|value| self.has_code(value)) {
+            return;
+        }
+        for value in &participants {
+            match caller {
+                Caller::Library => self.invoke_code_with(value, &participants, range),
+                Caller::Builtin => self.operate_loosely(value, range),
             }
         }
+        if caller == Caller::Builtin {
+            for which in facts.calls.iter() {
+                for function in select(&which, receiver, arguments) {
+                    self.invoke_code_with(&function, &participants, range);
+                }
+            }
+        }
+    }
+
+    fn has_code(&self, value: &Value) -> bool {
+        let frame = self.frames.last().expect("the module's frame is always there");
+        !value.code.is_empty() || value.objects.iter().any(|&object| !frame.heap.peek(object).code.is_empty())
     }
 
     fn apply_rng_facts(&mut self, facts: &CallFacts, arguments: &Arguments<'a>, range: TextRange) {
         for generator in facts.seeds.iter().filter_map(|g| generator(&g)) {
             self.seed(generator);
         }
-        let avoided = facts.rng_unless.iter().any(|which| is_certainly_given(&which, arguments));
+        let avoided = facts.rng_unless.iter().any(|which| is_certainly_given(&which, arguments))
+            || (!facts.rng_through.is_empty() && self.are_harmless(&facts.rng_through, arguments));
         for value in facts.rng_unless.iter().flat_map(|which| select(&which, None, arguments)) {
             self.mutate(&value);
         }
@@ -334,6 +373,23 @@ impl<'a> Analyzer<'a> {
                 self.draw(generator, range);
             }
         }
+    }
+
+    /// Whether using these arguments never draws from a global generator.
+    fn are_harmless(&self, which: &OneOrMany, arguments: &Arguments<'a>) -> bool {
+        let given: Vec<Value> = which
+            .iter()
+            .filter(|which| is_given(which, arguments))
+            .flat_map(|which| select(&which, None, arguments))
+            .collect();
+        arguments.spread.is_empty() && given.iter().all(|value| self.is_deterministic(value))
+    }
+
+    fn is_deterministic(&self, value: &Value) -> bool {
+        value.is_immutable()
+            || self.type_path(value).is_some_and(|path| {
+                path.starts_with("numpy.ndarray") || self.knowledge.inherited(path, |t| t.deterministic) == Some(true)
+            })
     }
 
     fn apply_files(
@@ -424,7 +480,9 @@ impl<'a> Analyzer<'a> {
         {
             returns = Some(unseeded.clone());
         }
-        if let Some(inner) = &facts.returns_inner {
+        if let Some(inner) = &facts.returns_inner
+            && !self.are_harmless(&facts.inner, arguments)
+        {
             returns = Some(inner.clone());
         }
         let mut result = match returns.as_deref() {
@@ -433,16 +491,8 @@ impl<'a> Analyzer<'a> {
                 let which = &text["arg:".len()..];
                 return select(which, receiver, arguments).into_iter().next().unwrap_or_else(Value::immutable);
             }
-            Some(text) if text.starts_with("like:") => {
-                let like = select(&text["like:".len()..], receiver, arguments).into_iter().next();
-                match like.map(|value| value.ty) {
-                    Some(Type::Immutable) => Value::immutable(),
-                    Some(ty @ Type::Instance(_)) => self.fresh(ty),
-                    _ => self.fresh(Type::Unknown),
-                }
-            }
-            Some("unknown") | None => self.fresh(Type::Unknown),
-            Some(path) => self.typed(path),
+            None => self.fresh(Type::Unknown),
+            Some(path) => self.made(path, receiver, arguments),
         };
         if result.objects.is_empty() {
             return result;
@@ -458,7 +508,38 @@ impl<'a> Analyzer<'a> {
                 self.share(&mut result, &shared, receiver, arguments);
             }
         }
+        if facts.separate && !facts.elements.is_empty() {
+            result.parts = Some(Rc::new(self.separate_parts(facts, receiver, arguments)));
+        }
         result
+    }
+
+    /// The elements of a result, which share nothing.
+    fn separate_parts(
+        &mut self,
+        facts: &CallFacts,
+        receiver: Option<&Value>,
+        arguments: &Arguments<'a>,
+    ) -> Vec<Value> {
+        let given = facts.elements.iter().take_while(|element| match element.strip_prefix("like:") {
+            Some(which) => !select(which, receiver, arguments).is_empty() && is_given(which, arguments),
+            None => true,
+        });
+        let elements: Vec<&String> = given.collect();
+        elements.into_iter().map(|element| self.made(element, receiver, arguments)).collect()
+    }
+
+    /// A new value of a type, or of the type of an argument (`like:0`).
+    fn made(&mut self, path: &str, receiver: Option<&Value>, arguments: &Arguments<'a>) -> Value {
+        let Some(which) = path.strip_prefix("like:") else {
+            return if path == "unknown" { self.fresh(Type::Unknown) } else { self.typed(path) };
+        };
+        let like = select(which, receiver, arguments).into_iter().next();
+        match like.map(|value| value.ty) {
+            Some(Type::Immutable) => Value::immutable(),
+            Some(ty @ Type::Instance(_)) => self.fresh(ty),
+            _ => self.fresh(Type::Unknown),
+        }
     }
 
     /// Links a result with what it shares.
@@ -478,6 +559,8 @@ impl<'a> Analyzer<'a> {
                 *result = self.fresh_scalars(ty);
                 continue;
             }
+            // An iterator does not travel anyway, and what is taken from it does not hold its source.
+            let held = if matches!(self.kind(result), Kind::Unshippable(_)) { held.part(Type::Unknown) } else { held };
             self.link(result, &held, kind == "view");
             for code in held.code {
                 if !result.code.contains(&code) {

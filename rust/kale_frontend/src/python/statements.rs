@@ -22,6 +22,13 @@ impl<'a> Analyzer<'a> {
                 let value = self.evaluate(&s.value);
                 self.operate(&[&value], s.range());
             }
+            Stmt::Assign(s) if pairs(&s.targets, &s.value).is_some() => {
+                let (targets, values) = pairs(&s.targets, &s.value).expect("the guard found them");
+                let values: Vec<Value> = values.iter().map(|value| self.evaluate(value)).collect();
+                for (target, value) in targets.iter().zip(values) {
+                    self.assign(target, value);
+                }
+            }
             Stmt::Assign(s) => {
                 let value = self.evaluate(&s.value);
                 for target in &s.targets {
@@ -154,7 +161,7 @@ impl<'a> Analyzer<'a> {
         for item in &s.items {
             let manager = self.evaluate(&item.context_expr);
             let entered = self.enter_context(&manager, item.range());
-            may_swallow |= !self.is_plain_context(&manager);
+            may_swallow |= !self.is_plain_context(&manager) || swallows(&item.context_expr);
             if let Some(target) = &item.optional_vars {
                 self.assign(target, entered);
             }
@@ -288,6 +295,15 @@ impl<'a> Analyzer<'a> {
                     Expr::List(list) => &list.elts,
                     _ => &[],
                 };
+                let parts = value.parts.clone().filter(|parts| {
+                    parts.len() == elements.len() && !elements.iter().any(Expr::is_starred_expr)
+                });
+                if let Some(parts) = parts {
+                    for (element, part) in elements.iter().zip(parts.iter()) {
+                        self.assign(element, part.clone());
+                    }
+                    return;
+                }
                 let part = self.iterate(&value, target.range());
                 for element in elements {
                     self.assign(element, part.clone());
@@ -421,6 +437,25 @@ impl<'a> Analyzer<'a> {
         self.bind(star, Value::library(module));
         self.star_modules.push((self.statement, module));
     }
+}
+
+/// The targets and values of `a, b = x, y`.
+fn pairs<'e>(targets: &'e [Expr], value: &'e Expr) -> Option<(&'e [Expr], &'e [Expr])> {
+    let ([Expr::Tuple(targets)], Expr::Tuple(values)) = (targets, value) else { return None };
+    let plain = |elements: &[Expr]| !elements.iter().any(Expr::is_starred_expr);
+    (targets.elts.len() == values.elts.len() && plain(&targets.elts) && plain(&values.elts))
+        .then_some((targets.elts.as_slice(), values.elts.as_slice()))
+}
+
+/// Whether a context manager is made to catch exceptions.
+fn swallows(expr: &Expr) -> bool {
+    let callee = expr.as_call_expr().map(|call| call.func.as_ref());
+    let name = match callee {
+        Some(Expr::Name(name)) => name.id.as_str(),
+        Some(Expr::Attribute(attribute)) => attribute.attr.as_str(),
+        _ => return false,
+    };
+    matches!(name, "suppress" | "raises" | "assertRaises" | "ExitStack" | "AsyncExitStack")
 }
 
 /// Whether a block cannot reach its end: it raises (or returns).

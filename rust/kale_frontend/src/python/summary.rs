@@ -248,7 +248,7 @@ impl<'a> Analyzer<'a> {
     }
 
     fn place_value(&mut self, index: usize, shape: &Shape) -> Value {
-        let mut value = Value { ty: shape.ty, objects: vec![], code: shape.code.clone(), text: shape.text.clone() };
+        let mut value = Value { ty: shape.ty, objects: vec![], code: shape.code.clone(), text: shape.text.clone(), parts: None };
         if shape.has_object {
             let object = self.frame().place(Place::Parameter(index));
             let class = self.frame().heap.class(object);
@@ -264,13 +264,11 @@ impl<'a> Analyzer<'a> {
         let mut summary = Summary::default();
         for root in frame.heap.roots() {
             let class = frame.heap.class(root);
-            if class.mutated {
-                summary.mutated.extend(class.places.iter().copied());
-            }
             if class.places.len() > 1 {
                 summary.links.push((class.places.clone(), class.view));
             }
         }
+        summary.mutated = std::mem::take(&mut frame.mutated);
         let names: Vec<Name> = frame.effects.writes.keys().copied().collect();
         for name in names {
             let place = frame.place(Place::Global(name));
@@ -370,7 +368,7 @@ impl<'a> Analyzer<'a> {
 
     /// An outcome as a value of the caller.
     fn instance(&mut self, outcome: &Outcome, arguments: &[Value], callee: &Value, range: TextRange) -> Value {
-        let mut value = Value { ty: outcome.ty, objects: vec![], code: outcome.code.clone(), text: None };
+        let mut value = Value { ty: outcome.ty, objects: vec![], code: outcome.code.clone(), text: None, parts: None };
         if !outcome.object {
             return value;
         }

@@ -36,11 +36,13 @@ pub struct Value {
     pub code: Vec<CodeId>,
     /// The text, when the value is a string (or path) known before the run. Parameters appear as `{name}`.
     pub text: Option<Rc<str>>,
+    /// The elements, when unpacking gives values that share nothing with each other.
+    pub parts: Option<Rc<Vec<Value>>>,
 }
 
 impl Value {
     pub fn immutable() -> Value {
-        Value { ty: Type::Immutable, objects: vec![], code: vec![], text: None }
+        Value { ty: Type::Immutable, objects: vec![], code: vec![], text: None, parts: None }
     }
 
     pub fn text(text: impl Into<Rc<str>>) -> Value {
@@ -52,12 +54,12 @@ impl Value {
     }
 
     pub fn object(ty: Type, object: ObjectId) -> Value {
-        Value { ty, objects: vec![object], code: vec![], text: None }
+        Value { ty, objects: vec![object], code: vec![], text: None, parts: None }
     }
 
     /// The same objects, seen as another type (an element, an attribute, a result that shares parts).
     pub fn part(&self, ty: Type) -> Value {
-        Value { ty, objects: self.objects.clone(), code: self.code.clone(), text: None }
+        Value { ty, objects: self.objects.clone(), code: self.code.clone(), text: None, parts: None }
     }
 
     pub fn is_immutable(&self) -> bool {
@@ -81,6 +83,9 @@ impl Value {
         }
         if self.text != other.text {
             self.text = None;
+        }
+        if self.parts != other.parts {
+            self.parts = None;
         }
         self.absorb(other);
         self
