@@ -55,7 +55,11 @@ class Audit:
             return
         mode = mode or ("r+" if flags & os.O_RDWR else "w" if flags & WRITING else "r")
         writes = any(letter in mode for letter in "wax+")
-        if ("r" in mode or "a" in mode) and path not in self.writes and os.path.exists(os.path.join(self.directory, path)):
+        if (
+            ("r" in mode or "a" in mode)
+            and path not in self.writes
+            and os.path.exists(os.path.join(self.directory, path))
+        ):
             self.reads.setdefault(path)
         if writes:
             self.writes.setdefault(path)

@@ -9,6 +9,7 @@ The files have names, `PREFIX.stdout` and `PREFIX.stderr`, until the capture sto
 each is in the log. So whoever finds that the process has died can save its last words.
 """
 
+import faulthandler
 import io
 import os
 import sys
@@ -144,10 +145,11 @@ class Capture:
         self.current = self.streams[0]
 
     def start(self):
-        for stream, spool in zip(self.replaced, self.spools):
+        for stream, spool in zip(self.replaced, self.spools, strict=True):
             stream.flush()
             spool.attach()
         sys.stdout, sys.stderr = self.streams
+        faulthandler.enable(self.spools[1].file)
         os.register_at_fork(
             before=self.before_fork, after_in_parent=self.lock.release, after_in_child=self.lock.release
         )
@@ -220,7 +222,7 @@ class Capture:
         self.drain()
         for spool in self.spools:
             spool.attach_if_closed()
-        for name, stream in zip(("stdout", "stderr"), self.streams):
+        for name, stream in zip(("stdout", "stderr"), self.streams, strict=True):
             present = getattr(sys, name)
             if present is None or getattr(present, "closed", False):
                 setattr(sys, name, stream)
@@ -242,9 +244,10 @@ class Capture:
 
     def stop(self):
         self.settle()
+        faulthandler.disable()
         with self.lock:
             self.stopping.set()
-            for saved, descriptor in zip(self.saved, (1, 2)):
+            for saved, descriptor in zip(self.saved, (1, 2), strict=True):
                 os.dup2(saved, descriptor)
             for path in (self.drained_path, *(spool.path for spool in self.spools)):
                 os.unlink(path)

@@ -20,7 +20,8 @@ Result, which appears at the end by a rename (without it the step has died):
      "peak_memory_bytes": n, "cpu_seconds": x, "warnings": [diagnostic]}
 
 Paths are relative to the directory when they lie below it. Lines and columns count from 1, columns in UTF-16 units.
-Events are JSON lines: {"event": "cell-started", "cell", "done", "total"} and {"event": "metric", "name", "value", "at"}.
+Events are JSON lines: {"event": "cell-started", "cell", "done", "total"} and
+{"event": "metric", "name", "value", "at"}.
 
 The process exits with 0 when the step succeeded and 1 when it failed, and does not wait for the user's threads longer
 than `PATIENCE`.
@@ -143,7 +144,9 @@ class LocalStep(core.Step):
             # On a full disk the result needs the room.
             remove(self.path(self.outputs, key))
             text = f"`{'`, `'.join(names) or key}` could not be stored: {error.strerror or error}"
-            code = "store-unwritable" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) else "value-not-stored"
+            code = (
+                "store-unwritable" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) else "value-not-stored"
+            )
             raise core.StepError(code, text, self.cell) from error
 
     def blame(self, values, kind, error):
@@ -268,7 +271,9 @@ def write_result(step, result):
     except OSError as error:
         for key in step.outputs.get("artifacts", {}):
             remove(step.path(step.outputs, key))
-        failure = describe(core.StepError("store-unwritable", f"the step's result could not be stored: {error.strerror}"), None)
+        failure = describe(
+            core.StepError("store-unwritable", f"the step's result could not be stored: {error.strerror}"), None
+        )
         replace_json(path, {**result, "status": "failed", "error": failure, "cells": {}}, durable=True)
 
 

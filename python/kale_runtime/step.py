@@ -208,7 +208,7 @@ def install(requirements):
     import site
     import subprocess
 
-    pip = [sys.executable, *"-m pip install -q --disable-pip-version-check --root-user-action=ignore".split()]
+    pip = [sys.executable, *["-m", "pip", "install", "-q", "--disable-pip-version-check", "--root-user-action=ignore"]]
     if subprocess.call(pip + requirements):
         raise StepError("step-not-started", "`pip` could not install " + ", ".join(requirements))
     site.addsitedir(site.getusersitepackages())
@@ -311,8 +311,8 @@ class Step:
     async def run_cell(self, cell, line, source, parameters, sites):
         edit = Edit({name: self.value(name) for name in parameters}, sites)
         await self.execute(cell, line, source, edit, False)
-        if edit.values:
-            raise StepError("parameter-value", f"cell {cell} has no literal for `{'`, `'.join(edit.values)}`", cell)
+        if edit.values or edit.sites:
+            raise StepError("step-failed", f"cell {cell} has no place for {[*edit.values, *edit.sites]}", cell)
 
     async def execute(self, cell, line, source, edit, silent):
         """Runs source of a cell. A fork that the cell made ends with the cell."""
@@ -328,7 +328,8 @@ class Step:
         if os.getpid() != self.pid:
             leave_child(failure)
         if isinstance(failure, SystemExit):
-            text = f"cell {cell} called `exit({'' if failure.code is None else failure.code})`, which ends the run: remove it"
+            code = "" if failure.code is None else failure.code
+            text = f"cell {cell} called `exit({code})`, which ends the run: remove it"
             raise StepError("step-failed", text, cell) from failure
         if failure is not None:
             raise failure
@@ -337,7 +338,7 @@ class Step:
     def settle(self):
         """Mends what a cell has closed."""
         if not sys.stdout or sys.stdout.closed:
-            sys.stdout = open(1, "w", closefd=False)
+            sys.stdout = os.fdopen(1, "w", closefd=False)
 
     async def interactive(self, edit, silent):
         shell, text, bad, result = self.shell, self.source, None, None
@@ -351,7 +352,7 @@ class Step:
                 self.source, not silent, silent, transformed_cell=text, preprocessing_exc_tuple=bad
             )
         finally:
-            shell.ast_transformers.remove(edit)
+            shell.ast_transformers = [each for each in shell.ast_transformers if each is not edit]
             shell.events.trigger("post_execute")
             if not silent:
                 shell.events.trigger("post_run_cell", result)
@@ -360,9 +361,8 @@ class Step:
                 raise error
 
     async def plain(self, edit, silent):
-        text = self.source.strip("\n")
-        indent = text[: len(text) - len(text.lstrip())]
-        text = re.sub("(?m)^" + indent, "", text)
+        text = re.sub(r"^\s*\n", "", self.source)
+        text = re.sub("(?m)^" + re.match("[ \t]*", text)[0], "", text)
         tree = edit.visit(self.compile(self.remember(text), "exec", ast.PyCF_ONLY_AST))
         last = None
         if not silent and tree.body and isinstance(tree.body[-1], ast.Expr) and text.rstrip()[-1] != ";":
@@ -528,7 +528,8 @@ def make_shell(step, **members):
 
     ExitAutocall.__call__ = leave
     members = dict(compiler_class=Compiler, enable_gui=nothing, _showtraceback=nothing) | members
-    shell_class = type("Shell", (InteractiveShell,), members)
+    # Libraries tell a notebook by the name of a kernel's shell.
+    shell_class = type("ZMQInteractiveShell", (InteractiveShell,), members)
     return shell_class.instance(user_module=step.main, config=Config(HistoryManager={"enabled": False}))
 
 

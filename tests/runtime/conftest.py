@@ -60,7 +60,17 @@ class Bench:
         """Runs cells 0, 1, ... in one step."""
         return self.run([["run", index, 1, source, [], []] for index, source in enumerate(sources)], **options)
 
-    def embedded(self, program, metrics=False, parameters=None, values=None, requirements=(), ipython=False, defaults=None, **environment):
+    def embedded(
+        self,
+        program,
+        metrics=False,
+        parameters=None,
+        values=None,
+        requirements=(),
+        ipython=False,
+        defaults=None,
+        **environment,
+    ):
         """Runs a step as a container does, and returns its ExecutorOutput."""
         keys = {row[1] for row in program if row[0] in ("load", "save")} | {"kale_metrics"}
         artifacts = {key: {"artifacts": [{"name": key, "uri": str(self.scratch / key)}]} for key in keys}

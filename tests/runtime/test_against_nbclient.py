@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (cells are easier to read on one line)
 """A step's cells put out what nbclient records of the same cells in a kernel.
 
 Compared: each stream's whole text, displayed data, and errors. Left out: where a stream is split, and what differs
@@ -64,6 +65,7 @@ NOTEBOOKS = {
     "history": ["5", "_ + 1", "Out[1]", "In[1]"],
     "globals": ["sorted(n for n in globals() if not n.startswith('_'))"],
     "io objects": ["import sys\nsys.stdout.isatty(), sys.stderr.isatty(), sys.stdout.encoding.lower()"],
+    "kind of shell": ["type(get_ipython()).__name__", "from IPython import get_ipython as g\ng() is get_ipython()"],
     "argv and path": ["import sys\nsys.path.index('') < min(i for i, p in enumerate(sys.path) if p.endswith('site-packages'))"],
     "error": ["def f(x):\n    return 1 / x", "print('before')\nf(0)"],
     "error with cause": ["try:\n    {}['k']\nexcept KeyError as e:\n    raise ValueError('bad') from e"],

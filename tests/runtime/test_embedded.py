@@ -1,3 +1,4 @@
+# ruff: noqa: E501, SIM115 (cells are easier to read on one line)
 """The core as a container runs it: no package, no IPython needed, everything in the command line."""
 
 import ast
@@ -15,7 +16,12 @@ def without_docstrings(source):
     tree = ast.parse(source)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+        ):
             del body[0]
     return ast.dump(tree)
 
@@ -41,7 +47,12 @@ def test_only_the_standard_library_is_imported():
 
 
 def test_two_steps_and_their_metrics(bench):
-    define = ["define", 0, 1, "class Box:\n    def __init__(self, value): self.value = value\ndef double(x): return 2 * x"]
+    define = [
+        "define",
+        0,
+        1,
+        "class Box:\n    def __init__(self, value): self.value = value\ndef double(x): return 2 * x",
+    ]
     first = [
         ["parameter", "lr"],
         define,
@@ -54,7 +65,14 @@ def test_two_steps_and_their_metrics(bench):
     second = [
         define,
         ["load", "box", "value", ["box", "f", "unbound"]],
-        ["run", 2, 1, "print('acc', box.value)\nassert type(box) is Box and f is double\nf(1)", [], [["acc", 0, 1], ["twice", 2, None]]],
+        [
+            "run",
+            2,
+            1,
+            "print('acc', box.value)\nassert type(box) is Box and f is double\nf(1)",
+            [],
+            [["acc", 0, 1], ["twice", 2, None]],
+        ],
     ]
     output = bench.embedded(second, metrics=True)
     assert bench.stdout.replace("Out[1]: 2", "2").split() == ["acc", "6.0", "2"], bench.stderr
@@ -140,7 +158,9 @@ def test_requirements_are_installed_when_missing(tmp_path):
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("kale_probe.py", "answer = 42\n")
         archive.writestr("kale_probe-1.5.dist-info/METADATA", "Metadata-Version: 2.1\nName: kale-probe\nVersion: 1.5\n")
-        archive.writestr("kale_probe-1.5.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(
+            "kale_probe-1.5.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
         archive.writestr("kale_probe-1.5.dist-info/RECORD", "")
     work = tmp_path / "work"
     work.mkdir()

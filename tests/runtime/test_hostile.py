@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (cells are easier to read on one line)
 """Cells that do what no cell should: the step neither lies, nor hangs, nor runs twice."""
 
 import json
@@ -44,8 +45,17 @@ def test_last_words_can_be_found(bench):
     assert sorted(path.name for path in bench.scratch.glob("result.json*")) == ["result.json"]
 
 
+def test_a_crash_in_c_says_where(bench):
+    assert bench.cells("import ctypes\nctypes.string_at(0)") is None
+    assert bench.returncode == -signal.SIGSEGV
+    words = (bench.scratch / "result.json.stderr").read_text()
+    assert "Segmentation fault" in words and 'File "<ipython-input-0>", line 2' in words
+
+
 def test_exit_of_a_thread_is_the_threads(bench):
-    result = bench.cells("import sys, threading\nt = threading.Thread(target=sys.exit)\nt.start(); t.join()\nprint('on')")
+    result = bench.cells(
+        "import sys, threading\nt = threading.Thread(target=sys.exit)\nt.start(); t.join()\nprint('on')"
+    )
     assert result["status"] == "succeeded" and text_of(result) == "on\n"
 
 
@@ -70,10 +80,16 @@ def test_a_fork_that_fails_says_so_and_changes_nothing(bench, rich):
 @RICH
 @pytest.mark.parametrize(
     "closing",
-    ["import sys\nsys.stdout.close()\nsys.stderr.close()", "import os\nos.close(1)\nos.close(2)", "import sys\nsys.stdout = sys.stderr = None"],
+    [
+        "import sys\nsys.stdout.close()\nsys.stderr.close()",
+        "import os\nos.close(1)\nos.close(2)",
+        "import sys\nsys.stdout = sys.stderr = None",
+    ],
 )
 def test_closed_streams(bench, rich, closing):
-    result = bench.cells(closing, "import os\nprint('python')\nos.system('echo shell')\nos.system('echo oops >&2')", rich=rich)
+    result = bench.cells(
+        closing, "import os\nprint('python')\nos.system('echo shell')\nos.system('echo oops >&2')", rich=rich
+    )
     assert result["error"] is None
     assert text_of(result, cell=1) == "python\nshell\n" and text_of(result, "stderr", 1) == "oops\n"
 
@@ -96,7 +112,9 @@ def test_much_output_takes_little_memory(bench, rich):
     assert time.monotonic() - began < 60
     text = text_of(result, cell=1)
     assert 1 << 20 < len(text) < (1 << 20) + 200
-    assert text.startswith("xxx") and text.endswith("the end\n") and "bytes are left out here; the log has them]" in text
+    assert (
+        text.startswith("xxx") and text.endswith("the end\n") and "bytes are left out here; the log has them]" in text
+    )
     assert (bench.scratch / "log.txt").stat().st_size == 100_000_000 + 5 + len("the end\n")
     assert result["peak_memory_bytes"] < 250 << 20
     assert text_of(result, cell=0) == "first"
@@ -156,7 +174,9 @@ def test_modules_beside_the_notebook_keep_their_names(bench):
 
 @RICH
 def test_a_cell_may_leave_the_folder(bench, rich):
-    result = bench.cells("import os, tempfile\nd = tempfile.mkdtemp()\nos.chdir(d)\nos.rmdir(d)", "print('on')", rich=rich)
+    result = bench.cells(
+        "import os, tempfile\nd = tempfile.mkdtemp()\nos.chdir(d)\nos.rmdir(d)", "print('on')", rich=rich
+    )
     assert result["status"] == "succeeded"
 
 
@@ -175,7 +195,9 @@ def test_odd_exceptions(bench, rich):
 
 @RICH
 def test_texts_that_json_does_not_like(bench, rich):
-    result = bench.cells("print('\\ud800 \\x00 \\u2028')", "import os\nos.write(1, b'\\xff\\xfe')", "'\\ud800'", rich=rich)
+    result = bench.cells(
+        "print('\\ud800 \\x00 \\u2028')", "import os\nos.write(1, b'\\xff\\xfe')", "'\\ud800'", rich=rich
+    )
     assert result["status"] == "succeeded"
     assert text_of(result) == "\\ud800 \x00 \u2028\n"
 
@@ -193,7 +215,12 @@ def test_an_error_has_its_place(bench, rich):
     define = ["define", 1, 5, "def divide(x):\n    return 1 / x"]
     result = bench.run([define, ["run", 4, 2, "\n\nprint('é😀', divide(0))", [], []]], rich=rich)
     error = result["error"]
-    assert (error["type"], error["message"], error["cell"], error["line"]) == ("ZeroDivisionError", "division by zero", 4, 4)
+    assert (error["type"], error["message"], error["cell"], error["line"]) == (
+        "ZeroDivisionError",
+        "division by zero",
+        4,
+        4,
+    )
     assert error["column"] == (14 if sys.version_info >= (3, 11) else None)
     text = "\n".join(error["traceback"])
     assert "cell 4, line 4" in text and "cell 1, line 6, in divide" in text and "return 1 / x" in text
@@ -228,7 +255,14 @@ def test_ipython_that_is_missing_is_named(bench):
 
 @pytest.mark.parametrize("rich", [False])
 def test_plain_python_awaits_and_remembers_futures(bench, rich):
-    cells = ["from __future__ import annotations\nimport asyncio", "async def f(): return 3\nawait f()", "def g(x: Nowhere): pass", "    y = 5\n    y", "y;", "asyncio.run(f())"]
+    cells = [
+        "from __future__ import annotations\nimport asyncio",
+        "async def f(): return 3\nawait f()",
+        "def g(x: Nowhere): pass",
+        "    y = 5\n    y",
+        "y;",
+        "asyncio.run(f())",
+    ]
     result = bench.cells(*cells, rich=rich)
     assert outputs(result, 1)[0]["data"] == {"text/plain": "3"}
     assert outputs(result, 3)[0]["data"] == {"text/plain": "5"}
@@ -238,7 +272,10 @@ def test_plain_python_awaits_and_remembers_futures(bench, rich):
 
 def test_cells_outlive_a_step_that_is_killed(bench):
     path = bench.scratch / "cells.json"
-    program = [["run", 0, 1, "print('kept')", [], []], ["run", 1, 1, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", [], []]]
+    program = [
+        ["run", 0, 1, "print('kept')", [], []],
+        ["run", 1, 1, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", [], []],
+    ]
     assert bench.run(program, cells=str(path)) is None
     assert bench.returncode == -signal.SIGKILL
     assert json.loads(path.read_text())["0"]["outputs"][0]["text"] == "kept\n"

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (cells are easier to read on one line)
 """What enters and leaves a step: parameters, values, random generators, files."""
 
 import json
@@ -58,7 +59,9 @@ def test_a_default_keeps_its_own_type(bench):
         assert text_of(bench.run(program, **options)) == printed
 
 
-@pytest.mark.parametrize("kind, given", [("int", 1.5), ("int", "x"), ("list", {"a": 1}), ("bool", "maybe"), ("float", [1])])
+@pytest.mark.parametrize(
+    "kind, given", [("int", 1.5), ("int", "x"), ("list", {"a": 1}), ("bool", "maybe"), ("float", [1])]
+)
 def test_wrong_parameters_are_refused(bench, kind, given):
     result = bench.run([["parameter", "p"]], parameters={"p": kind}, values={"p": given})
     assert result["error"]["code"] == "parameter-value"
@@ -69,25 +72,60 @@ def test_a_missing_parameter_and_a_missing_literal(bench):
     result = bench.run([["parameter", "p"]], parameters={"p": "int"})
     assert result["error"]["message"] == "parameter `p` must be of type int: missing"
     result = bench.run([run(3, "q = 1", ["p"])], parameters={"p": "int"}, values={"p": 1})
-    assert (result["error"]["code"], result["error"]["cell"]) == ("parameter-value", 3)
+    assert (result["error"]["message"], result["error"]["cell"]) == ("cell 3 has no place for ['p']", 3)
+
+
+@RICH
+def test_a_missing_metric_site_is_no_success(bench, rich):
+    result = bench.run([run(0, "x = 1\n", sites=[["m", 4, None]])], rich=rich)
+    assert result["status"] == "failed"
+
+
+def test_blank_lines_and_indents(bench):
+    for rich in (True, False):
+        result = bench.cells("  \n\n    x = 1\n    x\n  ", "\n\n", "# nothing", rich=rich)
+        assert result["cells"]["0"]["outputs"][0]["data"] == {"text/plain": "1"}
 
 
 @RICH
 def test_metrics_are_evaluated_and_recorded_once(bench, rich):
     source = "calls = []\ndef f(): calls.append(1); return 0.25\nprint('loss', f())\nf()\nprint(len(calls))"
     sites = [["loss", 2, 1], ["f", 3, None]]
-    result = bench.run([run(0, source, sites=sites), run(1, "import kale_rs\nfor i in range(3):\n    kale_rs.metric('l', i, step=i)")], rich=rich)
+    result = bench.run(
+        [run(0, source, sites=sites), run(1, "import kale_rs\nfor i in range(3):\n    kale_rs.metric('l', i, step=i)")],
+        rich=rich,
+    )
     assert text_of(result) == "loss 0.25\n2\n"
     assert result["metrics"] == {"loss": 0.25, "f": 0.25, "l": 2.0}
     assert result["metric_steps"] == [["loss", 0.25, None], ["f", 0.25, None]] + [["l", float(i), i] for i in range(3)]
     events = [json.loads(line) for line in (bench.scratch / "events.jsonl").read_text().splitlines()]
-    assert [e["event"] for e in events] == ["cell-started", "metric", "metric", "cell-started", "metric", "metric", "metric"]
+    assert [e["event"] for e in events] == [
+        "cell-started",
+        "metric",
+        "metric",
+        "cell-started",
+        "metric",
+        "metric",
+        "metric",
+    ]
 
 
 def test_metric_values(bench):
     pytest.importorskip("numpy")
     cells = "import numpy as np\nimport fractions\nx = 1\nnan = float('nan')"
-    lines = ["np.float32(0.5)", "np.array(2)", "fractions.Fraction(1, 4)", "True", "nan", "-np.inf", "'0.5'", "None", "np.array([1.0])", "10 ** 400", "1j"]
+    lines = [
+        "np.float32(0.5)",
+        "np.array(2)",
+        "fractions.Fraction(1, 4)",
+        "True",
+        "nan",
+        "-np.inf",
+        "'0.5'",
+        "None",
+        "np.array([1.0])",
+        "10 ** 400",
+        "1j",
+    ]
     sites = [[f"m{index}", 4 + index, None] for index in range(len(lines))]
     result = bench.run([run(0, cells + "\n" + "\n".join(lines), sites=sites)])
     assert result["status"] == "succeeded"
@@ -107,7 +145,11 @@ def test_metrics_and_parameters_below_a_cell_magic(bench):
 @RICH
 def test_absent_names_are_unbound(bench, rich):
     bench.run([run(0, "a = 1\nlen = 5\ndel len"), ["save", "k", "value", ["a", "b", "len"]]], rich=rich)
-    program = [run(0, "b = 7\nlen = 3"), ["load", "k", "value", ["a", "b", "len"]], run(1, "print(a, 'b' in globals(), len([1]))")]
+    program = [
+        run(0, "b = 7\nlen = 3"),
+        ["load", "k", "value", ["a", "b", "len"]],
+        run(1, "print(a, 'b' in globals(), len([1]))"),
+    ]
     assert text_of(bench.run(program, rich=rich), cell=1) == "1 False 1\n"
 
 
@@ -159,7 +201,12 @@ UNSHIPPABLE = {
 
 @pytest.mark.parametrize("kind", UNSHIPPABLE)
 def test_what_would_not_survive_is_refused(bench, kind):
-    program = [run(2, "fine = 1"), run(5, UNSHIPPABLE[kind]), run(6, "other = 2"), ["save", "k", "value", ["fine", "v"]]]
+    program = [
+        run(2, "fine = 1"),
+        run(5, UNSHIPPABLE[kind]),
+        run(6, "other = 2"),
+        ["save", "k", "value", ["fine", "v"]],
+    ]
     error = bench.run(program)["error"]
     assert error["code"] == "value-not-stored"
     assert error["message"].startswith("`v`, a `") and "made in cell 5" in error["message"] and error["cell"] == 5
@@ -170,9 +217,15 @@ def test_callables_travel_by_dill(bench):
     source = "import functools\nk = 3\ndef outer():\n    n = 10\n    return lambda x: x * n + k\nf = outer()\npart = functools.partial(f, 2)"
     result = bench.run([run(0, source), ["save", "f", "callable", ["f", "part"]]])
     assert result["error"] is None
-    program = [["define", 0, 1, "k = 4"], ["load", "f", "callable", ["f", "part"]], run(1, "print(f(1), part(), f.__module__)\nk = 5\nprint(f(1))")]
+    program = [
+        ["define", 0, 1, "k = 4"],
+        ["load", "f", "callable", ["f", "part"]],
+        run(1, "print(f(1), part(), f.__module__)\nk = 5\nprint(f(1))"),
+    ]
     assert text_of(bench.run(program), cell=1) == "14 24 __main__\n15\n"
-    error = bench.run([run(0, "h = open(__import__('os').devnull)\nf = lambda: h"), ["save", "f", "callable", ["f", "h"]]])["error"]
+    error = bench.run(
+        [run(0, "h = open(__import__('os').devnull)\nf = lambda: h"), ["save", "f", "callable", ["f", "h"]]]
+    )["error"]
     assert error["code"] == "value-not-stored" and "`h`, a `TextIOWrapper`" in error["message"]
 
 
@@ -186,7 +239,9 @@ def test_dill_that_is_missing_is_named(bench):
 def test_values_that_cannot_be_read_back(bench):
     bench.run([run(0, "class A: pass\na = A()"), ["save", "k", "value", ["a"]]])
     error = bench.run([["load", "k", "value", ["a"]]])["error"]
-    assert error["code"] == "value-not-loaded" and error["message"].startswith("`a` could not be read back: AttributeError")
+    assert error["code"] == "value-not-loaded" and error["message"].startswith(
+        "`a` could not be read back: AttributeError"
+    )
     (bench.scratch / "k").write_bytes(b"rubbish")
     assert bench.run([["load", "k", "value", ["a"]]])["error"]["code"] == "value-not-loaded"
     (bench.scratch / "k").unlink()
@@ -255,4 +310,6 @@ def test_a_full_disk(bench):
     artifact = bench.scratch / "k"
     artifact.symlink_to("/dev/full")
     error = bench.run([run(0, "a = list(range(100_000))"), ["save", "k", "value", ["a"]]])["error"]
-    assert error["code"] == "store-unwritable" and error["message"] == "`a` could not be stored: No space left on device"
+    assert (
+        error["code"] == "store-unwritable" and error["message"] == "`a` could not be stored: No space left on device"
+    )
