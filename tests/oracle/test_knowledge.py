@@ -1,0 +1,710 @@
+"""Is what the knowledge base says true of the installed libraries?
+
+Every line is read for form, every name is looked up, and every function and method that can be called with one of the
+sample arguments below is called, to see whether it changes, draws, or shares more than its line admits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import fractions
+import inspect
+import io
+import math
+import pathlib
+import types
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from . import knowledge
+from .knowledge import MISSING, MODULES, STANDS_FOR, TYPES, Entry, frozen, inherited, resolve, scribble, words
+
+CALL_FACTS = {
+    "returns", "type", "element", "elements", "separate", "result", "mutates", "inplace", "stores", "keeper", "iterates",
+    "calls", "rng", "rng_unless", "rng_through", "seeds", "returns_unseeded", "seeded_by", "inner", "returns_inner",
+    "returns_by_suffix", "suffix", "default_suffix", "names", "reads", "writes", "appends", "lists", "open", "config",
+    "env_reads", "env_writes", "effects", "when", "value",
+}
+WHEN_FACTS = CALL_FACTS | {"given", "safe", "is", "without"}
+EFFECTS = {"network", "database", "subprocess", "clock", "entropy", "files", "input", "dynamic", "history", "plot", "exit"}
+GENERATORS = {"random", "numpy", "torch", "tensorflow"}
+NO_CALL = {"network", "database", "subprocess", "files", "input", "dynamic", "exit", "plot"}
+"""Effects that a test must not have."""
+
+SIMPLE_TYPES = {"immutable", "None", "unknown", "self", "object", "type"}
+
+
+def part_facts(table: dict) -> Iterator[tuple[str, dict]]:
+    """The facts of a type that are written like a call's."""
+    for key in ("subscript", "slice", "select", "iterate", "call", "context", "unknown_attributes"):
+        if key in table:
+            yield key, table[key]
+    for name, facts in table.get("attributes", {}).items():
+        yield name, {"type": facts} if isinstance(facts, str) else facts
+
+
+def all_facts() -> Iterator[tuple[str, dict]]:
+    for entry in knowledge.entries():
+        yield entry.path, entry.facts
+        for rule in entry.facts.get("when", []):
+            yield f"{entry.path} (when)", rule
+    for name, table in TYPES.items():
+        for part, facts in part_facts(table):
+            yield f"{name}: {part}", facts
+
+
+def faults_of_form(facts: dict, allowed: set[str]) -> list[str]:
+    faults = [f"unknown fact `{key}`" for key in facts.keys() - allowed]
+    for kind in words(facts.get("result")):
+        head, _, which = kind.partition(":")
+        if kind != "fresh" and (head not in {"alias", "copy", "items", "view"} or not which):
+            faults.append(f"result `{kind}`")
+    faults += [f"effect `{e}`" for e in words(facts.get("effects")) if e not in EFFECTS]
+    faults += [f"generator `{g}`" for key in ("rng", "seeds") for g in words(facts.get(key)) if g not in GENERATORS]
+    return faults
+
+
+def named_types(facts: dict) -> Iterator[str]:
+    for key in ("returns", "type", "element", "elements", "returns_unseeded", "returns_inner", "value"):
+        yield from words(facts.get(key))
+    yield from facts.get("returns_by_suffix", {}).values()
+
+
+def test_every_line_is_well_formed():
+    faults = []
+    for where, facts in all_facts():
+        allowed = WHEN_FACTS if where.endswith("(when)") else CALL_FACTS
+        faults += [f"{where}: {fault}" for fault in faults_of_form(facts, allowed)]
+    for name, table in TYPES.items():
+        faults += [f"{name}: unknown key `{key}`" for key in table.keys() - knowledge.TYPE_KEYS]
+    assert not faults
+
+
+def test_every_type_that_is_named_has_a_table():
+    def known(name: str) -> bool:
+        return name in TYPES or name in SIMPLE_TYPES or name.split(":")[0] in {"like", "arg", "array"}
+
+    used = [(where, name) for where, facts in all_facts() for name in named_types(facts)]
+    used += [(name, base) for name, table in TYPES.items() for base in table.get("bases", [])]
+    used += [("constructors", name) for name in knowledge.TABLES["constructors"].values()]
+    assert not [f"{where}: no type `{name}`" for where, name in used if not known(name)]
+
+
+# ---- names --------------------------------------------------------------------------------------------------------
+
+SOME_VERSIONS = set((pathlib.Path(__file__).parent / "knowledge_versions.txt").read_text().split())
+"""Names that only some of the supported versions have."""
+
+
+def classes_of(type_name: str) -> list:
+    found = [resolve(path) for path in STANDS_FOR.get(type_name, [type_name])]
+    return [c for c in found if c is not MISSING]
+
+
+def test_every_name_exists():
+    missing = [
+        f"{module}.{name}"
+        for module, table in MODULES.items()
+        if knowledge.installed(module)
+        for name in table
+        if resolve(f"{module}.{name}") is MISSING
+    ]
+    for name in TYPES:
+        classes = classes_of(name)
+        members = list(TYPES[name].get("methods", {})) + list(TYPES[name].get("attributes", {}))
+        missing += [f"{name}.{m}" for m in members if classes and not any(has_member(c, m) for c in classes)]
+    assert not sorted(set(missing) - SOME_VERSIONS)
+
+
+def has_member(cls, name: str) -> bool:
+    """Columns, fitted attributes and the like only exist on instances, which no class can tell."""
+    return hasattr(cls, name) or name.endswith("_") or name in getattr(cls, "__annotations__", {}) or on_instance(cls, name)
+
+
+def on_instance(cls, name: str) -> bool:
+    for base in getattr(cls, "__mro__", ()):
+        try:
+            source = inspect.getsource(base)
+        except (OSError, TypeError):
+            continue
+        if f"self.{name}" in source or f'"{name}"' in source:
+            return True
+    return False
+
+
+def parameters(entry: Entry, function) -> list[inspect.Parameter] | None:
+    try:
+        found = list(inspect.signature(function).parameters.values())
+    except (ValueError, TypeError):
+        return None
+    return found[1:] if entry.is_method and found and found[0].name == "self" else found
+
+
+def argument_lists(facts: dict) -> Iterator[list[str]]:
+    for key in ("mutates", "stores", "reads", "writes", "appends", "rng_unless", "seeded_by", "names", "result"):
+        yield [word.split(":")[-1] for word in words(facts.get(key))]
+    for rule in facts.get("when", []):
+        yield rule.get("given", [])
+        yield rule.get("without", [])
+        yield from argument_lists(rule)
+
+
+def test_keywords_are_named_with_their_positions():
+    """`out` may be passed by position too, and a fact that only names the keyword would miss it."""
+    faults = []
+    for entry in knowledge.entries():
+        for path in STANDS_FOR.get(entry.owner, [entry.owner]) if entry.is_method else [entry.owner]:
+            function = resolve(entry.name if path == "builtins" else f"{path}.{entry.name}")
+            known = parameters(entry, function) if callable(function) else None
+            for position, parameter in enumerate(known or []):
+                if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+                    lists = [names for names in argument_lists(entry.facts) if parameter.name in names]
+                    faults += [f"{entry.path}: {parameter.name} is also {position}" for n in lists if str(position) not in n]
+    assert not faults
+
+
+# ---- samples ------------------------------------------------------------------------------------------------------
+
+
+def array() -> np.ndarray:
+    return np.array([3.5, 1.25, 2.75, 1.25, 0.5, 4.0])
+
+
+def whole() -> np.ndarray:
+    return np.array([3, 1, 2, 1, 0, 4])
+
+
+@dataclasses.dataclass
+class Point:
+    x: list
+    y: int
+
+
+def mask() -> np.ndarray:
+    return np.array([True, False, True, True, False, False])
+
+
+def square() -> np.ndarray:
+    return np.array([[4.0, 1.0, 0.5], [1.0, 3.0, 0.25], [0.5, 0.25, 2.0]])
+
+
+def frame() -> pd.DataFrame:
+    return pd.DataFrame({"a": [3, 1, 2, 1], "b": [0.5, 0.25, np.nan, 4.0], "c": list("xyxy")}, index=[10, 20, 30, 40])
+
+
+def numbers() -> pd.DataFrame:
+    return pd.DataFrame({"a": [3.0, 1.0, 2.0, 1.0], "b": [0.5, 0.25, 1.5, 4.0]}, index=[10, 20, 30, 40])
+
+
+def series() -> pd.Series:
+    return pd.Series([3.5, 1.25, 2.75, 0.5], index=[10, 20, 30, 40], name="s")
+
+
+def texts() -> pd.Series:
+    return pd.Series(["b c", "a", "A b"], name="t")
+
+
+def times() -> pd.Series:
+    return pd.Series(pd.date_range("2024-01-30", periods=4, freq="D"))
+
+
+NUMPY_ARGUMENTS: list[Callable[[], list]] = [
+    lambda: [array()],
+    lambda: [square()],
+    lambda: [array(), array()],
+    lambda: [whole()],
+    lambda: [whole(), whole()],
+    lambda: [square(), square()],
+    lambda: [square(), square()[0].copy()],
+    lambda: [array(), 2],
+    lambda: [square(), 1],
+    lambda: [square(), 1, 0],
+    lambda: [array(), [0, 2]],
+    lambda: [array(), [0, 2], [7.5, 8.5]],
+    lambda: [array(), (2, 3)],
+    lambda: [3],
+    lambda: [3, 4],
+    lambda: [0.5],
+    lambda: [mask(), array(), array()],
+    lambda: [mask(), array()],
+    lambda: [array(), mask(), array()],
+    lambda: [array(), 0.5],
+    lambda: [[array(), array()]],
+    lambda: [array(), array(), array()],
+    lambda: [array(), array(), 2],
+    lambda: [array(), 1.0, 3.0],
+    lambda: [whole(), [array() for _ in range(5)]],
+    lambda: [[mask()], [array()]],
+    lambda: ["f8"],
+    lambda: ["i,i->i", whole(), whole()],
+    lambda: [np.array(["b c", "a"])],
+    lambda: [np.array(["b c", "a"]), "a"],
+    lambda: [np.array(["b c", "a"]), "a", "z"],
+    lambda: [np.array(["b c", "a"]), 5],
+    lambda: ["-", np.array(["b c", "a"])],
+    lambda: [series()],
+    lambda: [numbers()],
+    lambda: [series(), series()],
+    lambda: [[1, 2, 3]],
+    lambda: [[[1, 2], [3, 4]]],
+    lambda: [lambda *x: x[0], (2, 2)],
+    lambda: [lambda x: x.sum(), 0, square()],
+    lambda: [lambda x, axis: x.sum(axis, keepdims=True), square(), [0]],
+    lambda: [b"12345678"],
+]
+METHOD_ARGUMENTS: list[Callable[[], list]] = [
+    lambda: [],
+    lambda: [1],
+    lambda: [0, 1],
+    lambda: [0.5],
+    lambda: [[0, 1]],
+    lambda: [array()],
+    lambda: [square()],
+    lambda: [mask()],
+    lambda: ["f8"],
+    lambda: [(2, 3)],
+    lambda: [[0, 2], [7.5, 8.5]],
+    lambda: [1.0, 3.0],
+    lambda: [[array(), array()]],
+    lambda: [3, 0.5],
+    lambda: [3, [0.5, 0.5]],
+    lambda: [[0.0, 1.0], [[1.0, 0.0], [0.0, 1.0]]],
+    lambda: [3, 2, 2],
+    lambda: [[3, 2], 2],
+]
+FRAME_ARGUMENTS: list[Callable[[], list]] = [
+    lambda: [],
+    lambda: [1],
+    lambda: [2],
+    lambda: ["a"],
+    lambda: [["a"]],
+    lambda: ["a", 1],
+    lambda: [10],
+    lambda: [[0, 1]],
+    lambda: [[10, 20]],
+    lambda: [numbers()],
+    lambda: [series()],
+    lambda: [numbers(), lambda x, y: x],
+    lambda: [series(), lambda x, y: x],
+    lambda: [lambda x: x],
+    lambda: [lambda x: x.sum()],
+    lambda: [{"a": "z"}],
+    lambda: [series() > 1],
+    lambda: [numbers() > 1],
+    lambda: [0.0, 1.0],
+    lambda: [1, 5],
+    lambda: ["a", "b"],
+    lambda: ["float64"],
+    lambda: [np.array([1, 2, 3, 4])],
+    lambda: [0, "new", np.array([1, 2, 3, 4])],
+    lambda: [0, np.array([1, 2, 3, 4])],
+    lambda: ["a > 1"],
+    lambda: [times()],
+    lambda: [texts()],
+    lambda: [["x", "y", "z"]],
+    lambda: [["a", "b", "c", "d"]],
+    lambda: ["2D"],
+    lambda: ["%Y"],
+    lambda: ["UTC"],
+    lambda: [5, "left"],
+    lambda: [0, 1],
+    lambda: [True],
+    lambda: [pd.Index([1, 2])],
+    lambda: [np.array([10.0, 20.0, 30.0, 40.0])],
+]
+SCALAR_ARGUMENTS: list[Callable[[], list]] = [
+    lambda: [],
+    lambda: [0.5],
+    lambda: [2.5],
+    lambda: [3],
+    lambda: [True],
+    lambda: ["a b"],
+    lambda: [b"ab"],
+    lambda: ["a", "b", "c"],
+    lambda: ["a"],
+    lambda: [3, 2],
+    lambda: [2.5, 1.5],
+    lambda: ["a", "a b"],
+    lambda: ["a", "z", "a b"],
+    lambda: ["NFC", "a"],
+    lambda: ["%d", "3"],
+    lambda: ["%Y", "2024"],
+    lambda: ["2024-01-01"],
+    lambda: [2024, 1],
+    lambda: [2024, 1, 2],
+    lambda: [1, 2, 3],
+    lambda: [datetime.timedelta(hours=1)],
+    lambda: [datetime.date(2024, 1, 2), datetime.time(3)],
+    lambda: ["<i", 3],
+    lambda: ["<i", b"1234"],
+    lambda: [b"AAAAAAAA"],
+    lambda: ["0x1p-2"],
+]
+FUNCTION_ARGUMENTS: list[Callable[[], list]] = SCALAR_ARGUMENTS + [
+    lambda: [[3, 1, 2]],
+    lambda: [[3, 1, 2], 1],
+    lambda: [[3, 1, 2], [1, 2, 3]],
+    lambda: [{"a": [1]}],
+    lambda: [{"a": [1]}, "a"],
+    lambda: [[[1], [2]]],
+    lambda: [[[1], [2]], [3]],
+    lambda: [[[1], [2]], 0, [3]],
+    lambda: [lambda *x: x[0], [3, 1, 2]],
+    lambda: [[3, 1, 2], lambda *x: x[0]],
+    lambda: [array()],
+    lambda: [square()],
+    lambda: [whole(), 1],
+    lambda: [array(), array()],
+    lambda: [frame()],
+    lambda: [series()],
+    lambda: [2, [3, 1, 2]],
+    lambda: [None, [3, 1, 2]],
+    lambda: [times()],
+    lambda: [texts()],
+    lambda: [[numbers(), numbers()]],
+    lambda: [numbers(), numbers()],
+    lambda: [series(), 2],
+    lambda: ["2024-01-01", "2024-02-01"],
+    lambda: [iter([1, 2])],
+    lambda: [Point([1], 2)],
+    lambda: [ValueError(), None],
+]
+PANDAS_ARGUMENTS: list[Callable[[], list]] = SCALAR_ARGUMENTS + [
+    lambda: [[3, 1, 2]],
+    lambda: [[3, 1, 2], 2],
+    lambda: [{"a": [1]}],
+    lambda: [[{"a": 1}]],
+    lambda: [array()],
+    lambda: [square()],
+    lambda: [whole(), 3],
+    lambda: [array(), array()],
+    lambda: [frame()],
+    lambda: [series()],
+    lambda: [times()],
+    lambda: [texts()],
+    lambda: [[numbers(), numbers()]],
+    lambda: [[series(), series()]],
+    lambda: [numbers(), numbers()],
+    lambda: [series(), 2],
+    lambda: [series(), series()],
+    lambda: [pd.Index([1, 2])],
+    lambda: [pd.array([1, 2, None])],
+    lambda: [np.array(["2024-01-01"], "M8[ns]")],
+    lambda: ["2024-01-01", "2024-02-01"],
+    lambda: [0, 5],
+]
+SKLEARN_ARGUMENTS: list[Callable[[], list]] = [
+    lambda: [],
+    lambda: [square()],
+    lambda: [whole(), whole()],
+    lambda: [whole(), mask().astype(int)],
+    lambda: [mask().astype(int), array() / 4],
+    lambda: [array(), array() + 1],
+    lambda: [square(), np.array([0, 1, 1])],
+    lambda: [square(), square()],
+    lambda: [series(), numbers()],
+    lambda: ["balanced", np.array([0, 1]), None],
+    lambda: [3],
+]
+
+RECEIVERS: dict[str, list[Callable]] = {
+    "str": [lambda: "a b c"],
+    "bytes": [lambda: b"a b"],
+    "bytearray": [lambda: bytearray(b"a b")],
+    "int": [lambda: 6],
+    "float": [lambda: 2.5],
+    "range": [lambda: range(5)],
+    "list": [lambda: [3, 1, 2], lambda: [[1], [2]]],
+    "tuple": [lambda: (3, 1, 2), lambda: ([1], [2])],
+    "dict": [lambda: {"a": [1], "b": [2]}, lambda: {1: 2}],
+    "set": [lambda: {3, 1, 2}],
+    "frozenset": [lambda: frozenset({3, 1})],
+    "slice": [lambda: slice(1, 2)],
+    "BaseException": [lambda: ValueError([1])],
+    "collections.Counter": [lambda: __import__("collections").Counter("abca")],
+    "collections.deque": [lambda: __import__("collections").deque([3, 1, 2])],
+    "random.Random": [lambda: __import__("random").Random(1)],
+    "re.Pattern": [lambda: __import__("re").compile("a(b?)")],
+    "pathlib.Path": [lambda: pathlib.Path("some") / "file.txt"],
+    "io.StringIO": [lambda: io.StringIO("a\nb"), lambda: io.BytesIO(b"a\nb")],
+    "string.Template": [lambda: __import__("string").Template("$a")],
+    "numpy.ndarray": [array, square, whole, series, numbers, lambda: np.float64(2.5)],
+    "numpy.random.Generator": [lambda: np.random.default_rng(1)],
+    "numpy.random.RandomState": [lambda: np.random.RandomState(1)],
+    "numpy.random.SeedSequence": [lambda: np.random.SeedSequence(1)],
+    "numpy.poly1d": [lambda: np.poly1d([1.0, 2.0])],
+    "pandas.NDFrame": [frame, numbers, series, texts, times],
+    "pandas.DataFrame": [frame, numbers],
+    "pandas.Series": [series, texts, times, lambda: series() > 1],
+    "pandas.Index": [
+        lambda: pd.Index([3, 1, 2]),
+        lambda: pd.Index(["b", "a"], name="n"),
+        lambda: pd.date_range("2024-01-30", periods=3),
+        lambda: pd.MultiIndex.from_tuples([(1, "a"), (2, "b")], names=["u", "v"]),
+    ],
+    "pandas.ExtensionArray": [lambda: pd.Categorical(list("aba")), lambda: pd.array([1, 2, None])],
+}
+DERIVED: dict[str, list[tuple[Callable, Callable]]] = {
+    "pandas.GroupBy": [(numbers, lambda f: f.groupby([1, 1, 2, 2])), (series, lambda s: s.groupby([1, 1, 2, 2]))],
+    "pandas.Window": [
+        (numbers, lambda f: f.rolling(2)),
+        (series, lambda s: s.expanding()),
+        (numbers, lambda f: f.ewm(2)),
+        (times, lambda s: s.to_frame("t").assign(v=1.5).set_index("t").resample("2D")),
+    ],
+    "pandas.StringMethods": [(texts, lambda s: s.str)],
+    "pandas.DatetimeProperties": [(times, lambda s: s.dt)],
+    "pandas.CategoricalAccessor": [(lambda: texts().astype("category"), lambda s: s.cat)],
+}
+"""Types of objects that refer to another value: that value, and how they are made from it."""
+
+CALLED_MODULES = {
+    **dict.fromkeys(
+        "builtins statistics random itertools functools operator copy heapq bisect re json collections dataclasses".split(),
+        FUNCTION_ARGUMENTS,
+    ),
+    **dict.fromkeys(
+        "math string textwrap base64 datetime os.path fractions decimal struct zlib html unicodedata calendar".split(),
+        SCALAR_ARGUMENTS,
+    ),
+    "numpy": NUMPY_ARGUMENTS + [lambda: []],
+    "numpy.random": NUMPY_ARGUMENTS + [lambda: []],
+    "pandas": PANDAS_ARGUMENTS,
+    "sklearn": SKLEARN_ARGUMENTS,
+}
+NOT_SAMPLED = {"value", "open", "reads", "writes", "appends", "lists"}
+"""A number where a path belongs is a file descriptor, such as that of standard output."""
+
+NOT_CALLED = {"print", "help", "breakpoint", "testing.assert_", "show_config", "show_runtime", "info", "show_versions", "describe_option", "lib.stride_tricks.as_strided"}
+"""Those that show something, and one that may look beyond its argument's buffer."""
+
+CELLS = {f"pandas.{name}" for name in ("Series", "Index", "CategoricalDtype", "array", "json_normalize")}
+"""The elements of a list become cells: the cell assumption."""
+
+# ---- what calls do ------------------------------------------------------------------------------------------------
+
+IMMUTABLE = (
+    int, float, complex, str, bytes, bool, type(None), type(Ellipsis), np.generic, np.dtype, np.finfo, np.iinfo, range,
+    datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, decimal.Decimal, fractions.Fraction, uuid.UUID,
+    pathlib.PurePath, pd.Interval, pd.Period, type(pd.NaT), type(pd.NA), pd.tseries.offsets.BaseOffset,
+    pd.api.extensions.ExtensionDtype, type, types.BuiltinFunctionType,
+)  # fmt: skip
+
+
+def is_immutable(value) -> bool:
+    if isinstance(value, tuple | frozenset):
+        return all(is_immutable(part) for part in value)
+    if isinstance(value, slice):
+        return is_immutable((value.start, value.stop, value.step))
+    return isinstance(value, IMMUTABLE) or type(value).__module__ in ("statistics", "re", "inspect")
+
+
+def has_type(value, name: str) -> bool:
+    """Whether a result may be called by that type name; unknown names are taken on trust."""
+    if name in ("immutable", "int", "str", "bool", "float", "bytes", "None"):
+        return is_immutable(value)
+    if name in ("numpy.ndarray", "pandas.ExtensionArray"):
+        parts = value if isinstance(value, list | tuple) else [value]
+        arrays = np.ndarray | pd.Series | pd.DataFrame | pd.api.extensions.ExtensionArray
+        return all(isinstance(p, arrays) or is_immutable(p) for p in parts)
+    if name == "pandas.NDFrame":
+        return isinstance(value, pd.DataFrame | pd.Series) or is_immutable(value)
+    if name in ("pandas.DataFrame", "pandas.Series", "pandas.Index", "list", "dict", "tuple", "set"):
+        wanted = resolve(name)
+        return isinstance(value, wanted) or (name == "list" and isinstance(value, tuple))
+    return True
+
+
+def claimed_type(facts: dict, arguments: list, receiver) -> Callable[[object], bool]:
+    returns = facts.get("returns", "unknown")
+    head, _, which = returns.partition(":")
+    if head == "self":
+        return lambda value: value is receiver or value is None
+    if head in ("like", "arg", "array"):
+        original = receiver if which == "self" else arguments[int(which)] if int(which) < len(arguments) else None
+        if callable(original):
+            return lambda value: True
+        if head == "array" and not isinstance(original, pd.DataFrame | pd.Series | pd.Index):
+            return lambda value: has_type(value, "numpy.ndarray") or isinstance(value, pd.Index)
+        if is_immutable(original):
+            return is_immutable
+        if isinstance(original, pd.Index):
+            return lambda value: isinstance(value, pd.Index)
+        return lambda value: type(value) is type(original) or (isinstance(original, np.ndarray) and is_immutable(value))
+    return lambda value: has_type(value, returns)
+
+
+def effective(facts: dict, arguments: list) -> dict:
+    """The facts with the rules that hold for these positional arguments."""
+    together = {**facts, **{k: words(facts.get(k)) for k in ("result", "mutates", "effects", "rng")}}
+    for rule in facts.get("when", []):
+        given = rule.get("given")
+        if any(w.isdigit() and int(w) < len(arguments) and arguments[int(w)] is not None for w in rule.get("without", [])):
+            continue
+        if given is None or any(w.isdigit() and int(w) < len(arguments) for w in given):
+            for key in ("result", "mutates", "effects", "rng"):
+                together[key] = together[key] + words(rule.get(key))
+            together["returns"] = rule.get("returns", together.get("returns", "unknown"))
+    return together
+
+
+def shared_with(facts: dict, which: str, original) -> bool:
+    """Whether the facts admit that the result shares something with that argument."""
+    for kind in facts["result"]:
+        head, _, what = kind.partition(":")
+        if what in (which, "*"):
+            flat = isinstance(original, np.ndarray | pd.DataFrame | pd.Series | pd.Index | bytearray)
+            return not (head == "copy" and flat)
+    return facts.get("returns") in ("self", f"arg:{which}")
+
+
+class Case:
+    """One entry with one set of arguments, made anew for every call."""
+
+    def __init__(self, entry: Entry, make: Callable[[], tuple[object, list, Callable]]):
+        self.entry, self.make = entry, make
+
+    def call(self):
+        participants, arguments, function = self.make()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return participants, arguments, function(*arguments)
+
+    def faults(self) -> list[str]:
+        """Raises whatever the call raises, when these arguments do not suit it."""
+        names, values, function = self.participants()
+        if "calls" in self.entry.facts and any(isinstance(a, str) for a in self.arguments):
+            raise TypeError("the name of any attribute may stand for a function")
+        before = [frozen(v) for v in values]
+        generators, settings = knowledge.generators(), knowledge.settings()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = function()
+        facts = effective(self.entry.facts, self.arguments)
+        if callable(result) and any(callable(a) for a in self.arguments) and not self.entry.facts.get("returns", "").startswith("arg"):
+            return []  # an array of functions: the cell assumption
+        faults = []
+        for name, value, old in zip(names, values, before, strict=True):
+            if frozen(value) != old and not {name, "*"} & set(facts["mutates"]) and not self.is_iterator(value):
+                faults.append(f"changes {name}")
+        drawn = [g for g, state in knowledge.generators().items() if state != generators[g]]
+        faults += [f"draws from {g}" for g in drawn if g not in facts["rng"] + words(facts.get("seeds"))]
+        changed = [s for s, value in knowledge.settings().items() if value != settings[s]]
+        faults += [f"changes the setting {s}" for s in changed if s != facts.get("config")]
+        receiver = values[0] if self.entry.is_method else None
+        if not claimed_type(facts, self.arguments, receiver)(result):
+            faults.append(f"returns {type(result).__name__}")
+        return faults + self.undeclared_sharing(facts, names)
+
+    def participants(self) -> tuple[list[str], list, Callable]:
+        receiver, self.arguments, function = self.make()
+        names = [str(i) for i in range(len(self.arguments))]
+        values = list(self.arguments)
+        if receiver is not None:
+            names, values = ["self", *names], [receiver, *values]
+        arguments = self.arguments
+        return names, values, lambda: function(*arguments)
+
+    @staticmethod
+    def is_iterator(value) -> bool:
+        return isinstance(value, Iterator)
+
+    def undeclared_sharing(self, facts: dict, names: list[str]) -> list[str]:
+        faults = []
+        for index, name in enumerate(names):
+            _, values, _ = self.participants()
+            if shared_with(facts, name, values[index]) or isinstance(values[index], Iterator):
+                continue
+            if self.entry.path in CELLS and isinstance(values[index], list | dict):
+                continue
+            for forwards in (True, False):
+                _, values, function = self.participants()
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    result = function()
+                    if isinstance(result, Iterator) or result is None:
+                        continue
+                    one, other = (values[index], result) if forwards else (result, values[index])
+                    old = frozen(other)
+                    if scribble(one) and frozen(other) != old:
+                        faults.append(f"result shares with {name}")
+                        break
+        return faults
+
+
+def bound(facts_owner: Entry, receiver_of: Callable, arguments_of: Callable) -> Callable:
+    def make():
+        receiver = receiver_of()
+        return receiver, arguments_of(), getattr(receiver, facts_owner.name)
+
+    return make
+
+
+def derived(entry: Entry, base_of: Callable, from_base: Callable, arguments_of: Callable) -> Callable:
+    def make():
+        base = base_of()
+        return base, arguments_of(), getattr(from_base(base), entry.name)
+
+    return make
+
+
+def plain_call(function: Callable, arguments_of: Callable) -> Callable:
+    return lambda: (None, arguments_of(), function)
+
+
+def cases(entry: Entry) -> Iterator[list[Case]]:
+    """What to try, by receiver."""
+    if set(words(entry.facts.get("effects"))) & NO_CALL or entry.name in NOT_CALLED or NOT_SAMPLED & entry.facts.keys():
+        return
+    if entry.is_method:
+        samples = METHOD_ARGUMENTS if entry.owner.startswith("numpy") else FRAME_ARGUMENTS
+        if not entry.owner.startswith(("numpy", "pandas")):
+            samples = FUNCTION_ARGUMENTS
+        for receiver in RECEIVERS.get(entry.owner, []):
+            yield [Case(entry, bound(entry, receiver, arguments)) for arguments in samples]
+        for base, from_base in DERIVED.get(entry.owner, []):
+            yield [Case(entry, derived(entry, base, from_base, arguments)) for arguments in samples]
+        return
+    function = resolve(entry.path)
+    if function is not MISSING and callable(function):
+        yield [Case(entry, plain_call(function, arguments)) for arguments in CALLED_MODULES.get(entry.owner, [])]
+
+
+def outcomes(entry: Entry) -> tuple[int, set[str]]:
+    """How many of the sample arguments suit the entry, and what was wrong."""
+    done, faults = 0, set()
+    for group in cases(entry):
+        suited = 0
+        for case in group:
+            try:
+                found = case.faults()
+            except Exception:  # noqa: BLE001 - these arguments do not suit this function, which may say so in any way
+                continue
+            suited += 1
+            faults |= {f"{entry.path}: {fault}" for fault in found}
+            if entry.is_method and suited == ENOUGH:
+                break
+        done += suited
+    return done, faults
+
+
+ENOUGH = 6
+"""Of calls of one method on one receiver."""
+
+CALLED = sorted({e.owner for e in knowledge.entries()} & (CALLED_MODULES.keys() | RECEIVERS.keys() | DERIVED.keys()))
+
+
+@pytest.mark.parametrize("owner", CALLED)
+def test_calls_do_what_their_lines_say(owner, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    results = {e.name: outcomes(e) for e in knowledge.entries() if e.owner == owner}
+    called = sum(done > 0 for done, _ in results.values())
+    assert not sorted(fault for _, faults in results.values() for fault in faults)
+    assert called >= math.floor(0.4 * len(results)), f"only {called} of {len(results)} could be called"
