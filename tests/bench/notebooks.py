@@ -55,6 +55,6 @@ def realistic(path: Path, steps: int = 20) -> Path:
 
 def chain(path: Path, steps: int) -> Path:
     """`steps` steps of one cell each, every one reading what the one before it made."""
-    cells = [_cell("x_0 = 1", "step:s0")]
-    cells += [_cell(f"x_{i} = x_{i - 1} + {i}", f"step:s{i}", f"prev:s{i - 1}") for i in range(1, steps)]
+    cells = [_cell("x_0 = list(range(3))", "step:s0")]
+    cells += [_cell(f"x_{i} = x_{i - 1} + [{i}]", f"step:s{i}", f"prev:s{i - 1}") for i in range(1, steps)]
     return _write(path, cells)
