@@ -27,7 +27,7 @@ class ProductRun:
     events: list[dict]
 
 
-def call(*arguments, environment=None, timeout=120) -> subprocess.CompletedProcess:
+def call(*arguments, environment=None, timeout=300) -> subprocess.CompletedProcess:
     return subprocess.run(
         [COMMAND, *map(str, arguments)],
         capture_output=True,
