@@ -2,7 +2,25 @@
 
 from collections.abc import Callable, Sequence
 
-__all__: list[str]
+__all__ = [
+    "__version__",
+    "cancel",
+    "check",
+    "cli_verbs",
+    "compile",
+    "diff",
+    "doctor",
+    "explain",
+    "graph",
+    "logs",
+    "main",
+    "render_graph",
+    "resume",
+    "run",
+    "runs",
+    "show",
+]
+
 __version__: str
 
 def main(argv: Sequence[str]) -> int: ...

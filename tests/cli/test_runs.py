@@ -187,7 +187,8 @@ def test_the_terminal_may_die_and_the_run_goes_on(tmp_path):
 def test_a_killed_engine_is_interrupted_and_resume_finishes(tmp_path):
     flag = tmp_path / "flag"
     source = (
-        f"import os, time\nfrom pathlib import Path\nif not Path({str(flag)!r}).exists():\n    time.sleep(600)\nb = a + [2]"
+        "import os, time\nfrom pathlib import Path\n"
+        f"if not Path({str(flag)!r}).exists():\n    time.sleep(600)\nb = a + [2]"
     )
     path = notebook(tmp_path / "n.ipynb", cell("a = [1]\nprint('once')", "step:one"), cell(source, "step:two"))
     run(path, "--detach")
