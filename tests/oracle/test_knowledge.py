@@ -529,7 +529,7 @@ def claimed_type(facts: dict, arguments: list, receiver) -> Callable[[object], b
         return lambda value: value is receiver or value is None
     if head in ("like", "arg", "array"):
         original = receiver if which == "self" else arguments[int(which)] if int(which) < len(arguments) else None
-        if callable(original):
+        if callable(original) or head == "arg":
             return lambda value: True
         if head == "array" and not isinstance(original, pd.DataFrame | pd.Series | pd.Index):
             return lambda value: has_type(value, "numpy.ndarray") or isinstance(value, pd.Index)
