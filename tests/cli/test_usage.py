@@ -2,7 +2,7 @@
 
 import pytest
 
-from .support import call, notebook
+from .support import call, cell, notebook
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,14 @@ def test_wrong_usage(arguments, told, tmp_path):
     assert (done.returncode, done.stdout) == (2, ""), done
     assert told in done.stderr
     assert "Traceback" not in done.stderr and "panicked" not in done.stderr
+
+
+def test_granularity_is_for_notebooks_without_tags(tmp_path):
+    path = notebook(tmp_path / "n.ipynb", cell("a = 1", "step:one"))
+    for verb in ("check", "graph", "run"):
+        done = call(verb, path, "--granularity", "cell", "--json")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "`step:` tags" in done.stderr
 
 
 def test_text_that_is_not_utf8(tmp_path):

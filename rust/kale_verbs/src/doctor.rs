@@ -135,8 +135,10 @@ fn store(near: &Path) -> Finding {
     if !root.exists() {
         return future_store(&root);
     }
-    match Store::open(&root).and_then(|store| Ok(store.run_ids()?.len())) {
-        Ok(runs) => ok("store", format!("{}, {}", root.display(), crate::render::count(runs, "run"))),
+    match Store::open(&root).and_then(|store| Ok((store.journal_mode(), store.run_ids()?.len()))) {
+        Ok((journal, runs)) => {
+            ok("store", format!("{} (journal: {journal}), {}", root.display(), crate::render::count(runs, "run")))
+        }
         Err(error) => {
             let diagnostic = error.diagnostic();
             Finding { subject: "store", health: Health::Error, detail: diagnostic.message, help: diagnostic.help }

@@ -45,6 +45,11 @@ pub fn cell_ranges(cells: &[usize]) -> String {
     ranges.iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
+/// `cell 4`, `cells 1-3`.
+pub fn cells(cells: &[usize]) -> String {
+    format!("{} {}", if cells.len() == 1 { "cell" } else { "cells" }, cell_ranges(cells))
+}
+
 /// `0.42 s`, `3.1 s`, `2 min 05 s`, `1 h 02 min`.
 pub fn seconds(seconds: f64) -> String {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]

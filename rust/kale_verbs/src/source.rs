@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use kale_frontend::{Compilation, CompileOptions, Granularity};
+use kale_model::{Code, Diagnostic};
 use serde::Deserialize;
 
 use crate::environment;
@@ -40,6 +41,9 @@ impl Source {
         let environment = environment::scan(&interpreter, &notebook.directory);
         let options = CompileOptions { granularity, environment, default_name: notebook.stem() };
         let compilation = kale_frontend::compile(&notebook.text, &options);
+        if granularity.is_some() {
+            refuse_flag_beside_tags(&compilation.diagnostics)?;
+        }
         Ok(Compiled { notebook, interpreter, compilation, remark })
     }
 }
@@ -48,6 +52,13 @@ impl Compiled {
     pub fn listing(&self) -> Listing {
         Listing::of(&self.notebook.label, &self.notebook.text)
     }
+}
+
+/// The flag is for notebooks without `step:` tags. With them it is the command that is wrong, not the notebook: the
+/// compiler's fault of a tag that stands in no cell is the flag's.
+fn refuse_flag_beside_tags(diagnostics: &[Diagnostic]) -> Result<(), VerbError> {
+    let fault = diagnostics.iter().find(|fault| fault.code == Code::BadTag && fault.cell.is_none());
+    fault.map_or(Ok(()), |fault| Err(VerbError::usage(fault.message.clone(), fault.help.clone())))
 }
 
 fn granularity(name: &str) -> Result<Granularity, VerbError> {

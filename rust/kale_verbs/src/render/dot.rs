@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use kale_model::GraphView;
 
-use super::cell_ranges;
+use super::cells;
 
 pub fn graph(graph: &GraphView) -> String {
     let mut out = String::new();
@@ -13,7 +13,7 @@ pub fn graph(graph: &GraphView) -> String {
     out.push_str("  node [shape=box, style=rounded, fontname=\"sans-serif\"];\n");
     out.push_str("  edge [fontname=\"sans-serif\", fontsize=10];\n");
     for step in &graph.steps {
-        let label = format!("{}\ncells {}", step.name, cell_ranges(&step.cells));
+        let label = format!("{}\n{}", step.name, cells(&step.cells));
         let _ = writeln!(out, "  {} [label={}];", quote(&step.name), quote(&label));
     }
     for edge in &graph.edges {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use kale_model::GraphView;
 use kale_model::graph::{GraphEdge, GraphStep};
 
-use super::{Style, cell_ranges, count};
+use super::{Style, cells, count};
 
 pub fn graph(graph: &GraphView, colour: bool) -> String {
     let style = Style { colour };
@@ -25,8 +25,7 @@ pub fn graph(graph: &GraphView, colour: bool) -> String {
 
 fn one_step(graph: &GraphView, step: &GraphStep, style: Style) -> String {
     let mut out = String::new();
-    let cells = if step.cells.len() == 1 { "cell" } else { "cells" };
-    let cells = style.dim(&format!("{cells} {}", cell_ranges(&step.cells)));
+    let cells = style.dim(&cells(&step.cells));
     let _ = writeln!(out, "{} {}  {cells}", style.cyan("●"), style.bold(&step.name));
     for edge in graph.edges.iter().filter(|edge| edge.to == step.name) {
         let _ = writeln!(out, "│   ← {}{}", edge.from, what_flows(edge, style));

@@ -7,7 +7,7 @@ use kale_model::GraphView;
 use kale_model::graph::{GraphEdge, GraphStep};
 use unicode_width::UnicodeWidthStr;
 
-use super::cell_ranges;
+use super::cells;
 use super::svg_layout::{Layout, layout};
 
 const MARGIN: f64 = 12.0;
@@ -48,13 +48,15 @@ pub fn graph(graph: &GraphView) -> String {
 
 /// The second line of a box: its cells and what it passes on.
 fn detail(step: &GraphStep) -> String {
-    let cells = format!("cells {}", cell_ranges(&step.cells));
-    let text = if step.outputs.is_empty() { cells } else { format!("{cells} → {}", step.outputs.join(", ")) };
-    if text.chars().count() <= LONGEST_DETAIL {
-        return text;
+    let mut text = cells(&step.cells);
+    for (number, name) in step.outputs.iter().enumerate() {
+        let joint = if number == 0 { " → " } else { ", " };
+        if text.chars().count() + joint.len() + name.chars().count() > LONGEST_DETAIL {
+            return text + joint + "…";
+        }
+        text = text + joint + name;
     }
-    let short: String = text.chars().take(LONGEST_DETAIL - 1).collect();
-    format!("{}…", short.trim_end_matches([' ', ',']))
+    text
 }
 
 fn box_width(step: &GraphStep, detail: &str) -> f64 {
@@ -69,7 +71,7 @@ fn top(layer: usize) -> f64 {
 fn step_box(step: &GraphStep, detail: &str, x: f64, layer: usize, width: f64) -> String {
     let (left, centre, top) = (MARGIN + x - width / 2.0, MARGIN + x, top(layer));
     let name = escape(&step.name);
-    let mut tip = format!("{}\ncells {}", step.name, cell_ranges(&step.cells));
+    let mut tip = format!("{}\n{}", step.name, cells(&step.cells));
     for (what, names) in [("reads", &step.inputs), ("makes", &step.outputs), ("parameters", &step.parameters)] {
         if !names.is_empty() {
             let _ = write!(tip, "\n{what} {}", names.join(", "));
