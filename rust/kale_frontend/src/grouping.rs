@@ -210,9 +210,11 @@ impl State {
                 return None;
             }
             let shipped = self.programs.transfers.iter().filter(|t| t.to == group).map(|t| t.from);
-            let defined = draft.cells.iter().flat_map(|&cell| needs[cell].definitions.keys()).filter_map(|&statement| {
-                self.grouping[analysis.facts.statement(statement).cell]
-            });
+            let defined = draft
+                .cells
+                .iter()
+                .flat_map(|&cell| needs[cell].definitions.keys())
+                .filter_map(|&statement| self.grouping[analysis.facts.statement(statement).cell]);
             let upstream: BTreeSet<usize> = shipped.chain(defined).filter(|&from| from != group).collect();
             let is_plain = draft.cells.iter().all(|&cell| analysis.cells[cell].block.role == Role::Metrics);
             match (upstream.len(), is_plain) {

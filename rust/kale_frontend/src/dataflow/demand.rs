@@ -52,9 +52,9 @@ impl Demands<'_> {
     /// wanted was bound by it.
     fn supply(&mut self, cell: CellId, id: VersionId, names: BTreeSet<Name>) {
         let version = self.facts.version(id);
-        let (definitions, values): (BTreeSet<Name>, BTreeSet<Name>) = names
-            .into_iter()
-            .partition(|name| !version.mutated.contains(name) && version.bound.get(name).is_some_and(|bound| bound.replay));
+        let (definitions, values): (BTreeSet<Name>, BTreeSet<Name>) = names.into_iter().partition(|name| {
+            !version.mutated.contains(name) && version.bound.get(name).is_some_and(|bound| bound.replay)
+        });
         for name in definitions {
             self.define(cell, version.bound[&name].statement, name, id);
         }

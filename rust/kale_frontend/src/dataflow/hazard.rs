@@ -78,7 +78,9 @@ fn shared_buffers(facts: &Facts, needs: &[Needs], grouping: &Grouping, found: &m
             if version.mutated.is_empty() || !version.view {
                 continue;
             }
-            let group: BTreeSet<Name> = version.parents.keys().chain(version.bound.keys()).copied().collect();
+            // A name that the cell itself binds, if only perhaps (a loop's target), does not see the change.
+            let kept = version.parents.keys().filter(|name| !version.bound.contains_key(name));
+            let group: BTreeSet<Name> = kept.copied().collect();
             for (&loaded, names) in &needs[cell].values {
                 let source = facts.version(loaded);
                 let shared: BTreeSet<Name> =

@@ -856,11 +856,8 @@ impl<'a> Analyzer<'a> {
                 binding.value.objects = vec![root];
             }
             if binding.outer {
+                // Whether the old value is needed depends on who reads the name afterwards.
                 self.enter(name);
-                let range = self.facts.statements.last().map(|s| s.range).unwrap_or_default();
-                if self.entry.get(&name).is_some_and(Option::is_some) {
-                    self.uses.entry(name).or_insert(range);
-                }
             }
             self.statement_binds.insert(name);
         }

@@ -50,7 +50,6 @@ impl Effects {
         self.mutates
             || !self.resources.is_empty()
             || !self.draws.is_empty()
-            || !self.seeds.is_empty()
             || !self.dynamic.is_empty()
             || !self.history.is_empty()
             || !self.interactive.is_empty()

@@ -425,12 +425,11 @@ impl<'a> Analyzer<'a> {
         let is_slice = slice.is_slice_expr()
             || slice.as_tuple_expr().is_some_and(|tuple| tuple.elts.iter().any(Expr::is_slice_expr));
         if let Some(path) = self.type_path(owner).map(str::to_owned) {
-            let spec =
-                self.knowledge.inherited(&path, |t| match (is_slice, selects(slice)) {
-                    (true, _) => t.slice.as_ref().or(t.subscript.as_ref()),
-                    (_, true) => t.select.as_ref().or(t.subscript.as_ref()),
-                    _ => t.subscript.as_ref(),
-                });
+            let spec = self.knowledge.inherited(&path, |t| match (is_slice, selects(slice)) {
+                (true, _) => t.slice.as_ref().or(t.subscript.as_ref()),
+                (_, true) => t.select.as_ref().or(t.subscript.as_ref()),
+                _ => t.subscript.as_ref(),
+            });
             if let Some(spec) = spec {
                 return self.part(owner, spec);
             }

@@ -90,6 +90,44 @@ pub struct TypeFacts {
     pub config: Option<String>,
 }
 
+impl TypeFacts {
+    /// Replaces, key by key, what `newer` states.
+    fn overlay(&mut self, newer: TypeFacts) {
+        self.methods.extend(newer.methods);
+        self.attributes.extend(newer.attributes);
+        if !newer.bases.is_empty() {
+            self.bases = newer.bases;
+        }
+        if !newer.operator_result.is_empty() {
+            self.operator_result = newer.operator_result;
+        }
+        replace(&mut self.ships, newer.ships);
+        replace(&mut self.iterator, newer.iterator);
+        replace(&mut self.immutable, newer.immutable);
+        replace(&mut self.flat, newer.flat);
+        replace(&mut self.deterministic, newer.deterministic);
+        replace(&mut self.operators, newer.operators);
+        replace(&mut self.operator_returns, newer.operator_returns);
+        replace(&mut self.compare_returns, newer.compare_returns);
+        replace(&mut self.subscript, newer.subscript);
+        replace(&mut self.slice, newer.slice);
+        replace(&mut self.select, newer.select);
+        replace(&mut self.store, newer.store);
+        replace(&mut self.iterate, newer.iterate);
+        replace(&mut self.call, newer.call);
+        replace(&mut self.context, newer.context);
+        replace(&mut self.unknown_methods, newer.unknown_methods);
+        replace(&mut self.unknown_attributes, newer.unknown_attributes);
+        replace(&mut self.config, newer.config);
+    }
+}
+
+fn replace<T>(old: &mut Option<T>, new: Option<T>) {
+    if new.is_some() {
+        *old = new;
+    }
+}
+
 /// An attribute, element or slice: its type alone, or the facts of the access.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
@@ -268,7 +306,7 @@ impl Knowledge {
             _ if content.keys().any(|key| TYPE_KEYS.contains(&key.as_str())) => {
                 let facts: TypeFacts =
                     toml::Value::Table(content).try_into().map_err(|e: toml::de::Error| e.to_string())?;
-                self.types.insert(table.to_owned(), facts);
+                self.types.entry(table.to_owned()).or_default().overlay(facts);
             }
             module => {
                 for (key, value) in content {

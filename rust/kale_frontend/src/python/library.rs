@@ -65,8 +65,18 @@ const CLASS_MAKERS: &[&str] = &[
 
 /// Libraries with settings of their own.
 const LIBRARIES: &[&str] = &[
-    "matplotlib", "numpy", "pandas", "polars", "pyarrow", "scipy", "seaborn", "sklearn", "statsmodels", "tensorflow",
-    "torch", "transformers",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "scipy",
+    "seaborn",
+    "sklearn",
+    "statsmodels",
+    "tensorflow",
+    "torch",
+    "transformers",
 ];
 
 const GENERATORS: &[&str] = &["random", "numpy", "torch", "tensorflow"];
@@ -89,7 +99,7 @@ impl<'a> Analyzer<'a> {
         let cheap = CHEAP.contains(&path.as_str())
             && arguments.all().all(|value| value.objects.is_empty() || self.is_stateless(value));
         let before = self.frame().effects.calls;
-        let cheap = cheap || self.is_rebuilt(&path, arguments);
+        let cheap = cheap || self.is_rebuilt(&path, arguments) || self.only_seeds(&path, arguments);
         let effects = &mut self.frame().effects;
         effects.calls = before || !cheap;
         effects.expensive |= !path.starts_with("builtins.");
@@ -135,6 +145,13 @@ impl<'a> Analyzer<'a> {
             && arguments.all().all(Value::is_constant)
     }
 
+    /// Whether the call only sets a generator to a known state, which can be set again elsewhere.
+    fn only_seeds(&self, path: &str, arguments: &Arguments<'a>) -> bool {
+        self.knowledge.call(path).is_some_and(|facts| !facts.seeds.is_empty())
+            && arguments.positional.len() == 1
+            && arguments.all().all(Value::is_immutable)
+    }
+
     fn metric_name(&mut self, path: &str, arguments: &Arguments<'a>) {
         if path == "kale_rs.metric"
             && let Some((Value { text: Some(name), .. }, _)) = arguments.positional.first()
@@ -167,7 +184,9 @@ impl<'a> Analyzer<'a> {
         }
         let mut result = self.typed(type_path);
         for value in arguments.all() {
-            self.link(&result, value, false);
+            // What is made from an iterator holds its elements.
+            let held = if self.is_iterator(value) { self.element(value) } else { value.clone() };
+            self.link(&result, &held, false);
             result.code.extend(value.code.iter().copied());
         }
         result
@@ -229,10 +248,12 @@ impl<'a> Analyzer<'a> {
             })
     }
 
+    fn is_iterator(&self, value: &Value) -> bool {
+        self.type_path(value).is_some_and(|path| self.knowledge.inherited(path, |t| t.iterator) == Some(true))
+    }
+
     fn consume_iterator(&mut self, value: &Value, range: TextRange) {
-        let is_iterator =
-            self.type_path(value).is_some_and(|path| self.knowledge.inherited(path, |t| t.iterator) == Some(true));
-        if is_iterator {
+        if self.is_iterator(value) {
             self.mutate(value);
             self.invoke_code(value, range);
         }
@@ -515,12 +536,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// The elements of a result, which share nothing.
-    fn separate_parts(
-        &mut self,
-        facts: &CallFacts,
-        receiver: Option<&Value>,
-        arguments: &Arguments<'a>,
-    ) -> Vec<Value> {
+    fn separate_parts(&mut self, facts: &CallFacts, receiver: Option<&Value>, arguments: &Arguments<'a>) -> Vec<Value> {
         let given = facts.elements.iter().take_while(|element| match element.strip_prefix("like:") {
             Some(which) => !select(which, receiver, arguments).is_empty() && is_given(which, arguments),
             None => true,
@@ -550,6 +566,8 @@ impl<'a> Analyzer<'a> {
                 this.type_path(&value).is_some_and(|path| this.knowledge.inherited(path, |t| t.flat) == Some(true))
             };
             let held = match kind {
+                // What is made from an iterator holds its elements.
+                _ if self.is_iterator(&value) && !self.is_iterator(result) => self.element(&value),
                 "items" => self.element(&value),
                 "copy" if is_flat(self) || self.element(&value).is_immutable() => continue,
                 _ => value.clone(),

@@ -295,9 +295,10 @@ impl<'a> Analyzer<'a> {
                     Expr::List(list) => &list.elts,
                     _ => &[],
                 };
-                let parts = value.parts.clone().filter(|parts| {
-                    parts.len() == elements.len() && !elements.iter().any(Expr::is_starred_expr)
-                });
+                let parts = value
+                    .parts
+                    .clone()
+                    .filter(|parts| parts.len() == elements.len() && !elements.iter().any(Expr::is_starred_expr));
                 if let Some(parts) = parts {
                     for (element, part) in elements.iter().zip(parts.iter()) {
                         self.assign(element, part.clone());
@@ -402,6 +403,8 @@ impl<'a> Analyzer<'a> {
     fn import_from(&mut self, module: &str, level: u32, name: &str, bound: &str) {
         let module = format!("{}{module}", ".".repeat(level as usize));
         if module == "__future__" {
+            // It changes how the code after it is compiled, wherever that runs.
+            self.frame().effects.settings.insert(String::new());
             return;
         }
         if let Some(top) = module.split('.').next().filter(|top| !top.is_empty()) {

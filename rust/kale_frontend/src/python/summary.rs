@@ -248,7 +248,8 @@ impl<'a> Analyzer<'a> {
     }
 
     fn place_value(&mut self, index: usize, shape: &Shape) -> Value {
-        let mut value = Value { ty: shape.ty, objects: vec![], code: shape.code.clone(), text: shape.text.clone(), parts: None };
+        let mut value =
+            Value { ty: shape.ty, objects: vec![], code: shape.code.clone(), text: shape.text.clone(), parts: None };
         if shape.has_object {
             let object = self.frame().place(Place::Parameter(index));
             let class = self.frame().heap.class(object);
@@ -319,7 +320,8 @@ impl<'a> Analyzer<'a> {
         for (places, view) in &summary.links {
             let values: Vec<Value> = places.iter().map(|&p| self.at(p, arguments, callee, range)).collect();
             for pair in values.windows(2) {
-                self.link(&pair[0], &pair[1], *view);
+                // Which of them holds the other is not known any more.
+                self.link(&pair[0], &pair[1].part(Type::Unknown), *view);
             }
         }
         self.apply_rng(effects, range);
