@@ -485,7 +485,7 @@ NOT_SAMPLED = {"value", "open", "reads", "writes", "appends", "lists"}
 NOT_CALLED = {"print", "help", "breakpoint", "testing.assert_", "show_config", "show_runtime", "info", "show_versions", "describe_option", "lib.stride_tricks.as_strided"}
 """Those that show something, and one that may look beyond its argument's buffer."""
 
-CELLS = {f"pandas.{name}" for name in ("Series", "Index", "CategoricalDtype", "array", "json_normalize")}
+CELLS = {f"pandas.{name}" for name in ("Series", "Index", "CategoricalDtype", "array", "json_normalize", "MultiIndex")}
 """The elements of a list become cells: the cell assumption."""
 
 # ---- what calls do ------------------------------------------------------------------------------------------------
