@@ -34,11 +34,11 @@ $(STAMPS)/requirements: tests/requirements.txt $(STAMPS)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
-# Optimised, but without the slow last passes of a release.
+# Not optimised: what is built here is what `cargo test` builds, so that is built once. `make bench` measures a release.
 $(STAMPS)/wheel: $(SOURCES) $(STAMPS)/requirements
 	@echo 'building the wheel ...'
 	@rm -rf .cache/wheel
-	@$(BIN)/maturin build --quiet --profile quick --interpreter $(BIN)/python --out .cache/wheel
+	@$(BIN)/maturin build --quiet --profile dev --strip --interpreter $(BIN)/python --out .cache/wheel
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .cache/wheel/*.whl
 	@touch $@
 
