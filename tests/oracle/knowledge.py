@@ -47,6 +47,7 @@ STANDS_FOR = {
     "numpy.ndarray": ["numpy.ndarray", "numpy.float64", "pandas.Series"],
     "numpy.random.BitGenerator": ["numpy.random.PCG64"],
     "pandas.CategoricalAccessor": ["pandas.Series.cat"],
+    "pyarrow.Table": ["pyarrow.Table", "pyarrow.Array"],
     "pandas.DatetimeProperties": [
         "pandas.core.indexes.accessors.DatetimeProperties",
         "pandas.core.indexes.accessors.TimedeltaProperties",
