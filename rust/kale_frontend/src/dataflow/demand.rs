@@ -16,7 +16,12 @@ pub struct Needs {
 
 /// For each cell, its needs.
 pub fn demands(facts: &Facts) -> Vec<Needs> {
-    let mut demands = Demands { facts, needs: vec![Needs::default(); facts.cells.len()], asked: BTreeMap::new() };
+    let settings = (0..facts.statements.len())
+        .map(StatementId)
+        .filter(|&id| matches!(facts.statement(id).replay, Replay::Configuration(_)))
+        .collect();
+    let needs = vec![Needs::default(); facts.cells.len()];
+    let mut demands = Demands { facts, settings, needs, asked: BTreeMap::new() };
     for cell in (0..facts.cells.len()).rev() {
         demands.settle(cell);
     }
@@ -25,6 +30,8 @@ pub fn demands(facts: &Facts) -> Vec<Needs> {
 
 struct Demands<'f> {
     facts: &'f Facts,
+    /// Statements that change settings, in notebook order.
+    settings: Vec<StatementId>,
     needs: Vec<Needs>,
     /// Names asked of cells before they are settled, by the version that reaches the cell.
     asked: BTreeMap<CellId, BTreeMap<VersionId, BTreeSet<Name>>>,
@@ -134,10 +141,10 @@ impl Demands<'_> {
                 || touched.imports.contains(module)
                 || wanted.iter().any(|(&id, names)| names.iter().any(|&name| self.may_concern(id, name, module)))
         };
-        self.facts.cells[..cell]
+        self.settings
             .iter()
-            .flat_map(|earlier| &earlier.statements)
             .copied()
+            .take_while(|&id| self.facts.statement(id).cell < cell)
             .filter(|&id| match &self.facts.statement(id).replay {
                 Replay::Configuration(module) => concerns(module),
                 _ => false,

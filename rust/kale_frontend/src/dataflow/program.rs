@@ -53,12 +53,21 @@ pub fn programs(
 ) -> Programs {
     let mut made = Programs { actions: vec![vec![]; groups], transfers: vec![] };
     let mut saves: BTreeMap<VersionId, BTreeSet<Name>> = BTreeMap::new();
-    for group in 0..groups {
+    let mut cells_of: Vec<Vec<CellId>> = vec![vec![]; groups];
+    for (cell, group) in grouping.iter().enumerate() {
+        if let Some(group) = group {
+            cells_of[*group].push(cell);
+        }
+    }
+    let mut carried: BTreeMap<CellId, Vec<&Ordering>> = BTreeMap::new();
+    for ordering in orderings.iter().filter(|o| o.carries.is_some()) {
+        carried.entry(ordering.to).or_default().push(ordering);
+    }
+    for (group, cells) in cells_of.into_iter().enumerate() {
         let mut player = Player { facts, grouping, group, held: BTreeMap::new(), defined: BTreeSet::new(), origin: 0 };
-        let cells = (0..facts.cells.len()).filter(|&cell| grouping[cell] == Some(group));
         for cell in cells {
             player.prepare(cell, &needs[cell], &mut made, &mut saves);
-            for ordering in orderings.iter().filter(|o| o.to == cell) {
+            for ordering in carried.get(&cell).into_iter().flatten() {
                 if let Some(path) = &ordering.carries
                     && grouping[ordering.from] != Some(group)
                 {

@@ -47,6 +47,9 @@ pub enum Body<'a> {
     Generator(&'a ruff_python_ast::ExprGenerator),
 }
 
+/// Assignments that build on each other are executed again up to this many; beyond it the value is shipped.
+const MAX_DEPTH: usize = 3;
+
 /// A name's state in one frame.
 #[derive(Clone, Debug)]
 pub struct Binding {
@@ -266,6 +269,8 @@ impl<'a> Analyzer<'a> {
             }
         }
         let replay = self.replay(statement, &effects, &reads, &binds, parameters);
+        let depth = self.depth(statement, &reads);
+        let replay = if depth > MAX_DEPTH && replay == Replay::Definition { Replay::No } else { replay };
         let replayed = matches!(replay, Replay::Definition | Replay::Parameter);
         for &name in &binds {
             let id = self.statement;
@@ -300,8 +305,22 @@ impl<'a> Analyzer<'a> {
             reads: reads.into_iter().collect(),
             binds,
             replay,
+            depth,
             imports: effects.imports,
         });
+    }
+
+    /// How many assignments are behind the statement.
+    fn depth(&self, statement: Option<&Stmt>, reads: &BTreeMap<Name, Source>) -> usize {
+        let behind = reads.iter().filter_map(|(&name, &source)| match source {
+            Source::Statement(id) => Some(self.facts.statement(id).depth),
+            Source::Version(id) => {
+                let bound = defining_statement(&self.facts, name, id)?;
+                Some(self.facts.statement(bound).depth)
+            }
+        });
+        let own = usize::from(matches!(statement, Some(Stmt::Assign(_) | Stmt::AnnAssign(_))));
+        behind.max().unwrap_or(0) + own
     }
 
     /// Whether the statement just executed may be executed again in another step.
@@ -1063,6 +1082,17 @@ fn is_history(name: &str) -> bool {
             .strip_prefix("_i")
             .or_else(|| name.strip_prefix('_'))
             .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// The statement that binds the value of `name` in a version.
+fn defining_statement(facts: &Facts, name: Name, mut id: VersionId) -> Option<StatementId> {
+    loop {
+        let version = facts.version(id);
+        match version.bound.get(&name) {
+            Some(bound) => return Some(bound.statement),
+            None => id = *version.parents.get(&name)?,
+        }
+    }
 }
 
 /// Whether the value of `name` in a version can be made again by executing its statement.

@@ -227,6 +227,10 @@ impl<'a> Analyzer<'a> {
         if values.iter().all(|value| value.is_constant()) {
             return Value::immutable();
         }
+        if values.iter().all(|value| value.is_constant() || (self.is_collection(value) && self.holds_scalars(value))) {
+            let ty = values.iter().find(|value| !value.is_constant()).map_or(Type::Unknown, |value| value.ty);
+            return self.fresh_scalars(ty);
+        }
         let known = values.iter().find_map(|value| match value.ty {
             Type::Instance(path) => {
                 let text = self.facts.text(path);

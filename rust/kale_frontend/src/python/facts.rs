@@ -73,6 +73,8 @@ pub struct StatementFacts {
     pub reads: Vec<(Name, Source)>,
     pub binds: BTreeSet<Name>,
     pub replay: Replay,
+    /// How many assignments stand behind it that are executed again with it.
+    pub depth: usize,
     /// Top-level modules that the statement imports, for the requirements of a step that replays it.
     pub imports: BTreeSet<String>,
 }

@@ -40,6 +40,11 @@ pub struct CallFacts {
     pub open: bool,
     pub lists: OneOrMany,
     pub config: OneOrMany,
+    /// Text that names variables: queries and formulas.
+    pub names: OneOrMany,
+    /// What the path of a written file ends in; `default_suffix` only when it has none.
+    pub suffix: Option<String>,
+    pub default_suffix: Option<String>,
     pub env_reads: OneOrMany,
     pub env_writes: OneOrMany,
     pub effects: OneOrMany,
@@ -55,6 +60,9 @@ pub struct Conditional {
     pub given: OneOrMany,
     /// Literals, as text, with which the condition does not hold.
     pub safe: Vec<String>,
+    /// Literals, as text, with which alone it holds.
+    #[serde(rename = "is")]
+    pub is_literal: Vec<String>,
     pub without: OneOrMany,
     #[serde(flatten)]
     pub facts: Box<CallFacts>,

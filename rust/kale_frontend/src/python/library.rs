@@ -232,9 +232,19 @@ impl<'a> Analyzer<'a> {
         receiver: Option<&Value>,
         arguments: &Arguments<'a>,
     ) -> bool {
-        let without = condition.without.iter().any(|which| is_given(&which, arguments));
-        if without {
+        let given_value = |which: &String| match given(which, arguments) {
+            Some(Some(expr)) => !expr.is_none_literal_expr(),
+            Some(None) => true,
+            None => false,
+        };
+        if condition.without.iter().any(|which| given_value(&which)) {
             return false;
+        }
+        if !condition.is_literal.is_empty() {
+            return condition.given.iter().any(|which| {
+                let text = given(&which, arguments).flatten().and_then(literal_text);
+                text.is_some_and(|text| condition.is_literal.contains(&text))
+            });
         }
         if condition.given.is_empty() {
             return true;
@@ -242,7 +252,7 @@ impl<'a> Analyzer<'a> {
         let _ = receiver;
         !arguments.spread.is_empty()
             || condition.given.iter().any(|which| match given(&which, arguments) {
-                Some(Some(expr)) => literal_text(expr).is_none_or(|text| !condition.safe.contains(&text)),
+                Some(Some(expr)) => !is_safe(expr, &condition.safe),
                 Some(None) => true,
                 None => false,
             })
@@ -267,7 +277,7 @@ impl<'a> Analyzer<'a> {
         caller: Caller,
         range: TextRange,
     ) {
-        for which in facts.mutates.iter() {
+        for which in concerned(&facts.mutates, arguments) {
             for value in select(&which, receiver, arguments) {
                 self.change_setting(&value);
                 self.mutate(&value);
@@ -276,7 +286,7 @@ impl<'a> Analyzer<'a> {
         if facts.inplace && is_truthy_or_unknown("inplace", arguments) {
             receiver.into_iter().for_each(|value| self.mutate(value));
         }
-        for which in facts.iterates.iter() {
+        for which in concerned(&facts.iterates, arguments) {
             for value in select(&which, receiver, arguments) {
                 self.iterate(&value, range);
             }
@@ -296,6 +306,11 @@ impl<'a> Analyzer<'a> {
         for which in facts.env_reads.iter() {
             for value in select(&which, receiver, arguments) {
                 self.read_environment(&value, range);
+            }
+        }
+        for which in concerned(&facts.names, arguments) {
+            for value in select(&which, receiver, arguments) {
+                self.read_named(&value, range);
             }
         }
         if !facts.env_writes.is_empty() {
@@ -337,7 +352,7 @@ impl<'a> Analyzer<'a> {
             None => receiver.cloned(),
         };
         let Some(keeper) = keeper else { return };
-        for stored in facts.stores.iter() {
+        for stored in concerned(&facts.stores, arguments) {
             let (kind, which) = stored.split_once(':').unwrap_or(("alias", &stored));
             for value in select(which, receiver, arguments) {
                 let value = if kind == "items" { self.element(&value) } else { value };
@@ -367,7 +382,7 @@ impl<'a> Analyzer<'a> {
             }
         }
         if caller == Caller::Builtin {
-            for which in facts.calls.iter() {
+            for which in concerned(&facts.calls, arguments) {
                 for function in select(&which, receiver, arguments) {
                     self.invoke_code_with(&function, &participants, range);
                 }
@@ -427,6 +442,7 @@ impl<'a> Analyzer<'a> {
             [(&facts.reads, false, true), (&facts.writes, true, false), (&facts.appends, true, true)]
         {
             if let Some(value) = first(which, receiver, arguments) {
+                let value = if write { with_suffix(value, facts) } else { value };
                 self.touch_file(&value, read, write, range);
             }
         }
@@ -481,6 +497,22 @@ impl<'a> Analyzer<'a> {
         }
     }
 
+    /// Reads the variables that a query or formula names.
+    fn read_named(&mut self, text: &Value, range: TextRange) {
+        let Some(text) = text.text.clone() else {
+            self.frame().effects.dynamic.push(("a query built at run time".to_owned(), range));
+            return;
+        };
+        let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+        for word in words.filter(|word| word.starts_with(|c: char| c.is_alphabetic() || c == '_')) {
+            let name = self.name(word);
+            let local = self.frames.last().is_some_and(|frame| frame.lookup(name).is_some());
+            if local || self.module_binding(name).is_some() {
+                self.read(word, range);
+            }
+        }
+    }
+
     pub fn read_environment(&mut self, name: &Value, _range: TextRange) {
         let text = name.text.as_deref().unwrap_or("*").to_owned();
         self.frame().effects.environment_variables.insert(text);
@@ -525,7 +557,7 @@ impl<'a> Analyzer<'a> {
             result = self.fresh_scalars(ty);
         }
         for facts in applied {
-            for shared in facts.result.iter() {
+            for shared in concerned(&facts.result, arguments) {
                 self.share(&mut result, &shared, receiver, arguments);
             }
         }
@@ -547,6 +579,11 @@ impl<'a> Analyzer<'a> {
 
     /// A new value of a type, or of the type of an argument (`like:0`).
     fn made(&mut self, path: &str, receiver: Option<&Value>, arguments: &Arguments<'a>) -> Value {
+        if let Some(which) = path.strip_prefix("array:") {
+            let like = select(which, receiver, arguments).into_iter().next();
+            let pandas = like.and_then(|value| self.type_path(&value).map(str::to_owned));
+            return self.typed(pandas.filter(|path| path.starts_with("pandas.")).as_deref().unwrap_or("numpy.ndarray"));
+        }
         let Some(which) = path.strip_prefix("like:") else {
             return if path == "unknown" { self.fresh(Type::Unknown) } else { self.typed(path) };
         };
@@ -572,6 +609,9 @@ impl<'a> Analyzer<'a> {
                 "copy" if is_flat(self) || self.element(&value).is_immutable() => continue,
                 _ => value.clone(),
             };
+            if kind == "view" && (value.is_constant() || self.is_collection(&value)) {
+                continue;
+            }
             if held.is_immutable() && matches!(kind, "items" | "copy") && arguments.all().count() <= 1 {
                 let ty = result.ty;
                 *result = self.fresh_scalars(ty);
@@ -718,6 +758,22 @@ fn select(which: &str, receiver: Option<&Value>, arguments: &Arguments<'_>) -> V
     }
 }
 
+/// The path that is written: numpy and matplotlib add a suffix.
+fn with_suffix(mut path: Value, facts: &CallFacts) -> Value {
+    if let Some(text) = path.text.as_deref() {
+        let file = text.rsplit('/').next().unwrap_or(text);
+        let added = match (&facts.suffix, &facts.default_suffix) {
+            (Some(suffix), _) if !text.ends_with(suffix.as_str()) => Some(format!("{text}{suffix}")),
+            (_, Some(suffix)) if !file.contains('.') => Some(format!("{text}{suffix}")),
+            _ => None,
+        };
+        if let Some(added) = added {
+            path.text = Some(added.into());
+        }
+    }
+    path
+}
+
 /// The first of several alternatives that the call gives. A position also stands for any keyword, so it comes last.
 fn first(which: &OneOrMany, receiver: Option<&Value>, arguments: &Arguments<'_>) -> Option<Value> {
     let alternatives: Vec<String> = which.iter().collect();
@@ -763,6 +819,33 @@ fn is_truthy_or_unknown(which: &str, arguments: &Arguments<'_>) -> bool {
         Some(_) => true,
         None => !arguments.spread.is_empty(),
     }
+}
+
+/// Whether an argument is one of the literals (`'a'`, `True`) or kinds of literal (`<str>`, `<int>`) listed.
+fn is_safe(expr: &Expr, safe: &[String]) -> bool {
+    let kind = match expr {
+        Expr::StringLiteral(_) => "<str>",
+        Expr::NumberLiteral(literal) if matches!(literal.value, Number::Int(_)) => "<int>",
+        Expr::NumberLiteral(_) => "<float>",
+        _ => "",
+    };
+    safe.iter().any(|text| text == kind || literal_text(expr).as_deref() == Some(text))
+}
+
+/// Those of a fact's arguments that concern this call: where a position stands beside its keyword, a position that the
+/// call does not fill means nothing.
+fn concerned(list: &OneOrMany, arguments: &Arguments<'_>) -> Vec<String> {
+    let name = |item: &str| item.rsplit(':').next().unwrap_or(item).to_owned();
+    let items: Vec<String> = list.iter().collect();
+    let has_keyword = items.iter().any(|item| {
+        let name = name(item);
+        name.parse::<usize>().is_err() && !matches!(name.as_str(), "self" | "*" | "fresh")
+    });
+    let fills = |item: &String| match name(item).parse::<usize>() {
+        Ok(position) => arguments.positional.len() > position || !arguments.spread.is_empty(),
+        Err(_) => true,
+    };
+    items.into_iter().filter(|item| !has_keyword || fills(item)).collect()
 }
 
 /// A literal as the knowledge base writes it.
