@@ -75,6 +75,8 @@ def members(step, capture, outputs_so_far):
         "set_next_input": lambda self, text, replace=False: None,
         "autoindent": False,
         "colors_force": True,
+        # Its presence tells pandas that tables are shown in a notebook, not in a terminal.
+        "kernel": None,
     }
 
 
