@@ -11,6 +11,8 @@ import hashlib
 import sys
 import types
 
+#: CPython's flag of types that are made by `class` statements.
+HEAP_TYPE = 1 << 9
 ATOMS = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis), range)
 
 
@@ -108,12 +110,20 @@ class Describer:
         state, items, pairs = (list(rest) + [None] * 3)[:3]
         parts = [self.text(maker), self.text(arguments)]
         if state is not None:
-            parts.append(f"state {self.text(state)}")
+            parts.append(f"state {Describer({}).text(state) if makes_up_state(type(value)) else self.text(state)}")
         if items is not None:
             parts.append(f"items {self.text(list(items))}")
         if pairs is not None:
             parts.append(f"pairs {self.text(dict(pairs))}")
         return f"{name}({'; '.join(parts)})"
+
+
+def makes_up_state(kind: type) -> bool:
+    """Compiled code makes a state up when it is asked for one, so which parts that state shares says nothing."""
+    for each in kind.__mro__[:-1]:
+        if any(name in vars(each) for name in ("__getstate__", "__reduce__", "__reduce_ex__")):
+            return not each.__flags__ & HEAP_TYPE
+    return False
 
 
 def digest(data: bytes) -> str:
