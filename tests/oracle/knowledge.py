@@ -1,4 +1,4 @@
-"""The knowledge base (rust/kale_frontend/knowledge/*.toml) as Python data, and ways to find out what a call really does.
+"""The knowledge base (rust/kale_frontend/knowledge/*.toml) as Python data, and ways to see what a call really does.
 
 A fact is checked by doing: call, then compare pickles of the arguments, the states of the random generators and the
 settings of the libraries with those before. Whether two values share something is found out by scribbling over one
@@ -28,9 +28,28 @@ except ModuleNotFoundError:  # Python 3.10
 
 FOLDER = Path(__file__).parents[2] / "rust" / "kale_frontend" / "knowledge"
 TYPE_KEYS = {
-    "bases", "methods", "attributes", "ships", "immutable", "iterator", "flat", "operators", "operator_returns",
-    "operator_result", "compare_returns", "unknown_methods", "unknown_attributes", "subscript", "slice", "select",
-    "iterate", "store", "call", "context", "config", "deterministic",
+    "bases",
+    "methods",
+    "attributes",
+    "ships",
+    "immutable",
+    "iterator",
+    "flat",
+    "operators",
+    "operator_returns",
+    "operator_result",
+    "compare_returns",
+    "unknown_methods",
+    "unknown_attributes",
+    "subscript",
+    "slice",
+    "select",
+    "iterate",
+    "store",
+    "call",
+    "context",
+    "config",
+    "deterministic",
 }
 """Keys by which a table is known to describe a type."""
 
@@ -55,7 +74,13 @@ STANDS_FOR = {
     ],
     "pandas.ExtensionArray": ["pandas.Categorical", "pandas.api.extensions.ExtensionArray"],
     "pandas.GroupBy": ["pandas.core.groupby.DataFrameGroupBy", "pandas.core.groupby.SeriesGroupBy"],
-    "pandas.Index": ["pandas.Index", "pandas.MultiIndex", "pandas.DatetimeIndex", "pandas.PeriodIndex", "pandas.RangeIndex"],
+    "pandas.Index": [
+        "pandas.Index",
+        "pandas.MultiIndex",
+        "pandas.DatetimeIndex",
+        "pandas.PeriodIndex",
+        "pandas.RangeIndex",
+    ],
     "pandas.NDFrame": ["pandas.DataFrame", "pandas.Series"],
     "pandas.Plot": ["pandas.plotting.PlotAccessor"],
     "pandas.StringMethods": ["pandas.Series.str"],
@@ -206,7 +231,9 @@ def settings() -> dict[str, str]:
 
     return {
         "numpy": repr(sorted(np.get_printoptions().items())) + repr(np.geterr()),
-        "pandas": repr([pd.get_option(key) for key in ("display.max_rows", "display.precision", "display.float_format")]),
+        "pandas": repr(
+            [pd.get_option(key) for key in ("display.max_rows", "display.precision", "display.float_format")]
+        ),
         "matplotlib": repr([id(v) for k, v in dict.items(matplotlib.rcParams) if k not in ("backend", "interactive")]),
         "sklearn": repr(sorted(get_config().items())),
         "cwd": os.getcwd(),
@@ -289,7 +316,15 @@ def scribble_frame(frame: pd.DataFrame | pd.Series) -> bool:
 
 
 def scribble_cells(frame, dtype, where) -> bool:
-    values = {"b": None, "i": 77, "u": 77, "f": 77.0, "M": pd.Timestamp("1999-01-01"), "m": pd.Timedelta("77s"), "O": "#"}
+    values = {
+        "b": None,
+        "i": 77,
+        "u": 77,
+        "f": 77.0,
+        "M": pd.Timestamp("1999-01-01"),
+        "m": pd.Timedelta("77s"),
+        "O": "#",
+    }
     try:
         if getattr(dtype, "kind", "O") == "b":
             frame.iloc[where] = ~frame.iloc[where]

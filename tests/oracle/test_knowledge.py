@@ -6,12 +6,11 @@ sample arguments below is called, to see whether it changes, draws, or shares mo
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import decimal
 import fractions
+import functools
 import inspect
-import io
 import math
 import pathlib
 import types
@@ -24,16 +23,68 @@ import pandas as pd
 import pytest
 
 from . import knowledge
-from .knowledge import MISSING, MODULES, STANDS_FOR, TYPES, Entry, frozen, inherited, resolve, scribble, words
+from .knowledge import MISSING, MODULES, STANDS_FOR, TYPES, Entry, frozen, resolve, scribble, words
+from .knowledge_samples import (
+    CALLED_MODULES,
+    DERIVED,
+    FRAME_ARGUMENTS,
+    FUNCTION_ARGUMENTS,
+    METHOD_ARGUMENTS,
+    RECEIVERS,
+    SCALAR_ARGUMENTS,
+)
 
 CALL_FACTS = {
-    "returns", "type", "element", "elements", "separate", "result", "mutates", "inplace", "stores", "keeper", "iterates",
-    "calls", "rng", "rng_unless", "rng_through", "seeds", "returns_unseeded", "seeded_by", "inner", "returns_inner",
-    "returns_by_suffix", "suffix", "default_suffix", "names", "reads", "writes", "appends", "lists", "open", "config",
-    "env_reads", "env_writes", "effects", "when", "value",
+    "returns",
+    "type",
+    "element",
+    "elements",
+    "separate",
+    "result",
+    "mutates",
+    "inplace",
+    "stores",
+    "keeper",
+    "iterates",
+    "calls",
+    "rng",
+    "rng_unless",
+    "rng_through",
+    "seeds",
+    "returns_unseeded",
+    "seeded_by",
+    "inner",
+    "returns_inner",
+    "returns_by_suffix",
+    "suffix",
+    "default_suffix",
+    "names",
+    "reads",
+    "writes",
+    "appends",
+    "lists",
+    "open",
+    "config",
+    "env_reads",
+    "env_writes",
+    "effects",
+    "when",
+    "value",
 }
 WHEN_FACTS = CALL_FACTS | {"given", "safe", "is", "without"}
-EFFECTS = {"network", "database", "subprocess", "clock", "entropy", "files", "input", "dynamic", "history", "plot", "exit"}
+EFFECTS = {
+    "network",
+    "database",
+    "subprocess",
+    "clock",
+    "entropy",
+    "files",
+    "input",
+    "dynamic",
+    "history",
+    "plot",
+    "exit",
+}
 GENERATORS = {"random", "numpy", "torch", "tensorflow"}
 NO_CALL = {"network", "database", "subprocess", "files", "input", "dynamic", "exit", "plot"}
 """Effects that a test must not have."""
@@ -125,18 +176,25 @@ def test_every_name_exists():
 
 def has_member(cls, name: str) -> bool:
     """Columns, fitted attributes and the like only exist on instances, which no class can tell."""
-    return hasattr(cls, name) or name.endswith("_") or name in getattr(cls, "__annotations__", {}) or on_instance(cls, name)
+    return (
+        hasattr(cls, name)
+        or name.endswith("_")
+        or name in getattr(cls, "__annotations__", {})
+        or on_instance(cls, name)
+    )
 
 
 def on_instance(cls, name: str) -> bool:
-    for base in getattr(cls, "__mro__", ()):
-        try:
-            source = inspect.getsource(base)
-        except (OSError, TypeError):
-            continue
-        if f"self.{name}" in source or f'"{name}"' in source:
-            return True
-    return False
+    sources = [source_of(base) for base in getattr(cls, "__mro__", ())]
+    return any(f"self.{name}" in source or f'"{name}"' in source for source in sources)
+
+
+@functools.cache
+def source_of(cls) -> str:
+    try:
+        return inspect.getsource(cls)
+    except (OSError, TypeError):
+        return ""
 
 
 def parameters(entry: Entry, function) -> list[inspect.Parameter] | None:
@@ -166,323 +224,27 @@ def test_keywords_are_named_with_their_positions():
             for position, parameter in enumerate(known or []):
                 if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
                     lists = [names for names in argument_lists(entry.facts) if parameter.name in names]
-                    faults += [f"{entry.path}: {parameter.name} is also {position}" for n in lists if str(position) not in n]
+                    faults += [
+                        f"{entry.path}: {parameter.name} is also {position}" for n in lists if str(position) not in n
+                    ]
     assert not faults
 
 
-# ---- samples ------------------------------------------------------------------------------------------------------
-
-
-def array() -> np.ndarray:
-    return np.array([3.5, 1.25, 2.75, 1.25, 0.5, 4.0])
-
-
-def whole() -> np.ndarray:
-    return np.array([3, 1, 2, 1, 0, 4])
-
-
-@dataclasses.dataclass
-class Point:
-    x: list
-    y: int
-
-
-def mask() -> np.ndarray:
-    return np.array([True, False, True, True, False, False])
-
-
-def square() -> np.ndarray:
-    return np.array([[4.0, 1.0, 0.5], [1.0, 3.0, 0.25], [0.5, 0.25, 2.0]])
-
-
-def frame() -> pd.DataFrame:
-    return pd.DataFrame({"a": [3, 1, 2, 1], "b": [0.5, 0.25, np.nan, 4.0], "c": list("xyxy")}, index=[10, 20, 30, 40])
-
-
-def numbers() -> pd.DataFrame:
-    return pd.DataFrame({"a": [3.0, 1.0, 2.0, 1.0], "b": [0.5, 0.25, 1.5, 4.0]}, index=[10, 20, 30, 40])
-
-
-def series() -> pd.Series:
-    return pd.Series([3.5, 1.25, 2.75, 0.5], index=[10, 20, 30, 40], name="s")
-
-
-def texts() -> pd.Series:
-    return pd.Series(["b c", "a", "A b"], name="t")
-
-
-def times() -> pd.Series:
-    return pd.Series(pd.date_range("2024-01-30", periods=4, freq="D"))
-
-
-NUMPY_ARGUMENTS: list[Callable[[], list]] = [
-    lambda: [array()],
-    lambda: [square()],
-    lambda: [array(), array()],
-    lambda: [whole()],
-    lambda: [whole(), whole()],
-    lambda: [square(), square()],
-    lambda: [square(), square()[0].copy()],
-    lambda: [array(), 2],
-    lambda: [square(), 1],
-    lambda: [square(), 1, 0],
-    lambda: [array(), [0, 2]],
-    lambda: [array(), [0, 2], [7.5, 8.5]],
-    lambda: [array(), (2, 3)],
-    lambda: [3],
-    lambda: [3, 4],
-    lambda: [0.5],
-    lambda: [mask(), array(), array()],
-    lambda: [mask(), array()],
-    lambda: [array(), mask(), array()],
-    lambda: [array(), 0.5],
-    lambda: [[array(), array()]],
-    lambda: [array(), array(), array()],
-    lambda: [array(), array(), 2],
-    lambda: [array(), 1.0, 3.0],
-    lambda: [whole(), [array() for _ in range(5)]],
-    lambda: [[mask()], [array()]],
-    lambda: ["f8"],
-    lambda: ["i,i->i", whole(), whole()],
-    lambda: [np.array(["b c", "a"])],
-    lambda: [np.array(["b c", "a"]), "a"],
-    lambda: [np.array(["b c", "a"]), "a", "z"],
-    lambda: [np.array(["b c", "a"]), 5],
-    lambda: ["-", np.array(["b c", "a"])],
-    lambda: [series()],
-    lambda: [numbers()],
-    lambda: [series(), series()],
-    lambda: [[1, 2, 3]],
-    lambda: [[[1, 2], [3, 4]]],
-    lambda: [lambda *x: x[0], (2, 2)],
-    lambda: [lambda x: x.sum(), 0, square()],
-    lambda: [lambda x, axis: x.sum(axis, keepdims=True), square(), [0]],
-    lambda: [b"12345678"],
-]
-METHOD_ARGUMENTS: list[Callable[[], list]] = [
-    lambda: [],
-    lambda: [1],
-    lambda: [0, 1],
-    lambda: [0.5],
-    lambda: [[0, 1]],
-    lambda: [array()],
-    lambda: [square()],
-    lambda: [mask()],
-    lambda: ["f8"],
-    lambda: [(2, 3)],
-    lambda: [[0, 2], [7.5, 8.5]],
-    lambda: [1.0, 3.0],
-    lambda: [[array(), array()]],
-    lambda: [3, 0.5],
-    lambda: [3, [0.5, 0.5]],
-    lambda: [[0.0, 1.0], [[1.0, 0.0], [0.0, 1.0]]],
-    lambda: [3, 2, 2],
-    lambda: [[3, 2], 2],
-]
-FRAME_ARGUMENTS: list[Callable[[], list]] = [
-    lambda: [],
-    lambda: [1],
-    lambda: [2],
-    lambda: ["a"],
-    lambda: [["a"]],
-    lambda: ["a", 1],
-    lambda: [10],
-    lambda: [[0, 1]],
-    lambda: [[10, 20]],
-    lambda: [numbers()],
-    lambda: [series()],
-    lambda: [numbers(), lambda x, y: x],
-    lambda: [series(), lambda x, y: x],
-    lambda: [lambda x: x],
-    lambda: [lambda x: x.sum()],
-    lambda: [{"a": "z"}],
-    lambda: [series() > 1],
-    lambda: [numbers() > 1],
-    lambda: [0.0, 1.0],
-    lambda: [1, 5],
-    lambda: ["a", "b"],
-    lambda: ["float64"],
-    lambda: [np.array([1, 2, 3, 4])],
-    lambda: [0, "new", np.array([1, 2, 3, 4])],
-    lambda: [0, np.array([1, 2, 3, 4])],
-    lambda: ["a > 1"],
-    lambda: [times()],
-    lambda: [texts()],
-    lambda: [["x", "y", "z"]],
-    lambda: [["a", "b", "c", "d"]],
-    lambda: ["2D"],
-    lambda: ["%Y"],
-    lambda: ["UTC"],
-    lambda: [5, "left"],
-    lambda: [0, 1],
-    lambda: [True],
-    lambda: [pd.Index([1, 2])],
-    lambda: [np.array([10.0, 20.0, 30.0, 40.0])],
-]
-SCALAR_ARGUMENTS: list[Callable[[], list]] = [
-    lambda: [],
-    lambda: [0.5],
-    lambda: [2.5],
-    lambda: [3],
-    lambda: [True],
-    lambda: ["a b"],
-    lambda: [b"ab"],
-    lambda: ["a", "b", "c"],
-    lambda: ["a"],
-    lambda: [3, 2],
-    lambda: [2.5, 1.5],
-    lambda: ["a", "a b"],
-    lambda: ["a", "z", "a b"],
-    lambda: ["NFC", "a"],
-    lambda: ["%d", "3"],
-    lambda: ["%Y", "2024"],
-    lambda: ["2024-01-01"],
-    lambda: [2024, 1],
-    lambda: [2024, 1, 2],
-    lambda: [1, 2, 3],
-    lambda: [datetime.timedelta(hours=1)],
-    lambda: [datetime.date(2024, 1, 2), datetime.time(3)],
-    lambda: ["<i", 3],
-    lambda: ["<i", b"1234"],
-    lambda: [b"AAAAAAAA"],
-    lambda: ["0x1p-2"],
-]
-FUNCTION_ARGUMENTS: list[Callable[[], list]] = SCALAR_ARGUMENTS + [
-    lambda: [[3, 1, 2]],
-    lambda: [[3, 1, 2], 1],
-    lambda: [[3, 1, 2], [1, 2, 3]],
-    lambda: [{"a": [1]}],
-    lambda: [{"a": [1]}, "a"],
-    lambda: [[[1], [2]]],
-    lambda: [[[1], [2]], [3]],
-    lambda: [[[1], [2]], 0, [3]],
-    lambda: [lambda *x: x[0], [3, 1, 2]],
-    lambda: [[3, 1, 2], lambda *x: x[0]],
-    lambda: [array()],
-    lambda: [square()],
-    lambda: [whole(), 1],
-    lambda: [array(), array()],
-    lambda: [frame()],
-    lambda: [series()],
-    lambda: [2, [3, 1, 2]],
-    lambda: [None, [3, 1, 2]],
-    lambda: [times()],
-    lambda: [texts()],
-    lambda: [[numbers(), numbers()]],
-    lambda: [numbers(), numbers()],
-    lambda: [series(), 2],
-    lambda: ["2024-01-01", "2024-02-01"],
-    lambda: [iter([1, 2])],
-    lambda: [Point([1], 2)],
-    lambda: [ValueError(), None],
-]
-PANDAS_ARGUMENTS: list[Callable[[], list]] = SCALAR_ARGUMENTS + [
-    lambda: [[3, 1, 2]],
-    lambda: [[3, 1, 2], 2],
-    lambda: [{"a": [1]}],
-    lambda: [[{"a": 1}]],
-    lambda: [array()],
-    lambda: [square()],
-    lambda: [whole(), 3],
-    lambda: [array(), array()],
-    lambda: [frame()],
-    lambda: [series()],
-    lambda: [times()],
-    lambda: [texts()],
-    lambda: [[numbers(), numbers()]],
-    lambda: [[series(), series()]],
-    lambda: [numbers(), numbers()],
-    lambda: [series(), 2],
-    lambda: [series(), series()],
-    lambda: [pd.Index([1, 2])],
-    lambda: [pd.array([1, 2, None])],
-    lambda: [np.array(["2024-01-01"], "M8[ns]")],
-    lambda: ["2024-01-01", "2024-02-01"],
-    lambda: [0, 5],
-]
-SKLEARN_ARGUMENTS: list[Callable[[], list]] = [
-    lambda: [],
-    lambda: [square()],
-    lambda: [whole(), whole()],
-    lambda: [whole(), mask().astype(int)],
-    lambda: [mask().astype(int), array() / 4],
-    lambda: [array(), array() + 1],
-    lambda: [square(), np.array([0, 1, 1])],
-    lambda: [square(), square()],
-    lambda: [series(), numbers()],
-    lambda: ["balanced", np.array([0, 1]), None],
-    lambda: [3],
-]
-
-RECEIVERS: dict[str, list[Callable]] = {
-    "str": [lambda: "a b c"],
-    "bytes": [lambda: b"a b"],
-    "bytearray": [lambda: bytearray(b"a b")],
-    "int": [lambda: 6],
-    "float": [lambda: 2.5],
-    "range": [lambda: range(5)],
-    "list": [lambda: [3, 1, 2], lambda: [[1], [2]]],
-    "tuple": [lambda: (3, 1, 2), lambda: ([1], [2])],
-    "dict": [lambda: {"a": [1], "b": [2]}, lambda: {1: 2}],
-    "set": [lambda: {3, 1, 2}],
-    "frozenset": [lambda: frozenset({3, 1})],
-    "slice": [lambda: slice(1, 2)],
-    "BaseException": [lambda: ValueError([1])],
-    "collections.Counter": [lambda: __import__("collections").Counter("abca")],
-    "collections.deque": [lambda: __import__("collections").deque([3, 1, 2])],
-    "random.Random": [lambda: __import__("random").Random(1)],
-    "re.Pattern": [lambda: __import__("re").compile("a(b?)")],
-    "pathlib.Path": [lambda: pathlib.Path("some") / "file.txt"],
-    "io.StringIO": [lambda: io.StringIO("a\nb"), lambda: io.BytesIO(b"a\nb")],
-    "string.Template": [lambda: __import__("string").Template("$a")],
-    "numpy.ndarray": [array, square, whole, series, numbers, lambda: np.float64(2.5)],
-    "numpy.random.Generator": [lambda: np.random.default_rng(1)],
-    "numpy.random.RandomState": [lambda: np.random.RandomState(1)],
-    "numpy.random.SeedSequence": [lambda: np.random.SeedSequence(1)],
-    "numpy.poly1d": [lambda: np.poly1d([1.0, 2.0])],
-    "pandas.NDFrame": [frame, numbers, series, texts, times],
-    "pandas.DataFrame": [frame, numbers],
-    "pandas.Series": [series, texts, times, lambda: series() > 1],
-    "pandas.Index": [
-        lambda: pd.Index([3, 1, 2]),
-        lambda: pd.Index(["b", "a"], name="n"),
-        lambda: pd.date_range("2024-01-30", periods=3),
-        lambda: pd.MultiIndex.from_tuples([(1, "a"), (2, "b")], names=["u", "v"]),
-    ],
-    "pandas.ExtensionArray": [lambda: pd.Categorical(list("aba")), lambda: pd.array([1, 2, None])],
-}
-DERIVED: dict[str, list[tuple[Callable, Callable]]] = {
-    "pandas.GroupBy": [(numbers, lambda f: f.groupby([1, 1, 2, 2])), (series, lambda s: s.groupby([1, 1, 2, 2]))],
-    "pandas.Window": [
-        (numbers, lambda f: f.rolling(2)),
-        (series, lambda s: s.expanding()),
-        (numbers, lambda f: f.ewm(2)),
-        (times, lambda s: s.to_frame("t").assign(v=1.5).set_index("t").resample("2D")),
-    ],
-    "pandas.StringMethods": [(texts, lambda s: s.str)],
-    "pandas.DatetimeProperties": [(times, lambda s: s.dt)],
-    "pandas.CategoricalAccessor": [(lambda: texts().astype("category"), lambda s: s.cat)],
-}
-"""Types of objects that refer to another value: that value, and how they are made from it."""
-
-CALLED_MODULES = {
-    **dict.fromkeys(
-        "builtins statistics random itertools functools operator copy heapq bisect re json collections dataclasses".split(),
-        FUNCTION_ARGUMENTS,
-    ),
-    **dict.fromkeys(
-        "math string textwrap base64 datetime os.path fractions decimal struct zlib html unicodedata calendar".split(),
-        SCALAR_ARGUMENTS,
-    ),
-    "numpy": NUMPY_ARGUMENTS + [lambda: []],
-    "numpy.random": NUMPY_ARGUMENTS + [lambda: []],
-    "pandas": PANDAS_ARGUMENTS,
-    "sklearn": SKLEARN_ARGUMENTS,
-}
 NOT_SAMPLED = {"value", "open", "reads", "writes", "appends", "lists"}
 """A number where a path belongs is a file descriptor, such as that of standard output."""
 
-NOT_CALLED = {"print", "help", "breakpoint", "testing.assert_", "show_config", "show_runtime", "info", "show_versions", "describe_option", "lib.stride_tricks.as_strided"}
+NOT_CALLED = {
+    "print",
+    "help",
+    "breakpoint",
+    "testing.assert_",
+    "show_config",
+    "show_runtime",
+    "info",
+    "show_versions",
+    "describe_option",
+    "lib.stride_tricks.as_strided",
+}
 """Those that show something, and one that may look beyond its argument's buffer."""
 
 CELLS = {f"pandas.{name}" for name in ("Series", "Index", "CategoricalDtype", "array", "json_normalize", "MultiIndex")}
@@ -546,7 +308,9 @@ def effective(facts: dict, arguments: list) -> dict:
     together = {**facts, **{k: words(facts.get(k)) for k in ("result", "mutates", "effects", "rng")}}
     for rule in facts.get("when", []):
         given = rule.get("given")
-        if any(w.isdigit() and int(w) < len(arguments) and arguments[int(w)] is not None for w in rule.get("without", [])):
+        if any(
+            w.isdigit() and int(w) < len(arguments) and arguments[int(w)] is not None for w in rule.get("without", [])
+        ):
             continue
         if given is None or any(w.isdigit() and int(w) < len(arguments) for w in given):
             for key in ("result", "mutates", "effects", "rng"):
@@ -580,7 +344,8 @@ class Case:
     def faults(self) -> list[str]:
         """Raises whatever the call raises, when these arguments do not suit it."""
         names, values, function = self.participants()
-        if "calls" in self.entry.facts and any(isinstance(a, str) for a in self.arguments):
+        names_function = "calls" in self.entry.facts and any(isinstance(a, str) for a in self.arguments)
+        if self.entry.owner.startswith("pandas") and names_function:
             raise TypeError("the name of any attribute may stand for a function")
         before = [frozen(v) for v in values]
         generators, settings = knowledge.generators(), knowledge.settings()
@@ -588,7 +353,11 @@ class Case:
             warnings.simplefilter("ignore")
             result = function()
         facts = effective(self.entry.facts, self.arguments)
-        if callable(result) and any(callable(a) for a in self.arguments) and not self.entry.facts.get("returns", "").startswith("arg"):
+        if (
+            callable(result)
+            and any(callable(a) for a in self.arguments)
+            and not self.entry.facts.get("returns", "").startswith("arg")
+        ):
             return []  # an array of functions: the cell assumption
         faults = []
         for name, value, old in zip(names, values, before, strict=True):
@@ -659,14 +428,17 @@ def plain_call(function: Callable, arguments_of: Callable) -> Callable:
     return lambda: (None, arguments_of(), function)
 
 
+def is_sampled(entry: Entry) -> bool:
+    harmless = not set(words(entry.facts.get("effects"))) & NO_CALL and entry.name not in NOT_CALLED
+    return harmless and not NOT_SAMPLED & entry.facts.keys()
+
+
 def cases(entry: Entry) -> Iterator[list[Case]]:
     """What to try, by receiver."""
-    if set(words(entry.facts.get("effects"))) & NO_CALL or entry.name in NOT_CALLED or NOT_SAMPLED & entry.facts.keys():
-        return
     if entry.is_method:
         samples = METHOD_ARGUMENTS if entry.owner.startswith("numpy") else FRAME_ARGUMENTS
         if not entry.owner.startswith(("numpy", "pandas")):
-            samples = FUNCTION_ARGUMENTS
+            samples = SCALAR_ARGUMENTS if entry.owner == "random.Random" else FUNCTION_ARGUMENTS
         for receiver in RECEIVERS.get(entry.owner, []):
             yield [Case(entry, bound(entry, receiver, arguments)) for arguments in samples]
         for base, from_base in DERIVED.get(entry.owner, []):
@@ -695,7 +467,7 @@ def outcomes(entry: Entry) -> tuple[int, set[str]]:
     return done, faults
 
 
-ENOUGH = 6
+ENOUGH = 4
 """Of calls of one method on one receiver."""
 
 CALLED = sorted({e.owner for e in knowledge.entries()} & (CALLED_MODULES.keys() | RECEIVERS.keys() | DERIVED.keys()))
@@ -704,7 +476,7 @@ CALLED = sorted({e.owner for e in knowledge.entries()} & (CALLED_MODULES.keys() 
 @pytest.mark.parametrize("owner", CALLED)
 def test_calls_do_what_their_lines_say(owner, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    results = {e.name: outcomes(e) for e in knowledge.entries() if e.owner == owner}
+    results = {e.name: outcomes(e) for e in knowledge.entries() if e.owner == owner and is_sampled(e)}
     called = sum(done > 0 for done, _ in results.values())
     assert not sorted(fault for _, faults in results.values() for fault in faults)
-    assert called >= math.floor(0.4 * len(results)), f"only {called} of {len(results)} could be called"
+    assert called >= math.floor(0.5 * len(results)), f"only {called} of {len(results)} could be called"

@@ -154,7 +154,10 @@ def test_estimators_draw_and_keep_what_their_lines_say():
 
 LINE = ("x", "y")
 PLOTS = {
-    **dict.fromkeys("bar barh errorbar fill fill_between fill_betweenx hexbin hist2d loglog plot semilogx semilogy step".split(), LINE),
+    **dict.fromkeys(
+        "bar barh errorbar fill fill_between fill_betweenx hexbin hist2d loglog plot semilogx semilogy step".split(),
+        LINE,
+    ),
     **dict.fromkeys("stackplot stem".split(), LINE),
     **dict.fromkeys("boxplot ecdf eventplot hist pie stairs violinplot".split(), ("x",)),
     **dict.fromkeys("contour contourf imshow matshow pcolor pcolormesh spy".split(), ("grid",)),
