@@ -72,7 +72,16 @@ def build() -> Path:
     print("building the release wheel ...", flush=True)
     wheels = CACHE / "wheel"
     subprocess.run(
-        [Path(sys.executable).with_name("maturin"), "build", "--quiet", "--release", "--out", wheels],
+        [
+            Path(sys.executable).with_name("maturin"),
+            "build",
+            "--quiet",
+            "--release",
+            "--interpreter",
+            sys.executable,
+            "--out",
+            wheels,
+        ],
         cwd=ROOT,
         check=True,
     )
