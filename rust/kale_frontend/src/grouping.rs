@@ -151,6 +151,17 @@ fn section_of(analysis: &Analysis, cell: CellId) -> usize {
     headings.iter().filter(|h| h.level <= level && h.cell < index).count()
 }
 
+impl Draft {
+    /// Takes over another draft's cells.
+    fn absorb(&mut self, taken: Draft) {
+        self.cells.extend(taken.cells);
+        self.tag = self.tag.take().or(taken.tag);
+        if self.role == Role::Metrics {
+            self.role = taken.role;
+        }
+    }
+}
+
 fn merge(drafts: &mut Vec<Draft>, together: &[usize]) {
     let mut all: Vec<usize> = together.to_vec();
     all.sort();
@@ -158,12 +169,7 @@ fn merge(drafts: &mut Vec<Draft>, together: &[usize]) {
     let Some((&into, rest)) = all.split_first() else { return };
     for &from in rest.iter().rev() {
         let taken = drafts.remove(from);
-        let target = &mut drafts[into];
-        target.cells.extend(taken.cells);
-        target.tag = target.tag.take().or(taken.tag);
-        if target.role == Role::Metrics {
-            target.role = taken.role;
-        }
+        drafts[into].absorb(taken);
     }
     drafts[into].cells.sort();
 }
@@ -313,40 +319,73 @@ fn topological(edges: &BTreeSet<(usize, usize)>, drafts: &[Draft]) -> Vec<usize>
 
 /// Joins a cheap group with its only predecessor, or its only successor, when nothing else would wait for it: that
 /// costs no parallelism and saves a process.
-fn join_cheap(
-    analysis: &Analysis,
-    mut drafts: Vec<Draft>,
-    needs: &[Needs],
-    orderings: &BTreeSet<Ordering>,
-) -> Vec<Draft> {
-    let is_cheap = |draft: &Draft| draft.cells.iter().all(|&cell| !analysis.facts.cells[cell].expensive);
-    loop {
-        let state = State::new(analysis, &drafts, needs, orderings);
-        let neighbours = Neighbours::new(&state.edges, drafts.len());
-        let pair = state.edges.iter().find(|&&(from, to)| {
-            neighbours.after[from].len() == 1
-                && neighbours.before[to].len() == 1
-                && (is_cheap(&drafts[from]) || is_cheap(&drafts[to]))
-        });
-        match pair {
-            Some(&(from, to)) => merge(&mut drafts, &[from, to]),
-            None => return drafts,
+fn join_cheap(analysis: &Analysis, drafts: Vec<Draft>, needs: &[Needs], orderings: &BTreeSet<Ordering>) -> Vec<Draft> {
+    let state = State::new(analysis, &drafts, needs, orderings);
+    let mut chain = Chain::new(&state.edges, &drafts, analysis);
+    for from in topological(&state.edges, &drafts) {
+        chain.join_forward(from);
+    }
+    let mut joined: BTreeMap<usize, Draft> = BTreeMap::new();
+    for (index, draft) in drafts.into_iter().enumerate() {
+        let home = chain.find(index);
+        match joined.get_mut(&home) {
+            Some(target) => target.absorb(draft),
+            None => {
+                joined.insert(home, draft);
+            }
         }
     }
+    let mut result: Vec<Draft> = joined.into_values().collect();
+    result.iter_mut().for_each(|draft| draft.cells.sort());
+    result
 }
 
-struct Neighbours {
+/// Groups as they are joined. Joining along an edge that is the only way out of its start and the only way into its
+/// end adds no edge, so the edges need not be computed again.
+struct Chain {
+    home: Vec<usize>,
     before: Vec<BTreeSet<usize>>,
     after: Vec<BTreeSet<usize>>,
+    cheap: Vec<bool>,
 }
 
-impl Neighbours {
-    fn new(edges: &BTreeSet<(usize, usize)>, groups: usize) -> Neighbours {
-        let mut made = Neighbours { before: vec![BTreeSet::new(); groups], after: vec![BTreeSet::new(); groups] };
+impl Chain {
+    fn new(edges: &BTreeSet<(usize, usize)>, drafts: &[Draft], analysis: &Analysis) -> Chain {
+        let is_cheap = |draft: &Draft| draft.cells.iter().all(|&cell| !analysis.facts.cells[cell].expensive);
+        let mut chain = Chain {
+            home: (0..drafts.len()).collect(),
+            before: vec![BTreeSet::new(); drafts.len()],
+            after: vec![BTreeSet::new(); drafts.len()],
+            cheap: drafts.iter().map(is_cheap).collect(),
+        };
         for &(from, to) in edges {
-            made.after[from].insert(to);
-            made.before[to].insert(from);
+            chain.after[from].insert(to);
+            chain.before[to].insert(from);
         }
-        made
+        chain
+    }
+
+    fn find(&self, mut group: usize) -> usize {
+        while self.home[group] != group {
+            group = self.home[group];
+        }
+        group
+    }
+
+    /// Joins the group with its successor, as long as that is allowed. Called in topological order.
+    fn join_forward(&mut self, group: usize) {
+        let from = self.find(group);
+        let Some(&next) = self.after[from].first().filter(|_| self.after[from].len() == 1) else { return };
+        let to = next;
+        if self.before[to].len() != 1 || !(self.cheap[from] || self.cheap[to]) {
+            return;
+        }
+        self.home[to] = from;
+        self.cheap[from] &= self.cheap[to];
+        self.after[from] = std::mem::take(&mut self.after[to]);
+        for next in self.after[from].clone() {
+            self.before[next].remove(&to);
+            self.before[next].insert(from);
+        }
     }
 }

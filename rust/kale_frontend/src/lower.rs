@@ -22,8 +22,11 @@ pub fn lower(
     options: &CompileOptions,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Pipeline {
-    let mut lowering = Lowering { analysis, groups, options, artifacts: Artifacts::default() };
+    let incoming = incoming(groups);
+    let mut lowering =
+        Lowering { analysis, groups, options, artifacts: Artifacts::default(), incoming, upstream_modules: vec![] };
     lowering.name_artifacts();
+    lowering.collect_modules();
     let mut steps: Vec<Step> = (0..groups.groups.len()).map(|group| lowering.step(group, diagnostics)).collect();
     let metrics = lowering.metrics(diagnostics);
     for step in &mut steps {
@@ -63,6 +66,19 @@ struct Lowering<'a> {
     groups: &'a Groups,
     options: &'a CompileOptions,
     artifacts: Artifacts,
+    /// By group: indices of the transfers that end there.
+    incoming: Vec<Vec<usize>>,
+    /// By group: what it and everything before it import.
+    upstream_modules: Vec<BTreeSet<String>>,
+}
+
+/// Sorts the transfers by the group where they end.
+fn incoming(groups: &Groups) -> Vec<Vec<usize>> {
+    let mut incoming = vec![vec![]; groups.groups.len()];
+    for (index, transfer) in groups.programs.transfers.iter().enumerate() {
+        incoming[transfer.to].push(index);
+    }
+    incoming
 }
 
 impl Lowering<'_> {
@@ -292,24 +308,37 @@ impl Lowering<'_> {
         self.analysis.parameters.iter().map(|p| p.name.clone()).filter(|name| used.contains(name)).collect()
     }
 
-    /// Top-level modules that the group's process imports: its own, those of repeated definitions, and those that
-    /// unpickling its inputs needs.
+    /// Top-level modules that the group's process imports: its own, those of repeated definitions, and those of what
+    /// it makes and is given. (`load_wine(as_frame=True)` needs `pandas` in a step that never names it.)
     fn modules(&self, group: usize) -> BTreeSet<String> {
         let mut modules = self.direct_modules(group);
         let facts = &self.analysis.facts;
-        for transfer in self.groups.programs.transfers.iter().filter(|t| t.to == group) {
+        for transfer in self.groups.programs.transfers.iter().filter(|t| t.to == group || t.from == group) {
             for &name in &transfer.names {
                 match kind_of(facts, name, transfer.version) {
                     Kind::Immutable => {}
                     Kind::Instance(path) | Kind::Unshippable(path) if facts.text(path).contains('.') => {
                         modules.extend(facts.text(path).split('.').next().map(str::to_owned));
                     }
+                    _ if transfer.from == group => {}
                     // A list of frames, or an object of a type we do not know: whatever its maker could import.
-                    _ => modules.extend(self.upstream_modules(transfer.from)),
+                    _ => modules.extend(self.upstream_modules[transfer.from].iter().cloned()),
                 }
             }
         }
         modules
+    }
+
+    fn collect_modules(&mut self) {
+        // Groups are in topological order, so what comes before is known.
+        for group in 0..self.groups.groups.len() {
+            let mut modules = self.direct_modules(group);
+            for &transfer in &self.incoming[group] {
+                let from = self.groups.programs.transfers[transfer].from;
+                modules.extend(self.upstream_modules[from].iter().cloned());
+            }
+            self.upstream_modules.push(modules);
+        }
     }
 
     fn direct_modules(&self, group: usize) -> BTreeSet<String> {
@@ -320,19 +349,6 @@ impl Lowering<'_> {
                 Action::Run(cell) => modules.extend(facts.cells[*cell].imports.iter().cloned()),
                 Action::Define(statement) => modules.extend(facts.statement(*statement).imports.iter().cloned()),
                 _ => {}
-            }
-        }
-        modules
-    }
-
-    fn upstream_modules(&self, group: usize) -> BTreeSet<String> {
-        let mut modules = BTreeSet::new();
-        let mut todo = vec![group];
-        let mut seen = BTreeSet::new();
-        while let Some(group) = todo.pop() {
-            if seen.insert(group) {
-                modules.extend(self.direct_modules(group));
-                todo.extend(self.groups.programs.transfers.iter().filter(|t| t.to == group).map(|t| t.from));
             }
         }
         modules

@@ -412,8 +412,16 @@ impl<'a> Analyzer<'a> {
             .into_iter()
             .collect();
         groups.extend(alone.into_iter().map(|name| (BTreeSet::from([name]), None)));
+        let mut needed = vec![];
         for (members, root) in groups {
-            self.make_version(&members, root);
+            needed.extend(self.make_version(&members, root));
+        }
+        for (id, name) in needed {
+            if let Some(version) = self.frames[0].layers[0].get(&name).and_then(|binding| binding.version)
+                && version != id
+            {
+                self.facts.versions[id.0].needs.insert(name, version);
+            }
         }
         self.mutated.clear();
         let uses = std::mem::take(&mut self.uses);
@@ -436,10 +444,11 @@ impl<'a> Analyzer<'a> {
         members
     }
 
-    fn make_version(&mut self, members: &BTreeSet<Name>, root: Option<ObjectId>) {
+    /// Makes one version; returns the definitions that unpickling its values needs.
+    fn make_version(&mut self, members: &BTreeSet<Name>, root: Option<ObjectId>) -> Vec<(VersionId, Name)> {
         let id = VersionId(self.facts.versions.len());
         let class = root.map(|root| self.frames[0].heap.class(root).clone()).unwrap_or_default();
-        let (mut bound, mut parents, mut needs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (mut bound, mut parents, mut needed) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         let (mut by_value, mut range) = (false, None);
         for &name in members {
             let Some(binding) = self.frames[0].layers[0].get(&name).cloned() else { continue };
@@ -456,10 +465,8 @@ impl<'a> Analyzer<'a> {
                     parents.insert(name, version);
                 }
             }
-            by_value |= self.needed_definitions(&binding.value, &class.code, &mut needs);
-        }
-        for name in members {
-            needs.remove(name);
+            by_value |= matches!(binding.value.ty, Type::Function(_) | Type::Class(_));
+            by_value |= self.needed_definitions(binding.value.code.iter().chain(&class.code), &mut needed);
         }
         let last = self.facts.cells[self.cell].statements.last();
         let range = range.or_else(|| last.map(|&statement| self.facts.statement(statement).range));
@@ -470,7 +477,7 @@ impl<'a> Analyzer<'a> {
             mutated: members.intersection(&self.mutated).copied().collect(),
             view: class.view,
             unshippable: class.unshippable,
-            needs,
+            needs: BTreeMap::new(),
             by_value,
             range: range.unwrap_or_default(),
         });
@@ -481,29 +488,21 @@ impl<'a> Analyzer<'a> {
                 binding.outer = false;
             }
         }
+        needed.difference(members).map(|&name| (id, name)).collect()
     }
 
-    /// Adds the definitions that unpickling a value needs; true when some have no name that pickle could refer to.
-    fn needed_definitions(
-        &mut self,
-        value: &Value,
-        class_code: &[CodeId],
-        needs: &mut BTreeMap<Name, VersionId>,
-    ) -> bool {
-        let mut by_value = matches!(value.ty, Type::Function(_) | Type::Class(_));
-        for &code in value.code.iter().chain(class_code) {
-            let Some(name) = self.definitions[code.0].name else {
-                by_value |= matches!(self.definitions[code.0].kind, DefinitionKind::Function { .. });
+    /// Adds the names under which pickle refers to definitions; true when some definition has no name.
+    fn needed_definitions<'c>(&self, code: impl Iterator<Item = &'c CodeId>, needed: &mut BTreeSet<Name>) -> bool {
+        let mut by_value = false;
+        for code in code {
+            let definition = &self.definitions[code.0];
+            let Some(name) = definition.name else {
+                by_value |= matches!(definition.kind, DefinitionKind::Function { .. });
                 continue;
             };
-            match self.frames[0].layers[0].get(&name) {
-                Some(Binding { version: Some(version), value, .. }) if value.code.contains(&code) => {
-                    needs.insert(name, *version);
-                }
-                Some(Binding { version: None, cell, .. }) if *cell == self.cell => {
-                    needs.insert(name, VersionId(self.facts.versions.len()));
-                }
-                _ => {}
+            let current = self.frames[0].layers[0].get(&name);
+            if current.is_some_and(|binding| binding.value.code.contains(code)) {
+                needed.insert(name);
             }
         }
         by_value

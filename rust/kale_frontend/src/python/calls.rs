@@ -136,6 +136,9 @@ impl<'a> Analyzer<'a> {
                 }
                 None => self.unknown_call(Some(receiver), arguments, range),
             },
+            Type::Instance(path) if self.facts.text(path) == "os._Environ" => {
+                self.call_environment(name, arguments, range)
+            }
             Type::Instance(path) => {
                 let text = self.facts.text(path).to_owned();
                 if let Some(facts) = self.knowledge.method(&text, name) {
@@ -150,6 +153,16 @@ impl<'a> Analyzer<'a> {
             Type::Immutable => self.call_immutable_method(receiver, name, arguments, range),
             Type::Function(_) | Type::Library(_) | Type::Unknown => self.unknown_call(Some(receiver), arguments, range),
         }
+    }
+
+    /// Methods of `os.environ`: they read variables, or change them, which is a setting of the process.
+    fn call_environment(&mut self, name: &str, arguments: &Arguments<'a>, range: TextRange) -> Value {
+        let variable = arguments.positional.first().map_or_else(Value::immutable, |(value, _)| value.clone());
+        if matches!(name, "pop" | "popitem" | "setdefault" | "update" | "clear") {
+            self.frame().effects.settings.insert(String::new());
+        }
+        self.read_environment(&variable, range);
+        Value::immutable()
     }
 
     /// Methods of strings, numbers and the like change nothing; some of them consume their arguments.

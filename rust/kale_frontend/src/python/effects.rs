@@ -40,6 +40,8 @@ pub struct Effects {
     pub libraries: BTreeSet<String>,
     pub metrics: Vec<String>,
     pub environment_variables: BTreeSet<String>,
+    /// A function or class gets an attribute.
+    pub patches: bool,
     /// `from module import *`: any name may be bound by it.
     pub star_import: bool,
 }
@@ -60,6 +62,7 @@ impl Effects {
     /// Adds another piece's effects, those on names and objects left out, at the place of the call.
     pub fn absorb_hidden(&mut self, other: &Effects, range: TextRange) {
         self.calls |= other.calls;
+        self.patches |= other.patches;
         self.unknown_calls |= other.unknown_calls;
         self.expensive |= other.expensive;
         self.unknown_paths.extend(other.unknown_paths.iter().map(|_| range));
@@ -95,6 +98,8 @@ pub struct Outcome {
 pub struct Summary {
     pub effects: Effects,
     pub mutated: BTreeSet<Place>,
+    /// Definitions that the places may call afterwards.
+    pub code: Vec<(Place, CodeId)>,
     /// Places that share state afterwards.
     pub links: Vec<(Vec<Place>, bool)>,
     pub returns: Option<Outcome>,

@@ -466,6 +466,13 @@ impl<'a> Analyzer<'a> {
             self.set_option(&text, range);
             return;
         }
+        let is_definition = matches!(owner.ty, Type::Function(_) | Type::Class(_));
+        if is_definition && self.is_stateless(owner) && (value.objects.is_empty() || self.is_stateless(value)) {
+            // `Model.score = score`: as a setting, the patch is repeated wherever the class may be used.
+            self.frame().effects.settings.insert(String::new());
+            self.frame().effects.patches = true;
+            return;
+        }
         self.change_setting(owner);
         self.mutate(owner);
         self.link(owner, value, false);

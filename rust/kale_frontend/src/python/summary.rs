@@ -265,6 +265,9 @@ impl<'a> Analyzer<'a> {
         let mut summary = Summary::default();
         for root in frame.heap.roots() {
             let class = frame.heap.class(root);
+            for &place in &class.places {
+                summary.code.extend(class.code.iter().map(|&code| (place, code)));
+            }
             if class.places.len() > 1 {
                 summary.links.push((class.places.clone(), class.view));
             }
@@ -323,6 +326,10 @@ impl<'a> Analyzer<'a> {
                 // Which of them holds the other is not known any more.
                 self.link(&pair[0], &pair[1].part(Type::Unknown), *view);
             }
+        }
+        for &(place, code) in &summary.code {
+            let holder = self.at(place, arguments, callee, range);
+            self.note_code(&holder, &Value { code: vec![code], ..Value::immutable() });
         }
         self.apply_rng(effects, range);
         for (&name, written) in &effects.writes {
@@ -424,6 +431,7 @@ fn outcome(frame: &mut Frame, value: &Value) -> Outcome {
 fn same(a: &Summary, b: &Summary) -> bool {
     a.mutated == b.mutated
         && a.links == b.links
+        && a.code == b.code
         && a.returns == b.returns
         && a.effects.reads.keys().eq(b.effects.reads.keys())
         && a.effects.writes == b.effects.writes
