@@ -59,6 +59,11 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    """Completion offers what is meant to be used."""
+    return __all__
+
+
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Make the magics known: what `%load_ext kale_rs` calls."""
     from kale_rs.magics import register

@@ -28,6 +28,10 @@ class KaleError(Exception):
         self.message = message
         self.help = help
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows: a user's mistake is told in words, and our own frames say nothing about it."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UsageError(KaleError, ValueError):
     """A wrong argument."""
@@ -45,7 +49,7 @@ class NotebookError(KaleError):
     """The notebook has errors."""
 
     def __init__(self, diagnostics: Diagnostics) -> None:
-        super().__init__(f"the notebook has errors\n\n{diagnostics.text}")
+        super().__init__(f"the notebook has errors\n\n{diagnostics.text.rstrip()}")
         self.diagnostics = diagnostics
 
 
@@ -53,5 +57,5 @@ class RunError(KaleError):
     """A run that did not succeed."""
 
     def __init__(self, run: Run) -> None:
-        super().__init__(f"run {run.run_id} {run.status}\n\n{run.diagnostics.text}")
+        super().__init__(f"run {run.run_id} {run.status}\n\n{run.diagnostics.text.rstrip()}")
         self.run = run

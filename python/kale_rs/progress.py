@@ -19,18 +19,10 @@ class Progress:
         self._run = ""
         self._steps: dict[str, str] = {}
         self._cells: dict[str, str] = {}
+        self._began = 0.0
         self._drawn = 0.0
-        self._display = self._jupyter_display()
-
-    @staticmethod
-    def _jupyter_display() -> Any:
-        if "ipykernel" not in sys.modules:
-            return None
-        from IPython.display import HTML, DisplayHandle
-
-        handle = DisplayHandle()
-        handle.display(HTML(""))
-        return handle
+        self._in_jupyter = "ipykernel" in sys.modules
+        self._display: Any = None
 
     def __call__(self, text: str) -> None:
         event = json.loads(text)
@@ -39,8 +31,9 @@ class Progress:
             print(event["text"], end="", flush=True)
         elif kind == "prepared":
             self._run = event["run_id"]
-            self._say(f"run {event['run_id']}  {event['pipeline']}, {event['steps']} steps")
+            self._say(f"run {event['run_id']}  {event['pipeline']}, {_steps(event['steps'])}")
         elif kind == "run-started":
+            self._began = event["time"]
             self._steps = dict.fromkeys(event["steps"], "pending")
         elif kind == "step-started":
             self._steps[event["step"]] = "running"
@@ -48,7 +41,10 @@ class Progress:
             self._cells[event["step"]] = f"cell {event['cell']} ({event['done'] + 1} of {event['total']})"
         elif kind == "step-finished":
             self._step_finished(event)
-        self._draw(last=kind == "run-finished")
+        elif kind == "run-finished":
+            self._conclude(event)
+            return
+        self._draw()
 
     def _step_finished(self, event: dict[str, Any]) -> None:
         step, status = event["step"], event["status"]
@@ -57,15 +53,13 @@ class Progress:
         self._say(f"{_MARKS.get(status, '!')} {step}  {status}  {self._cells[step]}".rstrip())
 
     def _say(self, line: str) -> None:
-        if self._display is None:
+        if not self._in_jupyter:
             print(line, file=sys.stderr, flush=True)
 
-    def _draw(self, last: bool) -> None:
+    def _draw(self) -> None:
         now = time.monotonic()
-        if self._display is None or (not last and now - self._drawn < _REDRAW_SECONDS):
+        if not self._in_jupyter or now - self._drawn < _REDRAW_SECONDS:
             return
-        from IPython.display import HTML
-
         self._drawn = now
         row = "<tr>{}</tr>".format
         cell = '<td style="text-align:left">{}</td>'.format
@@ -77,5 +71,28 @@ class Progress:
             )
             for step, status in self._steps.items()
         ]
-        finished = "" if last else f"run <b>{escape(self._run)}</b><table>{''.join(rows)}</table>"
-        self._display.update(HTML(finished))
+        states = ", ".join(f"{step} {status}" for step, status in self._steps.items())
+        self._show(f"run <b>{escape(self._run)}</b><table>{''.join(rows)}</table>", f"run {self._run}: {states}")
+
+    def _conclude(self, event: dict[str, Any]) -> None:
+        """One line stays: the result that the call gives back has the table."""
+        if not self._in_jupyter:
+            return
+        cached = sum(status == "cached" for status in self._steps.values())
+        detail = _steps(len(self._steps)) + (f", {cached} cached" if cached else "")
+        end = f"{event['status']} in {event['time'] - self._began:.1f} s ({detail})"
+        self._show(f"run <b>{escape(self._run)}</b> {escape(end)}", f"run {self._run} {end}")
+
+    def _show(self, html: str, text: str) -> None:
+        from IPython.display import DisplayHandle
+
+        bundle = {"text/html": html, "text/plain": text}
+        if self._display is None:
+            self._display = DisplayHandle()
+            self._display.display(bundle, raw=True)
+        else:
+            self._display.update(bundle, raw=True)
+
+
+def _steps(number: int) -> str:
+    return f"{number} step{'' if number == 1 else 's'}"

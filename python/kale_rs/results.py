@@ -12,7 +12,16 @@ from kale_rs.errors import RunError
 
 Json = dict[str, Any]
 
-_COLOURS = {"succeeded": "#2e9e5b", "cached": "#2e9e5b", "failed": "#d9364c", "error": "#d9364c", "running": "#2f80ed"}
+# As the command line calls them.
+_SEVERITIES = {"info": "note"}
+_COLOURS = {
+    "succeeded": "#2e9e5b",
+    "cached": "#2e9e5b",
+    "failed": "#d9364c",
+    "error": "#d9364c",
+    "warning": "#b7791f",
+    "running": "#2f80ed",
+}
 
 
 def _table(heading: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -70,7 +79,7 @@ class Diagnostics(UserList[Diagnostic]):
             return "no problems"
         rows = (
             (
-                _coloured(one.severity),
+                _coloured(_SEVERITIES.get(one.severity, one.severity)),
                 "" if one.cell is None else f"cell {one.cell}" + (f", line {one.line}" if one.line else ""),
                 f"{escape(one.message)}<br><small>{escape(one.help)}</small>",
                 f"<code>{escape(one.id)}</code>",
@@ -144,7 +153,9 @@ class Graph:
         return self._render("svg") if self.pipeline else None
 
     def _repr_html_(self) -> str | None:
-        return self._render("svg") if self.pipeline else self.diagnostics._repr_html_()
+        if not self.pipeline:
+            return self.diagnostics._repr_html_()
+        return f'<div style="overflow-x:auto">{self._render("svg")}</div>'
 
 
 class Compiled(NamedTuple):
@@ -209,6 +220,8 @@ class Run:
         lines += [f"  {name} = {_number(value)}" for name, value in self.metrics.items()]
         if self.notebook:
             lines.append(f"  notebook {self.notebook}")
+        if self.diagnostics.errors:
+            lines += ["", repr(self.diagnostics)]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

@@ -20,7 +20,8 @@ A first session:
   kale-rs runs                                 what ran so far
   kale-rs compile train.ipynb -o train.yaml    the same pipeline for Kubeflow
 
-Exit status: 0 done, 1 the notebook or run has errors, 2 wrong usage or unreadable input, 130 interrupted."
+Exit status: 0 done, 1 the notebook or run has errors, 2 wrong usage or unreadable input,
+130 interrupted."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -52,8 +53,9 @@ Examples:
     Compile(CompileArgs),
     /// Run a notebook as a pipeline on this machine
     #[command(after_help = "\
-Independent steps run at the same time, each in a process of its own. Steps whose code, inputs and environment are
-those of an earlier run are not run again. Ctrl-C cancels; with --detach the run goes on without the terminal.
+Independent steps run at the same time, each in a process of its own.
+Steps whose code, inputs and environment are those of an earlier run are not run again.
+Ctrl-C cancels; with --detach the run goes on without the terminal.
 
 Examples:
   kale-rs run train.ipynb
@@ -69,8 +71,6 @@ Examples:
     Runs(RunsArgs),
     /// Show a run: its steps, metrics and executed notebook
     #[command(after_help = "\
-RUN is a run's id, the start of one, or `last`.
-
 Examples:
   kale-rs show last
   kale-rs show 20261120-094815-3f9a --json")]
@@ -126,7 +126,7 @@ Examples:
 pub struct SourceArgs {
     /// The notebook, or `-` for standard input
     pub notebook: String,
-    /// How to cut a notebook without `step:` tags into steps
+    /// How to cut a notebook without `step:` tags into steps [default: auto]
     #[arg(long, value_name = "HOW", value_parser = PossibleValuesParser::new(["auto", "heading", "cell"]))]
     pub granularity: Option<String>,
     /// The Python to compile for and run under [default: that of the notebook's kernel]
@@ -138,6 +138,7 @@ pub struct SourceArgs {
 pub struct CheckArgs {
     #[command(flatten)]
     pub source: SourceArgs,
+    /// For people, programs, annotations in a pull request, or code scanning
     #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
     pub format: CheckFormat,
     /// The same as --format json
@@ -157,6 +158,7 @@ pub enum CheckFormat {
 pub struct GraphArgs {
     #[command(flatten)]
     pub source: SourceArgs,
+    /// For people, programs, Graphviz, or a web page
     #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
     pub format: GraphFormat,
     /// The same as --format json

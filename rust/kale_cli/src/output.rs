@@ -3,6 +3,7 @@
 use std::env;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 use kale_verbs::VerbError;
 use kale_verbs::render::Style;
@@ -27,6 +28,17 @@ pub fn stderr_style() -> Style {
 pub fn answer(text: impl Display) {
     let mut out = io::stdout().lock();
     let _ = write!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// A path as a person would type it here: relative to the current folder where it lies below.
+pub fn path(path: &str) -> &str {
+    let below = env::current_dir().ok().and_then(|folder| Path::new(path).strip_prefix(folder).ok());
+    below.and_then(Path::to_str).filter(|short| !short.is_empty()).unwrap_or(path)
+}
+
+/// What a step printed, its colours only where ours are welcome as well.
+pub fn printed(text: &str, style: Style) -> String {
+    if style.colour { text.to_owned() } else { console::strip_ansi_codes(text).into_owned() }
 }
 
 /// Prints the one JSON document of `--json`.

@@ -66,7 +66,9 @@ impl Progress {
     }
 
     fn step_finished(&mut self, step: &str, status: StepStatus, seconds: f64, reason: Option<&str>) {
-        if let Some(bar) = self.running.remove(step) {
+        let bar = self.running.remove(step);
+        let never_started = self.bars.is_some() && bar.is_none();
+        if let Some(bar) = bar {
             bar.finish_and_clear();
         }
         let style = self.style;
@@ -79,6 +81,7 @@ impl Progress {
         };
         let time = match status {
             StepStatus::Cached | StepStatus::Skipped => String::new(),
+            StepStatus::Cancelled if never_started => String::new(),
             _ => style.dim(&render::seconds(seconds)),
         };
         let reason = reason.map(|reason| style.dim(&format!("({reason})"))).unwrap_or_default();

@@ -81,7 +81,7 @@ impl Fault<'_> {
         self.diagnostic(
             Code::ValueNotStored,
             format!("Step `{}` ended without its output `{key}`.", self.step.name),
-            "`kale-rs logs RUN STEP` shows what it printed.",
+            &format!("`kale-rs logs RUN {}` shows what it printed.", self.step.name),
         )
     }
 
@@ -92,19 +92,25 @@ impl Fault<'_> {
         let (message, help) = match error.code {
             Code::StepFailed => (
                 format!("Step `{}` raised `{}`{place}: {}", self.step.name, error.kind, error.message),
-                "Correct the cell and run again: finished steps are not run again. `kale-rs logs RUN STEP` has the whole \
-                 traceback.",
+                format!(
+                    "Correct the cell and run again: finished steps are not run again. `kale-rs logs RUN {}` has the whole \
+                     traceback.",
+                    self.step.name
+                ),
             ),
             Code::StoreUnwritable => (
                 format!("Step `{}`{place}: {}", self.step.name, error.message),
-                "Free space on the disk, then `kale-rs resume RUN`.",
+                "Free space on the disk, then `kale-rs resume RUN`.".to_owned(),
             ),
             _ => (
                 format!("Step `{}`{place}: {}", self.step.name, error.message),
-                "`kale-rs explain` with this id says more; `kale-rs logs RUN STEP` shows what the step printed.",
+                format!(
+                    "`kale-rs explain {}` says more; `kale-rs logs RUN {}` shows what the step printed.",
+                    error.code, self.step.name
+                ),
             ),
         };
-        let diagnostic = self.diagnostic(error.code, message, help);
+        let diagnostic = self.diagnostic(error.code, message, &help);
         self.at(diagnostic, error.cell, error.line, error.column)
     }
 

@@ -70,7 +70,7 @@ async fn reuse(execution: &Execution, step: StepId, fingerprint: &Fingerprint, b
         let end = StepEnd {
             status: StepStatus::Cached,
             seconds: began.elapsed().as_secs_f64(),
-            reason: Some(format!("nothing that it depends on has changed since run `{}`", candidate.run)),
+            reason: Some(format!("unchanged since run `{}`", candidate.run)),
             result: Some(candidate.result),
             diagnostics: vec![],
             cacheable: false,

@@ -47,7 +47,7 @@ pub fn listing(store: &Store, record: &RunRecord) -> Result<Listing, VerbError> 
 fn no_store(root: &Path, run: &str) -> VerbError {
     let message =
         format!("there is no run `{run}`: no notebook has run here yet (`{}` does not exist)", root.display());
-    VerbError::usage(message, "`--store PATH` looks where another notebook lies")
+    VerbError::usage(message, "name the notebook whose runs you mean, or its folder, as `store` (`--store PATH`)")
 }
 
 fn unknown_run(error: StoreError, root: &Path) -> VerbError {

@@ -43,7 +43,7 @@ impl Listener for Tail {
             self.last = Some(step.to_owned());
         }
         let end = if text.ends_with('\n') { "" } else { "\n" };
-        output::answer(format_args!("{text}{end}"));
+        output::answer(format_args!("{}{end}", output::printed(text, output::stdout_style())));
     }
 
     fn interrupted(&mut self) -> Option<Interrupt> {

@@ -57,7 +57,7 @@ fn summary(run: &RunView, style: Style) -> String {
         out.push('\n');
     }
     if let Some(notebook) = &run.notebook {
-        out.push_str(&format!("notebook  {notebook}\n"));
+        out.push_str(&format!("notebook  {}\n", output::path(notebook)));
     }
     let next = match run.status {
         RunStatus::Failed | RunStatus::Interrupted if run.diagnostics.iter().any(Diagnostic::is_error) => {

@@ -1,6 +1,6 @@
 //! `kale-rs runs`.
 
-use kale_model::RunView;
+use kale_model::{RunView, StepStatus};
 use kale_verbs::Session;
 use kale_verbs::render::{self, table};
 use kale_verbs::runs::{RunsRequest, runs as list_runs};
@@ -24,7 +24,8 @@ pub fn runs(session: &Session, args: RunsArgs) -> Done {
 }
 
 fn row(run: &RunView) -> Vec<String> {
-    let done = run.steps.iter().filter(|step| step.status.is_finished()).count();
+    let done =
+        run.steps.iter().filter(|step| matches!(step.status, StepStatus::Succeeded | StepStatus::Cached)).count();
     let notebook = run.source.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or("-");
     let metrics: Vec<String> =
         run.metrics.iter().take(4).map(|(name, value)| format!("{name}={}", render::scalar(value))).collect();

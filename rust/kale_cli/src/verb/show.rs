@@ -24,9 +24,9 @@ fn text(shown: &Shown) -> String {
     let id = run.run_id.as_ref().map(ToString::to_string).unwrap_or_default();
     let mut out = format!("run       {}\n", style.bold(&id));
     out.push_str(&format!("status    {} in {}\n", render::run_status(run.status, style), render::seconds(run.seconds)));
-    out.push_str(&format!("source    {}\n", shown.listing.label));
+    out.push_str(&format!("source    {}\n", output::path(&shown.listing.label)));
     if let Some(notebook) = &run.notebook {
-        out.push_str(&format!("notebook  {notebook}\n"));
+        out.push_str(&format!("notebook  {}\n", output::path(notebook)));
     }
     for (name, value) in &run.parameters {
         out.push_str(&format!("parameter {name} = {value}\n"));

@@ -34,7 +34,7 @@ pub fn graph(graph: &GraphView) -> String {
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 \
          {width:.0} {height:.0}\" role=\"img\" aria-label=\"Steps of {title}\" fill=\"none\" stroke=\"currentColor\" \
-         font-family=\"system-ui, sans-serif\" style=\"max-width:100%;height:auto\">\n<title>{title}</title>\n"
+         font-family=\"system-ui, sans-serif\">\n<title>{title}</title>\n"
     );
     for (edge, (number, ends)) in graph.edges.iter().zip(edges.iter().enumerate()) {
         out.push_str(&edge_path(edge, *ends, &layout, &layout.waypoints[number]));
