@@ -45,34 +45,55 @@ codes! {
     /// Upgrade it once: `jupyter nbconvert --to notebook --nbformat 4 --inplace NOTEBOOK`.
     OldNotebookFormat = "old-notebook-format", Error;
     /// The notebook's kernel language is not Python.
+    ///
+    /// Set the kernel of the notebook to Python (Kernel, Change Kernel), or check that the path is the one you meant.
     NotPython = "not-python", Error;
     /// There is no code cell, so there is nothing to run.
+    ///
+    /// Cells tagged `skip`, Markdown and raw cells do not count.
     NoCode = "no-code", Error;
     /// Notebook metadata that is ours (or Kale's) has a value of the wrong kind. It is ignored.
+    ///
+    /// The message names the key and what it expects. Correct it in the notebook's metadata, or delete it.
     BadMetadata = "bad-metadata", Warning;
 
     // Syntax.
 
     /// A cell is not valid Python (with IPython's additions).
+    ///
+    /// The place is where the parser gave up; a bracket or quote that was left open is often a line or more before it.
     SyntaxError = "syntax-error", Error;
     /// A cell uses syntax that the notebook's Python does not have.
+    ///
+    /// The notebook is compiled for the Python of its kernel. Use a newer kernel, name one with `--python`, or write it
+    /// in the older way.
     UnsupportedSyntax = "unsupported-syntax", Error;
     /// Brackets or blocks are nested more deeply than CPython itself allows.
+    ///
+    /// Build the value in a loop, or read it from a file.
     NestingTooDeep = "nesting-too-deep", Error;
     /// A cell or line that we cannot see into: `%%bash`, `!command`, or a magic we do not know.
     ///
     /// It is kept as it is. It may read and write files, so it is ordered with every other step that does.
     OpaqueCode = "opaque-code", Info;
     /// A line that controls pipelines (`%pipeline run`, `kale_rs.run(...)`) is no part of one, so it is left out.
+    ///
+    /// Keep such lines: they do their work in the notebook.
     ControlLine = "control-line", Info;
 
     // Tags and structure.
 
     /// A tag of ours is malformed, or contradicts another of the same cell.
+    ///
+    /// The message says which part of the tag is wrong and what it may be. Tags that are not ours are never looked at.
     BadTag = "bad-tag", Error;
     /// A `prev:` names no step of the notebook.
+    ///
+    /// Correct the spelling, or tag the cell that is meant with `step:NAME`.
     UnknownPrev = "unknown-prev", Error;
     /// `prev:` edges form a circle, or contradict the order of the notebook.
+    ///
+    /// A step can only wait for steps that begin before it. Remove the `prev:`, or move the cell.
     PrevOrder = "prev-order", Error;
     /// The cells of a step cannot run together: between them lies another step that needs the first part and that
     /// the second part needs.
@@ -80,39 +101,76 @@ codes! {
     /// Give the later cells a step name of their own.
     StepCycle = "step-cycle", Error;
     /// A step reads what another step makes, and no `prev:` says so. The edge is added.
+    ///
+    /// Nothing has to be done. Tag the reading step `prev:NAME` to say that the order is intended, and the warning goes
+    /// away.
     MissingPrev = "missing-prev", Warning;
     /// Cells before the first tag form a step of their own, `setup`.
+    ///
+    /// Everything that comes later runs after it. Tag such cells `imports` or `functions` when they only define things,
+    /// `skip` when the pipeline does not need them, or `step:NAME` to give the step a name.
     SetupStep = "setup-step", Info;
     /// A cell tagged `imports`, `functions` or `pipeline-parameters` does more than define names, so it runs once as
     /// a step of its own instead of being repeated in every step.
+    ///
+    /// Definitions are cheap to repeat and travel as source; work is not. Move what does work to a cell with a `step:`
+    /// tag.
     ImpurePrelude = "impure-prelude", Info;
     /// A name is only bound in a cell that is tagged `skip`.
+    ///
+    /// Take the `skip` away, or move the assignment to a cell that is part of the pipeline.
     BoundInSkippedCell = "bound-in-skipped-cell", Error;
 
     // Parameters and metrics.
 
     /// A statement of the parameters cell is not a parameter, because its value is not a literal.
+    ///
+    /// It runs with the parameters and can use them, but a run cannot set it. Literals are numbers, texts, booleans,
+    /// `None`, and lists and dicts of these.
     NotAParameter = "not-a-parameter", Info;
     /// A default does not fit the annotation of its parameter.
+    ///
+    /// Correct the annotation or the value: `rate: float = 0.1`.
     ParameterDefault = "parameter-default", Error;
     /// A parameter is assigned again later in the notebook; from there on the later value is used, as in the notebook.
+    ///
+    /// A run's value replaces only the literal in the parameters cell. If the later assignment is meant to be the
+    /// default, move it there.
     ParameterReassigned = "parameter-reassigned", Info;
     /// A value given for a parameter is of the wrong type.
+    ///
+    /// The type is that of the annotation, else that of the default. Lists and dicts are written as JSON: `-p
+    /// 'sizes=[1, 2]'`.
     ParameterValue = "parameter-value", Error;
     /// A value was given for a parameter that the notebook does not have.
+    ///
+    /// Parameters are the assignments of literals in cells tagged `pipeline-parameters`. `kale-rs graph NOTEBOOK` lists
+    /// them.
     UnknownParameter = "unknown-parameter", Error;
     /// A statement of a metrics cell is no metric: use `print(name)`, a bare name, or an expression.
+    ///
+    /// The statement runs all the same.
     NotAMetric = "not-a-metric", Warning;
     /// Two metrics have one name; the later one gets a suffix.
+    ///
+    /// Give one of the two variables, or one of the labels in `print("label", value)`, another name.
     DuplicateMetric = "duplicate-metric", Warning;
     /// A metric's value is not a finite number.
+    ///
+    /// The run goes on. What is no number at all is left out; `nan` and infinity are recorded as they are. Look at how
+    /// the value came to be: often an empty set, or a loss that diverged.
     MetricValue = "metric-value", Warning;
 
     // Names and values.
 
     /// A name is read that nothing before it binds. The notebook, too, would stop with a `NameError`.
+    ///
+    /// It is a warning because the line may never be reached. Bind the name in an earlier cell, or correct its
+    /// spelling.
     UndefinedName = "undefined-name", Warning;
     /// A name is read after `del`.
+    ///
+    /// Remove the `del`, or bind the name again before it is read.
     DeletedName = "deleted-name", Error;
     /// Code is executed that the compiler cannot read: `exec`, `eval`, `globals()[...] = ...`.
     ///
@@ -120,57 +178,110 @@ codes! {
     DynamicCode = "dynamic-code", Error;
     /// A value cannot travel between processes (an open file, a generator, a lock, a database connection), so the
     /// steps that share it are joined.
+    ///
+    /// To keep the steps apart, make the value in each of them: open the file where it is read, connect where the query
+    /// is.
     JoinedUnshippable = "joined-unshippable", Info;
     /// A value cannot travel between processes, and joining the steps would swallow a boundary that you tagged.
+    ///
+    /// Make the value in each step that needs it (open the file where it is read), pass something that can be pickled
+    /// instead (a list of a generator's items), or give the cells one step name.
     UnshippableValue = "unshippable-value", Error;
     /// Two names share one buffer (a view) that a later step changes in place, which copies cannot reproduce.
+    ///
+    /// Take a copy where the view is made (`x[:10].copy()`), or put the cells into one step.
     SharedBuffer = "shared-buffer", Error;
     /// A change of process-wide state (working directory, environment, options) that later steps see cannot be
     /// repeated there.
+    ///
+    /// Put the change and what depends on it into one step, or repeat the change in each step that needs it.
     ProcessState = "process-state", Error;
     /// IPython's history (`_`, `Out[3]`, `In`) does not exist in a pipeline.
+    ///
+    /// Give the value a name, and use the name.
     History = "ipython-history", Error;
     /// The cell asks the user for input, and a pipeline has nobody to ask.
+    ///
+    /// Make it a parameter: `answer = "yes"` in a cell tagged `pipeline-parameters`, and `-p answer=no` for a run.
     InteractiveInput = "interactive-input", Error;
     /// Random numbers are drawn without a seed: two runs of the notebook differ, so runs of the pipeline do too.
+    ///
+    /// Nothing is wrong with the pipeline. To make runs repeatable, seed the generator before it is used
+    /// (`random.seed(0)`, `numpy.random.seed(0)`), or give the model its `random_state=`.
     UnseededRandomness = "unseeded-randomness", Info;
     /// A path is not known before the run.
+    ///
+    /// Steps that read or write files are then kept in the notebook's order where they could touch the same file. A
+    /// path that is a literal, or made of parameters and literals, lets them run at the same time.
     UnknownPath = "unknown-path", Info;
 
     // Emitting.
 
     /// The emitted pipeline or one of its steps is near or over a size limit of Kubernetes or KFP.
+    ///
+    /// Large cells are the usual reason: literal data belongs into a file. `--allow-oversize` writes the pipeline
+    /// anyway, and the cluster may refuse it.
     TooLarge = "too-large", Error;
     /// Something the notebook asks for does not exist in the target and is left out.
+    ///
+    /// Locally it works as written; the message says what the target does instead.
     NotInTarget = "not-in-target", Warning;
     /// A module is imported that is not installed here, so its version is not known.
+    ///
+    /// A step on a cluster installs what it imports in the version that is installed here. Install the package, or
+    /// compile with `--python` for an interpreter that has it.
     UnknownRequirement = "unknown-requirement", Warning;
 
     // Running.
 
     /// A step's code raised an exception.
+    ///
+    /// The place is in your notebook. `kale-rs logs RUN STEP` has the traceback. After mending the cell, `kale-rs run`
+    /// goes on from there: finished steps are not run again.
     StepFailed = "step-failed", Error;
     /// A step's process ended without a result: killed, out of memory, or `exit()`.
+    ///
+    /// Without a message it is most often memory: `kale-rs show RUN` has each step's peak.
     StepDied = "step-died", Error;
     /// A step took longer than its `timeout:`.
+    ///
+    /// Allow more with `timeout:SECONDS`, or look with `kale-rs logs RUN STEP` at how far it came.
     StepTimedOut = "step-timed-out", Error;
     /// A value could not be stored.
+    ///
+    /// What leaves a step is pickled. Keep the value inside the step, or pass on something that can be pickled.
     ValueNotStored = "value-not-stored", Error;
     /// A stored value could not be read back.
+    ///
+    /// Its class, or a package it needs, is missing or differs in the step that reads it.
     ValueNotLoaded = "value-not-loaded", Error;
     /// A step needs a secret whose environment variable is not set.
+    ///
+    /// Set the variable that the tag `secret:NAME:KEY:ENV` names before the run: `ENV=... kale-rs run NOTEBOOK`.
     MissingSecret = "missing-secret", Error;
     /// The disk is full, or the store cannot be written.
+    ///
+    /// Make room, or make `.kale_rs/` beside the notebook writable.
     StoreUnwritable = "store-unwritable", Error;
     /// The store was written by a newer version of kale_rs.
+    ///
+    /// Update kale_rs, or move `.kale_rs/` away: the next run makes a new one, and runs every step again.
     NewerStore = "newer-store", Error;
     /// The store has no run or step of that name, or several that fit.
+    ///
+    /// `kale-rs runs` lists the runs. `last` is the newest, and the first characters of an id are enough.
     UnknownRun = "unknown-run", Error;
     /// Another process is executing the run.
+    ///
+    /// Watch it with `kale-rs logs RUN -f`, or stop it with `kale-rs cancel RUN`.
     RunBusy = "run-busy", Error;
     /// A stored value is missing, or is not what was stored.
+    ///
+    /// Run the notebook again with `--no-cache`; every result is then made anew.
     StoreDamaged = "store-damaged", Error;
     /// A step cannot start: its Python, or a module it needs, is missing.
+    ///
+    /// `kale-rs doctor NOTEBOOK` looks at the interpreter and at what it has.
     StepNotStarted = "step-not-started", Error;
 }
 
