@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kale_model::{
     Artifact, ArtifactId, ArtifactKind, ArtifactType, Code, Diagnostic, Edge, FileUse, Instruction, Metric, Pipeline,
-    PipelineName, Requirement, Step, StepCell, StepConfig, StepId, Uncacheable,
+    PipelineName, Requirement, Step, StepCell, StepConfig, StepId, StepName, Uncacheable,
 };
 
 use crate::blocks::Role;
@@ -22,9 +22,16 @@ pub fn lower(
     options: &CompileOptions,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Pipeline {
-    let incoming = incoming(groups);
-    let mut lowering =
-        Lowering { analysis, groups, options, artifacts: Artifacts::default(), incoming, upstream_modules: vec![] };
+    let mut lowering = Lowering {
+        analysis,
+        groups,
+        options,
+        artifacts: Artifacts::default(),
+        incoming: incoming(groups),
+        upstream_modules: vec![],
+        first_writers: first_writers(analysis),
+        tags: analysis.blocks.steps.iter().enumerate().map(|(index, step)| (step.name.clone(), index)).collect(),
+    };
     lowering.name_artifacts();
     lowering.collect_modules();
     let mut steps: Vec<Step> = (0..groups.groups.len()).map(|group| lowering.step(group, diagnostics)).collect();
@@ -70,6 +77,22 @@ struct Lowering<'a> {
     incoming: Vec<Vec<usize>>,
     /// By group: what it and everything before it import.
     upstream_modules: Vec<BTreeSet<String>>,
+    /// The first cell that writes each file.
+    first_writers: BTreeMap<String, CellId>,
+    /// Indices of tagged steps by name.
+    tags: BTreeMap<StepName, usize>,
+}
+
+fn first_writers(analysis: &Analysis) -> BTreeMap<String, CellId> {
+    let mut writers = BTreeMap::new();
+    for (cell, facts) in analysis.facts.cells.iter().enumerate() {
+        for used in facts.resources.iter().filter(|used| used.write) {
+            if let Resource::File(path) = &used.resource {
+                writers.entry(path.clone()).or_insert(cell);
+            }
+        }
+    }
+    writers
 }
 
 /// Sorts the transfers by the group where they end.
@@ -220,9 +243,8 @@ impl Lowering<'_> {
 
     fn config(&self, group: usize) -> StepConfig {
         let made = &self.groups.groups[group];
-        let tags = self.analysis.blocks.steps.iter().find(|step| made.tagged && step.name == made.name);
-        match tags {
-            Some(step) => step.config.clone(),
+        match self.tags.get(&made.name).filter(|_| made.tagged) {
+            Some(&step) => self.analysis.blocks.steps[step].config.clone(),
             None => self.analysis.blocks.config_of(made.cells.iter().map(|&cell| self.analysis.cells[cell].block)),
         }
     }
@@ -393,23 +415,18 @@ impl Lowering<'_> {
     }
 
     fn files(&self, group: usize) -> FileUse {
-        let facts = &self.analysis.facts;
         let mut used = FileUse::default();
-        let mut written = BTreeSet::new();
-        for (cell, cell_facts) in facts.cells.iter().enumerate() {
-            let own = self.groups.grouping[cell] == Some(group);
-            for resource in &cell_facts.resources {
+        for &cell in &self.groups.groups[group].cells {
+            for resource in &self.analysis.facts.cells[cell].resources {
                 let Resource::File(path) = &resource.resource else { continue };
                 if path.contains('{') {
                     continue;
                 }
-                match (resource.write, own) {
-                    (true, true) => used.writes.push(path.clone()),
-                    (false, true) if !written.contains(path) => used.reads.push(path.clone()),
-                    _ => {}
-                }
+                let written_before = self.first_writers.get(path).is_some_and(|&writer| writer < cell);
                 if resource.write {
-                    written.insert(path.clone());
+                    used.writes.push(path.clone());
+                } else if !written_before {
+                    used.reads.push(path.clone());
                 }
             }
         }
