@@ -94,14 +94,18 @@ pub fn group(analysis: &Analysis, options: &CompileOptions, diagnostics: &mut Ve
 fn drafts(analysis: &Analysis, options: &CompileOptions, diagnostics: &mut Vec<Diagnostic>) -> Vec<Draft> {
     let mut drafts: Vec<Draft> = vec![];
     let by_heading = options.granularity == Some(Granularity::Heading) && !analysis.blocks.tagged;
+    let mut by_name: BTreeMap<&StepName, usize> = BTreeMap::new();
     let mut sections: BTreeMap<usize, usize> = BTreeMap::new();
     for (cell, analysed) in analysis.cells.iter().enumerate() {
         let role = &analysed.block.role;
         let own = |tag| Draft { cells: vec![cell], tag, role: role.clone() };
         match role {
-            Role::Step(name) => match drafts.iter_mut().find(|draft| draft.tag.as_ref() == Some(name)) {
-                Some(draft) => draft.cells.push(cell),
-                None => drafts.push(own(Some(name.clone()))),
+            Role::Step(name) => match by_name.get(name) {
+                Some(&draft) => drafts[draft].cells.push(cell),
+                None => {
+                    by_name.insert(name, drafts.len());
+                    drafts.push(own(Some(name.clone())));
+                }
             },
             Role::Metrics => drafts.push(own(None)),
             Role::Imports | Role::Functions | Role::Parameters => {
@@ -198,11 +202,12 @@ impl State {
                 edges.insert((from, to));
             }
         }
-        let by_name = |name: &StepName| drafts.iter().position(|draft| draft.tag.as_ref() == Some(name));
+        let tagged = drafts.iter().enumerate().filter_map(|(group, draft)| Some((draft.tag.as_ref()?, group)));
+        let by_name: BTreeMap<&StepName, usize> = tagged.collect();
         let mut declared = BTreeSet::new();
         for step in &analysis.blocks.steps {
-            let Some(to) = by_name(&step.name) else { continue };
-            declared.extend(step.prev.iter().filter_map(|(name, _)| by_name(name)).map(|from| (from, to)));
+            let Some(&to) = by_name.get(&step.name) else { continue };
+            declared.extend(step.prev.iter().filter_map(|(name, _)| by_name.get(name)).map(|&from| (from, to)));
         }
         edges.extend(declared.iter().copied());
         edges.retain(|(from, to)| from != to);

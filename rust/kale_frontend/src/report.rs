@@ -317,10 +317,15 @@ fn missing_prev(analysis: &Analysis, groups: &Groups, diagnostics: &mut Vec<Diag
     }
     let facts = &analysis.facts;
     let mut warned = BTreeSet::new();
+    let mut after: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for &(from, to) in &groups.declared {
+        after.entry(from).or_default().push(to);
+    }
+    let declaring: BTreeSet<usize> = groups.declared.iter().map(|(_, to)| *to).collect();
     for transfer in &groups.programs.transfers {
         let (from, to) = (&groups.groups[transfer.from], &groups.groups[transfer.to]);
-        let declares = groups.declared.iter().any(|&(_, declared_to)| declared_to == transfer.to);
-        let skip = !from.tagged || !to.tagged || !declares || reaches(&groups.declared, transfer.from, transfer.to);
+        let declares = declaring.contains(&transfer.to);
+        let skip = !from.tagged || !to.tagged || !declares || reaches(&after, transfer.from, transfer.to);
         let names: Vec<&str> =
             transfer.names.iter().map(|&name| facts.text(name)).filter(|text| !text.starts_with("rng:")).collect();
         if skip || names.is_empty() || !warned.insert((transfer.from, transfer.to)) {
@@ -344,7 +349,7 @@ fn missing_prev(analysis: &Analysis, groups: &Groups, diagnostics: &mut Vec<Diag
     }
 }
 
-fn reaches(edges: &BTreeSet<(usize, usize)>, from: usize, to: usize) -> bool {
+fn reaches(after: &BTreeMap<usize, Vec<usize>>, from: usize, to: usize) -> bool {
     let mut todo = vec![from];
     let mut seen = BTreeSet::new();
     while let Some(at) = todo.pop() {
@@ -352,7 +357,8 @@ fn reaches(edges: &BTreeSet<(usize, usize)>, from: usize, to: usize) -> bool {
             return true;
         }
         if seen.insert(at) {
-            todo.extend(edges.iter().filter(|(a, _)| *a == at).map(|(_, b)| *b));
+            // Groups are in topological order: what lies behind `to` does not lead there.
+            todo.extend(after.get(&at).into_iter().flatten().filter(|&&next| next <= to));
         }
     }
     false
