@@ -1,7 +1,7 @@
 # make demo    sets everything up, compiles and runs an example
 # make test    sets everything up, runs every test
 #
-# Needs Rust, Python 3.10 or newer, Node and make. Everything is made below .venv/, .cache/ and target/.
+# Needs Rust, Python 3.10 or newer and make. Everything is made below .venv/, .cache/ and target/.
 
 PYTHON ?= python3
 BIN := .venv/bin
