@@ -148,7 +148,7 @@ fn statements_are_metrics() {
     check_metrics("print(scores['f1'])", "scores_f1@0.0(scores)", &[]);
     check_metrics("model.score(X, y)", "model_score_x_y@0(X,model,y)", &[]);
     check_metrics("1 - error", "1_error@0(error)", &[]);
-    check_metrics("print('done')\n'text'\nplt.show()\ndisplay(df)\nkale_rs.metric('a', 1)\nmetric('b', 2)", "", &[]);
+    check_metrics("'text'\nplt.show()\ndisplay(df)\nkale_rs.metric('a', 1)\nmetric('b', 2)", "", &[]);
     check_metrics("metric(y, p)", "metric_y_p@0(metric,p,y)", &[]);
     check_metrics("import math\nx = 1\n%matplotlib inline\nprint(x)", "x@3.0(x)", &[]);
     check_metrics("  print(x)", "x@0.0(x)", &[]);
@@ -176,6 +176,7 @@ fn what_has_no_number_is_no_metric() {
     check("print(f'acc: {acc}')", "1:7-1:20", text);
     check("print('acc: %.2f' % acc)", "1:7-1:24", text);
     check("print('acc {}'.format(acc))", "1:7-1:27", text);
+    check("print('done')", "1:1-1:14", "`done` is a text and no number");
     check("a, b", "1:1-1:5", "its value is not one number but several");
     check("print(*scores)", "1:7-1:14", "how many values it stands for is not known");
     check("for x in xs:\n    print(x)", "1:1-2:13", "only statements of the cell itself are metrics, not of blocks");
