@@ -36,9 +36,10 @@ $(STAMPS)/requirements: tests/requirements.txt $(STAMPS)/python
 
 # Not optimised: what is built here is what `cargo test` builds, so that is built once. `make bench` measures a release.
 $(STAMPS)/wheel: $(SOURCES) $(STAMPS)/requirements
-	@echo 'building the wheel ...'
+	@echo 'building the wheel (some minutes the first time) ...'
 	@rm -rf .cache/wheel
-	@$(BIN)/maturin build --quiet --profile dev --strip --interpreter $(BIN)/python --out .cache/wheel
+	@$(BIN)/maturin build --quiet --profile dev --strip --interpreter $(BIN)/python --out .cache/wheel \
+	  >.cache/wheel.log 2>&1 || { cat .cache/wheel.log >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .cache/wheel/*.whl
 	@touch $@
 

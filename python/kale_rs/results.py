@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import UserDict, UserList
 from collections.abc import Iterable
 from html import escape
@@ -30,6 +31,11 @@ def _table(heading: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     head = "".join(f'<th style="text-align:left">{escape(one)}</th>' for one in heading)
     body = "".join("<tr>" + "".join(cell(one) for one in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _prose(text: str) -> str:
+    """A message as HTML: what is in backticks is code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _coloured(status: str) -> str:
@@ -81,7 +87,7 @@ class Diagnostics(UserList[Diagnostic]):
             (
                 _coloured(_SEVERITIES.get(one.severity, one.severity)),
                 "" if one.cell is None else f"cell {one.cell}" + (f", line {one.line}" if one.line else ""),
-                f"{escape(one.message)}<br><small>{escape(one.help)}</small>",
+                f"{_prose(one.message)}<br><small>{_prose(one.help)}</small>",
                 f"<code>{escape(one.id)}</code>",
             )
             for one in self
@@ -319,7 +325,7 @@ class Diagnosis(UserList[Finding]):
 
     def _repr_html_(self) -> str:
         rows = (
-            (_coloured(one.health), escape(one.subject), f"{escape(one.detail)}<br><small>{escape(one.help)}</small>")
+            (_coloured(one.health), escape(one.subject), f"{_prose(one.detail)}<br><small>{_prose(one.help)}</small>")
             for one in self
         )
         return _table(("", "", ""), rows)
