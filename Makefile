@@ -66,9 +66,8 @@ demo: $(STAMPS)/wheel
 	@echo
 	@$(BIN)/kale-rs run $(DEMO) --output-notebook .cache/demo/tabular.ipynb
 	@echo
-	@echo 'executed notebook   .cache/demo/tabular.ipynb'
-	@echo 'KFP v2 pipeline     .cache/demo/tabular.yaml'
-	@echo 'run it again: every step is cached.   $(BIN)/kale-rs --help has the rest.'
+	@echo 'The executed notebook and the KFP v2 pipeline are in .cache/demo. Run it again: every step is cached.'
+	@echo '$(BIN)/kale-rs --help has the rest.'
 
 test: $(STAMPS)/wheel
 	@$(BIN)/python tests/parts.py
