@@ -24,7 +24,6 @@ pub struct Groups {
     pub grouping: Grouping,
     /// In topological order, ties in notebook order.
     pub groups: Vec<Group>,
-    pub needs: Vec<Needs>,
     pub orderings: BTreeSet<Ordering>,
     pub programs: Programs,
     /// Pairs of groups, by index, that the user ordered with `prev:`.
@@ -87,7 +86,7 @@ pub fn group(analysis: &Analysis, options: &CompileOptions, diagnostics: &mut Ve
         drafts = join_cheap(analysis, drafts, &needs, &orderings);
         state = State::new(analysis, &drafts, &needs, &orderings);
     }
-    Some(state.finish(analysis, drafts, needs, orderings, joined))
+    Some(state.finish(analysis, drafts, &needs, orderings, joined))
 }
 
 /// The first cut: by tags, by heading, or by cell. Cells that only define names belong to no group.
@@ -275,7 +274,7 @@ impl State {
         self,
         analysis: &Analysis,
         drafts: Vec<Draft>,
-        needs: Vec<Needs>,
+        needs: &[Needs],
         orderings: BTreeSet<Ordering>,
         joined: Vec<Hazard>,
     ) -> Groups {
@@ -285,13 +284,12 @@ impl State {
             place[group] = at;
         }
         let sorted: Vec<Draft> = order.iter().map(|&group| drafts[group].clone()).collect();
-        let final_state = State::new(analysis, &sorted, &needs, &orderings);
+        let final_state = State::new(analysis, &sorted, needs, &orderings);
         let groups =
             crate::naming::name_groups(analysis, sorted.into_iter().map(|d| (d.cells, d.tag, d.role)).collect());
         Groups {
             grouping: final_state.grouping,
             groups,
-            needs,
             orderings,
             programs: final_state.programs,
             declared: final_state.declared,

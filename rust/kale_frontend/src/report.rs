@@ -20,7 +20,7 @@ pub fn finish(notebook: &Notebook, diagnostics: &mut Vec<Diagnostic>) {
             diagnostic.cell_id = notebook.cells.get(cell.0).map(|cell| cell.id.clone());
         }
     }
-    diagnostics.sort_by(|a, b| (a.cell, a.start, a.code).cmp(&(b.cell, b.start, b.code)));
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.cell, diagnostic.start, diagnostic.code));
     diagnostics.dedup();
 }
 

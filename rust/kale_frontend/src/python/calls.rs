@@ -5,28 +5,9 @@ use ruff_python_ast::{Expr, ExprCall};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, DefinitionKind};
+use super::arguments::Arguments;
 use super::library::Caller;
 use super::value::{CodeId, Type, Value};
-
-/// The arguments of a call, evaluated.
-#[derive(Default)]
-pub struct Arguments<'a> {
-    pub positional: Vec<(Value, Option<&'a Expr>)>,
-    pub keywords: Vec<(String, Value, Option<&'a Expr>)>,
-    /// Elements of `*args` and values of `**kwargs`: each may be any argument.
-    pub spread: Vec<Value>,
-}
-
-impl<'a> Arguments<'a> {
-    pub fn of_values(values: &[Value]) -> Arguments<'a> {
-        Arguments { positional: values.iter().map(|value| (value.clone(), None)).collect(), ..Arguments::default() }
-    }
-
-    pub fn all(&self) -> impl Iterator<Item = &Value> {
-        let positional = self.positional.iter().map(|(value, _)| value);
-        positional.chain(self.keywords.iter().map(|(_, value, _)| value)).chain(&self.spread)
-    }
-}
 
 impl<'a> Analyzer<'a> {
     pub fn call(&mut self, call: &'a ExprCall) -> Value {
@@ -233,6 +214,20 @@ impl<'a> Analyzer<'a> {
                     result.code.push(*code);
                 }
             }
+        }
+        result
+    }
+
+    /// A call that is not followed: as far as objects go, anything may happen to them.
+    pub fn opaque_call(&mut self, participants: &[Value]) -> Value {
+        self.frame().effects.unknown_calls = true;
+        let mut result = self.fresh(Type::Unknown);
+        for value in participants.iter().filter(|value| !value.objects.is_empty()) {
+            if !self.is_stateless(value) {
+                self.mutate(value);
+                self.link(&result, &value.part(Type::Unknown), true);
+            }
+            result.absorb(&Value { objects: vec![], ..value.clone() });
         }
         result
     }

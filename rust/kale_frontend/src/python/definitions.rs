@@ -12,6 +12,17 @@ use super::heap::Class;
 use super::scope::{self, Scope};
 use super::value::{CodeId, Type, Value};
 
+impl Body<'_> {
+    /// Where the body stands in the syntax tree, which is its identity.
+    pub fn address(&self) -> usize {
+        match self {
+            Body::Statements(statements) => statements.as_ptr().addr(),
+            Body::Expression(expression) => std::ptr::from_ref(*expression).addr(),
+            Body::Generator(generator) => std::ptr::from_ref(*generator).addr(),
+        }
+    }
+}
+
 impl<'a> Analyzer<'a> {
     pub fn define_function(&mut self, statement: &'a StmtFunctionDef) {
         let code = self.add_function(statement);
@@ -49,7 +60,7 @@ impl<'a> Analyzer<'a> {
         };
         let code = self.add_definition(None, Body::Generator(generator), scope, true);
         let path = self.name("generator");
-        let elements = self.summarize((code, vec![]), &[]);
+        let elements = self.summarize(self.summary_key(code, vec![], &[]));
         let scalars = elements.returns.as_ref().is_some_and(|outcome| outcome.scalars);
         let ty = Type::Instance(path);
         let mut value = if scalars { self.fresh_scalars(ty) } else { self.fresh(ty) };
@@ -82,7 +93,12 @@ impl<'a> Analyzer<'a> {
         let has_mutable_defaults = parameters.is_some_and(|parameters| {
             parameters.iter_non_variadic_params().filter_map(|p| p.default.as_deref()).any(|d| !is_literal(d))
         });
+        // Executed again, the same code stays the same definition; else functions that make functions would never end.
+        if let Some(&known) = self.code_ids.get(&body.address()) {
+            return known;
+        }
         let code = CodeId(self.definitions.len());
+        self.code_ids.insert(body.address(), code);
         let class_name = self.frame().class_name.clone();
         self.definitions.push(Definition {
             kind: DefinitionKind::Function { parameters, body, has_mutable_defaults },
@@ -179,7 +195,7 @@ impl<'a> Analyzer<'a> {
         let calls_before = self.frame().effects.calls;
         let decorator = self.evaluate(expression);
         let is_ours = matches!(decorator.ty, Type::Function(_) | Type::Class(_)) || !decorator.code.is_empty();
-        let result = self.call_value(&decorator, &[value.clone()], expression.range());
+        let result = self.call_value(&decorator, std::slice::from_ref(&value), expression.range());
         let frame = self.frame();
         let pure = is_ours && !frame.effects.is_impure();
         if pure {
@@ -255,6 +271,7 @@ impl<'a> Analyzer<'a> {
                 .flat_map(|(_, v)| v.code.iter().copied())
                 .filter(|c| self.definitions[c.0].name.is_some()),
         );
+        value.code.sort();
         value.code.dedup();
         let value = self.decorate(value, &statement.decorator_list);
         self.name_definition(code, &statement.name);
@@ -305,17 +322,22 @@ impl<'a> Analyzer<'a> {
 
     /// Whether every base of the class is a class of the notebook, so that its methods are all known.
     pub fn is_closed(&self, class: CodeId) -> bool {
-        match &self.definitions[class.0].kind {
-            DefinitionKind::Class { bases, statement, .. } => {
-                statement.is_some()
-                    && bases.iter().all(|base| match base {
-                        Type::Class(code) => self.is_closed(*code),
-                        Type::Library(path) => matches!(self.facts.text(*path), "builtins.object" | "abc.ABC"),
-                        _ => false,
-                    })
+        let mut todo = vec![class];
+        let mut seen = BTreeSet::from([class]);
+        while let Some(class) = todo.pop() {
+            let DefinitionKind::Class { bases, statement: Some(_), .. } = &self.definitions[class.0].kind else {
+                return false;
+            };
+            for base in bases {
+                match base {
+                    Type::Class(code) if seen.insert(*code) => todo.push(*code),
+                    Type::Class(_) => {}
+                    Type::Library(path) if matches!(self.facts.text(*path), "builtins.object" | "abc.ABC") => {}
+                    _ => return false,
+                }
             }
-            DefinitionKind::Function { .. } => false,
         }
+        true
     }
 
     /// Whether loading the attribute of this name runs code: it is decorated, as a property is.

@@ -543,13 +543,17 @@ fn is_accessor(name: &str) -> bool {
     matches!(name, "__getattr__" | "__getattribute__" | "__get__")
 }
 
+/// Longer texts are no paths; texts that double from line to line must not take all memory.
+const MAX_TEXT: usize = 4096;
+
 fn push(text: &mut Option<String>, part: Option<&str>) {
     match (text.as_mut(), part) {
-        (Some(text), Some(part)) => text.push_str(part),
+        (Some(text), Some(part)) if text.len() + part.len() <= MAX_TEXT => text.push_str(part),
         _ => *text = None,
     }
 }
 
 fn join_texts(left: &Value, right: &Value, between: &str) -> Option<String> {
-    Some(format!("{}{between}{}", left.text.as_deref()?, right.text.as_deref()?))
+    let (left, right) = (left.text.as_deref()?, right.text.as_deref()?);
+    (left.len() + right.len() <= MAX_TEXT).then(|| format!("{left}{between}{right}"))
 }

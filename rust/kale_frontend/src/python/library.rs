@@ -1,14 +1,13 @@
 //! Calls of libraries, as the knowledge base describes them; and IPython's escapes.
 
-use std::rc::Rc;
-
-use ruff_python_ast::{Expr, IpyEscapeKind, Number};
 use ruff_text_size::TextRange;
 
 use super::analyzer::Analyzer;
-use super::calls::Arguments;
-use super::facts::{Kind, Resource};
-use super::knowledge::{CallFacts, Item, OneOrMany};
+use super::arguments::{
+    Arguments, concerned, given, is_certainly_given, is_given, is_safe, is_truthy_or_unknown, literal_text, select,
+};
+use super::facts::Resource;
+use super::knowledge::{CallFacts, OneOrMany};
 use super::value::{Type, Value};
 
 /// Functions cheap enough to be called again where their result is needed, instead of shipping it.
@@ -192,21 +191,6 @@ impl<'a> Analyzer<'a> {
         result
     }
 
-    /// A new value of a type by its path.
-    pub fn typed(&mut self, path: &str) -> Value {
-        let immutable = path == "immutable"
-            || path == "None"
-            || (!path.starts_with("pathlib.") && self.knowledge.inherited(path, |t| t.immutable) == Some(true));
-        if immutable {
-            return Value::immutable();
-        }
-        let name = self.name(path);
-        if path.starts_with("pathlib.") {
-            return Value { ty: Type::Instance(name), ..Value::immutable() };
-        }
-        self.fresh(Type::Instance(name))
-    }
-
     pub fn apply_facts(
         &mut self,
         facts: &'static CallFacts,
@@ -258,7 +242,7 @@ impl<'a> Analyzer<'a> {
             })
     }
 
-    fn is_iterator(&self, value: &Value) -> bool {
+    pub(super) fn is_iterator(&self, value: &Value) -> bool {
         self.type_path(value).is_some_and(|path| self.knowledge.inherited(path, |t| t.iterator) == Some(true))
     }
 
@@ -412,7 +396,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// Whether using these arguments never draws from a global generator.
-    fn are_harmless(&self, which: &OneOrMany, arguments: &Arguments<'a>) -> bool {
+    pub(super) fn are_harmless(&self, which: &OneOrMany, arguments: &Arguments<'a>) -> bool {
         let given: Vec<Value> = which
             .iter()
             .filter(|which| is_given(which, arguments))
@@ -428,204 +412,9 @@ impl<'a> Analyzer<'a> {
             })
     }
 
-    fn apply_files(
-        &mut self,
-        facts: &CallFacts,
-        receiver: Option<&Value>,
-        arguments: &Arguments<'a>,
-        range: TextRange,
-    ) {
-        if facts.open {
-            self.open_file(receiver, arguments, range);
-        }
-        for (which, write, read) in
-            [(&facts.reads, false, true), (&facts.writes, true, false), (&facts.appends, true, true)]
-        {
-            if let Some(value) = first(which, receiver, arguments) {
-                let value = if write { with_suffix(value, facts) } else { value };
-                self.touch_file(&value, read, write, range);
-            }
-        }
-        if !facts.lists.is_empty() {
-            self.touch(Resource::AnyFile, false, range);
-        }
-    }
-
-    fn open_file(&mut self, receiver: Option<&Value>, arguments: &Arguments<'a>, range: TextRange) {
-        let mode_at = if receiver.is_some() { "0" } else { "1" };
-        let mode = [mode_at, "mode"].into_iter().find_map(|which| match given(which, arguments) {
-            Some(expr) => Some(expr.and_then(literal_text).map(|text| text.trim_matches('\'').to_owned())),
-            None => None,
-        });
-        let mode = match mode {
-            None => Some("r".to_owned()),
-            Some(text) => text,
-        };
-        let path = match receiver {
-            Some(path) => Some(path.clone()),
-            None => {
-                let alternatives = OneOrMany::Many(vec![Item::Number(0), Item::Text("file".to_owned())]);
-                first(&alternatives, None, arguments)
-            }
-        };
-        let Some(path) = path else { return };
-        let mode = mode.unwrap_or_else(|| "r+".to_owned());
-        let writes = mode.contains(['w', 'a', 'x', '+']);
-        let reads = mode.contains(['r', 'a', '+']);
-        self.touch_file(&path, reads, writes, range);
-    }
-
-    fn touch_file(&mut self, path: &Value, reads: bool, writes: bool, range: TextRange) {
-        let resource = match path.text.as_deref() {
-            Some(text) if text.contains("://") => Resource::Network,
-            Some(text) => Resource::File(normal_path(text)),
-            None if !path.is_constant() && !self.is_path(path) => {
-                // A stream: its state changes; the file behind it was named when it was opened.
-                self.mutate(path);
-                return;
-            }
-            None => {
-                self.frame().effects.unknown_paths.push(range);
-                Resource::AnyFile
-            }
-        };
-        if reads {
-            self.touch(resource.clone(), false, range);
-        }
-        if writes {
-            self.touch(resource, true, range);
-        }
-    }
-
-    /// Reads the variables that a query or formula names.
-    fn read_named(&mut self, text: &Value, range: TextRange) {
-        let Some(text) = text.text.clone() else {
-            self.frame().effects.dynamic.push(("a query built at run time".to_owned(), range));
-            return;
-        };
-        let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
-        for word in words.filter(|word| word.starts_with(|c: char| c.is_alphabetic() || c == '_')) {
-            let name = self.name(word);
-            let local = self.frames.last().is_some_and(|frame| frame.lookup(name).is_some());
-            if local || self.module_binding(name).is_some() {
-                self.read(word, range);
-            }
-        }
-    }
-
     pub fn read_environment(&mut self, name: &Value, _range: TextRange) {
         let text = name.text.as_deref().unwrap_or("*").to_owned();
         self.frame().effects.environment_variables.insert(text);
-    }
-
-    fn result(
-        &mut self,
-        facts: &CallFacts,
-        applied: &[&CallFacts],
-        receiver: Option<&Value>,
-        arguments: &Arguments<'a>,
-        _range: TextRange,
-    ) -> Value {
-        let returns = applied.iter().rev().find_map(|f| f.returns.as_deref());
-        let mut returns = returns.map(str::to_owned);
-        if let Some(unseeded) = &facts.returns_unseeded
-            && !facts.seeded_by.iter().any(|which| is_certainly_given(&which, arguments))
-        {
-            returns = Some(unseeded.clone());
-        }
-        if let Some(inner) = &facts.returns_inner
-            && !self.are_harmless(&facts.inner, arguments)
-        {
-            returns = Some(inner.clone());
-        }
-        let mut result = match returns.as_deref() {
-            Some("self") => return receiver.cloned().unwrap_or_else(Value::immutable),
-            Some(text) if text.starts_with("arg:") => {
-                let which = &text["arg:".len()..];
-                return select(which, receiver, arguments).into_iter().next().unwrap_or_else(Value::immutable);
-            }
-            None => self.fresh(Type::Unknown),
-            Some(path) => self.made(path, receiver, arguments),
-        };
-        if result.objects.is_empty() {
-            return result;
-        }
-        if let Some(element) = facts.element.as_deref()
-            && self.typed(element).is_immutable()
-        {
-            let ty = result.ty;
-            result = self.fresh_scalars(ty);
-        }
-        for facts in applied {
-            for shared in concerned(&facts.result, arguments) {
-                self.share(&mut result, &shared, receiver, arguments);
-            }
-        }
-        if facts.separate && !facts.elements.is_empty() {
-            result.parts = Some(Rc::new(self.separate_parts(facts, receiver, arguments)));
-        }
-        result
-    }
-
-    /// The elements of a result, which share nothing.
-    fn separate_parts(&mut self, facts: &CallFacts, receiver: Option<&Value>, arguments: &Arguments<'a>) -> Vec<Value> {
-        let given = facts.elements.iter().take_while(|element| match element.strip_prefix("like:") {
-            Some(which) => !select(which, receiver, arguments).is_empty() && is_given(which, arguments),
-            None => true,
-        });
-        let elements: Vec<&String> = given.collect();
-        elements.into_iter().map(|element| self.made(element, receiver, arguments)).collect()
-    }
-
-    /// A new value of a type, or of the type of an argument (`like:0`).
-    fn made(&mut self, path: &str, receiver: Option<&Value>, arguments: &Arguments<'a>) -> Value {
-        if let Some(which) = path.strip_prefix("array:") {
-            let like = select(which, receiver, arguments).into_iter().next();
-            let pandas = like.and_then(|value| self.type_path(&value).map(str::to_owned));
-            return self.typed(pandas.filter(|path| path.starts_with("pandas.")).as_deref().unwrap_or("numpy.ndarray"));
-        }
-        let Some(which) = path.strip_prefix("like:") else {
-            return if path == "unknown" { self.fresh(Type::Unknown) } else { self.typed(path) };
-        };
-        let like = select(which, receiver, arguments).into_iter().next();
-        match like.map(|value| value.ty) {
-            Some(Type::Immutable) => Value::immutable(),
-            Some(ty @ Type::Instance(_)) => self.fresh(ty),
-            _ => self.fresh(Type::Unknown),
-        }
-    }
-
-    /// Links a result with what it shares.
-    fn share(&mut self, result: &mut Value, shared: &str, receiver: Option<&Value>, arguments: &Arguments<'a>) {
-        let Some((kind, which)) = shared.split_once(':') else { return };
-        for value in select(which, receiver, arguments) {
-            let is_flat = |this: &Self| {
-                this.type_path(&value).is_some_and(|path| this.knowledge.inherited(path, |t| t.flat) == Some(true))
-            };
-            let held = match kind {
-                // What is made from an iterator holds its elements.
-                _ if self.is_iterator(&value) && !self.is_iterator(result) => self.element(&value),
-                "items" => self.element(&value),
-                "copy" if is_flat(self) || self.element(&value).is_immutable() => continue,
-                _ => value.clone(),
-            };
-            if kind == "view" && (value.is_constant() || self.is_collection(&value)) {
-                continue;
-            }
-            if held.is_immutable() && matches!(kind, "items" | "copy") && arguments.all().count() <= 1 {
-                let ty = result.ty;
-                *result = self.fresh_scalars(ty);
-                continue;
-            }
-            // An iterator does not travel anyway, and what is taken from it does not hold its source.
-            let held = if matches!(self.kind(result), Kind::Unshippable(_)) { held.part(Type::Unknown) } else { held };
-            self.link(result, &held, kind == "view");
-            for code in held.code {
-                if !result.code.contains(&code) {
-                    result.code.push(code);
-                }
-            }
-        }
     }
 
     /// `with manager as entered`.
@@ -644,220 +433,8 @@ impl<'a> Analyzer<'a> {
         }
         manager.part(Type::Unknown)
     }
-
-    /// `%magic`, `!command`, `name?`.
-    pub fn escape_command(&mut self, kind: IpyEscapeKind, text: &str, range: TextRange) {
-        self.frame().effects.calls = true;
-        match kind {
-            IpyEscapeKind::Help | IpyEscapeKind::Help2 => {}
-            IpyEscapeKind::Shell | IpyEscapeKind::ShCap => self.shell_command(text, range),
-            IpyEscapeKind::Magic | IpyEscapeKind::Magic2 => self.magic_line(text, range),
-            IpyEscapeKind::Quote | IpyEscapeKind::Quote2 | IpyEscapeKind::Paren => {
-                let name = text.split_whitespace().next().unwrap_or_default().to_owned();
-                let callee = self.read(&name, range);
-                self.unknown_call(Some(&callee), &Arguments::default(), range);
-            }
-        }
-    }
-
-    fn shell_command(&mut self, text: &str, range: TextRange) {
-        if text.trim_start().starts_with("pip ") || text.contains("pip install") {
-            return;
-        }
-        for name in interpolated_names(text) {
-            let interned = self.name(&name);
-            if self.module_binding(interned).is_some() {
-                self.read(&name, range);
-            }
-        }
-        self.touch(Resource::Subprocess, true, range);
-        self.touch(Resource::AnyFile, true, range);
-    }
-
-    fn magic_line(&mut self, text: &str, range: TextRange) {
-        let magic = text.split_whitespace().next().unwrap_or_default();
-        let calls = &mut self.frame().effects.calls;
-        match magic {
-            "matplotlib" | "pylab" => {
-                *calls = false;
-                self.frame().effects.settings.insert("matplotlib".to_owned());
-            }
-            "config" | "load_ext" | "reload_ext" | "autoreload" | "precision" | "xmode" | "colors" => {
-                *calls = false;
-                self.frame().effects.settings.insert(String::new());
-            }
-            "cd" | "pushd" | "popd" | "env" | "set_env" => {
-                *calls = false;
-                self.frame().effects.settings.insert(String::new());
-            }
-            "pip" | "conda" | "mamba" | "uv" | "time" | "timeit" | "prun" | "who" | "whos" | "pwd" | "lsmagic"
-            | "watermark" | "memit" | "alias" => {}
-            "ls" | "cat" | "ll" | "head" | "tail" => self.touch(Resource::AnyFile, false, range),
-            "run" | "load" | "store" | "macro" | "recall" | "rerun" | "edit" | "reset" | "reset_selective"
-            | "who_ls" | "xdel" => self.frame().effects.dynamic.push((format!("%{magic}"), range)),
-            _ => {
-                self.touch(Resource::Subprocess, true, range);
-                self.touch(Resource::AnyFile, true, range);
-            }
-        }
-    }
-}
-
-/// Names in `{...}` and `$name` of a shell command.
-fn interpolated_names(text: &str) -> Vec<String> {
-    let mut names = vec![];
-    let mut rest = text;
-    while let Some(at) = rest.find(['{', '$']) {
-        rest = &rest[at + 1..];
-        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-        if end > 0 && !rest.starts_with(|c: char| c.is_ascii_digit()) {
-            names.push(rest[..end].to_owned());
-        }
-    }
-    names
 }
 
 fn generator(name: &str) -> Option<&'static str> {
     GENERATORS.iter().copied().find(|g| *g == name)
-}
-
-/// `./a//b` and `a/b` are one file.
-fn normal_path(text: &str) -> String {
-    let absolute = text.starts_with('/');
-    let mut parts: Vec<&str> = vec![];
-    for part in text.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => {
-                parts.pop();
-            }
-            other => parts.push(other),
-        }
-    }
-    let joined = parts.join("/");
-    if absolute { format!("/{joined}") } else { joined }
-}
-
-/// The values that an argument specification means: `self`, a position, a keyword, or `*`.
-fn select(which: &str, receiver: Option<&Value>, arguments: &Arguments<'_>) -> Vec<Value> {
-    let spread = || arguments.spread.iter().cloned();
-    match which {
-        "self" => receiver.into_iter().cloned().collect(),
-        "*" => receiver.into_iter().chain(arguments.all()).cloned().collect(),
-        _ => {
-            if let Ok(position) = which.parse::<usize>() {
-                return match arguments.positional.get(position) {
-                    Some((value, _)) => vec![value.clone()],
-                    None => arguments.keywords.iter().map(|(_, value, _)| value.clone()).chain(spread()).collect(),
-                };
-            }
-            let keyword = arguments.keywords.iter().filter(|(name, ..)| name == which);
-            let found: Vec<Value> = keyword.map(|(_, value, _)| value.clone()).collect();
-            if found.is_empty() { spread().collect() } else { found }
-        }
-    }
-}
-
-/// The path that is written: numpy and matplotlib add a suffix.
-fn with_suffix(mut path: Value, facts: &CallFacts) -> Value {
-    if let Some(text) = path.text.as_deref() {
-        let file = text.rsplit('/').next().unwrap_or(text);
-        let added = match (&facts.suffix, &facts.default_suffix) {
-            (Some(suffix), _) if !text.ends_with(suffix.as_str()) => Some(format!("{text}{suffix}")),
-            (_, Some(suffix)) if !file.contains('.') => Some(format!("{text}{suffix}")),
-            _ => None,
-        };
-        if let Some(added) = added {
-            path.text = Some(added.into());
-        }
-    }
-    path
-}
-
-/// The first of several alternatives that the call gives. A position also stands for any keyword, so it comes last.
-fn first(which: &OneOrMany, receiver: Option<&Value>, arguments: &Arguments<'_>) -> Option<Value> {
-    let alternatives: Vec<String> = which.iter().collect();
-    let filled = |text: &String| match text.parse::<usize>() {
-        Ok(position) => arguments.positional.len() > position,
-        Err(_) => text == "self" || arguments.keywords.iter().any(|(name, ..)| name == text),
-    };
-    let chosen = alternatives.iter().find(|text| filled(text))?;
-    select(chosen, receiver, arguments).into_iter().next()
-}
-
-/// The expression of an argument, if the call gives it.
-fn given<'a>(which: &str, arguments: &Arguments<'a>) -> Option<Option<&'a Expr>> {
-    if let Ok(position) = which.parse::<usize>() {
-        return arguments.positional.get(position).map(|(_, expr)| *expr);
-    }
-    arguments.keywords.iter().find(|(name, ..)| name == which).map(|(_, _, expr)| *expr)
-}
-
-fn is_given(which: &str, arguments: &Arguments<'_>) -> bool {
-    given(which, arguments).is_some()
-}
-
-/// Whether the argument is given and cannot be None.
-fn is_certainly_given(which: &str, arguments: &Arguments<'_>) -> bool {
-    match given(which, arguments) {
-        Some(Some(expr)) => match expr {
-            Expr::NoneLiteral(_) => false,
-            Expr::Name(_) => arguments
-                .keywords
-                .iter()
-                .find(|(name, ..)| name == which)
-                .is_none_or(|(_, value, _)| value.is_immutable() || !value.objects.is_empty()),
-            _ => true,
-        },
-        _ => false,
-    }
-}
-
-fn is_truthy_or_unknown(which: &str, arguments: &Arguments<'_>) -> bool {
-    match given(which, arguments) {
-        Some(Some(Expr::BooleanLiteral(literal))) => literal.value,
-        Some(_) => true,
-        None => !arguments.spread.is_empty(),
-    }
-}
-
-/// Whether an argument is one of the literals (`'a'`, `True`) or kinds of literal (`<str>`, `<int>`) listed.
-fn is_safe(expr: &Expr, safe: &[String]) -> bool {
-    let kind = match expr {
-        Expr::StringLiteral(_) => "<str>",
-        Expr::NumberLiteral(literal) if matches!(literal.value, Number::Int(_)) => "<int>",
-        Expr::NumberLiteral(_) => "<float>",
-        _ => "",
-    };
-    safe.iter().any(|text| text == kind || literal_text(expr).as_deref() == Some(text))
-}
-
-/// Those of a fact's arguments that concern this call: where a position stands beside its keyword, a position that the
-/// call does not fill means nothing.
-fn concerned(list: &OneOrMany, arguments: &Arguments<'_>) -> Vec<String> {
-    let name = |item: &str| item.rsplit(':').next().unwrap_or(item).to_owned();
-    let items: Vec<String> = list.iter().collect();
-    let has_keyword = items.iter().any(|item| {
-        let name = name(item);
-        name.parse::<usize>().is_err() && !matches!(name.as_str(), "self" | "*" | "fresh")
-    });
-    let fills = |item: &String| match name(item).parse::<usize>() {
-        Ok(position) => arguments.positional.len() > position || !arguments.spread.is_empty(),
-        Err(_) => true,
-    };
-    items.into_iter().filter(|item| !has_keyword || fills(item)).collect()
-}
-
-/// A literal as the knowledge base writes it.
-fn literal_text(expr: &Expr) -> Option<String> {
-    match expr {
-        Expr::BooleanLiteral(literal) => Some(if literal.value { "True" } else { "False" }.to_owned()),
-        Expr::NoneLiteral(_) => Some("None".to_owned()),
-        Expr::StringLiteral(literal) => Some(format!("'{}'", literal.value.to_str())),
-        Expr::NumberLiteral(literal) => match &literal.value {
-            Number::Int(int) => Some(int.to_string()),
-            _ => None,
-        },
-        _ => None,
-    }
 }

@@ -9,6 +9,9 @@ use super::analyzer::{Analyzer, Binding};
 use super::names::Name;
 use super::value::{Type, Value};
 
+/// Loops within loops that are each gone through twice; within more of them, the work would double with each.
+const MAX_LOOPS: usize = 8;
+
 impl<'a> Analyzer<'a> {
     pub fn execute_all(&mut self, body: &'a [Stmt]) {
         for statement in body {
@@ -59,7 +62,7 @@ impl<'a> Analyzer<'a> {
             Stmt::For(s) => self.for_loop(s),
             Stmt::While(s) => {
                 self.evaluate(&s.test);
-                self.looped(|this| {
+                self.looped(s.range(), |this| {
                     this.execute_all(&s.body);
                     this.evaluate(&s.test);
                 });
@@ -136,19 +139,26 @@ impl<'a> Analyzer<'a> {
 
     /// A body that runs any number of times. Two rounds reach the fixpoint of types and alias sets: the second sees
     /// what the first left.
-    fn looped(&mut self, mut body: impl FnMut(&mut Self)) {
+    fn looped(&mut self, range: TextRange, mut body: impl FnMut(&mut Self)) {
         self.frame().effects.expensive = true;
-        for _ in 0..2 {
+        self.loops += 1;
+        let is_too_deep = self.loops > MAX_LOOPS;
+        if is_too_deep {
+            self.frame().effects.dynamic.push(("loops nested this deep".to_owned(), range));
+        }
+        let rounds = if is_too_deep { 1 } else { 2 };
+        for _ in 0..rounds {
             self.push_layer();
             body(self);
             let layer = self.pop_layer();
             self.join(vec![layer], true);
         }
+        self.loops -= 1;
     }
 
     fn for_loop(&mut self, s: &'a StmtFor) {
         let iterable = self.evaluate(&s.iter);
-        self.looped(|this| {
+        self.looped(s.range(), |this| {
             let element = this.iterate(&iterable, s.iter.range());
             this.assign(&s.target, element);
             this.execute_all(&s.body);

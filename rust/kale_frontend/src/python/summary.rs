@@ -14,7 +14,7 @@ use std::rc::Rc;
 use ruff_text_size::TextRange;
 
 use super::analyzer::{Analyzer, Binding, Body, DefinitionKind, Frame};
-use super::calls::Arguments;
+use super::arguments::Arguments;
 use super::effects::{Effects, Outcome, Summary};
 use super::facts::StatementId;
 use super::heap::Place;
@@ -32,7 +32,13 @@ pub struct Shape {
     text: Option<Rc<str>>,
 }
 
-pub type SummaryKey = (CodeId, Vec<Shape>);
+/// What a summary depends on: the function, the shapes of its arguments, and the definitions that its own state may call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SummaryKey {
+    pub code: CodeId,
+    pub shapes: Vec<Shape>,
+    pub own_code: Vec<CodeId>,
+}
 
 /// A summary being made.
 pub struct ActiveSummary {
@@ -42,8 +48,8 @@ pub struct ActiveSummary {
 
 /// More rounds than any notebook needs: each round only adds places, of which there are few.
 const MAX_ROUNDS: usize = 8;
-/// Depth of calls that are evaluated each with its own arguments; beyond it, calls are unknown.
-const MAX_DEPTH: usize = 40;
+/// Depth of calls that are followed; what is called beyond it cannot be seen.
+const MAX_DEPTH: usize = 100;
 
 impl<'a> Analyzer<'a> {
     /// Calls a function, with `receiver` as the first argument if it is a method.
@@ -56,25 +62,39 @@ impl<'a> Analyzer<'a> {
         range: TextRange,
     ) -> Value {
         let values = self.bind_arguments(code, callee, receiver, arguments);
-        let shapes: Vec<Shape> = values.iter().map(|value| self.shape(value)).collect();
         if self.frames.len() > MAX_DEPTH {
-            return self.unknown_call(receiver, arguments, range);
+            self.frame().effects.dynamic.push(("calls nested this deep".to_owned(), range));
+            return self.opaque_call(&values);
         }
-        let summary = self.summarize((code, shapes), &callee.code);
+        let recursive = self.active.iter().any(|active| active.key.code == code);
+        let shapes: Vec<Shape> = values.iter().map(|value| self.shape(value, recursive)).collect();
+        let summary = self.summarize(self.summary_key(code, shapes, &callee.code));
         self.apply(&summary, &values, callee, range)
     }
 
-    fn shape(&self, value: &Value) -> Shape {
+    pub fn summary_key(&self, code: CodeId, shapes: Vec<Shape>, own_code: &[CodeId]) -> SummaryKey {
+        let definition = &self.definitions[code.0];
+        let has_state = !definition.enclosing.is_empty()
+            || matches!(definition.kind, DefinitionKind::Function { has_mutable_defaults: true, .. });
+        let mut own_code = if has_state { own_code.to_vec() } else { vec![] };
+        own_code.sort();
+        own_code.dedup();
+        SummaryKey { code, shapes, own_code }
+    }
+
+    /// A recursive call forgets its texts, which might otherwise grow from call to call without end.
+    fn shape(&self, value: &Value, recursive: bool) -> Shape {
         let frame = self.frames.last().expect("the module's frame is always there");
         let mut code = value.code.clone();
         code.sort();
+        code.dedup();
         Shape {
             ty: value.ty,
             has_object: !value.objects.is_empty(),
             scalars: !value.objects.is_empty() && value.objects.iter().all(|&o| frame.heap.peek(o).scalars),
             stateless: !value.objects.is_empty() && self.is_stateless(value),
             code,
-            text: value.text.clone(),
+            text: value.text.clone().filter(|_| !recursive),
         }
     }
 
@@ -151,13 +171,13 @@ impl<'a> Analyzer<'a> {
     }
 
     /// The summary of a call: known, provisional (inside a recursion), or made now.
-    pub fn summarize(&mut self, key: SummaryKey, own_code: &[CodeId]) -> Rc<Summary> {
+    pub fn summarize(&mut self, key: SummaryKey) -> Rc<Summary> {
         let known = self.summaries.get(&key).cloned().filter(|summary| self.holds(summary));
         let summary = match known {
             Some(summary) => summary,
             None => match self.provisional(&key) {
                 Some(summary) => return summary,
-                None => self.make_summary(key, own_code),
+                None => self.make_summary(key),
             },
         };
         self.carry_assumptions(&summary);
@@ -176,13 +196,13 @@ impl<'a> Analyzer<'a> {
     }
 
     /// Evaluates the body; the outermost function of a recursion does so until nothing is added.
-    fn make_summary(&mut self, key: SummaryKey, own_code: &[CodeId]) -> Rc<Summary> {
+    fn make_summary(&mut self, key: SummaryKey) -> Rc<Summary> {
         let index = self.active.len();
         let outer = std::mem::replace(&mut self.depends_on, usize::MAX);
         self.active.push(ActiveSummary { key: key.clone(), so_far: Rc::default() });
         let mut summary: Rc<Summary> = Rc::default();
         for _ in 0..MAX_ROUNDS {
-            let next = Rc::new(self.evaluate_body(&key, own_code));
+            let next = Rc::new(self.evaluate_body(&key));
             let stable = self.depends_on != index || same(&next, &summary);
             summary = next;
             if stable {
@@ -215,13 +235,13 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    fn evaluate_body(&mut self, (code, shapes): &SummaryKey, own_code: &[CodeId]) -> Summary {
+    fn evaluate_body(&mut self, SummaryKey { code, shapes, own_code }: &SummaryKey) -> Summary {
         let definition = &self.definitions[code.0];
         let (scope, enclosing, is_generator) =
             (definition.scope.clone(), definition.enclosing.clone(), definition.is_generator);
         let DefinitionKind::Function { parameters, body, .. } = definition.kind else { return Summary::default() };
         let mut frame = Frame::new(Some(scope), enclosing);
-        frame.own_code = own_code.to_vec();
+        frame.own_code = own_code.clone();
         frame.class_name = definition.class_name.clone();
         self.frames.push(frame);
         if let Some(parameters) = parameters {

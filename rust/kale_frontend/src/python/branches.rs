@@ -1,0 +1,94 @@
+//! Branches: what each name may be after a choice of paths.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::analyzer::{Analyzer, Binding};
+use super::facts::CellId;
+use super::names::Name;
+
+impl<'a> Analyzer<'a> {
+    pub fn push_layer(&mut self) {
+        self.frame().layers.push(HashMap::new());
+    }
+
+    pub fn pop_layer(&mut self) -> HashMap<Name, Binding> {
+        self.frame().layers.pop().expect("every pop has its push")
+    }
+
+    /// After a choice between branches: each name is what one of them, or (`None`) the code before, left it.
+    pub fn join(&mut self, branches: Vec<HashMap<Name, Binding>>, may_skip: bool) {
+        let names: BTreeSet<Name> = branches.iter().flat_map(|layer| layer.keys().copied()).collect();
+        for name in names {
+            let before = self.frame().lookup(name).cloned();
+            let mut merged: Option<Option<Binding>> = may_skip.then(|| before.clone());
+            for layer in &branches {
+                let this = layer.get(&name).cloned().or_else(|| before.clone());
+                merged = Some(match merged {
+                    None => this,
+                    Some(other) => join_bindings(other, this, self.cell),
+                });
+            }
+            if let Some(Some(binding)) = merged {
+                self.install(name, binding);
+            }
+        }
+    }
+
+    pub(super) fn merge_binding(&mut self, name: Name, a: Option<Binding>, b: Option<Binding>) {
+        if let Some(binding) = join_bindings(a, b, self.cell) {
+            self.install(name, binding);
+        }
+    }
+
+    /// Puts a joined binding into the current layer; in the module, its objects become one alias group.
+    pub(super) fn install(&mut self, name: Name, mut binding: Binding) {
+        if self.in_module() && !binding.deleted {
+            if let Some((&first, rest)) = binding.value.objects.split_first() {
+                let mut root = first;
+                for &object in rest {
+                    root = self.frames[0].heap.union(root, object, false);
+                }
+                let root = self.frames[0].heap.find(root);
+                self.frames[0].heap.class(root).members.insert(name);
+                binding.value.objects = vec![root];
+            }
+            if binding.outer {
+                // Whether the old value is needed depends on who reads the name afterwards.
+                self.enter(name);
+            }
+            self.statement_binds.insert(name);
+        }
+        self.frame().layers.last_mut().expect("a frame has a layer").insert(name, binding);
+    }
+}
+
+/// The binding that is one or the other; `None` stands for "no binding".
+fn join_bindings(a: Option<Binding>, b: Option<Binding>, cell: CellId) -> Option<Binding> {
+    match (a, b) {
+        (None, None) => None,
+        (Some(one), None) | (None, Some(one)) => Some(Binding { maybe_unbound: true, replay: false, ..one }),
+        (Some(a), Some(b)) => {
+            let outside = |binding: &Binding| binding.outer || binding.version.is_some();
+            let unchanged = a.version.is_some() && a.version == b.version && a.statement == b.statement;
+            if unchanged {
+                return Some(a);
+            }
+            let deleted = a.deleted && b.deleted;
+            let value = match (a.deleted, b.deleted) {
+                (true, false) => b.value.clone(),
+                (false, true) => a.value.clone(),
+                _ => a.value.clone().join(&b.value),
+            };
+            Some(Binding {
+                value,
+                cell: if a.cell == usize::MAX { a.cell } else { cell },
+                statement: a.statement.max(b.statement),
+                outer: outside(&a) || outside(&b),
+                maybe_unbound: a.maybe_unbound || b.maybe_unbound || a.deleted != b.deleted,
+                deleted,
+                replay: false,
+                version: None,
+            })
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Files that calls read and write.
+
+use ruff_text_size::TextRange;
+
+use super::analyzer::Analyzer;
+use super::arguments::{Arguments, first, given, literal_text};
+use super::facts::Resource;
+use super::knowledge::{CallFacts, Item, OneOrMany};
+use super::value::Value;
+
+impl<'a> Analyzer<'a> {
+    pub(super) fn apply_files(
+        &mut self,
+        facts: &CallFacts,
+        receiver: Option<&Value>,
+        arguments: &Arguments<'a>,
+        range: TextRange,
+    ) {
+        if facts.open {
+            self.open_file(receiver, arguments, range);
+        }
+        for (which, write, read) in
+            [(&facts.reads, false, true), (&facts.writes, true, false), (&facts.appends, true, true)]
+        {
+            if let Some(value) = first(which, receiver, arguments) {
+                let value = if write { with_suffix(value, facts) } else { value };
+                self.touch_file(&value, read, write, range);
+            }
+        }
+        if !facts.lists.is_empty() {
+            self.touch(Resource::AnyFile, false, range);
+        }
+    }
+
+    pub(super) fn open_file(&mut self, receiver: Option<&Value>, arguments: &Arguments<'a>, range: TextRange) {
+        let mode_at = if receiver.is_some() { "0" } else { "1" };
+        let mode = [mode_at, "mode"].into_iter().find_map(|which| {
+            let given = given(which, arguments);
+            given.map(|expr| expr.and_then(literal_text).map(|text| text.trim_matches('\'').to_owned()))
+        });
+        let mode = match mode {
+            None => Some("r".to_owned()),
+            Some(text) => text,
+        };
+        let path = match receiver {
+            Some(path) => Some(path.clone()),
+            None => {
+                let alternatives = OneOrMany::Many(vec![Item::Number(0), Item::Text("file".to_owned())]);
+                first(&alternatives, None, arguments)
+            }
+        };
+        let Some(path) = path else { return };
+        let mode = mode.unwrap_or_else(|| "r+".to_owned());
+        let writes = mode.contains(['w', 'a', 'x', '+']);
+        let reads = mode.contains(['r', 'a', '+']);
+        self.touch_file(&path, reads, writes, range);
+    }
+
+    pub(super) fn touch_file(&mut self, path: &Value, reads: bool, writes: bool, range: TextRange) {
+        let resource = match path.text.as_deref() {
+            Some(text) if text.contains("://") => Resource::Network,
+            Some(text) => Resource::File(normal_path(text)),
+            None if !path.is_constant() && !self.is_path(path) => {
+                // A stream: its state changes; the file behind it was named when it was opened.
+                self.mutate(path);
+                return;
+            }
+            None => {
+                self.frame().effects.unknown_paths.push(range);
+                Resource::AnyFile
+            }
+        };
+        if reads {
+            self.touch(resource.clone(), false, range);
+        }
+        if writes {
+            self.touch(resource, true, range);
+        }
+    }
+
+    /// Reads the variables that a query or formula names.
+    pub(super) fn read_named(&mut self, text: &Value, range: TextRange) {
+        let Some(text) = text.text.clone() else {
+            self.frame().effects.dynamic.push(("a query built at run time".to_owned(), range));
+            return;
+        };
+        let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+        for word in words.filter(|word| word.starts_with(|c: char| c.is_alphabetic() || c == '_')) {
+            let name = self.name(word);
+            let local = self.frames.last().is_some_and(|frame| frame.lookup(name).is_some());
+            if local || self.module_binding(name).is_some() {
+                self.read(word, range);
+            }
+        }
+    }
+}
+
+/// `./a//b` and `a/b` are one file.
+fn normal_path(text: &str) -> String {
+    let absolute = text.starts_with('/');
+    let mut parts: Vec<&str> = vec![];
+    for part in text.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            other => parts.push(other),
+        }
+    }
+    let joined = parts.join("/");
+    if absolute { format!("/{joined}") } else { joined }
+}
+
+/// The path that is written: numpy and matplotlib add a suffix.
+fn with_suffix(mut path: Value, facts: &CallFacts) -> Value {
+    if let Some(text) = path.text.as_deref() {
+        let file = text.rsplit('/').next().unwrap_or(text);
+        let added = match (&facts.suffix, &facts.default_suffix) {
+            (Some(suffix), _) if !text.ends_with(suffix.as_str()) => Some(format!("{text}{suffix}")),
+            (_, Some(suffix)) if !file.contains('.') => Some(format!("{text}{suffix}")),
+            _ => None,
+        };
+        if let Some(added) = added {
+            path.text = Some(added.into());
+        }
+    }
+    path
+}

@@ -1,0 +1,135 @@
+//! Objects and hidden state: what is made, changed, linked, drawn.
+
+use ruff_text_size::TextRange;
+
+use super::analyzer::Analyzer;
+use super::facts::{Kind, Resource, ResourceUse};
+use super::heap::{Class, ObjectId, Unshippable};
+use super::names::Name;
+use super::value::{Type, Value};
+
+impl<'a> Analyzer<'a> {
+    pub fn fresh(&mut self, ty: Type) -> Value {
+        let object = self.frame().heap.allocate(Class::default());
+        Value::object(ty, object)
+    }
+
+    /// A new container of immutable elements.
+    pub fn fresh_scalars(&mut self, ty: Type) -> Value {
+        let object = self.frame().heap.allocate(Class { scalars: true, ..Class::default() });
+        Value::object(ty, object)
+    }
+
+    pub fn mutate(&mut self, value: &Value) {
+        for object in value.objects.clone() {
+            self.mutate_object(object);
+        }
+    }
+
+    pub fn mutate_object(&mut self, object: ObjectId) {
+        let in_module = self.in_module();
+        let members: Vec<Name> = {
+            let class = self.frame().heap.class(object);
+            class.members.iter().copied().collect()
+        };
+        if in_module {
+            for name in &members {
+                self.enter(*name);
+            }
+        }
+        let frame = self.frame();
+        frame.heap.mark(object);
+        let places = frame.heap.class(object).places.clone();
+        frame.effects.mutates |= !members.is_empty() || !places.is_empty();
+        frame.mutated.extend(places);
+        if in_module {
+            self.mutated.extend(members);
+        }
+    }
+
+    /// After this, `a` and `b` may share state.
+    pub fn link(&mut self, a: &Value, b: &Value, view: bool) {
+        let (Some(&first), Some(&second)) = (a.objects.first(), b.objects.first()) else {
+            self.note_code(a, b);
+            return;
+        };
+        if self.is_stateless(b) {
+            // Whoever holds a function or class without state can call it, and no more.
+            self.note_code(a, b);
+            return;
+        }
+        let held = self.unshippable(b);
+        for value in [a, b] {
+            for object in value.objects.clone() {
+                self.enter_members(object);
+            }
+        }
+        let heap = &mut self.frame().heap;
+        let mut root = heap.union(first, second, view);
+        for &object in a.objects.iter().chain(&b.objects).skip(1) {
+            root = heap.union(root, object, view);
+        }
+        if let Some(held) = held {
+            heap.class(root).unshippable.get_or_insert(held);
+        }
+        self.note_code(a, b);
+        self.note_code(b, a);
+    }
+
+    /// Why a container of the value could not travel.
+    pub(super) fn unshippable(&mut self, value: &Value) -> Option<Unshippable> {
+        match self.kind(value) {
+            Kind::Unshippable(type_path) => Some(Unshippable { type_path }),
+            _ => value.objects.iter().find_map(|&object| self.frames.last()?.heap.peek(object).unshippable),
+        }
+    }
+
+    pub(super) fn enter_members(&mut self, object: ObjectId) {
+        if self.in_module() {
+            let members: Vec<Name> = self.frame().heap.class(object).members.iter().copied().collect();
+            for name in members {
+                self.enter(name);
+            }
+        }
+    }
+
+    /// `holder` may now call the code of `value`.
+    pub fn note_code(&mut self, holder: &Value, value: &Value) {
+        if let Some(&object) = holder.objects.first() {
+            let class = self.frame().heap.class(object);
+            for &code in &value.code {
+                if !class.code.contains(&code) {
+                    class.code.push(code);
+                }
+            }
+        }
+    }
+
+    pub fn touch(&mut self, resource: Resource, write: bool, range: TextRange) {
+        self.frame().effects.resources.push(ResourceUse { resource, write, range });
+    }
+
+    /// Draws from a global generator: its state is a variable of its own that travels along the chain of its users.
+    pub fn draw(&mut self, generator: &'static str, range: TextRange) {
+        if !self.in_module() {
+            self.frame().effects.draws.insert(generator);
+            return;
+        }
+        self.frame().effects.draws.insert(generator);
+        let name = self.name(&format!("rng:{generator}"));
+        if self.module_binding(name).is_some() {
+            self.read_module(name, range);
+            self.bind(name, Value::immutable());
+        } else {
+            self.touch(Resource::UnseededRng(generator), true, range);
+        }
+    }
+
+    pub fn seed(&mut self, generator: &'static str) {
+        self.frame().effects.seeds.insert(generator);
+        if self.in_module() {
+            let name = self.name(&format!("rng:{generator}"));
+            self.bind(name, Value::immutable());
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Which statements may be executed again in another step, instead of shipping what they bind.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ruff_python_ast::{Expr, Stmt};
+
+use super::analyzer::Analyzer;
+use super::effects::Effects;
+use super::facts::{Facts, Replay, Source, StatementId, VersionId};
+use super::names::Name;
+use super::value::Value;
+
+/// Assignments that build on each other are executed again up to this many; beyond it the value is shipped.
+pub const MAX_DEPTH: usize = 3;
+
+impl<'a> Analyzer<'a> {
+    /// How many assignments are behind the statement.
+    pub(super) fn depth(&self, statement: Option<&Stmt>, reads: &BTreeMap<Name, Source>) -> usize {
+        let behind = reads.iter().filter_map(|(&name, &source)| match source {
+            Source::Statement(id) => Some(self.facts.statement(id).depth),
+            Source::Version(id) => {
+                let bound = defining_statement(&self.facts, name, id)?;
+                Some(self.facts.statement(bound).depth)
+            }
+        });
+        let own = usize::from(matches!(statement, Some(Stmt::Assign(_) | Stmt::AnnAssign(_))));
+        behind.max().unwrap_or(0) + own
+    }
+
+    /// Whether the statement just executed may be executed again in another step.
+    pub(super) fn replay(
+        &mut self,
+        statement: Option<&'a Stmt>,
+        effects: &Effects,
+        reads: &BTreeMap<Name, Source>,
+        binds: &BTreeSet<Name>,
+        parameters: &[String],
+    ) -> Replay {
+        let Some(statement) = statement else { return Replay::No };
+        if effects.is_impure() || !reads.iter().all(|(&name, &source)| self.is_replayable(name, source)) {
+            return Replay::No;
+        }
+        if !effects.settings.is_empty() {
+            let only_settings = binds.is_empty() || !effects.calls;
+            let module = effects.settings.iter().next().cloned().unwrap_or_default();
+            return if only_settings { Replay::Configuration(module) } else { Replay::No };
+        }
+        let is_definition = matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_));
+        if effects.unknown_calls || (effects.calls && !is_definition) || !is_simple(statement) {
+            return Replay::No;
+        }
+        if binds.is_empty() {
+            let bare = match statement {
+                Stmt::Pass(_) | Stmt::AnnAssign(_) => true,
+                Stmt::Expr(expr) => expr.value.is_string_literal_expr() || expr.value.is_ellipsis_literal_expr(),
+                Stmt::If(_) | Stmt::Try(_) | Stmt::Import(_) | Stmt::ImportFrom(_) => true,
+                _ => false,
+            };
+            if effects.star_import {
+                return Replay::Definition;
+            }
+            return if bare { Replay::Nothing } else { Replay::No };
+        }
+        if parameters.iter().any(|p| binds.contains(&self.facts.names.intern(p))) {
+            return Replay::Parameter;
+        }
+        let values_are_remade = binds
+            .iter()
+            .filter_map(|&name| Some(&self.module_binding(name)?.value))
+            .all(|value| is_definition || self.is_stateless(value) || self.is_rebuildable(value));
+        if values_are_remade { Replay::Definition } else { Replay::No }
+    }
+
+    /// Whether another object made by the same statement is as good.
+    pub(super) fn is_rebuildable(&self, value: &Value) -> bool {
+        self.type_path(value)
+            .is_some_and(|path| self.knowledge.inherited(path, |t| t.ships.as_deref()) == Some("rebuild"))
+    }
+
+    pub(super) fn is_replayable(&self, name: Name, source: Source) -> bool {
+        match source {
+            Source::Statement(id) => {
+                matches!(self.facts.statement(id).replay, Replay::Definition | Replay::Parameter)
+                    && self.module_binding(name).is_none_or(|b| b.statement != id || b.replay)
+            }
+            Source::Version(id) => replays(&self.facts, name, id),
+        }
+    }
+
+    /// After a change of existing objects, the names bound to them are not what their statements made.
+    pub(super) fn forget_replays(&mut self) {
+        for name in &self.mutated {
+            if let Some(binding) = self.frames[0].layers[0].get_mut(name) {
+                binding.replay = false;
+            }
+        }
+    }
+}
+
+/// Whether an assignment's value cannot fail or take long for reasons of its own: no element of something is taken.
+fn is_simple(statement: &Stmt) -> bool {
+    pub(super) fn simple(expr: &Expr) -> bool {
+        match expr {
+            Expr::Subscript(_) | Expr::Await(_) | Expr::IpyEscapeCommand(_) => false,
+            Expr::BinOp(op) => simple(&op.left) && simple(&op.right),
+            Expr::UnaryOp(op) => simple(&op.operand),
+            Expr::Tuple(tuple) => tuple.elts.iter().all(simple),
+            Expr::Call(call) => call.arguments.args.iter().all(simple),
+            _ => true,
+        }
+    }
+    match statement {
+        Stmt::Assign(assign) => simple(&assign.value),
+        Stmt::AnnAssign(assign) => assign.value.as_deref().is_none_or(simple),
+        _ => true,
+    }
+}
+
+/// The statement that binds the value of `name` in a version.
+fn defining_statement(facts: &Facts, name: Name, mut id: VersionId) -> Option<StatementId> {
+    loop {
+        let version = facts.version(id);
+        match version.bound.get(&name) {
+            Some(bound) => return Some(bound.statement),
+            None => id = *version.parents.get(&name)?,
+        }
+    }
+}
+
+/// Whether the value of `name` in a version can be made again by executing its statement.
+pub fn replays(facts: &Facts, name: Name, id: VersionId) -> bool {
+    let version = facts.version(id);
+    if version.mutated.contains(&name) {
+        return false;
+    }
+    match version.bound.get(&name) {
+        Some(bound) => bound.replay,
+        None => version.parents.get(&name).is_some_and(|&parent| replays(facts, name, parent)),
+    }
+}

@@ -1,0 +1,149 @@
+//! What a library's call returns, and what the result shares with the arguments.
+
+use std::rc::Rc;
+
+use ruff_text_size::TextRange;
+
+use super::analyzer::Analyzer;
+use super::arguments::{Arguments, concerned, is_certainly_given, is_given, select};
+use super::facts::Kind;
+use super::knowledge::CallFacts;
+use super::value::{Type, Value};
+
+impl<'a> Analyzer<'a> {
+    /// A new value of a type by its path.
+    pub fn typed(&mut self, path: &str) -> Value {
+        let immutable = path == "immutable"
+            || path == "None"
+            || (!path.starts_with("pathlib.") && self.knowledge.inherited(path, |t| t.immutable) == Some(true));
+        if immutable {
+            return Value::immutable();
+        }
+        let name = self.name(path);
+        if path.starts_with("pathlib.") {
+            return Value { ty: Type::Instance(name), ..Value::immutable() };
+        }
+        self.fresh(Type::Instance(name))
+    }
+
+    pub(super) fn result(
+        &mut self,
+        facts: &CallFacts,
+        applied: &[&CallFacts],
+        receiver: Option<&Value>,
+        arguments: &Arguments<'a>,
+        _range: TextRange,
+    ) -> Value {
+        let returns = applied.iter().rev().find_map(|f| f.returns.as_deref());
+        let mut returns = returns.map(str::to_owned);
+        if let Some(unseeded) = &facts.returns_unseeded
+            && !facts.seeded_by.iter().any(|which| is_certainly_given(&which, arguments))
+        {
+            returns = Some(unseeded.clone());
+        }
+        if let Some(inner) = &facts.returns_inner
+            && !self.are_harmless(&facts.inner, arguments)
+        {
+            returns = Some(inner.clone());
+        }
+        let mut result = match returns.as_deref() {
+            Some("self") => return receiver.cloned().unwrap_or_else(Value::immutable),
+            Some(text) if text.starts_with("arg:") => {
+                let which = &text["arg:".len()..];
+                return select(which, receiver, arguments).into_iter().next().unwrap_or_else(Value::immutable);
+            }
+            None => self.fresh(Type::Unknown),
+            Some(path) => self.made(path, receiver, arguments),
+        };
+        if result.objects.is_empty() {
+            return result;
+        }
+        if let Some(element) = facts.element.as_deref()
+            && self.typed(element).is_immutable()
+        {
+            let ty = result.ty;
+            result = self.fresh_scalars(ty);
+        }
+        for facts in applied {
+            for shared in concerned(&facts.result, arguments) {
+                self.share(&mut result, &shared, receiver, arguments);
+            }
+        }
+        if facts.separate && !facts.elements.is_empty() {
+            result.parts = Some(Rc::new(self.separate_parts(facts, receiver, arguments)));
+        }
+        result
+    }
+
+    /// The elements of a result, which share nothing.
+    pub(super) fn separate_parts(
+        &mut self,
+        facts: &CallFacts,
+        receiver: Option<&Value>,
+        arguments: &Arguments<'a>,
+    ) -> Vec<Value> {
+        let given = facts.elements.iter().take_while(|element| match element.strip_prefix("like:") {
+            Some(which) => !select(which, receiver, arguments).is_empty() && is_given(which, arguments),
+            None => true,
+        });
+        let elements: Vec<&String> = given.collect();
+        elements.into_iter().map(|element| self.made(element, receiver, arguments)).collect()
+    }
+
+    /// A new value of a type, or of the type of an argument (`like:0`).
+    pub(super) fn made(&mut self, path: &str, receiver: Option<&Value>, arguments: &Arguments<'a>) -> Value {
+        if let Some(which) = path.strip_prefix("array:") {
+            let like = select(which, receiver, arguments).into_iter().next();
+            let pandas = like.and_then(|value| self.type_path(&value).map(str::to_owned));
+            return self.typed(pandas.filter(|path| path.starts_with("pandas.")).as_deref().unwrap_or("numpy.ndarray"));
+        }
+        let Some(which) = path.strip_prefix("like:") else {
+            return if path == "unknown" { self.fresh(Type::Unknown) } else { self.typed(path) };
+        };
+        let like = select(which, receiver, arguments).into_iter().next();
+        match like.map(|value| value.ty) {
+            Some(Type::Immutable) => Value::immutable(),
+            Some(ty @ Type::Instance(_)) => self.fresh(ty),
+            _ => self.fresh(Type::Unknown),
+        }
+    }
+
+    /// Links a result with what it shares.
+    pub(super) fn share(
+        &mut self,
+        result: &mut Value,
+        shared: &str,
+        receiver: Option<&Value>,
+        arguments: &Arguments<'a>,
+    ) {
+        let Some((kind, which)) = shared.split_once(':') else { return };
+        for value in select(which, receiver, arguments) {
+            let is_flat = |this: &Self| {
+                this.type_path(&value).is_some_and(|path| this.knowledge.inherited(path, |t| t.flat) == Some(true))
+            };
+            let held = match kind {
+                // What is made from an iterator holds its elements.
+                _ if self.is_iterator(&value) && !self.is_iterator(result) => self.element(&value),
+                "items" => self.element(&value),
+                "copy" if is_flat(self) || self.element(&value).is_immutable() => continue,
+                _ => value.clone(),
+            };
+            if kind == "view" && (value.is_constant() || self.is_collection(&value)) {
+                continue;
+            }
+            if held.is_immutable() && matches!(kind, "items" | "copy") && arguments.all().count() <= 1 {
+                let ty = result.ty;
+                *result = self.fresh_scalars(ty);
+                continue;
+            }
+            // An iterator does not travel anyway, and what is taken from it does not hold its source.
+            let held = if matches!(self.kind(result), Kind::Unshippable(_)) { held.part(Type::Unknown) } else { held };
+            self.link(result, &held, kind == "view");
+            for code in held.code {
+                if !result.code.contains(&code) {
+                    result.code.push(code);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Reading and binding variables by the rules of Python's scopes.
+
+use std::collections::HashMap;
+
+use ruff_text_size::TextRange;
+
+use super::analyzer::{Analyzer, Binding};
+use super::effects::Outcome;
+use super::facts::Source;
+use super::heap::{Class, Place};
+use super::names::Name;
+use super::value::{Type, Value};
+
+impl<'a> Analyzer<'a> {
+    /// Reads a variable by the rules of the innermost scope.
+    pub fn read(&mut self, text: &str, range: TextRange) -> Value {
+        let mangled = self.mangled(text);
+        let text = mangled.as_deref().unwrap_or(text);
+        let name = self.name(text);
+        let frame = self.frames.last().expect("the module's frame is always there");
+        let mut classes_visible = true;
+        for inner in frame.inner.iter().rev() {
+            if inner.is_class && !classes_visible {
+                continue;
+            }
+            if let Some(value) = inner.names.get(&name) {
+                return value.clone();
+            }
+            classes_visible &= inner.is_class;
+        }
+        let Some(scope) = &frame.scope else { return self.read_module(name, range) };
+        if scope.locals.contains(text) || frame.layers.iter().any(|layer| layer.contains_key(&name)) {
+            return frame.lookup(name).map_or_else(Value::immutable, |binding| binding.value.clone());
+        }
+        if !scope.globals.contains(text) && frame.enclosing.contains(text) {
+            return self.captured();
+        }
+        self.read_global(name, range)
+    }
+
+    /// The private name that `__x` means inside of a class.
+    pub(super) fn mangled(&self, text: &str) -> Option<String> {
+        let class = self.frames.last()?.class_name.as_deref()?.trim_start_matches('_');
+        (text.starts_with("__") && !text.ends_with("__") && !class.is_empty()).then(|| format!("_{class}{text}"))
+    }
+
+    /// A variable of an enclosing function: part of what the closure holds.
+    pub(super) fn captured(&mut self) -> Value {
+        let frame = self.frame();
+        let own = frame.place(Place::Own);
+        let code = frame.own_code.clone();
+        Value { ty: Type::Unknown, objects: vec![own], code, text: None, parts: None }
+    }
+
+    /// A module variable read by a function's body: its type as it is now, its object as a place.
+    pub fn read_global(&mut self, name: Name, range: TextRange) -> Value {
+        let known = self.frames[0].lookup(name).filter(|b| !b.deleted).map(|b| b.value.clone());
+        let frame = self.frame();
+        frame.effects.reads.entry(name).or_insert(range);
+        frame.assumptions.push((name, known.as_ref().map(|v| v.ty)));
+        let written = frame.effects.writes.get(&name).cloned();
+        let mut value = match known {
+            Some(value) if value.objects.is_empty() => value,
+            Some(value) => {
+                let object = frame.place(Place::Global(name));
+                Value { objects: vec![object], ..value }
+            }
+            None => return self.builtin_or_unknown(name),
+        };
+        if let Some(outcome) = written {
+            value = self.written_global(name, value, &outcome);
+        }
+        value
+    }
+
+    pub(super) fn written_global(&mut self, name: Name, mut value: Value, outcome: &Outcome) -> Value {
+        let object = self.frame().place(Place::Global(name));
+        value.ty = if value.ty == outcome.ty { value.ty } else { Type::Unknown };
+        value.objects = vec![object];
+        value.text = None;
+        value.code.extend(outcome.code.iter().copied());
+        value
+    }
+
+    pub(super) fn builtin_or_unknown(&mut self, name: Name) -> Value {
+        let text = self.facts.text(name).to_owned();
+        if self.knowledge.is_builtin(&text) {
+            let path = self.facts.names.intern(&format!("builtins.{text}"));
+            return Value::library(path);
+        }
+        if let Some(&(_, module)) = self.star_modules.last() {
+            let path = self.facts.names.join(module, &text);
+            return Value::library(path);
+        }
+        let object = self.frame().heap.allocate(Class::default());
+        Value::object(Type::Unknown, object)
+    }
+
+    /// A read of a module variable by the module's own code, or through a function that it calls.
+    pub fn read_module(&mut self, name: Name, range: TextRange) -> Value {
+        self.frames[0].effects.reads.entry(name).or_insert(range);
+        let Some(binding) = self.frames[0].lookup(name).cloned() else {
+            return self.read_unbound(name, range);
+        };
+        if binding.deleted {
+            let text = self.facts.text(name);
+            if !self.knowledge.is_builtin(text) {
+                self.facts.cells[self.cell].deleted.push((name, range));
+            }
+            return self.builtin_or_unknown(name);
+        }
+        if let Some(&(star_statement, _)) = self.star_modules.last()
+            && star_statement > binding.statement
+        {
+            let star = self.name("*");
+            self.read_module(star, range);
+        }
+        let here = binding.cell == self.cell && binding.version.is_none();
+        if !here || binding.outer {
+            self.enter(name);
+            self.uses.entry(name).or_insert(range);
+        }
+        let source =
+            if here { Some(Source::Statement(binding.statement)) } else { binding.version.map(Source::Version) };
+        if let Some(source) = source.filter(|s| *s != Source::Statement(self.statement)) {
+            self.statement_reads.entry(name).or_insert(source);
+        }
+        binding.value
+    }
+
+    pub(super) fn read_unbound(&mut self, name: Name, range: TextRange) -> Value {
+        let text = self.facts.text(name).to_owned();
+        if is_history(&text) {
+            self.frames[0].effects.history.push((text, range));
+        } else if !self.star_modules.is_empty() {
+            // A name that only a star import can provide is read from the pseudo-variable that the import binds.
+            let star = self.name("*");
+            self.read_module(star, range);
+        } else if !self.knowledge.is_builtin(&text) {
+            self.facts.cells[self.cell].undefined.push((name, range));
+        }
+        self.builtin_or_unknown(name)
+    }
+
+    /// Notes the version with which a name enters the cell.
+    pub(super) fn enter(&mut self, name: Name) {
+        if !self.entry.contains_key(&name) {
+            let version = self.frames[0].layers.iter().rev().find_map(|layer| layer.get(&name)).and_then(|b| b.version);
+            let version = version.or_else(|| self.frames[0].layers[0].get(&name).and_then(|b| b.version));
+            self.entry.insert(name, version);
+        }
+    }
+
+    /// Binds a name by the rules of the innermost scope.
+    pub fn bind_text(&mut self, text: &str, value: Value) {
+        let mangled = self.mangled(text);
+        let text = mangled.as_deref().unwrap_or(text);
+        let name = self.name(text);
+        let frame = self.frame();
+        if let Some(inner) = frame.inner.last_mut() {
+            inner.names.insert(name, value);
+            return;
+        }
+        self.bind_in_frame(name, text, value);
+    }
+
+    /// Binds in the nearest scope that is not a comprehension (a walrus).
+    pub fn bind_walrus(&mut self, text: &str, value: Value) {
+        let name = self.name(text);
+        let class = self.frame().inner.iter_mut().find(|inner| inner.is_class);
+        if let Some(inner) = class {
+            inner.names.insert(name, value);
+            return;
+        }
+        self.bind_in_frame(name, text, value);
+    }
+
+    pub(super) fn bind_in_frame(&mut self, name: Name, text: &str, value: Value) {
+        let frame = self.frame();
+        let Some(scope) = frame.scope.clone() else { return self.bind(name, value) };
+        if scope.globals.contains(text) {
+            return self.write_global(name, &value);
+        }
+        if scope.nonlocals.contains(text) {
+            let own = self.frame().place(Place::Own);
+            self.mutate_object(own);
+            for object in value.objects {
+                self.frame().heap.union(own, object, false);
+            }
+            return;
+        }
+        let statement = self.statement;
+        let layer = self.frame().layers.last_mut().expect("a frame has a layer");
+        layer.insert(name, Binding::local(value, statement));
+    }
+
+    /// `global x; x = value` in a function.
+    pub fn write_global(&mut self, name: Name, value: &Value) {
+        if self.in_module() {
+            return self.bind(name, value.clone());
+        }
+        let place = self.frame().place(Place::Global(name));
+        for &object in &value.objects {
+            self.frame().heap.union(place, object, false);
+        }
+        let outcome = Outcome {
+            ty: value.ty,
+            object: !value.objects.is_empty(),
+            scalars: false,
+            places: vec![],
+            view: false,
+            code: value.code.clone(),
+        };
+        self.frame().effects.writes.insert(name, outcome);
+    }
+
+    /// Binds a module variable.
+    pub fn bind(&mut self, name: Name, mut value: Value) {
+        self.enter(name);
+        self.unlink(name);
+        self.mutated.remove(&name);
+        if let Type::Class(code) = value.ty {
+            self.definitions[code.0].name.get_or_insert(name);
+        }
+        if let Some((&first, rest)) = value.objects.split_first() {
+            let mut root = first;
+            for &object in rest {
+                root = self.frames[0].heap.union(root, object, false);
+            }
+            let root = self.frames[0].heap.find(root);
+            self.frames[0].heap.class(root).members.insert(name);
+            self.frames[0].heap.mark(root);
+            value.objects = vec![root];
+        }
+        self.statement_binds.insert(name);
+        let binding = Binding {
+            value,
+            cell: self.cell,
+            statement: self.statement,
+            outer: false,
+            maybe_unbound: false,
+            deleted: false,
+            replay: false,
+            version: None,
+        };
+        self.frames[0].layers.last_mut().expect("a frame has a layer").insert(name, binding);
+    }
+
+    /// Binds a module variable that may also keep its value.
+    pub fn bind_maybe(&mut self, name: Name, value: Value) {
+        let before = self.frames[0].lookup(name).cloned();
+        self.frames[0].layers.push(HashMap::new());
+        self.bind(name, value);
+        let layer = self.frames[0].layers.pop().expect("it was pushed above");
+        if let Some(binding) = layer.get(&name).cloned() {
+            self.merge_binding(name, Some(binding), before);
+        }
+    }
+
+    /// Takes a name out of the alias group it was bound to, unless a branch below still has it.
+    pub(super) fn unlink(&mut self, name: Name) {
+        if self.frames[0].layers.len() > 1 {
+            return;
+        }
+        let Some(binding) = self.frames[0].layers[0].get(&name) else { return };
+        let objects = binding.value.objects.clone();
+        for object in objects {
+            self.frames[0].heap.class(object).members.remove(&name);
+        }
+    }
+
+    /// `del name`.
+    pub fn delete(&mut self, text: &str) {
+        let name = self.name(text);
+        if !self.in_module() {
+            let scope_is_global = self.frame().scope.as_ref().is_some_and(|s| s.globals.contains(text));
+            if scope_is_global {
+                self.frame().effects.deletes.insert(name);
+            }
+            return;
+        }
+        if let Some(inner) = self.frame().inner.last_mut() {
+            inner.names.remove(&name);
+            return;
+        }
+        self.delete_module(name);
+    }
+
+    pub fn delete_module(&mut self, name: Name) {
+        self.enter(name);
+        self.unlink(name);
+        self.statement_binds.insert(name);
+        self.frames[0].effects.deletes.insert(name);
+        let binding = Binding {
+            deleted: true,
+            cell: self.cell,
+            version: None,
+            ..Binding::local(Value::immutable(), self.statement)
+        };
+        self.frames[0].layers.last_mut().expect("a frame has a layer").insert(name, binding);
+    }
+}
+
+/// IPython's history variables.
+fn is_history(name: &str) -> bool {
+    matches!(name, "_" | "__" | "___" | "_i" | "_ii" | "_iii" | "In" | "Out" | "_ih" | "_oh" | "_dh")
+        || name
+            .strip_prefix("_i")
+            .or_else(|| name.strip_prefix('_'))
+            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+}

@@ -1,0 +1,143 @@
+//! The versions that a cell leaves: the end of a cell in the analysis.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::analyzer::{Analyzer, DefinitionKind};
+use super::facts::{Bound, Kind, Use, Version, VersionId};
+use super::heap::ObjectId;
+use super::names::Name;
+use super::value::{CodeId, Type, Value};
+
+impl<'a> Analyzer<'a> {
+    /// Gives a new version to every name that the cell bound, and to every alias group that it changed or joined.
+    pub(super) fn end_cell(&mut self) {
+        let mut groups: Vec<(BTreeSet<Name>, Option<ObjectId>)> = vec![];
+        let mut grouped = BTreeSet::new();
+        for root in self.frames[0].heap.take_marked() {
+            let members = self.current_members(root);
+            grouped.extend(members.iter().copied());
+            if !members.is_empty() {
+                groups.push((members, Some(root)));
+            }
+        }
+        let cell = self.cell;
+        let alone: Vec<Name> = self.frames[0].layers[0]
+            .iter()
+            .filter(|(name, binding)| binding.cell == cell && binding.version.is_none() && !grouped.contains(name))
+            .map(|(&name, _)| name)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        groups.extend(alone.into_iter().map(|name| (BTreeSet::from([name]), None)));
+        let mut needed = vec![];
+        for (members, root) in groups {
+            needed.extend(self.make_version(&members, root));
+        }
+        for (id, name) in needed {
+            if let Some(version) = self.frames[0].layers[0].get(&name).and_then(|binding| binding.version)
+                && version != id
+            {
+                self.facts.versions[id.0].needs.insert(name, version);
+            }
+        }
+        self.mutated.clear();
+        let uses = std::mem::take(&mut self.uses);
+        let entry = std::mem::take(&mut self.entry);
+        let used = uses.into_iter().filter_map(|(name, range)| {
+            let version = entry.get(&name).copied().flatten()?;
+            Some(Use { name, version, range })
+        });
+        self.facts.cells[cell].uses = used.collect();
+    }
+
+    /// The names that are bound to objects of a class now; a branch that was overwritten may have left others.
+    pub(super) fn current_members(&mut self, root: ObjectId) -> BTreeSet<Name> {
+        let mut members = std::mem::take(&mut self.frames[0].heap.class(root).members);
+        members.retain(|name| {
+            let object = self.frames[0].layers[0].get(name).and_then(|binding| binding.value.objects.first().copied());
+            object.is_some_and(|object| self.frames[0].heap.find(object) == root)
+        });
+        self.frames[0].heap.class(root).members = members.clone();
+        members
+    }
+
+    /// Makes one version; returns the definitions that unpickling its values needs.
+    pub(super) fn make_version(&mut self, members: &BTreeSet<Name>, root: Option<ObjectId>) -> Vec<(VersionId, Name)> {
+        let id = VersionId(self.facts.versions.len());
+        let class = root.map(|root| self.frames[0].heap.class(root).clone()).unwrap_or_default();
+        let (mut bound, mut parents, mut needed) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        let (mut by_value, mut range) = (false, None);
+        for &name in members {
+            let Some(binding) = self.frames[0].layers[0].get(&name).cloned() else { continue };
+            let bound_here = binding.cell == self.cell && binding.version.is_none();
+            if bound_here && !binding.deleted {
+                let kind = self.kind(&binding.value);
+                bound.insert(name, Bound { statement: binding.statement, replay: binding.replay, kind });
+                range = range.or(Some(self.facts.statement(binding.statement).range));
+            }
+            if !bound_here || binding.outer {
+                if let Some(&Some(version)) = self.entry.get(&name) {
+                    parents.insert(name, version);
+                } else if let Some(version) = binding.version {
+                    parents.insert(name, version);
+                }
+            }
+            by_value |= matches!(binding.value.ty, Type::Function(_) | Type::Class(_));
+            by_value |= self.needed_definitions(binding.value.code.iter().chain(&class.code), &mut needed);
+        }
+        let last = self.facts.cells[self.cell].statements.last();
+        let range = range.or_else(|| last.map(|&statement| self.facts.statement(statement).range));
+        self.facts.versions.push(Version {
+            cell: self.cell,
+            bound,
+            parents,
+            mutated: members.intersection(&self.mutated).copied().collect(),
+            view: class.view,
+            unshippable: class.unshippable,
+            needs: BTreeMap::new(),
+            by_value,
+            range: range.unwrap_or_default(),
+        });
+        self.facts.cells[self.cell].versions.push(id);
+        for &name in members {
+            if let Some(binding) = self.frames[0].layers[0].get_mut(&name) {
+                binding.version = Some(id);
+                binding.outer = false;
+            }
+        }
+        needed.difference(members).map(|&name| (id, name)).collect()
+    }
+
+    /// Adds the names under which pickle refers to definitions; true when some definition has no name.
+    pub(super) fn needed_definitions<'c>(
+        &self,
+        code: impl Iterator<Item = &'c CodeId>,
+        needed: &mut BTreeSet<Name>,
+    ) -> bool {
+        let mut by_value = false;
+        for code in code {
+            let definition = &self.definitions[code.0];
+            let Some(name) = definition.name else {
+                by_value |= matches!(definition.kind, DefinitionKind::Function { .. });
+                continue;
+            };
+            let current = self.frames[0].layers[0].get(&name);
+            if current.is_some_and(|binding| binding.value.code.contains(code)) {
+                needed.insert(name);
+            }
+        }
+        by_value
+    }
+
+    pub fn kind(&self, value: &Value) -> Kind {
+        match value.ty {
+            Type::Immutable => Kind::Immutable,
+            Type::Library(_) | Type::Function(_) | Type::Class(_) => Kind::Callable,
+            Type::Instance(path) => {
+                let ships = self.knowledge.inherited(self.facts.text(path), |t| t.ships.as_deref());
+                if ships == Some("no") { Kind::Unshippable(path) } else { Kind::Instance(path) }
+            }
+            Type::Object(_) | Type::Unknown => Kind::Unknown,
+        }
+    }
+}
