@@ -143,8 +143,10 @@ impl Lowering<'_> {
         let mut texts: Vec<String> = names.iter().map(|&name| facts.text(name).to_owned()).collect();
         texts.sort();
         let generator = texts.first().and_then(|text| text.strip_prefix("rng:")).map(str::to_owned);
-        let by_value = facts.version(version).by_value
-            && names.iter().any(|&name| !matches!(kind_of(facts, name, version), Kind::Immutable));
+        let has_kind = |kinds: fn(Kind) -> bool| names.iter().any(|&name| kinds(kind_of(facts, name, version)));
+        // A value that only refers to a class by name must find that very class, so it is not shipped with a copy.
+        let by_value = has_kind(|kind| kind == Kind::Callable)
+            || (facts.version(version).by_value && has_kind(|kind| kind != Kind::Immutable));
         let kind = match generator {
             Some(ref generator) => ArtifactKind::Rng(generator.clone()),
             None if by_value => ArtifactKind::Callable,

@@ -149,7 +149,7 @@ impl Player<'_> {
             }
         }
         todo.sort_by_key(|(at, _)| *at);
-        for (_, action) in todo {
+        for action in self.needed_first(todo.into_iter().map(|(_, action)| action).collect()) {
             self.origin += 1;
             match &action {
                 Action::Define(statement) => {
@@ -173,6 +173,31 @@ impl Player<'_> {
             }
             made.actions[self.group].push(action);
         }
+    }
+
+    /// Puts the load of a definition before the loads of values that refer to it.
+    fn needed_first(&self, actions: Vec<Action>) -> Vec<Action> {
+        let mut order = vec![];
+        let mut seen = BTreeSet::new();
+        for index in 0..actions.len() {
+            self.visit(index, &actions, &mut seen, &mut order);
+        }
+        order.into_iter().map(|index| actions[index].clone()).collect()
+    }
+
+    fn visit(&self, index: usize, actions: &[Action], seen: &mut BTreeSet<usize>, order: &mut Vec<usize>) {
+        if !seen.insert(index) {
+            return;
+        }
+        if let Action::Load(version, _) = &actions[index] {
+            for name in self.facts.version(*version).needs.keys() {
+                let loads = |action: &Action| matches!(action, Action::Load(_, names) if names.contains(name));
+                if let Some(needed) = actions.iter().position(loads) {
+                    self.visit(needed, actions, seen, order);
+                }
+            }
+        }
+        order.push(index);
     }
 
     fn must_define(&self, statement: StatementId, names: &BTreeMap<Name, VersionId>) -> bool {

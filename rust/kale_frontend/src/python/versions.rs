@@ -82,7 +82,6 @@ impl<'a> Analyzer<'a> {
                     parents.insert(name, version);
                 }
             }
-            by_value |= matches!(binding.value.ty, Type::Function(_) | Type::Class(_));
             by_value |= self.needed_definitions(binding.value.code.iter().chain(&class.code), &mut needed);
         }
         let last = self.facts.cells[self.cell].statements.last();
