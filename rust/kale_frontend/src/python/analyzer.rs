@@ -10,6 +10,7 @@ use std::rc::Rc;
 use ruff_python_ast::{ModModule, Parameters, Stmt, StmtClassDef};
 use ruff_text_size::{Ranged, TextRange};
 
+use super::calls::Invocation;
 use super::effects::{Effects, Summary};
 use super::facts::{
     CellFacts, CellId, Facts, Replay, Resource, ResourceUse, Source, StatementFacts, StatementId, VersionId,
@@ -84,6 +85,8 @@ pub struct Frame {
     pub returned: Option<Value>,
     /// Outside objects that were changed.
     pub mutated: BTreeSet<Place>,
+    /// What has been run by calls that cannot be seen into.
+    pub invoked: BTreeSet<Invocation>,
     pub assumptions: Vec<(Name, Option<Type>)>,
     /// Code of the closure that is being executed.
     pub own_code: Vec<CodeId>,
@@ -103,6 +106,7 @@ impl Frame {
             effects: Effects::default(),
             returned: None,
             mutated: BTreeSet::new(),
+            invoked: BTreeSet::new(),
             assumptions: vec![],
             own_code: vec![],
             class_name: None,

@@ -6,8 +6,12 @@ use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, DefinitionKind};
 use super::arguments::Arguments;
+use super::heap::ObjectId;
 use super::library::Caller;
 use super::value::{CodeId, Type, Value};
+
+/// Code run on objects: the definitions, what the objects may call in turn, and the objects.
+pub type Invocation = (Vec<CodeId>, Vec<CodeId>, Vec<ObjectId>);
 
 impl<'a> Analyzer<'a> {
     pub fn call(&mut self, call: &'a ExprCall) -> Value {
@@ -244,6 +248,7 @@ impl<'a> Analyzer<'a> {
         }
         codes.sort();
         codes.dedup();
+        let Some(invocation) = self.new_invocation(&codes, value, participants) else { return };
         for code in codes {
             let methods: Vec<CodeId> = match &self.definitions[code.0].kind {
                 DefinitionKind::Function { .. } => vec![code],
@@ -252,6 +257,30 @@ impl<'a> Analyzer<'a> {
             for method in methods {
                 self.call_loosely(method, value, participants, range);
             }
+        }
+        self.note_invocation(invocation);
+    }
+
+    /// Within a function's body, running the same code on the same objects once more adds nothing to its summary.
+    /// `None` when that has happened; the module's names, on the other hand, are followed from statement to statement.
+    fn new_invocation(&mut self, codes: &[CodeId], value: &Value, participants: &[Value]) -> Option<Invocation> {
+        let heap = &mut self.frame().heap;
+        let mut objects: Vec<_> = participants.iter().chain([value]).flat_map(|v| v.objects.iter().copied()).collect();
+        objects.iter_mut().for_each(|object| *object = heap.find(*object));
+        objects.sort();
+        objects.dedup();
+        let mut reachable: Vec<_> = participants.iter().flat_map(|v| v.code.iter().copied()).collect();
+        reachable.sort();
+        reachable.dedup();
+        let invocation = (codes.to_vec(), reachable, objects);
+        (self.in_module() || !self.frame().invoked.contains(&invocation)).then_some(invocation)
+    }
+
+    fn note_invocation(&mut self, invocation: Invocation) {
+        let frame = self.frame();
+        // Order matters for names that the body itself binds.
+        if frame.effects.writes.is_empty() && frame.effects.deletes.is_empty() {
+            frame.invoked.insert(invocation);
         }
     }
 

@@ -65,16 +65,25 @@ impl Effects {
         self.patches |= other.patches;
         self.unknown_calls |= other.unknown_calls;
         self.expensive |= other.expensive;
-        self.unknown_paths.extend(other.unknown_paths.iter().map(|_| range));
-        self.resources.extend(other.resources.iter().map(|r| ResourceUse { range, ..r.clone() }));
+        extend_new(&mut self.unknown_paths, other.unknown_paths.iter().map(|_| range));
+        extend_new(&mut self.resources, other.resources.iter().map(|r| ResourceUse { range, ..r.clone() }));
         self.settings.extend(other.settings.iter().cloned());
-        self.dynamic.extend(other.dynamic.iter().map(|(what, _)| (what.clone(), range)));
-        self.history.extend(other.history.iter().map(|(what, _)| (what.clone(), range)));
-        self.interactive.extend(other.interactive.iter().map(|_| range));
+        extend_new(&mut self.dynamic, other.dynamic.iter().map(|(what, _)| (what.clone(), range)));
+        extend_new(&mut self.history, other.history.iter().map(|(what, _)| (what.clone(), range)));
+        extend_new(&mut self.interactive, other.interactive.iter().map(|_| range));
         self.imports.extend(other.imports.iter().cloned());
         self.libraries.extend(other.libraries.iter().cloned());
-        self.metrics.extend(other.metrics.iter().cloned());
+        extend_new(&mut self.metrics, other.metrics.iter().cloned());
         self.environment_variables.extend(other.environment_variables.iter().cloned());
+    }
+}
+
+/// Adds what is not there yet: functions that call each other twice would double their effects with each level.
+fn extend_new<T: PartialEq>(known: &mut Vec<T>, more: impl Iterator<Item = T>) {
+    for item in more {
+        if !known.contains(&item) {
+            known.push(item);
+        }
     }
 }
 

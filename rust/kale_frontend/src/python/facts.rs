@@ -139,7 +139,7 @@ pub enum Kind {
     Unknown,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceUse {
     pub resource: Resource,
     pub write: bool,
