@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use ruff_python_ast::visitor::{self, Visitor};
-use ruff_python_ast::{Decorator, Expr, ExprGenerator, ExprLambda, Parameters, Stmt, StmtClassDef, StmtFunctionDef};
+use ruff_python_ast::{
+    Decorator, Expr, ExprGenerator, ExprLambda, Parameters, Stmt, StmtClassDef, StmtFunctionDef, TypeParams,
+};
 use ruff_text_size::Ranged;
 
 use super::analyzer::{Analyzer, Body, Definition, DefinitionKind, Inner};
@@ -26,18 +28,31 @@ impl Body<'_> {
 impl<'a> Analyzer<'a> {
     pub fn define_function(&mut self, statement: &'a StmtFunctionDef) {
         let code = self.add_function(statement);
+        self.enter_type_parameters(statement.type_params.as_deref());
         let held = self.evaluate_signature(Some(&statement.parameters), statement.returns.as_deref());
+        self.frame().inner.pop();
         let value = self.function_value(code, &held);
+        if patches(&statement.body, &statement.name) {
+            value.objects.iter().for_each(|&object| self.frame().heap.class(object).definition = false);
+        }
         let value = self.decorate(value, &statement.decorator_list);
         self.name_definition(code, &statement.name);
         self.bind_text(&statement.name, value);
     }
 
     fn add_function(&mut self, statement: &'a StmtFunctionDef) -> CodeId {
-        let scope = scope::function_scope(Some(&statement.parameters), &statement.body);
+        let mut scope = scope::function_scope(Some(&statement.parameters), &statement.body);
+        scope.locals.extend(type_parameter_names(statement.type_params.as_deref()));
         let is_generator = statement.is_async || has_yield(&statement.body);
         let parameters = Some(statement.parameters.as_ref());
         self.add_definition(parameters, Body::Statements(&statement.body), scope, is_generator)
+    }
+
+    /// Opens the scope in which type parameters (`def f[T](...)`) are known; the caller closes it.
+    pub fn enter_type_parameters(&mut self, parameters: Option<&TypeParams>) {
+        let names = type_parameter_names(parameters);
+        let names = names.map(|name| (self.name(&name), Value::immutable())).collect();
+        self.frame().inner.push(Inner { is_class: false, names });
     }
 
     pub fn define_lambda(&mut self, lambda: &'a ExprLambda) -> Value {
@@ -219,6 +234,7 @@ impl<'a> Analyzer<'a> {
     pub fn define_class(&mut self, statement: &'a StmtClassDef) {
         let mut bases = vec![];
         let mut held_code = vec![];
+        self.enter_type_parameters(statement.type_params.as_deref());
         if let Some(arguments) = &statement.arguments {
             for base in &arguments.args {
                 let value = self.evaluate(base);
@@ -234,6 +250,7 @@ impl<'a> Analyzer<'a> {
         self.execute_all(&statement.body);
         self.frame().class_name = outer;
         let namespace = self.frame().inner.pop().map(|inner| inner.names).unwrap_or_default();
+        self.frame().inner.pop();
         let mut attributes: Vec<(String, Value)> =
             namespace.into_iter().map(|(name, value)| (self.facts.text(name).to_owned(), value)).collect();
         attributes.sort_by(|a, b| a.0.cmp(&b.0));
@@ -250,7 +267,8 @@ impl<'a> Analyzer<'a> {
             .filter(|value| !value.objects.is_empty() && !self.is_stateless(value))
             .collect();
         let code = CodeId(self.definitions.len());
-        let object = self.frame().heap.allocate(Class { definition: state.is_empty(), ..Class::default() });
+        let stateless = state.is_empty() && !patches(&statement.body, &statement.name);
+        let object = self.frame().heap.allocate(Class { definition: stateless, ..Class::default() });
         let mut value = Value::object(Type::Class(code), object);
         for held in state {
             self.link(&value, held, false);
@@ -349,6 +367,10 @@ impl<'a> Analyzer<'a> {
     }
 }
 
+fn type_parameter_names(parameters: Option<&TypeParams>) -> impl Iterator<Item = String> {
+    parameters.into_iter().flat_map(|parameters| &parameters.type_params).map(|parameter| parameter.name().to_string())
+}
+
 fn is_same(a: &Value, b: &Value) -> bool {
     a.objects == b.objects
 }
@@ -364,6 +386,33 @@ fn is_literal(expr: &Expr) -> bool {
 /// `@x.setter`, `@x.getter`, `@x.deleter`.
 fn is_property_accessor(callee: &Expr) -> bool {
     callee.as_attribute_expr().is_some_and(|a| matches!(a.attr.as_str(), "setter" | "getter" | "deleter"))
+}
+
+/// Whether a body changes attributes of the function or class of this name, which then has a state of its own:
+/// `name.x = ...`, `cls.x = ...`, `type(self).x = ...`, `self.__class__.x = ...`.
+fn patches(body: &[Stmt], name: &str) -> bool {
+    struct Finder<'n> {
+        name: &'n str,
+        found: bool,
+    }
+    impl<'a> Visitor<'a> for Finder<'_> {
+        fn visit_expr(&mut self, expr: &'a Expr) {
+            if let Expr::Attribute(attribute) = expr
+                && !attribute.ctx.is_load()
+            {
+                self.found |= match attribute.value.as_ref() {
+                    Expr::Name(owner) => owner.id == self.name || owner.id.as_str() == "cls",
+                    Expr::Call(call) => call.func.as_name_expr().is_some_and(|callee| callee.id.as_str() == "type"),
+                    Expr::Attribute(inner) => inner.attr.as_str() == "__class__",
+                    _ => false,
+                };
+            }
+            visitor::walk_expr(self, expr);
+        }
+    }
+    let mut finder = Finder { name, found: false };
+    finder.visit_body(body);
+    finder.found
 }
 
 /// Whether a function's own body (nested functions left out) contains `yield`.

@@ -56,25 +56,27 @@ impl<'a> Analyzer<'a> {
             }
             Stmt::Delete(s) => s.targets.iter().for_each(|target| self.delete_target(target)),
             Stmt::TypeAlias(s) => {
+                self.enter_type_parameters(s.type_params.as_deref());
                 self.evaluate(&s.value);
+                self.frame().inner.pop();
                 self.assign(&s.name, Value::immutable());
             }
             Stmt::For(s) => self.for_loop(s),
             Stmt::While(s) => {
-                self.evaluate(&s.test);
+                self.test(&s.test);
                 self.looped(s.range(), |this| {
                     this.execute_all(&s.body);
-                    this.evaluate(&s.test);
+                    this.test(&s.test);
                 });
                 self.optionally(&s.orelse);
             }
             Stmt::If(s) => {
-                self.evaluate(&s.test);
+                self.test(&s.test);
                 let mut branches = vec![self.branch(&s.body)];
                 let mut has_else = false;
                 for clause in &s.elif_else_clauses {
                     if let Some(test) = &clause.test {
-                        self.evaluate(test);
+                        self.test(test);
                     } else {
                         has_else = true;
                     }
@@ -111,6 +113,12 @@ impl<'a> Analyzer<'a> {
             Stmt::IpyEscapeCommand(s) => self.escape_command(s.kind, &s.value, s.range()),
             Stmt::Global(_) | Stmt::Nonlocal(_) | Stmt::Pass(_) | Stmt::Break(_) | Stmt::Continue(_) => {}
         }
+    }
+
+    /// Evaluates a condition: whether it is true may be for a method of the notebook's to say.
+    fn test(&mut self, condition: &'a Expr) {
+        let value = self.evaluate(condition);
+        self.operate(&[&value], condition.range());
     }
 
     /// Adds to what the function being executed may return.
