@@ -423,6 +423,10 @@ impl<'a> Analyzer<'a> {
             self.read_environment(index, range);
             return Value::immutable();
         }
+        if self.type_path(owner) == Some("collections.defaultdict") {
+            // A key that is missing is added.
+            self.mutate(owner);
+        }
         if owner.is_constant() || (self.holds_scalars(owner) && !slice.is_slice_expr()) {
             return Value::immutable();
         }
