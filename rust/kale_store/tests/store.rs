@@ -280,3 +280,16 @@ fn fill_up(root: &Path) {
     assert_eq!(store.blobs().read_verified(&kept).unwrap(), b"kept");
     assert_eq!(store.run_status(&run).unwrap(), RunStatus::Pending);
 }
+
+#[test]
+fn a_database_that_is_none_is_told_from_a_bug() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join(".kale_rs");
+    drop(Store::open(&root).unwrap());
+    for leftover in ["store.db-wal", "store.db-shm"] {
+        let _ = std::fs::remove_file(root.join(leftover));
+    }
+    std::fs::write(root.join("store.db"), "not a database ".repeat(1000)).unwrap();
+    let error = Store::open(&root).err().expect("it cannot be opened");
+    assert_eq!(error.diagnostic().code, Code::StoreDamaged, "{error}");
+}
