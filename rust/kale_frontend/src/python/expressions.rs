@@ -1,6 +1,6 @@
 //! Evaluation of expressions to abstract values.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use ruff_python_ast::{
     Comprehension, Expr, FStringPart, InterpolatedStringElement, InterpolatedStringElements, Operator, UnaryOp,
@@ -478,8 +478,24 @@ impl<'a> Analyzer<'a> {
             return;
         }
         self.change_setting(owner);
+        if owner.ty == Type::Unknown {
+            self.mutate_definitions(owner, range);
+        }
         self.mutate(owner);
         self.link(owner, value, false);
+    }
+
+    /// A value of unknown type may be one of the classes that it refers to.
+    fn mutate_definitions(&mut self, value: &Value, range: TextRange) {
+        let mut codes = value.code.clone();
+        for &object in &value.objects {
+            codes.extend(self.frame().heap.class(object).code.iter().copied());
+        }
+        let names: BTreeSet<_> = codes.iter().filter_map(|code| self.definitions[code.0].name).collect();
+        for name in names {
+            let definition = self.read_variable(name, range);
+            self.mutate(&definition);
+        }
     }
 
     /// Changing some values (`pd.options`, `plt.rcParams`) changes a setting of the process.

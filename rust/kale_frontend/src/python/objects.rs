@@ -49,6 +49,9 @@ impl<'a> Analyzer<'a> {
 
     /// After this, `a` and `b` may share state.
     pub fn link(&mut self, a: &Value, b: &Value, view: bool) {
+        if !b.is_immutable() {
+            a.objects.iter().for_each(|&object| self.frame().heap.class(object).scalars = false);
+        }
         let (Some(&first), Some(&second)) = (a.objects.first(), b.objects.first()) else {
             self.note_code(a, b);
             return;

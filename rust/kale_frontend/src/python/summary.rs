@@ -379,7 +379,7 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    fn read_variable(&mut self, name: Name, range: TextRange) -> Value {
+    pub fn read_variable(&mut self, name: Name, range: TextRange) -> Value {
         if self.in_module() { self.read_module(name, range) } else { self.read_global(name, range) }
     }
 

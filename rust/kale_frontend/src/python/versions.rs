@@ -71,7 +71,12 @@ impl<'a> Analyzer<'a> {
             let Some(binding) = self.frames[0].layers[0].get(&name).cloned() else { continue };
             let bound_here = binding.cell == self.cell && binding.version.is_none();
             if bound_here && !binding.deleted {
-                let kind = self.kind(&binding.value);
+                let is_own = |code: &CodeId| self.definitions[code.0].name == Some(name);
+                let kind = match self.kind(&binding.value) {
+                    // A decorated function that is not made again: pickle would only write its name.
+                    Kind::Unknown if !binding.replay && binding.value.code.iter().any(is_own) => Kind::Callable,
+                    kind => kind,
+                };
                 bound.insert(name, Bound { statement: binding.statement, replay: binding.replay, kind });
                 range = range.or(Some(self.facts.statement(binding.statement).range));
             }
