@@ -182,7 +182,14 @@ def test_ctrl_c_in_a_script_cancels(tmp_path):
 
     path = notebook(tmp_path / "slow.ipynb", cell("import time\ntime.sleep(600)", "step:slow"))
     script = f"import kale_rs\ntry:\n    kale_rs.run({str(path)!r})\nexcept KeyboardInterrupt:\n    print('stopped')"
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=tmp_path, text=True)
+    # Where tests run in the background, interrupts are ignored, and that is inherited.
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     wait_for(lambda: any(s.status == "running" for r in kale_rs.runs(store=path) for s in r.steps), "the step's start")
     os.kill(process.pid, signal.SIGINT)
     assert process.communicate(timeout=30)[0] == "stopped\n"

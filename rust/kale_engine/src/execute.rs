@@ -36,7 +36,7 @@ pub fn execute(root: &Path, run: &RunId) -> Result<RunStatus> {
     process::become_subreaper();
     // What an engine that was killed may have left is in the way of running its steps again.
     process::sweep_machine(&run.0);
-    let guardian = Guardian::start(&run.0);
+    let guardian = Guardian::start(&process::engine_marker(run));
     let record = store.run(run)?;
     let execution = Rc::new(Execution::new(store, record)?);
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -2,7 +2,7 @@
 //!
 //! A step's own process is tied to the engine by the kernel (see `worker.rs`), but what that process started is not.
 //! So a small companion waits at a pipe that only the engine holds open: when the engine is gone without a farewell,
-//! it kills every process that carries the run's marker.
+//! it kills every process that carries the engine's marker.
 
 use std::io::Write;
 
@@ -22,19 +22,19 @@ impl Guardian {
     /// Without one (no process can be made, or there is no `/proc` to search) a run is still right; it only leaves
     /// more behind when it is killed.
     #[cfg(not(target_os = "linux"))]
-    pub fn start(_run: &str) -> Option<Guardian> {
+    pub fn start(_marker: &str) -> Option<Guardian> {
         None
     }
 
     #[cfg(target_os = "linux")]
-    pub fn start(run: &str) -> Option<Guardian> {
+    pub fn start(marker: &str) -> Option<Guardian> {
         use nix::unistd::{ForkResult, fork};
         let (reading, writing) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).ok()?;
         // SAFETY: the child only reads its pipe and `/proc`, kills, and leaves by `_exit`; it never returns here.
         match unsafe { fork() }.ok()? {
             ForkResult::Child => {
                 drop(writing);
-                keep_watch(&reading, run);
+                keep_watch(&reading, marker);
                 // SAFETY: ends the process at once, without the handlers of the engine it is a copy of.
                 unsafe { libc::_exit(0) }
             }
@@ -54,7 +54,7 @@ impl Drop for Guardian {
 
 /// Returns after a farewell, or when all is swept.
 #[cfg(target_os = "linux")]
-fn keep_watch(pipe: &std::os::fd::OwnedFd, run: &str) {
+fn keep_watch(pipe: &std::os::fd::OwnedFd, marker: &str) {
     let _ = nix::unistd::setsid();
     let pipe = std::os::fd::AsRawFd::as_raw_fd(pipe);
     close_others(pipe);
@@ -71,7 +71,7 @@ fn keep_watch(pipe: &std::os::fd::OwnedFd, run: &str) {
     }
     // Twice: a process that was being forked during the first look is there in the second.
     for _ in 0..2 {
-        process::sweep_machine(run);
+        process::sweep_machine(marker);
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }

@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use kale_model::RunId;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
-/// The environment variable that marks a step's processes: `RUN/POSITION/ATTEMPT`.
+/// The environment variable that marks a step's processes: `RUN/ENGINE/POSITION/ATTEMPT`.
 pub const MARKER: &str = "KALE_STEP_PROCESS";
 
 /// Makes this process the one to which orphans below it are given.
@@ -46,10 +47,11 @@ pub fn sweep(leader: i32, marker: &str) {
     }
 }
 
-/// Kills every process on the machine that carries the marker of `run`: what an engine left that was killed itself.
-pub fn sweep_machine(run: &str) {
+/// Kills every process on the machine whose marker begins with `owner`, a run or an engine: what an engine left that
+/// was killed itself.
+pub fn sweep_machine(owner: &str) {
     let own = std::process::id();
-    let marker = format!("{run}/");
+    let marker = format!("{owner}/");
     for pid in all_processes().into_iter().filter(|pid| pid.unsigned_abs() != own && carries(*pid, &marker)) {
         let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
@@ -64,6 +66,12 @@ pub fn memory_bytes(root: i32, limit: u64) -> u64 {
         return simple;
     }
     family.iter().map(|pid| proportional_bytes(*pid).unwrap_or_else(|| resident_bytes(*pid))).sum()
+}
+
+/// What the markers of a run's processes begin with, as long as this engine executes it. An engine that resumes the
+/// run has another, so that the companion of the dead one does not kill its steps.
+pub fn engine_marker(run: &RunId) -> String {
+    format!("{run}/{}", std::process::id())
 }
 
 /// How often the kernel has killed for lack of memory since boot.

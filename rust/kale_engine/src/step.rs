@@ -15,6 +15,7 @@ use crate::execute::{Ended, Execution};
 use crate::fault::Fault;
 use crate::fingerprint::{self, Fingerprint, Ingredients};
 use crate::gather::{self, Missing};
+use crate::process;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::request::{Order, Scratch};
@@ -166,7 +167,7 @@ impl<'a> Attempt<'a> {
             request: self.scratch.request(),
             directory: options.directory.clone(),
             log: self.log.clone(),
-            marker: format!("{}/{}/{}", self.execution.record.id, self.step.0, self.number),
+            marker: format!("{}/{}/{}", process::engine_marker(&self.execution.record.id), self.step.0, self.number),
             environment: vec![
                 variable("KALE_INSTALL", "0"),
                 variable("PYTHONHASHSEED", &options.hash_seed.to_string()),
