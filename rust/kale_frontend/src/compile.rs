@@ -1,20 +1,12 @@
 //! The frontend's line of values: text, notebook, blocks, facts, groups, pipeline.
 
-use std::collections::BTreeSet;
-
 use kale_model::{Code, Diagnostic, Pipeline, PythonVersion};
-use ruff_python_ast::ModModule;
 
+use crate::analysis::analyse;
 use crate::blocks::{self, BlockCell, Blocks, Role};
-use crate::grouping;
-use crate::magics::CodeKind;
 use crate::notebook::Notebook;
-use crate::python::analyzer::{self, Unit};
-use crate::python::facts::{Facts, Resource};
-use crate::python::knowledge::Knowledge;
 use crate::python::parse::{FaultKind, Parsed, parse};
-use crate::python::scope;
-use crate::{Compilation, CompileOptions, lower, metrics, parameters, report, text};
+use crate::{Compilation, CompileOptions, grouping, lower, report, text};
 
 /// Stack of the thread that analyses: enough for the deepest syntax that the parser's guard lets through.
 const STACK_BYTES: usize = 256 << 20;
@@ -46,25 +38,6 @@ fn compile_here(text: &str, options: &CompileOptions) -> Compilation {
     Compilation { pipeline: pipeline.filter(|_| !broken), diagnostics }
 }
 
-/// A block's cell with its syntax tree.
-pub struct Analysed<'a> {
-    pub block: &'a BlockCell,
-    pub module: &'a ModModule,
-}
-
-/// Everything known about the notebook before it is cut into steps.
-pub struct Analysis<'a> {
-    pub blocks: &'a Blocks,
-    /// The cells that are run, skipped ones left out; index = [`crate::python::facts::CellId`].
-    pub cells: Vec<Analysed<'a>>,
-    pub facts: Facts,
-    pub parameters: Vec<kale_model::Parameter>,
-    /// By cell, for metrics cells.
-    pub metrics: Vec<Vec<metrics::FoundMetric>>,
-    /// Names that only skipped cells bind, with the cell.
-    pub skipped_names: Vec<(String, kale_model::CellIndex)>,
-}
-
 fn pipeline(
     blocks: &Blocks,
     options: &CompileOptions,
@@ -85,66 +58,6 @@ fn pipeline(
     let groups = grouping::group(&analysis, options, diagnostics)?;
     report::facts(&analysis, &groups, diagnostics);
     Some(lower::lower(&analysis, &groups, options, diagnostics))
-}
-
-fn analyse<'a>(
-    blocks: &'a Blocks,
-    parsed: &'a [Parsed],
-    options: &CompileOptions,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Analysis<'a> {
-    let all = || blocks.cells.iter().zip(parsed);
-    let cells: Vec<Analysed> = all()
-        .filter(|(block, _)| block.role != Role::Skip && !block.code.is_empty())
-        .map(|(block, parsed)| Analysed { block, module: &parsed.module })
-        .collect();
-    let parameter_cells: Vec<_> =
-        cells.iter().filter(|cell| cell.block.role == Role::Parameters).map(|cell| (cell.block, cell.module)).collect();
-    let (parameters, found) = parameters::parameters(&parameter_cells);
-    diagnostics.extend(found);
-    let (mut metrics, mut taken) = (vec![], BTreeSet::new());
-    for cell in &cells {
-        let (sites, found) = match cell.block.role {
-            Role::Metrics => metrics::metric_sites(cell.block, cell.module, &mut taken),
-            _ => (vec![], vec![]),
-        };
-        metrics.push(sites);
-        diagnostics.extend(found);
-    }
-    let names: Vec<String> = parameters.iter().map(|p| p.name.to_string()).collect();
-    let resources: Vec<Vec<Resource>> = cells.iter().map(|cell| magic_resources(&cell.block.code.kind)).collect();
-    let units: Vec<Unit> = cells
-        .iter()
-        .zip(&resources)
-        .map(|(cell, resources)| Unit {
-            source: &cell.block.code.python,
-            module: cell.module,
-            parameters: if cell.block.role == Role::Parameters { &names } else { &[] },
-            binds: &cell.block.code.binds,
-            reads: &cell.block.code.reads,
-            scratch: cell.block.code.scratch,
-            resources,
-        })
-        .collect();
-    let facts = analyzer::analyze(&units, Knowledge::shipped(&options.environment));
-    let skipped_names = all()
-        .filter(|(block, _)| block.role == Role::Skip)
-        .flat_map(|(block, parsed)| {
-            let bound = scope::block_scope(&parsed.module.body).locals;
-            bound.into_iter().map(|name| (name, block.index))
-        })
-        .collect();
-    Analysis { blocks, cells, facts, parameters, metrics, skipped_names }
-}
-
-/// What a cell magic does to files.
-fn magic_resources(kind: &CodeKind) -> Vec<Resource> {
-    match kind {
-        CodeKind::Python | CodeKind::Display => vec![],
-        CodeKind::Opaque { .. } => vec![Resource::Subprocess, Resource::AnyFile],
-        CodeKind::WriteFile { path, .. } if path.contains(['{', '$', '~']) => vec![Resource::AnyFile],
-        CodeKind::WriteFile { path, .. } => vec![Resource::File(path.clone())],
-    }
 }
 
 fn syntax_faults(cell: &BlockCell, parsed: &Parsed, diagnostics: &mut Vec<Diagnostic>) {

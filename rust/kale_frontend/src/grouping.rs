@@ -9,13 +9,14 @@ use kale_model::{Diagnostic, StepName};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::DiGraph;
 
+use crate::analysis::Analysis;
 use crate::blocks::Role;
-use crate::compile::Analysis;
 use crate::dataflow::Grouping;
 use crate::dataflow::demand::{Needs, demands};
 use crate::dataflow::hazard::{Hazard, hazards};
 use crate::dataflow::order::{Ordering, orderings};
 use crate::dataflow::program::{Programs, programs};
+use crate::naming::step_names;
 use crate::python::facts::{CellId, Replay};
 use crate::{CompileOptions, Granularity, report};
 
@@ -285,8 +286,14 @@ impl State {
         }
         let sorted: Vec<Draft> = order.iter().map(|&group| drafts[group].clone()).collect();
         let final_state = State::new(analysis, &sorted, needs, &orderings);
-        let groups =
-            crate::naming::name_groups(analysis, sorted.into_iter().map(|d| (d.cells, d.tag, d.role)).collect());
+        let named: Vec<_> =
+            sorted.iter().map(|draft| (draft.cells.as_slice(), draft.tag.as_ref(), &draft.role)).collect();
+        let names = step_names(analysis, &named);
+        let groups = sorted
+            .into_iter()
+            .zip(names)
+            .map(|(draft, name)| Group { name, cells: draft.cells, tagged: draft.tag.is_some() })
+            .collect();
         Groups {
             grouping: final_state.grouping,
             groups,

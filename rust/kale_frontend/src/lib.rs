@@ -1,5 +1,6 @@
 //! From the text of a notebook to a pipeline and diagnostics. Never executes code, never reads a file.
 
+mod analysis;
 pub mod blocks;
 mod compile;
 mod dataflow;

@@ -7,8 +7,8 @@ use kale_model::{
     PipelineName, Requirement, Step, StepCell, StepConfig, StepId, StepName, Uncacheable,
 };
 
+use crate::analysis::Analysis;
 use crate::blocks::Role;
-use crate::compile::Analysis;
 use crate::dataflow::hazard::kind_of;
 use crate::dataflow::program::Action;
 use crate::grouping::Groups;

@@ -4,38 +4,31 @@ use std::collections::BTreeSet;
 
 use kale_model::StepName;
 
+use crate::analysis::Analysis;
 use crate::blocks::Role;
-use crate::compile::Analysis;
-use crate::grouping::Group;
 use crate::python::facts::CellId;
 
-/// Names groups of (cells, tag, role) in order; repeats get `_2`, `_3`, ...
-pub fn name_groups(analysis: &Analysis, groups: Vec<(Vec<CellId>, Option<StepName>, Role)>) -> Vec<Group> {
-    let mut taken: BTreeSet<StepName> = groups.iter().filter_map(|(_, tag, _)| tag.clone()).collect();
+/// Names for groups of (cells, tag, role), in the same order; repeats get `_2`, `_3`, ...
+pub fn step_names(analysis: &Analysis, groups: &[(&[CellId], Option<&StepName>, &Role)]) -> Vec<StepName> {
+    let mut taken: BTreeSet<StepName> = groups.iter().filter_map(|(_, tag, _)| tag.cloned()).collect();
     let mut numbered = 0;
     let mut notebook_order: Vec<usize> = (0..groups.len()).collect();
     notebook_order.sort_by_key(|&group| groups[group].0.first().copied());
-    let mut names: Vec<Option<StepName>> = vec![None; groups.len()];
+    let mut names: Vec<(usize, StepName)> = vec![];
     for group in notebook_order {
-        let (cells, tag, role) = &groups[group];
-        let name = match tag {
-            Some(name) => name.clone(),
-            None => {
-                let wanted = wanted(analysis, cells, role).unwrap_or_else(|| {
-                    numbered += 1;
-                    format!("step_{numbered}")
-                });
-                free(&wanted, &taken)
-            }
-        };
+        let (cells, tag, role) = groups[group];
+        let name = tag.cloned().unwrap_or_else(|| {
+            let wanted = wanted(analysis, cells, role).unwrap_or_else(|| {
+                numbered += 1;
+                format!("step_{numbered}")
+            });
+            free(&wanted, &taken)
+        });
         taken.insert(name.clone());
-        names[group] = Some(name);
+        names.push((group, name));
     }
-    groups
-        .into_iter()
-        .zip(names)
-        .filter_map(|((cells, tag, _), name)| Some(Group { name: name?, cells, tagged: tag.is_some() }))
-        .collect()
+    names.sort_by_key(|(group, _)| *group);
+    names.into_iter().map(|(_, name)| name).collect()
 }
 
 fn wanted(analysis: &Analysis, cells: &[CellId], role: &Role) -> Option<String> {

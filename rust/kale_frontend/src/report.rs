@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use kale_model::{Code, Diagnostic, Severity, Span};
 use ruff_text_size::TextRange;
 
+use crate::analysis::Analysis;
 use crate::blocks::Role;
-use crate::compile::Analysis;
 use crate::dataflow::hazard::{Hazard, Reason};
 use crate::grouping::Groups;
 use crate::notebook::Notebook;
