@@ -59,7 +59,9 @@ def _progress(wanted: bool) -> Progress | None:
 
 def _cancels_on_interrupt() -> bool:
     """Ctrl-C in a terminal cancels a run; interrupting (or losing) a kernel must not."""
-    return "ipykernel" not in sys.modules
+    from kale_rs.progress import in_kernel
+
+    return not in_kernel()
 
 
 def check(

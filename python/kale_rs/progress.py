@@ -12,6 +12,12 @@ _REDRAW_SECONDS = 0.25
 _MARKS = {"succeeded": "✓", "cached": "=", "failed": "✗", "skipped": "-", "running": "…"}
 
 
+def in_kernel() -> bool:
+    """Whether this process is a Jupyter kernel; `ipykernel` may be imported anywhere."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
 class Progress:
     """Takes events as JSON texts."""
 
@@ -21,7 +27,7 @@ class Progress:
         self._cells: dict[str, str] = {}
         self._began = 0.0
         self._drawn = 0.0
-        self._in_jupyter = "ipykernel" in sys.modules
+        self._in_jupyter = in_kernel()
         self._display: Any = None
 
     def __call__(self, text: str) -> None:
