@@ -1,4 +1,4 @@
-"""The examples, compiled by `kale-rs`: the official SDK agrees with what we emit, and its local runner with our runs."""
+"""The examples, compiled by `kale-rs`: the official SDK agrees with what we emit, its local runner with our runs."""
 
 import json
 import os

@@ -290,6 +290,6 @@ fn a_database_that_is_none_is_told_from_a_bug() {
         let _ = std::fs::remove_file(root.join(leftover));
     }
     std::fs::write(root.join("store.db"), "not a database ".repeat(1000)).unwrap();
-    let error = Store::open(&root).err().expect("it cannot be opened");
+    let Err(error) = Store::open(&root) else { panic!("it was opened") };
     assert_eq!(error.diagnostic().code, Code::StoreDamaged, "{error}");
 }
