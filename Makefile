@@ -84,7 +84,7 @@ bench: $(STAMPS)/requirements
 	@$(BIN)/python tests/bench/compare.py
 
 lab: $(STAMPS)/wheel $(STAMPS)/lab
-	@cd examples && ../$(BIN)/jupyter lab --ip=127.0.0.1
+	@cd examples && ../$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root)
 
 clean:
 	rm -rf .venv .cache target
