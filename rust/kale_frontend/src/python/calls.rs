@@ -302,7 +302,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// Calls a function with arguments of which we only know the set.
-    fn call_loosely(&mut self, code: CodeId, callee: &Value, values: &[Value], range: TextRange) -> Value {
+    pub(super) fn call_loosely(&mut self, code: CodeId, callee: &Value, values: &[Value], range: TextRange) -> Value {
         let mut any = Value { ty: Type::Unknown, ..Value::immutable() };
         for value in values.iter().filter(|value| !self.is_stateless(value) || value.objects.is_empty()) {
             any.absorb(value);

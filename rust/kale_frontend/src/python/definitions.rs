@@ -7,7 +7,7 @@ use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{
     Decorator, Expr, ExprGenerator, ExprLambda, Parameters, Stmt, StmtClassDef, StmtFunctionDef, TypeParams,
 };
-use ruff_text_size::Ranged;
+use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, Body, Definition, DefinitionKind, Inner};
 use super::heap::Class;
@@ -234,6 +234,7 @@ impl<'a> Analyzer<'a> {
     pub fn define_class(&mut self, statement: &'a StmtClassDef) {
         let mut bases = vec![];
         let mut held_code = vec![];
+        let mut metaclass = None;
         self.enter_type_parameters(statement.type_params.as_deref());
         if let Some(arguments) = &statement.arguments {
             for base in &arguments.args {
@@ -242,7 +243,10 @@ impl<'a> Analyzer<'a> {
                 bases.push(value.ty);
             }
             for keyword in &arguments.keywords {
-                self.evaluate(&keyword.value);
+                let value = self.evaluate(&keyword.value);
+                if keyword.arg.as_deref() == Some("metaclass") {
+                    metaclass = Some(value);
+                }
             }
         }
         self.frame().inner.push(Inner { is_class: true, names: HashMap::new() });
@@ -291,9 +295,28 @@ impl<'a> Analyzer<'a> {
         );
         value.code.sort();
         value.code.dedup();
+        self.announce_class(code, &value, metaclass.as_ref(), statement.range());
         let value = self.decorate(value, &statement.decorator_list);
         self.name_definition(code, &statement.name);
         self.bind_text(&statement.name, value);
+    }
+
+    /// Making a class calls its metaclass, and `__init_subclass__` of its bases.
+    fn announce_class(&mut self, class: CodeId, value: &Value, metaclass: Option<&Value>, range: TextRange) {
+        if let Some(metaclass) = metaclass {
+            self.invoke_code_with(metaclass, std::slice::from_ref(value), range);
+        }
+        let DefinitionKind::Class { bases, .. } = &self.definitions[class.0].kind else { return };
+        let hooks: Vec<CodeId> = bases
+            .iter()
+            .filter_map(|base| match base {
+                Type::Class(base) => self.method_of(*base, "__init_subclass__"),
+                _ => None,
+            })
+            .collect();
+        for hook in hooks {
+            self.call_loosely(hook, value, std::slice::from_ref(value), range);
+        }
     }
 
     /// A class made by a call, such as `namedtuple("Point", "x y")`: named by the variable it is assigned to.
