@@ -53,7 +53,7 @@ TYPE_KEYS = {
 }
 """Keys by which a table is known to describe a type."""
 
-SPECIAL = {"constructors", "decorators", "stdlib", "aliases", "overlay"}
+SPECIAL = {"constructors", "decorators", "stdlib", "aliases", "builtin_names", "overlay"}
 
 STANDS_FOR = {
     "csv.reader": ["csv.DictReader"],

@@ -20,6 +20,7 @@ pub mod knowledge;
 mod library;
 pub mod names;
 mod objects;
+mod operators;
 pub mod parse;
 mod replay;
 mod results;

@@ -2,7 +2,7 @@
 
 use ruff_python_ast::{Expr, Number};
 
-use super::knowledge::OneOrMany;
+use super::knowledge::Words;
 use super::value::Value;
 
 /// The arguments of a call, evaluated.
@@ -46,22 +46,25 @@ pub fn select(which: &str, receiver: Option<&Value>, arguments: &Arguments<'_>) 
 }
 
 /// The first of several alternatives that the call gives. A position also stands for any keyword, so it comes last.
-pub fn first(which: &OneOrMany, receiver: Option<&Value>, arguments: &Arguments<'_>) -> Option<Value> {
-    let alternatives: Vec<String> = which.iter().collect();
-    let filled = |text: &String| match text.parse::<usize>() {
+pub fn first<'w>(
+    mut which: impl Iterator<Item = &'w str>,
+    receiver: Option<&Value>,
+    arguments: &Arguments<'_>,
+) -> Option<Value> {
+    let filled = |text: &str| match text.parse::<usize>() {
         Ok(position) => arguments.positional.len() > position,
         Err(_) => text == "self" || arguments.keywords.iter().any(|(name, ..)| name == text),
     };
-    let chosen = alternatives.iter().find(|text| filled(text))?;
+    let chosen = which.find(|text| filled(text))?;
     select(chosen, receiver, arguments).into_iter().next()
 }
 
-/// The expression of an argument, if the call gives it.
-pub fn given<'a>(which: &str, arguments: &Arguments<'a>) -> Option<Option<&'a Expr>> {
+/// An argument and its expression, if the call gives it.
+pub fn given<'g, 'a>(which: &str, arguments: &'g Arguments<'a>) -> Option<(&'g Value, Option<&'a Expr>)> {
     if let Ok(position) = which.parse::<usize>() {
-        return arguments.positional.get(position).map(|(_, expr)| *expr);
+        return arguments.positional.get(position).map(|(value, expr)| (value, *expr));
     }
-    arguments.keywords.iter().find(|(name, ..)| name == which).map(|(_, _, expr)| *expr)
+    arguments.keywords.iter().find(|(name, ..)| name == which).map(|(_, value, expr)| (value, *expr))
 }
 
 pub fn is_given(which: &str, arguments: &Arguments<'_>) -> bool {
@@ -71,7 +74,7 @@ pub fn is_given(which: &str, arguments: &Arguments<'_>) -> bool {
 /// Whether the argument is given and cannot be None.
 pub fn is_certainly_given(which: &str, arguments: &Arguments<'_>) -> bool {
     match given(which, arguments) {
-        Some(Some(expr)) => match expr {
+        Some((_, Some(expr))) => match expr {
             Expr::NoneLiteral(_) => false,
             Expr::Name(_) => arguments
                 .keywords
@@ -86,37 +89,48 @@ pub fn is_certainly_given(which: &str, arguments: &Arguments<'_>) -> bool {
 
 pub fn is_truthy_or_unknown(which: &str, arguments: &Arguments<'_>) -> bool {
     match given(which, arguments) {
-        Some(Some(Expr::BooleanLiteral(literal))) => literal.value,
+        Some((_, Some(Expr::BooleanLiteral(literal)))) => literal.value,
         Some(_) => true,
         None => !arguments.spread.is_empty(),
     }
 }
 
-/// Whether an argument is one of the literals (`'a'`, `True`) or kinds of literal (`<str>`, `<int>`) listed.
-pub fn is_safe(expr: &Expr, safe: &[String]) -> bool {
+/// The kinds of literal that an argument is, as the knowledge base names them.
+pub fn literal_kinds(expr: &Expr) -> Vec<&'static str> {
     let kind = match expr {
-        Expr::StringLiteral(_) => "<str>",
-        Expr::NumberLiteral(literal) if matches!(literal.value, Number::Int(_)) => "<int>",
-        Expr::NumberLiteral(_) => "<float>",
-        _ => "",
+        Expr::StringLiteral(_) => Some("<str>"),
+        Expr::NumberLiteral(literal) if matches!(literal.value, Number::Int(_)) => Some("<int>"),
+        Expr::NumberLiteral(_) => Some("<float>"),
+        _ => None,
     };
-    safe.iter().any(|text| text == kind || literal_text(expr).as_deref() == Some(text))
+    kind.into_iter().chain(is_literal(expr).then_some("<literal>")).collect()
+}
+
+/// Whether the expression is a literal, or a list, tuple or dict display of literals.
+fn is_literal(expr: &Expr) -> bool {
+    match expr {
+        Expr::List(list) => list.elts.iter().all(is_literal),
+        Expr::Tuple(tuple) => tuple.elts.iter().all(is_literal),
+        Expr::Dict(dict) => {
+            dict.items.iter().all(|item| item.key.as_ref().is_some_and(is_literal) && is_literal(&item.value))
+        }
+        Expr::UnaryOp(op) => is_literal(&op.operand),
+        _ => expr.is_literal_expr(),
+    }
 }
 
 /// Those of a fact's arguments that concern this call: where a position stands beside its keyword, a position that the
 /// call does not fill means nothing.
-pub fn concerned(list: &OneOrMany, arguments: &Arguments<'_>) -> Vec<String> {
-    let name = |item: &str| item.rsplit(':').next().unwrap_or(item).to_owned();
-    let items: Vec<String> = list.iter().collect();
-    let has_keyword = items.iter().any(|item| {
-        let name = name(item);
-        name.parse::<usize>().is_err() && !matches!(name.as_str(), "self" | "*" | "fresh")
-    });
-    let fills = |item: &String| match name(item).parse::<usize>() {
-        Ok(position) => arguments.positional.len() > position || !arguments.spread.is_empty(),
-        Err(_) => true,
+pub fn concerned<'w>(list: &'w Words, arguments: &Arguments<'_>) -> Vec<&'w str> {
+    let position = |item: &str| item.rsplit(':').next().unwrap_or(item).parse::<usize>().ok();
+    let is_keyword =
+        |item: &str| position(item).is_none() && !matches!(item.rsplit(':').next(), Some("self" | "*" | "fresh"));
+    let has_keyword = list.iter().any(is_keyword);
+    let fills = |item: &str| match position(item) {
+        Some(position) => arguments.positional.len() > position || !arguments.spread.is_empty(),
+        None => true,
     };
-    items.into_iter().filter(|item| !has_keyword || fills(item)).collect()
+    list.iter().filter(|item| !has_keyword || fills(item)).collect()
 }
 
 /// A literal as the knowledge base writes it.

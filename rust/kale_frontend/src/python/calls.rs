@@ -130,7 +130,7 @@ impl<'a> Analyzer<'a> {
                     let caller = if builtin { Caller::Builtin } else { Caller::Library };
                     return self.apply_facts(facts, Some(receiver), arguments, caller, range);
                 }
-                if self.knowledge.inherited(&text, |t| t.unknown_methods.as_deref()) == Some("pure") {
+                if self.knowledge.inherited(&text, |t| t.unknown_methods).is_some() {
                     return receiver.part(Type::Unknown);
                 }
                 self.unknown_call(Some(receiver), arguments, range)

@@ -3,13 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 
 use ruff_python_ast::{
-    Comprehension, Expr, FStringPart, InterpolatedStringElement, InterpolatedStringElements, Operator, UnaryOp,
+    Comprehension, Expr, FStringPart, InterpolatedStringElement, InterpolatedStringElements, UnaryOp,
 };
 use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, Inner};
-use super::knowledge::PartSpec;
-use super::value::{Type, Value};
+use super::arguments::Arguments;
+use super::knowledge::PartFacts;
+use super::operators::gives_bool;
+use super::value::{Parts, Type, Value};
 
 impl<'a> Analyzer<'a> {
     pub fn evaluate(&mut self, expr: &'a Expr) -> Value {
@@ -33,7 +35,7 @@ impl<'a> Analyzer<'a> {
             Expr::UnaryOp(op) => {
                 let value = self.evaluate(&op.operand);
                 self.operate(&[&value], op.range());
-                self.computed(&[&value])
+                if op.op == UnaryOp::Not { Value::immutable() } else { self.computed(&[&value], false) }
             }
             Expr::BoolOp(op) => {
                 let values: Vec<Value> = op.values.iter().map(|value| self.evaluate(value)).collect();
@@ -44,7 +46,10 @@ impl<'a> Analyzer<'a> {
                 let mut values = vec![self.evaluate(&compare.left)];
                 values.extend(compare.comparators.iter().map(|value| self.evaluate(value)));
                 self.operate(&values.iter().collect::<Vec<_>>(), compare.range());
-                self.computed(&values.iter().collect::<Vec<_>>())
+                if compare.ops.iter().all(gives_bool) {
+                    return Value::immutable();
+                }
+                self.computed(&values.iter().collect::<Vec<_>>(), true)
             }
             Expr::If(choice) => {
                 self.evaluate(&choice.test);
@@ -57,7 +62,7 @@ impl<'a> Analyzer<'a> {
                 if let Expr::Name(name) = named.target.as_ref() {
                     self.bind_walrus(&name.id, value.clone());
                 }
-                value
+                value.named()
             }
             Expr::Tuple(tuple) => self.display(&tuple.elts, "tuple"),
             Expr::List(list) => self.display(&list.elts, "list"),
@@ -204,77 +209,7 @@ impl<'a> Analyzer<'a> {
         self.comprehension(&generator.generators, &[&generator.elt], "generator")
     }
 
-    // Operators, attributes, elements.
-
-    /// What operators (and `repr`, truth tests, formatting) on these values may call: methods of the notebook's classes.
-    pub fn operate(&mut self, values: &[&Value], range: TextRange) {
-        for value in values {
-            let calls_code =
-                matches!(value.ty, Type::Object(_)) || (value.ty == Type::Unknown && !value.code.is_empty());
-            if calls_code {
-                self.invoke_methods(value, range, is_operator);
-            }
-        }
-    }
-
-    /// As [`Self::operate`], for values of any type: what a built-in function may do to them.
-    pub fn operate_loosely(&mut self, value: &Value, range: TextRange) {
-        self.invoke_methods(value, range, is_operator);
-    }
-
-    /// The result of an operator: new, of no known type unless all operands are immutable.
-    fn computed(&mut self, values: &[&Value]) -> Value {
-        if values.iter().all(|value| value.is_constant()) {
-            return Value::immutable();
-        }
-        if values.iter().all(|value| value.is_constant() || (self.is_collection(value) && self.holds_scalars(value))) {
-            let ty = values.iter().find(|value| !value.is_constant()).map_or(Type::Unknown, |value| value.ty);
-            return self.fresh_scalars(ty);
-        }
-        let known = values.iter().find_map(|value| match value.ty {
-            Type::Instance(path) => {
-                let text = self.facts.text(path);
-                self.knowledge
-                    .inherited(text, |t| t.operators.as_ref().map(|_| t.operator_returns.clone()))
-                    .map(|returns| returns.unwrap_or_else(|| text.to_owned()))
-            }
-            _ => None,
-        });
-        match known.as_deref() {
-            Some("immutable") => Value::immutable(),
-            Some(path) => {
-                let path = self.name(path);
-                self.fresh(Type::Instance(path))
-            }
-            None => {
-                let mut result = self.fresh(Type::Unknown);
-                for value in values {
-                    // `[a] + [b]` refers to both lists' elements.
-                    if self.is_collection(value) || value.ty == Type::Unknown {
-                        self.link(&result, value, false);
-                        result.code.extend(value.code.iter().copied());
-                    }
-                }
-                result
-            }
-        }
-    }
-
-    fn binary(&mut self, operator: Operator, left: &Value, right: &Value, range: TextRange) -> Value {
-        self.operate(&[left, right], range);
-        let joined = match operator {
-            Operator::Add => join_texts(left, right, ""),
-            Operator::Div => self.is_path(left).then(|| join_texts(left, right, "/")).flatten(),
-            _ => None,
-        };
-        if let Some(text) = joined {
-            return Value { text: Some(text.into()), ty: left.ty, ..Value::immutable() };
-        }
-        if operator == Operator::Div && self.is_path(left) {
-            return Value { ty: left.ty, ..Value::immutable() };
-        }
-        self.computed(&[left, right])
-    }
+    // Attributes, elements.
 
     pub fn is_path(&self, value: &Value) -> bool {
         matches!(value.ty, Type::Instance(path) if self.facts.text(path).starts_with("pathlib."))
@@ -307,7 +242,7 @@ impl<'a> Analyzer<'a> {
                 let text = self.facts.text(path).to_owned();
                 let known = self.knowledge.attribute(&text, name);
                 match known.or_else(|| self.knowledge.inherited(&text, |t| t.unknown_attributes.as_ref())) {
-                    Some(spec) => self.part(owner, spec),
+                    Some(facts) => self.access(owner, facts, range),
                     None => owner.part(Type::Unknown),
                 }
             }
@@ -348,9 +283,15 @@ impl<'a> Analyzer<'a> {
         Value::library(path)
     }
 
+    /// Gets an attribute, element or slice, with the effects that the knowledge base says it has.
+    pub fn access(&mut self, owner: &Value, facts: &'static PartFacts, range: TextRange) -> Value {
+        self.apply_effects(&facts.0, Some(owner), &Arguments::default(), range);
+        self.part(owner, facts)
+    }
+
     /// An attribute, element or slice as the knowledge base describes it.
-    pub fn part(&mut self, owner: &Value, spec: &PartSpec) -> Value {
-        let made = match spec.type_path() {
+    pub fn part(&mut self, owner: &Value, facts: &PartFacts) -> Value {
+        let made = match facts.type_path() {
             Some("self") => return owner.clone(),
             Some(path) if path.starts_with("like:") => self.fresh(owner.ty),
             Some(path) => self.typed(path),
@@ -360,7 +301,7 @@ impl<'a> Analyzer<'a> {
             return made;
         }
         let ty = made.ty;
-        match spec.shares() {
+        let mut part = match facts.shares() {
             None => made,
             Some(_) if owner.objects.is_empty() => Value { objects: vec![], ..made },
             Some(view) => {
@@ -369,7 +310,9 @@ impl<'a> Analyzer<'a> {
                 }
                 owner.part(ty)
             }
-        }
+        };
+        part.parts = self.parts(&facts.0, &[&facts.0], &part, Some(owner), &Arguments::default());
+        part
     }
 
     /// A later change through one name may not reach the other once both were pickled.
@@ -386,14 +329,18 @@ impl<'a> Analyzer<'a> {
             return Value::immutable();
         }
         if let Some(path) = self.type_path(value).map(str::to_owned)
-            && let Some(spec) = self.knowledge.inherited(&path, |t| t.iterate.as_ref())
+            && let Some(facts) = self.knowledge.inherited(&path, |t| t.iterate.as_ref())
         {
-            return self.part(value, spec);
+            return self.part(value, facts);
         }
-        value.part(Type::Unknown)
+        match value.parts.as_deref() {
+            Some(&Parts::Alike { ty: Type::Immutable, .. }) => Value::immutable(),
+            Some(&Parts::Alike { ty, .. }) => value.part(ty),
+            _ => value.part(Type::Unknown),
+        }
     }
 
-    fn holds_scalars(&mut self, value: &Value) -> bool {
+    pub(super) fn holds_scalars(&mut self, value: &Value) -> bool {
         let frame = self.frame();
         !value.objects.is_empty() && value.objects.iter().all(|&object| frame.heap.class(object).scalars)
     }
@@ -414,6 +361,11 @@ impl<'a> Analyzer<'a> {
             self.mutate(value);
             self.invoke_code(value, range);
         }
+        if let Some(path) = self.type_path(value)
+            && let Some(facts) = self.knowledge.inherited(path, |t| t.iterate.as_ref())
+        {
+            self.apply_effects(&facts.0, Some(value), &Arguments::default(), range);
+        }
         self.element(value)
     }
 
@@ -433,13 +385,15 @@ impl<'a> Analyzer<'a> {
         let is_slice = slice.is_slice_expr()
             || slice.as_tuple_expr().is_some_and(|tuple| tuple.elts.iter().any(Expr::is_slice_expr));
         if let Some(path) = self.type_path(owner).map(str::to_owned) {
-            let spec = self.knowledge.inherited(&path, |t| match (is_slice, selects(slice)) {
+            let selects = selects(slice) || self.is_selector(index);
+            let facts = self.knowledge.inherited(&path, |t| match (is_slice, selects) {
                 (true, _) => t.slice.as_ref().or(t.subscript.as_ref()),
                 (_, true) => t.select.as_ref().or(t.subscript.as_ref()),
                 _ => t.subscript.as_ref(),
             });
-            if let Some(spec) = spec {
-                return self.part(owner, spec);
+            if let Some(facts) = facts {
+                self.invoke_code_with(index, std::slice::from_ref(owner), range);
+                return self.access(owner, facts, range);
             }
             if self.is_collection(owner) {
                 return self.collection_part(owner, is_slice);
@@ -449,6 +403,11 @@ impl<'a> Analyzer<'a> {
             self.mark_view(owner);
         }
         owner.part(Type::Unknown)
+    }
+
+    /// Whether an index is known to pick elements like a mask or a list does.
+    fn is_selector(&self, index: &Value) -> bool {
+        self.type_path(index).is_some_and(|path| matches!(path, "list" | "numpy.ndarray" | "pandas.Series"))
     }
 
     fn collection_part(&mut self, owner: &Value, is_slice: bool) -> Value {
@@ -501,8 +460,8 @@ impl<'a> Analyzer<'a> {
     /// Changing some values (`pd.options`, `plt.rcParams`) changes a setting of the process.
     pub fn change_setting(&mut self, owner: &Value) {
         let path = self.type_path(owner).map(str::to_owned);
-        if let Some(setting) = path.and_then(|path| self.knowledge.inherited(&path, |t| t.config.clone())) {
-            self.note_setting(&setting);
+        if let Some(setting) = path.and_then(|path| self.knowledge.setting_of(&path)) {
+            self.frame().effects.settings.insert(setting.module().to_owned());
         }
     }
 
@@ -523,7 +482,13 @@ impl<'a> Analyzer<'a> {
         }
         self.change_setting(owner);
         self.mutate(owner);
-        self.link(owner, value, false);
+        if !self.copies_what_is_stored(owner) {
+            self.link(owner, value, false);
+        }
+    }
+
+    fn copies_what_is_stored(&self, owner: &Value) -> bool {
+        self.type_path(owner).is_some_and(|path| self.knowledge.inherited(path, |t| t.store).is_some())
     }
 
     /// `pd.options.display.max_rows = 5`, `plt.rcParams["x"] = y`, `sys.path[:0] = [...]`: a setting of the module.
@@ -553,27 +518,17 @@ fn selects(index: &Expr) -> bool {
     }
 }
 
-/// Methods that operators, conversions and iteration may call.
-fn is_operator(name: &str) -> bool {
-    name.starts_with("__") && !matches!(name, "__init__" | "__new__" | "__call__" | "__enter__" | "__exit__")
-}
-
 /// Methods that loading an attribute may call.
 fn is_accessor(name: &str) -> bool {
     matches!(name, "__getattr__" | "__getattribute__" | "__get__")
 }
 
 /// Longer texts are no paths; texts that double from line to line must not take all memory.
-const MAX_TEXT: usize = 4096;
+pub(super) const MAX_TEXT: usize = 4096;
 
 fn push(text: &mut Option<String>, part: Option<&str>) {
     match (text.as_mut(), part) {
         (Some(text), Some(part)) if text.len() + part.len() <= MAX_TEXT => text.push_str(part),
         _ => *text = None,
     }
-}
-
-fn join_texts(left: &Value, right: &Value, between: &str) -> Option<String> {
-    let (left, right) = (left.text.as_deref()?, right.text.as_deref()?);
-    (left.len() + right.len() <= MAX_TEXT).then(|| format!("{left}{between}{right}"))
 }

@@ -5,7 +5,7 @@ use ruff_text_size::TextRange;
 use super::analyzer::Analyzer;
 use super::arguments::{Arguments, first, given, literal_text};
 use super::facts::Resource;
-use super::knowledge::{CallFacts, Item, OneOrMany};
+use super::knowledge::CallFacts;
 use super::value::Value;
 
 impl<'a> Analyzer<'a> {
@@ -22,7 +22,7 @@ impl<'a> Analyzer<'a> {
         for (which, write, read) in
             [(&facts.reads, false, true), (&facts.writes, true, false), (&facts.appends, true, true)]
         {
-            if let Some(value) = first(which, receiver, arguments) {
+            if let Some(value) = first(which.iter(), receiver, arguments) {
                 let value = if write { with_suffix(value, facts) } else { value };
                 self.touch_file(&value, read, write, range);
             }
@@ -36,7 +36,7 @@ impl<'a> Analyzer<'a> {
         let mode_at = if receiver.is_some() { "0" } else { "1" };
         let mode = [mode_at, "mode"].into_iter().find_map(|which| {
             let given = given(which, arguments);
-            given.map(|expr| expr.and_then(literal_text).map(|text| text.trim_matches('\'').to_owned()))
+            given.map(|(_, expr)| expr.and_then(literal_text).map(|text| text.trim_matches('\'').to_owned()))
         });
         let mode = match mode {
             None => Some("r".to_owned()),
@@ -44,10 +44,7 @@ impl<'a> Analyzer<'a> {
         };
         let path = match receiver {
             Some(path) => Some(path.clone()),
-            None => {
-                let alternatives = OneOrMany::Many(vec![Item::Number(0), Item::Text("file".to_owned())]);
-                first(&alternatives, None, arguments)
-            }
+            None => first(["0", "file"].into_iter(), None, arguments),
         };
         let Some(path) = path else { return };
         let mode = mode.unwrap_or_else(|| "r+".to_owned());

@@ -1,212 +1,19 @@
-//! Facts about library calls, read from `knowledge/*.toml` (its README defines the fields).
+//! Facts about library calls, read from `knowledge/*.toml` (its README defines them, `schema` lists them).
 //!
 //! The knowledge base may only make the answer more precise: a call it does not know changes its receiver and its
 //! arguments, and its result may share parts with all of them.
 
+pub mod schema;
+
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::LazyLock;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{LazyLock, Mutex};
 
 use kale_model::Environment;
 use serde::Deserialize;
 
-/// What a call does. An entry that exists is pure unless it says otherwise.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct CallFacts {
-    #[serde(alias = "type")]
-    pub returns: Option<String>,
-    pub element: Option<String>,
-    pub elements: Vec<String>,
-    pub separate: bool,
-    pub result: OneOrMany,
-    pub mutates: OneOrMany,
-    pub inplace: bool,
-    pub stores: OneOrMany,
-    pub keeper: Option<String>,
-    pub iterates: OneOrMany,
-    pub calls: OneOrMany,
-    pub rng: OneOrMany,
-    pub rng_unless: OneOrMany,
-    pub rng_through: OneOrMany,
-    pub seeds: OneOrMany,
-    pub returns_unseeded: Option<String>,
-    pub seeded_by: OneOrMany,
-    pub inner: OneOrMany,
-    pub returns_inner: Option<String>,
-    pub reads: OneOrMany,
-    pub writes: OneOrMany,
-    pub appends: OneOrMany,
-    pub open: bool,
-    pub lists: OneOrMany,
-    pub config: OneOrMany,
-    /// Text that names variables: queries and formulas.
-    pub names: OneOrMany,
-    /// What the path of a written file ends in; `default_suffix` only when it has none.
-    pub suffix: Option<String>,
-    pub default_suffix: Option<String>,
-    pub env_reads: OneOrMany,
-    pub env_writes: OneOrMany,
-    pub effects: OneOrMany,
-    /// For a module's constant: its type.
-    pub value: Option<String>,
-    pub when: Vec<Conditional>,
-}
-
-/// Further facts that hold for some calls only.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Conditional {
-    pub given: OneOrMany,
-    /// Literals, as text, with which the condition does not hold.
-    pub safe: Vec<String>,
-    /// Literals, as text, with which alone it holds.
-    #[serde(rename = "is")]
-    pub is_literal: Vec<String>,
-    pub without: OneOrMany,
-    #[serde(flatten)]
-    pub facts: Box<CallFacts>,
-}
-
-/// A type: its methods, attributes, and how its values behave.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct TypeFacts {
-    pub bases: Vec<String>,
-    pub methods: HashMap<String, CallFacts>,
-    pub attributes: HashMap<String, PartSpec>,
-    pub ships: Option<String>,
-    pub iterator: Option<bool>,
-    pub immutable: Option<bool>,
-    pub flat: Option<bool>,
-    /// Using it never draws from a global generator.
-    pub deterministic: Option<bool>,
-    pub operators: Option<String>,
-    pub operator_returns: Option<String>,
-    pub operator_result: OneOrMany,
-    pub compare_returns: Option<String>,
-    pub subscript: Option<PartSpec>,
-    pub slice: Option<PartSpec>,
-    pub select: Option<PartSpec>,
-    pub store: Option<String>,
-    pub iterate: Option<PartSpec>,
-    pub call: Option<CallFacts>,
-    pub context: Option<PartSpec>,
-    pub unknown_methods: Option<String>,
-    pub unknown_attributes: Option<PartSpec>,
-    /// Changing a value of the type changes this setting.
-    pub config: Option<String>,
-}
-
-impl TypeFacts {
-    /// Replaces, key by key, what `newer` states.
-    fn overlay(&mut self, newer: TypeFacts) {
-        self.methods.extend(newer.methods);
-        self.attributes.extend(newer.attributes);
-        if !newer.bases.is_empty() {
-            self.bases = newer.bases;
-        }
-        if !newer.operator_result.is_empty() {
-            self.operator_result = newer.operator_result;
-        }
-        replace(&mut self.ships, newer.ships);
-        replace(&mut self.iterator, newer.iterator);
-        replace(&mut self.immutable, newer.immutable);
-        replace(&mut self.flat, newer.flat);
-        replace(&mut self.deterministic, newer.deterministic);
-        replace(&mut self.operators, newer.operators);
-        replace(&mut self.operator_returns, newer.operator_returns);
-        replace(&mut self.compare_returns, newer.compare_returns);
-        replace(&mut self.subscript, newer.subscript);
-        replace(&mut self.slice, newer.slice);
-        replace(&mut self.select, newer.select);
-        replace(&mut self.store, newer.store);
-        replace(&mut self.iterate, newer.iterate);
-        replace(&mut self.call, newer.call);
-        replace(&mut self.context, newer.context);
-        replace(&mut self.unknown_methods, newer.unknown_methods);
-        replace(&mut self.unknown_attributes, newer.unknown_attributes);
-        replace(&mut self.config, newer.config);
-    }
-}
-
-fn replace<T>(old: &mut Option<T>, new: Option<T>) {
-    if new.is_some() {
-        *old = new;
-    }
-}
-
-/// An attribute, element or slice: its type alone, or the facts of the access.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum PartSpec {
-    Type(String),
-    Facts(Box<CallFacts>),
-}
-
-impl PartSpec {
-    pub fn type_path(&self) -> Option<&str> {
-        match self {
-            PartSpec::Type(path) => Some(path),
-            PartSpec::Facts(facts) => facts.returns.as_deref(),
-        }
-    }
-
-    /// `Some(view)` when it shares state with its owner.
-    pub fn shares(&self) -> Option<bool> {
-        match self {
-            PartSpec::Type(_) => None,
-            PartSpec::Facts(facts) => {
-                let kinds = || facts.result.iter().filter(|r| *r != "fresh");
-                kinds().next()?;
-                Some(kinds().any(|r| r.starts_with("view")))
-            }
-        }
-    }
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(untagged)]
-pub enum OneOrMany {
-    #[default]
-    None,
-    Number(i64),
-    One(String),
-    Many(Vec<Item>),
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Item {
-    Number(i64),
-    Text(String),
-}
-
-impl OneOrMany {
-    pub fn iter(&self) -> impl Iterator<Item = String> + '_ {
-        let items: Vec<String> = match self {
-            OneOrMany::None => vec![],
-            OneOrMany::Number(number) => vec![number.to_string()],
-            OneOrMany::One(text) => vec![text.clone()],
-            OneOrMany::Many(items) => items
-                .iter()
-                .map(|item| match item {
-                    Item::Number(number) => number.to_string(),
-                    Item::Text(text) => text.clone(),
-                })
-                .collect(),
-        };
-        items.into_iter()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        match self {
-            OneOrMany::None => true,
-            OneOrMany::Many(items) => items.is_empty(),
-            _ => false,
-        }
-    }
-}
+pub use schema::{CallFacts, Condition, Effect, PartFacts, Pure, Ships, Store, Words};
+use schema::{Setting, TYPE_KEYS, TypeFacts};
 
 #[derive(Default)]
 pub struct Knowledge {
@@ -219,106 +26,102 @@ pub struct Knowledge {
     /// Modules none of whose functions has an effect.
     pure_modules: BTreeSet<String>,
     stdlib: BTreeSet<String>,
-}
-
-/// The shipped knowledge base, for pandas 3 (first) and for older or unknown versions. It is part of the program, so a
-/// fault in it is a bug, and a test reads it.
-static SHIPPED: [LazyLock<Knowledge>; 2] = [LazyLock::new(|| shipped(false)), LazyLock::new(|| shipped(true))];
-
-fn shipped(overlays: bool) -> Knowledge {
-    let mut knowledge = Knowledge::default();
-    let (base, overlay): (Vec<&str>, Vec<&str>) = SOURCES.iter().partition(|text| !text.contains("\n[overlay]"));
-    for text in base.into_iter().chain(overlay.into_iter().filter(|_| overlays)) {
-        knowledge.add(text).expect("the shipped knowledge base is well formed");
-    }
-    knowledge
-}
-
-impl Knowledge {
-    /// The knowledge base for an environment.
-    pub fn shipped(environment: &Environment) -> &'static Knowledge {
-        let pandas = environment.distributions.get("pandas");
-        let is_pandas_3 = pandas.and_then(|v| v.split('.').next()?.parse::<u32>().ok()).is_some_and(|major| major >= 3);
-        &SHIPPED[usize::from(!is_pandas_3)]
-    }
+    builtins: HashSet<String>,
 }
 
 include!(concat!(env!("OUT_DIR"), "/knowledge_sources.rs"));
 
-const TYPE_KEYS: &[&str] = &[
-    "attributes",
-    "bases",
-    "call",
-    "config",
-    "context",
-    "deterministic",
-    "flat",
-    "immutable",
-    "iterate",
-    "iterator",
-    "methods",
-    "operator_returns",
-    "operators",
-    "select",
-    "ships",
-    "slice",
-    "store",
-    "subscript",
-    "unknown_attributes",
-    "unknown_methods",
-];
+/// For which versions a file's tables replace those of the others: `[overlay]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Overlay {
+    distribution: String,
+    /// The major version from which on the file does not hold any more.
+    before: String,
+}
+
+impl Overlay {
+    /// Whether the environment's distribution is older, or not known.
+    fn applies(&self, environment: &Environment) -> bool {
+        let major = |version: &str| version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        let installed = environment.distributions.get(&self.distribution).and_then(|version| major(version));
+        installed.is_none_or(|installed| Some(installed) < major(&self.before))
+    }
+}
+
+/// A file of the shipped knowledge base.
+struct Source {
+    tables: toml::Table,
+    overlay: Option<Overlay>,
+}
+
+impl Source {
+    fn read(text: &str) -> Result<Source, String> {
+        let mut tables: toml::Table = text.parse().map_err(|e: toml::de::Error| e.to_string())?;
+        let overlay = tables.remove("overlay").map(toml::Value::try_into).transpose();
+        Ok(Source { tables, overlay: overlay.map_err(|e| format!("in [overlay]: {e}"))? })
+    }
+}
+
+/// The shipped files. They are part of the program, so a fault in them is a bug, and a test reads them.
+static SHIPPED: LazyLock<Vec<Source>> =
+    LazyLock::new(|| SOURCES.iter().map(|text| Source::read(text).expect("a shipped file is well formed")).collect());
+
+/// Knowledge bases by the overlays that apply in them; they live as long as the process.
+static ASSEMBLED: Mutex<BTreeMap<Vec<bool>, &'static Knowledge>> = Mutex::new(BTreeMap::new());
 
 impl Knowledge {
-    /// Reads one file. Errors name the table.
-    pub fn add(&mut self, text: &str) -> Result<(), String> {
-        let document: toml::Table = text.parse().map_err(|e: toml::de::Error| e.to_string())?;
-        for (table, content) in document {
+    /// The knowledge base for an environment.
+    pub fn shipped(environment: &Environment) -> &'static Knowledge {
+        let applies = |source: &Source| source.overlay.as_ref().is_none_or(|overlay| overlay.applies(environment));
+        let chosen: Vec<bool> = SHIPPED.iter().map(applies).collect();
+        let mut assembled = ASSEMBLED.lock().expect("nobody panics while holding it");
+        assembled.entry(chosen).or_insert_with_key(|chosen| Box::leak(Box::new(Knowledge::assemble(chosen))))
+    }
+
+    /// The files that are chosen, overlays last.
+    fn assemble(chosen: &[bool]) -> Knowledge {
+        let mut knowledge = Knowledge::default();
+        let chosen = || SHIPPED.iter().zip(chosen).filter(|(_, chosen)| **chosen).map(|(source, _)| source);
+        let (base, overlays): (Vec<_>, Vec<_>) = chosen().partition(|source| source.overlay.is_none());
+        for source in base.into_iter().chain(overlays) {
+            knowledge.add(&source.tables).expect("a shipped file is well formed");
+        }
+        knowledge
+    }
+
+    /// Adds the tables of one file. Errors name the table.
+    fn add(&mut self, tables: &toml::Table) -> Result<(), String> {
+        for (name, content) in tables {
             let toml::Value::Table(content) = content else {
-                return Err(format!("`{table}` is not a table"));
+                return Err(format!("`{name}` is not a table"));
             };
-            self.add_table(&table, content).map_err(|e| format!("in [{table}]: {e}"))?;
+            self.add_table(name, content).map_err(|e| format!("in [{name}]: {e}"))?;
         }
         Ok(())
     }
 
-    fn add_table(&mut self, table: &str, content: toml::Table) -> Result<(), String> {
-        let strings = |value: toml::Value| -> Result<Vec<String>, String> {
-            value.try_into().map_err(|e: toml::de::Error| e.to_string())
-        };
-        match table {
-            "overlay" => {}
-            "constructors" | "aliases" => {
-                for (key, value) in content {
-                    let value = value.as_str().ok_or("a path is expected")?.to_owned();
-                    match table {
-                        "aliases" => self.aliases.insert(key, value),
-                        _ => self.constructors.insert(key, value),
-                    };
+    fn add_table(&mut self, name: &str, content: &toml::Table) -> Result<(), String> {
+        match name {
+            "constructors" => self.constructors.extend(paths(content)?),
+            "aliases" => self.aliases.extend(paths(content)?),
+            "decorators" => self.pure_decorators.extend(lists(content, &["pure"])?),
+            "stdlib" => self.stdlib.extend(lists(content, &["modules"])?),
+            "builtin_names" => self.builtins.extend(lists(content, &["python", "ipython"])?),
+            _ if name.starts_with("module:") => {
+                let only = BTreeMap::from([("unknown_functions".to_owned(), "pure".to_owned())]);
+                if paths(content)? != only {
+                    return Err("`unknown_functions = \"pure\"` is expected".to_owned());
                 }
-            }
-            "decorators" => {
-                for (_, value) in content {
-                    self.pure_decorators.extend(strings(value)?);
-                }
-            }
-            "stdlib" => {
-                for (_, value) in content {
-                    self.stdlib.extend(strings(value)?);
-                }
-            }
-            _ if table.starts_with("module:") => {
-                if content.get("unknown_functions").and_then(toml::Value::as_str) == Some("pure") {
-                    self.pure_modules.insert(table["module:".len()..].to_owned());
-                }
+                self.pure_modules.insert(name["module:".len()..].to_owned());
             }
             _ if content.keys().any(|key| TYPE_KEYS.contains(&key.as_str())) => {
-                let facts: TypeFacts =
-                    toml::Value::Table(content).try_into().map_err(|e: toml::de::Error| e.to_string())?;
-                self.types.entry(table.to_owned()).or_default().overlay(facts);
+                let facts: TypeFacts = read(content.clone().into())?;
+                self.types.entry(name.to_owned()).or_default().overlay(facts);
             }
             module => {
                 for (key, value) in content {
-                    let facts: CallFacts = value.try_into().map_err(|e: toml::de::Error| format!("`{key}`: {e}"))?;
+                    let facts = read(value.clone()).map_err(|e| format!("`{key}`: {e}"))?;
                     self.calls.insert(format!("{module}.{key}"), facts);
                 }
             }
@@ -370,8 +173,17 @@ impl Knowledge {
         self.inherited(type_path, |facts| facts.methods.get(name))
     }
 
-    pub fn attribute(&self, type_path: &str, name: &str) -> Option<&PartSpec> {
+    pub fn attribute(&self, type_path: &str, name: &str) -> Option<&PartFacts> {
         self.inherited(type_path, |facts| facts.attributes.get(name))
+    }
+
+    pub fn ships(&self, type_path: &str) -> Ships {
+        self.inherited(type_path, |facts| facts.ships).unwrap_or(Ships::Value)
+    }
+
+    /// The setting that changing a value of the type changes.
+    pub fn setting_of(&self, type_path: &str) -> Option<&Setting> {
+        self.inherited(type_path, |facts| facts.config.as_ref())
     }
 
     /// The first of the type and its bases for which `question` has an answer.
@@ -398,8 +210,9 @@ impl Knowledge {
         path.rsplit_once('.').is_some_and(|(module, _)| self.pure_modules.contains(module))
     }
 
+    /// Whether code may use the name without binding it.
     pub fn is_builtin(&self, name: &str) -> bool {
-        BUILTINS.contains(&name)
+        self.builtins.contains(name)
     }
 
     pub fn is_stdlib(&self, module: &str) -> bool {
@@ -407,181 +220,23 @@ impl Knowledge {
     }
 }
 
-/// Names of the `builtins` module that code may use without binding them (CPython 3.10 to 3.14), and what IPython adds.
-const BUILTINS: &[&str] = &[
-    "ArithmeticError",
-    "AssertionError",
-    "AttributeError",
-    "BaseException",
-    "BaseExceptionGroup",
-    "BlockingIOError",
-    "BrokenPipeError",
-    "BufferError",
-    "BytesWarning",
-    "ChildProcessError",
-    "ConnectionAbortedError",
-    "ConnectionError",
-    "ConnectionRefusedError",
-    "ConnectionResetError",
-    "DeprecationWarning",
-    "EOFError",
-    "Ellipsis",
-    "EncodingWarning",
-    "EnvironmentError",
-    "Exception",
-    "ExceptionGroup",
-    "False",
-    "FileExistsError",
-    "FileNotFoundError",
-    "FloatingPointError",
-    "FutureWarning",
-    "GeneratorExit",
-    "IOError",
-    "ImportError",
-    "ImportWarning",
-    "IndentationError",
-    "IndexError",
-    "InterruptedError",
-    "IsADirectoryError",
-    "KeyError",
-    "KeyboardInterrupt",
-    "LookupError",
-    "MemoryError",
-    "ModuleNotFoundError",
-    "NameError",
-    "None",
-    "NotADirectoryError",
-    "NotImplemented",
-    "NotImplementedError",
-    "OSError",
-    "OverflowError",
-    "PendingDeprecationWarning",
-    "PermissionError",
-    "ProcessLookupError",
-    "PythonFinalizationError",
-    "RecursionError",
-    "ReferenceError",
-    "ResourceWarning",
-    "RuntimeError",
-    "RuntimeWarning",
-    "StopAsyncIteration",
-    "StopIteration",
-    "SyntaxError",
-    "SyntaxWarning",
-    "SystemError",
-    "SystemExit",
-    "TabError",
-    "TimeoutError",
-    "True",
-    "TypeError",
-    "UnboundLocalError",
-    "UnicodeDecodeError",
-    "UnicodeEncodeError",
-    "UnicodeError",
-    "UnicodeTranslateError",
-    "UnicodeWarning",
-    "UserWarning",
-    "ValueError",
-    "Warning",
-    "ZeroDivisionError",
-    "__build_class__",
-    "__debug__",
-    "__doc__",
-    "__import__",
-    "__loader__",
-    "__name__",
-    "__package__",
-    "__spec__",
-    "__builtins__",
-    "abs",
-    "aiter",
-    "all",
-    "anext",
-    "any",
-    "ascii",
-    "bin",
-    "bool",
-    "breakpoint",
-    "bytearray",
-    "bytes",
-    "callable",
-    "chr",
-    "classmethod",
-    "compile",
-    "complex",
-    "copyright",
-    "credits",
-    "delattr",
-    "dict",
-    "dir",
-    "display",
-    "divmod",
-    "enumerate",
-    "eval",
-    "exec",
-    "exit",
-    "filter",
-    "float",
-    "format",
-    "frozenset",
-    "get_ipython",
-    "getattr",
-    "globals",
-    "hasattr",
-    "hash",
-    "help",
-    "hex",
-    "id",
-    "input",
-    "int",
-    "isinstance",
-    "issubclass",
-    "iter",
-    "len",
-    "license",
-    "list",
-    "locals",
-    "map",
-    "max",
-    "memoryview",
-    "min",
-    "next",
-    "object",
-    "oct",
-    "open",
-    "ord",
-    "pow",
-    "print",
-    "property",
-    "quit",
-    "range",
-    "repr",
-    "reversed",
-    "round",
-    "set",
-    "setattr",
-    "slice",
-    "sorted",
-    "staticmethod",
-    "str",
-    "sum",
-    "super",
-    "tuple",
-    "type",
-    "vars",
-    "zip",
-];
+fn read<T: for<'de> Deserialize<'de>>(value: toml::Value) -> Result<T, String> {
+    value.try_into().map_err(|e: toml::de::Error| e.to_string())
+}
+
+/// A table whose values are strings.
+fn paths(content: &toml::Table) -> Result<BTreeMap<String, String>, String> {
+    read(content.clone().into())
+}
+
+/// A table of lists of strings under these keys, all of them together.
+fn lists(content: &toml::Table, keys: &[&str]) -> Result<Vec<String>, String> {
+    if let Some(key) = content.keys().find(|key| !keys.contains(&key.as_str())) {
+        return Err(format!("unknown key `{key}`"));
+    }
+    let lists: BTreeMap<String, Vec<String>> = read(content.clone().into())?;
+    Ok(lists.into_values().flatten().collect())
+}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_shipped_file_is_well_formed() {
-        for text in SOURCES {
-            if let Err(fault) = Knowledge::default().add(text) {
-                panic!("{fault}\nin the file that starts with\n{}", text.lines().next().unwrap_or_default());
-            }
-        }
-    }
-}
+mod tests;

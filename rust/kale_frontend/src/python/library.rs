@@ -1,13 +1,15 @@
 //! Calls of libraries, as the knowledge base describes them; and IPython's escapes.
 
+use ruff_python_ast::Expr;
 use ruff_text_size::TextRange;
 
 use super::analyzer::Analyzer;
 use super::arguments::{
-    Arguments, concerned, given, is_certainly_given, is_given, is_safe, is_truthy_or_unknown, literal_text, select,
+    Arguments, concerned, given, is_certainly_given, is_given, is_truthy_or_unknown, literal_kinds, literal_text,
+    select,
 };
 use super::facts::Resource;
-use super::knowledge::{CallFacts, OneOrMany};
+use super::knowledge::{CallFacts, Condition, Effect, Ships, Words};
 use super::value::{Type, Value};
 
 /// Functions cheap enough to be called again where their result is needed, instead of shipping it.
@@ -61,24 +63,6 @@ const CLASS_MAKERS: &[&str] = &[
     "enum.Flag",
     "enum.StrEnum",
 ];
-
-/// Libraries with settings of their own.
-const LIBRARIES: &[&str] = &[
-    "matplotlib",
-    "numpy",
-    "pandas",
-    "polars",
-    "pyarrow",
-    "scipy",
-    "seaborn",
-    "sklearn",
-    "statsmodels",
-    "tensorflow",
-    "torch",
-    "transformers",
-];
-
-const GENERATORS: &[&str] = &["random", "numpy", "torch", "tensorflow"];
 
 /// Who carries out a call that the knowledge base describes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -140,8 +124,7 @@ impl<'a> Analyzer<'a> {
     fn is_rebuilt(&self, path: &str, arguments: &Arguments<'a>) -> bool {
         let returned = self.knowledge.call(path).and_then(|facts| facts.returns.as_deref());
         let made = returned.or_else(|| self.knowledge.constructed(path));
-        made.is_some_and(|made| self.knowledge.inherited(made, |t| t.ships.as_deref()) == Some("rebuild"))
-            && arguments.all().all(Value::is_constant)
+        made.is_some_and(|made| self.knowledge.ships(made) == Ships::Rebuild) && arguments.all().all(Value::is_constant)
     }
 
     /// Whether the call only sets a generator to a known state, which can be set again elsewhere.
@@ -200,46 +183,52 @@ impl<'a> Analyzer<'a> {
         range: TextRange,
     ) -> Value {
         let mut applied = vec![facts];
-        applied.extend(facts.when.iter().filter(|w| self.applies(w, receiver, arguments)).map(|w| w.facts.as_ref()));
+        applied.extend(facts.when.iter().filter(|w| self.applies(&w.condition, arguments)).map(|w| w.facts.as_ref()));
         for value in receiver.into_iter().chain(arguments.all()).cloned().collect::<Vec<_>>() {
             self.consume_iterator(&value, range);
         }
         for facts in &applied {
-            self.apply_effects(facts, receiver, arguments, caller, range);
+            self.apply_effects(facts, receiver, arguments, range);
+            self.run_callbacks(facts, receiver, arguments, caller, range);
         }
         self.result(facts, &applied, receiver, arguments, range)
     }
 
-    fn applies(
-        &self,
-        condition: &super::knowledge::Conditional,
-        receiver: Option<&Value>,
-        arguments: &Arguments<'a>,
-    ) -> bool {
-        let given_value = |which: &String| match given(which, arguments) {
-            Some(Some(expr)) => !expr.is_none_literal_expr(),
-            Some(None) => true,
+    fn applies(&self, condition: &Condition, arguments: &Arguments<'a>) -> bool {
+        let given_value = |which: &str| match given(which, arguments) {
+            Some((_, Some(expr))) => !expr.is_none_literal_expr(),
+            Some((_, None)) => true,
             None => false,
         };
-        if condition.without.iter().any(|which| given_value(&which)) {
+        if condition.without.iter().any(given_value) {
             return false;
         }
         if !condition.is_literal.is_empty() {
             return condition.given.iter().any(|which| {
-                let text = given(&which, arguments).flatten().and_then(literal_text);
+                let text = given(which, arguments).and_then(|(_, expr)| expr).and_then(literal_text);
                 text.is_some_and(|text| condition.is_literal.contains(&text))
             });
         }
         if condition.given.is_empty() {
             return true;
         }
-        let _ = receiver;
         !arguments.spread.is_empty()
-            || condition.given.iter().any(|which| match given(&which, arguments) {
-                Some(Some(expr)) => !is_safe(expr, &condition.safe),
-                Some(None) => true,
+            || condition.given.iter().any(|which| match given(which, arguments) {
+                Some((value, Some(expr))) => !self.is_safe(value, expr, &condition.safe),
+                Some((_, None)) => true,
                 None => false,
             })
+    }
+
+    /// Whether an argument is one of those listed: a literal (`'a'`, `True`), any literal of a kind (`<str>`,
+    /// `<literal>`), or a built-in type (`float`).
+    fn is_safe(&self, value: &Value, expr: &Expr, safe: &[String]) -> bool {
+        let text = match value.ty {
+            Type::Library(path) => self.facts.text(path).strip_prefix("builtins.").map(str::to_owned),
+            _ => literal_text(expr),
+        };
+        let kinds = literal_kinds(expr);
+        safe.iter().any(|listed| Some(listed) == text.as_ref() || kinds.contains(&listed.as_str()))
     }
 
     pub(super) fn is_iterator(&self, value: &Value) -> bool {
@@ -253,16 +242,15 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    fn apply_effects(
+    pub(super) fn apply_effects(
         &mut self,
         facts: &CallFacts,
         receiver: Option<&Value>,
         arguments: &Arguments<'a>,
-        caller: Caller,
         range: TextRange,
     ) {
         for which in concerned(&facts.mutates, arguments) {
-            for value in select(&which, receiver, arguments) {
+            for value in select(which, receiver, arguments) {
                 self.change_setting(&value);
                 self.mutate(&value);
             }
@@ -271,29 +259,23 @@ impl<'a> Analyzer<'a> {
             receiver.into_iter().for_each(|value| self.mutate(value));
         }
         for which in concerned(&facts.iterates, arguments) {
-            for value in select(&which, receiver, arguments) {
+            for value in select(which, receiver, arguments) {
                 self.iterate(&value, range);
             }
         }
         self.apply_stores(facts, receiver, arguments);
-        self.run_callbacks(facts, receiver, arguments, caller, range);
         self.apply_rng_facts(facts, arguments, range);
         self.apply_files(facts, receiver, arguments, range);
         for setting in facts.config.iter() {
-            let module = match setting.as_str() {
-                "numpy" | "pandas" | "matplotlib" | "sklearn" | "seaborn" | "torch" | "polars" | "tensorflow"
-                | "scipy" | "statsmodels" | "pyarrow" | "transformers" => setting,
-                _ => String::new(),
-            };
-            self.frame().effects.settings.insert(module);
+            self.frame().effects.settings.insert(setting.module().to_owned());
         }
         for which in facts.env_reads.iter() {
-            for value in select(&which, receiver, arguments) {
+            for value in select(which, receiver, arguments) {
                 self.read_environment(&value, range);
             }
         }
         for which in concerned(&facts.names, arguments) {
-            for value in select(&which, receiver, arguments) {
+            for value in select(which, receiver, arguments) {
                 self.read_named(&value, range);
             }
         }
@@ -301,32 +283,26 @@ impl<'a> Analyzer<'a> {
             self.frame().effects.settings.insert(String::new());
         }
         for effect in facts.effects.iter() {
-            self.apply_effect(&effect, range);
+            self.apply_effect(*effect, range);
         }
     }
 
-    /// Notes that a setting changes: under its library's name, or `""` for the interpreter's own.
-    pub fn note_setting(&mut self, setting: &str) {
-        let module = if LIBRARIES.contains(&setting) { setting } else { "" };
-        self.frame().effects.settings.insert(module.to_owned());
-    }
-
-    fn apply_effect(&mut self, effect: &str, range: TextRange) {
+    fn apply_effect(&mut self, effect: Effect, range: TextRange) {
         match effect {
-            "network" => self.touch(Resource::Network, true, range),
-            "database" => self.touch(Resource::Database, true, range),
-            "subprocess" => {
+            Effect::Network => self.touch(Resource::Network, true, range),
+            Effect::Database => self.touch(Resource::Database, true, range),
+            Effect::Subprocess => {
                 self.touch(Resource::Subprocess, true, range);
                 self.touch(Resource::AnyFile, true, range);
             }
-            "clock" => self.touch(Resource::Clock, false, range),
-            "entropy" => self.touch(Resource::Entropy, false, range),
-            "files" => self.touch(Resource::AnyFile, true, range),
-            "input" => self.frame().effects.interactive.push(range),
-            "dynamic" => self.frame().effects.dynamic.push(("this call".to_owned(), range)),
-            "history" => self.frame().effects.history.push(("history".to_owned(), range)),
+            Effect::Clock => self.touch(Resource::Clock, false, range),
+            Effect::Entropy => self.touch(Resource::Entropy, false, range),
+            Effect::Files => self.touch(Resource::AnyFile, true, range),
+            Effect::Input => self.frame().effects.interactive.push(range),
+            Effect::Dynamic => self.frame().effects.dynamic.push(("this call".to_owned(), range)),
+            Effect::History => self.frame().effects.history.push(("history".to_owned(), range)),
             // Figures are shown and closed at the end of each cell; `exit` fails the step.
-            _ => {}
+            Effect::Plot | Effect::Exit => {}
         }
     }
 
@@ -337,7 +313,7 @@ impl<'a> Analyzer<'a> {
         };
         let Some(keeper) = keeper else { return };
         for stored in concerned(&facts.stores, arguments) {
-            let (kind, which) = stored.split_once(':').unwrap_or(("alias", &stored));
+            let (kind, which) = stored.split_once(':').unwrap_or(("alias", stored));
             for value in select(which, receiver, arguments) {
                 let value = if kind == "items" { self.element(&value) } else { value };
                 self.link(&keeper, &value, kind == "view");
@@ -367,7 +343,7 @@ impl<'a> Analyzer<'a> {
         }
         if caller == Caller::Builtin {
             for which in concerned(&facts.calls, arguments) {
-                for function in select(&which, receiver, arguments) {
+                for function in select(which, receiver, arguments) {
                     self.invoke_code_with(&function, &participants, range);
                 }
             }
@@ -380,27 +356,27 @@ impl<'a> Analyzer<'a> {
     }
 
     fn apply_rng_facts(&mut self, facts: &CallFacts, arguments: &Arguments<'a>, range: TextRange) {
-        for generator in facts.seeds.iter().filter_map(|g| generator(&g)) {
-            self.seed(generator);
+        for generator in facts.seeds.iter() {
+            self.seed(generator.name());
         }
-        let avoided = facts.rng_unless.iter().any(|which| is_certainly_given(&which, arguments))
+        let avoided = facts.rng_unless.iter().any(|which| is_certainly_given(which, arguments))
             || (!facts.rng_through.is_empty() && self.are_harmless(&facts.rng_through, arguments));
-        for value in facts.rng_unless.iter().flat_map(|which| select(&which, None, arguments)) {
+        for value in facts.rng_unless.iter().flat_map(|which| select(which, None, arguments)) {
             self.mutate(&value);
         }
         if !avoided {
-            for generator in facts.rng.iter().filter_map(|g| generator(&g)) {
-                self.draw(generator, range);
+            for generator in facts.rng.iter() {
+                self.draw(generator.name(), range);
             }
         }
     }
 
     /// Whether using these arguments never draws from a global generator.
-    pub(super) fn are_harmless(&self, which: &OneOrMany, arguments: &Arguments<'a>) -> bool {
+    pub(super) fn are_harmless(&self, which: &Words, arguments: &Arguments<'a>) -> bool {
         let given: Vec<Value> = which
             .iter()
             .filter(|which| is_given(which, arguments))
-            .flat_map(|which| select(&which, None, arguments))
+            .flat_map(|which| select(which, None, arguments))
             .collect();
         arguments.spread.is_empty() && given.iter().all(|value| self.is_deterministic(value))
     }
@@ -420,8 +396,8 @@ impl<'a> Analyzer<'a> {
     /// `with manager as entered`.
     pub fn enter_context(&mut self, manager: &Value, range: TextRange) -> Value {
         if let Some(path) = self.type_path(manager).map(str::to_owned) {
-            if let Some(spec) = self.knowledge.inherited(&path, |t| t.context.as_ref()) {
-                return self.part(manager, spec);
+            if let Some(facts) = self.knowledge.inherited(&path, |t| t.context.as_ref()) {
+                return self.access(manager, facts, range);
             }
             if path.starts_with("io.") {
                 return manager.clone();
@@ -433,8 +409,4 @@ impl<'a> Analyzer<'a> {
         }
         manager.part(Type::Unknown)
     }
-}
-
-fn generator(name: &str) -> Option<&'static str> {
-    GENERATORS.iter().copied().find(|g| *g == name)
 }

@@ -7,6 +7,7 @@ use ruff_python_ast::{Expr, Stmt};
 use super::analyzer::Analyzer;
 use super::effects::Effects;
 use super::facts::{Facts, Replay, Source, StatementId, VersionId};
+use super::knowledge::Ships;
 use super::names::Name;
 use super::value::Value;
 
@@ -73,8 +74,7 @@ impl<'a> Analyzer<'a> {
 
     /// Whether another object made by the same statement is as good.
     pub(super) fn is_rebuildable(&self, value: &Value) -> bool {
-        self.type_path(value)
-            .is_some_and(|path| self.knowledge.inherited(path, |t| t.ships.as_deref()) == Some("rebuild"))
+        self.type_path(value).is_some_and(|path| self.knowledge.ships(path) == Ships::Rebuild)
     }
 
     pub(super) fn is_replayable(&self, name: Name, source: Source) -> bool {

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use ruff_text_size::TextRange;
 
 use super::analyzer::Analyzer;
-use super::arguments::{Arguments, concerned, is_certainly_given, is_given, select};
+use super::arguments::{Arguments, concerned, first, is_certainly_given, is_given, select};
 use super::facts::Kind;
 use super::knowledge::CallFacts;
-use super::value::{Type, Value};
+use super::value::{Parts, Type, Value};
 
 impl<'a> Analyzer<'a> {
     /// A new value of a type by its path.
@@ -35,9 +35,9 @@ impl<'a> Analyzer<'a> {
         _range: TextRange,
     ) -> Value {
         let returns = applied.iter().rev().find_map(|f| f.returns.as_deref());
-        let mut returns = returns.map(str::to_owned);
+        let mut returns = returns.or_else(|| returned_by_suffix(facts, receiver, arguments)).map(str::to_owned);
         if let Some(unseeded) = &facts.returns_unseeded
-            && !facts.seeded_by.iter().any(|which| is_certainly_given(&which, arguments))
+            && !facts.seeded_by.iter().any(|which| is_certainly_given(which, arguments))
         {
             returns = Some(unseeded.clone());
         }
@@ -66,28 +66,52 @@ impl<'a> Analyzer<'a> {
         }
         for facts in applied {
             for shared in concerned(&facts.result, arguments) {
-                self.share(&mut result, &shared, receiver, arguments);
+                self.share(&mut result, shared, receiver, arguments);
             }
         }
-        if facts.separate && !facts.elements.is_empty() {
-            result.parts = Some(Rc::new(self.separate_parts(facts, receiver, arguments)));
-        }
+        result.parts = self.parts(facts, applied, &result, receiver, arguments);
         result
     }
 
-    /// The elements of a result, which share nothing.
-    pub(super) fn separate_parts(
+    /// What unpacking the result gives: values of known types, which share nothing with each other when the facts say
+    /// so, and otherwise what the result shares.
+    pub(super) fn parts(
         &mut self,
         facts: &CallFacts,
+        applied: &[&CallFacts],
+        result: &Value,
         receiver: Option<&Value>,
         arguments: &Arguments<'a>,
-    ) -> Vec<Value> {
+    ) -> Option<Rc<Parts>> {
+        let shares = applied.iter().any(|facts| facts.result.iter().any(|kind| kind != "fresh"));
+        if facts.elements.is_empty() {
+            let separate = facts.separate && !shares;
+            if facts.element.is_none() && !separate {
+                return None;
+            }
+            let ty = match facts.element.as_deref() {
+                Some("unknown") | None => Type::Unknown,
+                Some(element) => self.typed(element).ty,
+            };
+            return Some(Rc::new(Parts::Alike { ty, separate }));
+        }
         let given = facts.elements.iter().take_while(|element| match element.strip_prefix("like:") {
             Some(which) => !select(which, receiver, arguments).is_empty() && is_given(which, arguments),
             None => true,
         });
         let elements: Vec<&String> = given.collect();
-        elements.into_iter().map(|element| self.made(element, receiver, arguments)).collect()
+        let mut parts = vec![];
+        for element in elements {
+            let mut part = self.made(element, receiver, arguments);
+            if !facts.separate && !part.is_immutable() {
+                part = result.part(part.ty);
+            }
+            for shared in applied.iter().filter(|_| facts.separate).flat_map(|f| concerned(&f.result, arguments)) {
+                self.share(&mut part, shared, receiver, arguments);
+            }
+            parts.push(part);
+        }
+        Some(Rc::new(Parts::Each(parts)))
     }
 
     /// A new value of a type, or of the type of an argument (`like:0`).
@@ -146,4 +170,15 @@ impl<'a> Analyzer<'a> {
             }
         }
     }
+}
+
+/// The type that the suffix of the file tells.
+fn returned_by_suffix<'f>(
+    facts: &'f CallFacts,
+    receiver: Option<&Value>,
+    arguments: &Arguments<'_>,
+) -> Option<&'f str> {
+    let path = first(facts.reads.iter(), receiver, arguments)?.text?;
+    let suffix = &path[path.rfind('.')?..];
+    facts.returns_by_suffix.get(suffix).map(String::as_str)
 }

@@ -7,6 +7,7 @@ use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, Binding};
 use super::names::Name;
+use super::value::Parts;
 use super::value::{Type, Value};
 
 /// Loops within loops that are each gone through twice; within more of them, the work would double with each.
@@ -34,6 +35,8 @@ impl<'a> Analyzer<'a> {
             }
             Stmt::Assign(s) => {
                 let value = self.evaluate(&s.value);
+                // In `pair = a, b = f()` the parts are reached by two ways.
+                let value = if s.targets.len() > 1 { value.named() } else { value };
                 for target in &s.targets {
                     self.assign(target, value.clone());
                 }
@@ -313,19 +316,25 @@ impl<'a> Analyzer<'a> {
                     Expr::List(list) => &list.elts,
                     _ => &[],
                 };
-                let parts = value
-                    .parts
-                    .clone()
-                    .filter(|parts| parts.len() == elements.len() && !elements.iter().any(Expr::is_starred_expr));
-                if let Some(parts) = parts {
-                    for (element, part) in elements.iter().zip(parts.iter()) {
-                        self.assign(element, part.clone());
+                let stars = elements.iter().any(Expr::is_starred_expr);
+                match value.parts.as_deref() {
+                    Some(Parts::Each(parts)) if parts.len() == elements.len() && !stars => {
+                        for (element, part) in elements.iter().zip(parts) {
+                            self.assign(element, part.clone());
+                        }
                     }
-                    return;
-                }
-                let part = self.iterate(&value, target.range());
-                for element in elements {
-                    self.assign(element, part.clone());
+                    Some(&Parts::Alike { ty, separate: true }) if !stars => {
+                        for element in elements {
+                            let part = if ty == Type::Immutable { Value::immutable() } else { self.fresh(ty) };
+                            self.assign(element, part);
+                        }
+                    }
+                    _ => {
+                        let part = self.iterate(&value, target.range());
+                        for element in elements {
+                            self.assign(element, part.clone());
+                        }
+                    }
                 }
             }
             Expr::Starred(starred) => {
@@ -355,7 +364,7 @@ impl<'a> Analyzer<'a> {
         let in_place = !old.is_constant() && !self.has_pure_operators(&old);
         let result = if in_place {
             self.mutate(&old);
-            self.link(&old, &value, false);
+            self.add_to(&old, &value);
             old
         } else if old.is_immutable() && value.is_immutable() {
             Value::immutable()

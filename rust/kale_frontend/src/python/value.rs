@@ -36,8 +36,20 @@ pub struct Value {
     pub code: Vec<CodeId>,
     /// The text, when the value is a string (or path) known before the run. Parameters appear as `{name}`.
     pub text: Option<Rc<str>>,
-    /// The elements, when unpacking gives values that share nothing with each other.
-    pub parts: Option<Rc<Vec<Value>>>,
+    /// What unpacking it gives, where more is known than that each part shares with it. Only of a result that has no
+    /// name yet: under a name, parts might change unseen.
+    pub parts: Option<Rc<Parts>>,
+}
+
+/// What unpacking a value gives.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Parts {
+    Each(Vec<Value>),
+    /// Any number of values of a type; `separate` when they share nothing with each other.
+    Alike {
+        ty: Type,
+        separate: bool,
+    },
 }
 
 impl Value {
@@ -69,6 +81,11 @@ impl Value {
     /// Whether nothing about it can change: an immutable value, or a module, function or class of a library.
     pub fn is_constant(&self) -> bool {
         matches!(self.ty, Type::Immutable | Type::Library(_))
+    }
+
+    /// The value as it is once it has a name.
+    pub fn named(self) -> Value {
+        Value { parts: None, ..self }
     }
 
     /// Whether it is a function or class, of the notebook or of a library.

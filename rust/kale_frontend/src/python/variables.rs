@@ -158,7 +158,7 @@ impl<'a> Analyzer<'a> {
         let name = self.name(text);
         let frame = self.frame();
         if let Some(inner) = frame.inner.last_mut() {
-            inner.names.insert(name, value);
+            inner.names.insert(name, value.named());
             return;
         }
         self.bind_in_frame(name, text, value);
@@ -169,7 +169,7 @@ impl<'a> Analyzer<'a> {
         let name = self.name(text);
         let class = self.frame().inner.iter_mut().find(|inner| inner.is_class);
         if let Some(inner) = class {
-            inner.names.insert(name, value);
+            inner.names.insert(name, value.named());
             return;
         }
         self.bind_in_frame(name, text, value);
@@ -191,7 +191,7 @@ impl<'a> Analyzer<'a> {
         }
         let statement = self.statement;
         let layer = self.frame().layers.last_mut().expect("a frame has a layer");
-        layer.insert(name, Binding::local(value, statement));
+        layer.insert(name, Binding::local(value.named(), statement));
     }
 
     /// `global x; x = value` in a function.
@@ -234,7 +234,7 @@ impl<'a> Analyzer<'a> {
         }
         self.statement_binds.insert(name);
         let binding = Binding {
-            value,
+            value: value.named(),
             cell: self.cell,
             statement: self.statement,
             outer: false,

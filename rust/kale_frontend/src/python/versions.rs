@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::analyzer::{Analyzer, DefinitionKind};
 use super::facts::{Bound, Kind, Use, Version, VersionId};
 use super::heap::ObjectId;
+use super::knowledge::Ships;
 use super::names::Name;
 use super::value::{CodeId, Type, Value};
 
@@ -138,8 +139,8 @@ impl<'a> Analyzer<'a> {
             Type::Immutable => Kind::Immutable,
             Type::Library(_) | Type::Function(_) | Type::Class(_) => Kind::Callable,
             Type::Instance(path) => {
-                let ships = self.knowledge.inherited(self.facts.text(path), |t| t.ships.as_deref());
-                if ships == Some("no") { Kind::Unshippable(path) } else { Kind::Instance(path) }
+                let ships = self.knowledge.ships(self.facts.text(path));
+                if ships == Ships::No { Kind::Unshippable(path) } else { Kind::Instance(path) }
             }
             Type::Object(_) | Type::Unknown => Kind::Unknown,
         }

@@ -1,0 +1,55 @@
+use super::*;
+
+fn fault(text: &str) -> String {
+    Source::read(text).and_then(|source| Knowledge::default().add(&source.tables)).expect_err("it is no fact")
+}
+
+#[test]
+fn every_shipped_file_is_well_formed() {
+    for text in SOURCES {
+        let read = Source::read(text).and_then(|source| Knowledge::default().add(&source.tables));
+        if let Err(fault) = read {
+            panic!("{fault}\nin the file that starts with\n{}", text.lines().next().unwrap_or_default());
+        }
+    }
+}
+
+#[test]
+fn what_is_no_fact_is_refused() {
+    for (text, named) in [
+        ("[numpy]\nsort = { mutate = [\"0\"] }", "mutate"),
+        ("[numpy]\nsort = { effects = [\"netwrok\"] }", "netwrok"),
+        ("[numpy]\nsort = { config = \"nunpy\" }", "nunpy"),
+        ("[numpy]\nsort = { rng = \"numpi\" }", "numpi"),
+        ("[numpy]\nsort = { when = [{ gives = [\"0\"] }] }", "gives"),
+        ("[numpy]\nsort = { when = [{ given = [\"0\"], mutate = [\"0\"] }] }", "mutate"),
+        ("[a]\nflat = true\niterable = true", "iterable"),
+        ("[a]\nships = \"maybe\"", "maybe"),
+        ("[a]\nsubscript = { kind = \"int\" }", "kind"),
+        ("[a.attributes]\nb = { typ = \"int\" }\n", "typ"),
+        ("[decorators]\nimpure = []", "impure"),
+        ("[\"module:math\"]\nunknown = \"pure\"", "unknown_functions"),
+        ("[overlay]\ndistribution = \"pandas\"\nuntil = \"3\"", "until"),
+    ] {
+        let fault = fault(text);
+        assert!(fault.contains(named), "{text}\n{fault}");
+    }
+}
+
+fn environment(pandas: Option<&str>) -> Environment {
+    let mut environment = Environment::default();
+    if let Some(version) = pandas {
+        environment.distributions.insert("pandas".to_owned(), version.to_owned());
+    }
+    environment
+}
+
+/// Without copy-on-write a slice of a frame is a view of it.
+#[test]
+fn overlays_hold_for_older_versions_and_unknown_ones() {
+    for (version, is_view) in [(Some("3.0.1"), false), (Some("2.3.3"), true), (None, true)] {
+        let knowledge = Knowledge::shipped(&environment(version));
+        let facts = knowledge.call("pandas.DataFrame").expect("it is known");
+        assert_eq!(facts.result.iter().any(|kind| kind == "view:*"), is_view, "{version:?}");
+    }
+}

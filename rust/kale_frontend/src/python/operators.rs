@@ -1,0 +1,121 @@
+//! Operators on abstract values: what they may call, and what their result is and shares.
+
+use std::sync::LazyLock;
+
+use ruff_python_ast::{CmpOp, Operator};
+use ruff_text_size::TextRange;
+
+use super::analyzer::Analyzer;
+use super::arguments::Arguments;
+use super::expressions::MAX_TEXT;
+use super::knowledge::Words;
+use super::value::{Type, Value};
+
+impl<'a> Analyzer<'a> {
+    /// What operators (and `repr`, truth tests, formatting) on these values may call: methods of the notebook's classes.
+    pub fn operate(&mut self, values: &[&Value], range: TextRange) {
+        for value in values {
+            let calls_code =
+                matches!(value.ty, Type::Object(_)) || (value.ty == Type::Unknown && !value.code.is_empty());
+            if calls_code {
+                self.invoke_methods(value, range, is_operator);
+            }
+        }
+    }
+
+    /// As [`Self::operate`], for values of any type: what a built-in function may do to them.
+    pub fn operate_loosely(&mut self, value: &Value, range: TextRange) {
+        self.invoke_methods(value, range, is_operator);
+    }
+
+    /// The result of an operator: new, of no known type unless the knowledge base has it. It may share parts with an
+    /// operand whose operators are not known, and what the knowledge base says with the others.
+    pub(super) fn computed(&mut self, values: &[&Value], compares: bool) -> Value {
+        if values.iter().all(|value| value.is_constant()) {
+            return Value::immutable();
+        }
+        if values.iter().all(|value| value.is_constant() || (self.is_collection(value) && self.holds_scalars(value))) {
+            let ty = values.iter().find(|value| !value.is_constant()).map_or(Type::Unknown, |value| value.ty);
+            return if compares { Value::immutable() } else { self.fresh_scalars(ty) };
+        }
+        let known = values.iter().find_map(|value| self.operator_type(value, compares));
+        let mut result = match &known {
+            Some(path) => self.typed(path),
+            None => self.fresh(Type::Unknown),
+        };
+        if result.is_immutable() {
+            return result;
+        }
+        for (index, value) in values.iter().enumerate().filter(|(_, value)| !value.is_constant()) {
+            let Some(facts) = self.operator_result(value) else {
+                self.link(&result, value, false);
+                result.code.extend(value.code.iter().copied());
+                continue;
+            };
+            let others = values.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, other)| *other);
+            let others = Arguments::of_values(&others.cloned().collect::<Vec<_>>());
+            for shared in facts.iter().filter(|_| !compares) {
+                self.share(&mut result, shared, Some(value), &others);
+            }
+        }
+        result
+    }
+
+    /// The type of an operator's result, where the value's type decides it.
+    fn operator_type(&self, value: &Value, compares: bool) -> Option<String> {
+        let path = self.type_path(value)?;
+        self.knowledge.inherited(path, |t| t.operators)?;
+        Some(match compares {
+            true => self.knowledge.inherited(path, |t| t.compare_returns.clone()).unwrap_or_else(|| "bool".to_owned()),
+            false => self.knowledge.inherited(path, |t| t.operator_returns.clone()).unwrap_or_else(|| path.to_owned()),
+        })
+    }
+
+    /// What the result of an operator shares with its operands; `None` when the value's operators are not known.
+    fn operator_result(&self, value: &Value) -> Option<&'static Words> {
+        static NOTHING: LazyLock<Words> = LazyLock::new(Words::default);
+        let path = self.type_path(value)?;
+        self.knowledge.inherited(path, |t| t.operators)?;
+        Some(self.knowledge.inherited(path, |t| t.operator_result.as_ref()).unwrap_or(&NOTHING))
+    }
+
+    /// `old += value` in place: `old` then holds of the value what the result of `old + value` would.
+    pub(super) fn add_to(&mut self, old: &Value, value: &Value) {
+        let Some(facts) = self.operator_result(old) else { return self.link(old, value, false) };
+        let mut old = old.clone();
+        for shared in facts.iter().filter(|shared| !shared.ends_with(":self")) {
+            self.share(&mut old, shared, None, &Arguments::of_values(std::slice::from_ref(value)));
+        }
+    }
+
+    pub(super) fn binary(&mut self, operator: Operator, left: &Value, right: &Value, range: TextRange) -> Value {
+        self.operate(&[left, right], range);
+        let joined = match operator {
+            Operator::Add => join_texts(left, right, ""),
+            Operator::Div => self.is_path(left).then(|| join_texts(left, right, "/")).flatten(),
+            _ => None,
+        };
+        if let Some(text) = joined {
+            return Value { text: Some(text.into()), ty: left.ty, ..Value::immutable() };
+        }
+        if operator == Operator::Div && self.is_path(left) {
+            return Value { ty: left.ty, ..Value::immutable() };
+        }
+        self.computed(&[left, right], false)
+    }
+}
+
+/// Methods that operators, conversions and iteration may call.
+fn is_operator(name: &str) -> bool {
+    name.starts_with("__") && !matches!(name, "__init__" | "__new__" | "__call__" | "__enter__" | "__exit__")
+}
+
+/// `in` and `is` give a bool, whatever they compare.
+pub(super) fn gives_bool(operator: &CmpOp) -> bool {
+    matches!(operator, CmpOp::In | CmpOp::NotIn | CmpOp::Is | CmpOp::IsNot)
+}
+
+fn join_texts(left: &Value, right: &Value, between: &str) -> Option<String> {
+    let (left, right) = (left.text.as_deref()?, right.text.as_deref()?);
+    (left.len() + right.len() <= MAX_TEXT).then(|| format!("{left}{between}{right}"))
+}
