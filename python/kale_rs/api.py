@@ -65,13 +65,17 @@ def _cancels_on_interrupt() -> bool:
 
 
 def check(
-    notebook: Path | None = None, *, granularity: str | None = None, python: Path | None = None
+    notebook: Path | None = None, *, fix: bool = False, granularity: str | None = None, python: Path | None = None
 ) -> results.Diagnostics:
-    """Say what is wrong, or worth knowing, about a notebook. It is not executed."""
+    """Say what is wrong, or worth knowing, about a notebook. It is not executed.
+
+    With `fix`, the fixes that diagnostics offer are carried out and the notebook's file is written; the answer says
+    what is left, and its `.fixed` what was mended. Reload the notebook in an editor that has it open.
+    """
     from kale_rs import _native
 
-    answer = json.loads(_native.check(json.dumps(_source(notebook, granularity, python))))
-    return results.Diagnostics(answer["diagnostics"], answer["text"])
+    answer = json.loads(_native.check(json.dumps(_source(notebook, granularity, python) | {"fix": fix})))
+    return results.Diagnostics(answer["diagnostics"], answer["text"], answer.get("fixed", ()))
 
 
 def graph(notebook: Path | None = None, *, granularity: str | None = None, python: Path | None = None) -> results.Graph:

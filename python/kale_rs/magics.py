@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 _CELL_MAGIC = "%%pipeline"
-_FLAGS = {"--no-cache": ("cache", False), "--detach": ("detach", True), "--follow": ("follow", True)}
+_FLAGS = {
+    "--no-cache": ("cache", False),
+    "--detach": ("detach", True),
+    "--follow": ("follow", True),
+    "--fix": ("fix", True),
+}
 _INTEGERS = ("jobs", "limit")
 
 

@@ -59,12 +59,21 @@ class Diagnostic(NamedTuple):
     column: int | None
 
 
+class Fixed(NamedTuple):
+    """A fix that was carried out."""
+
+    id: str
+    cell: int | None
+    title: str
+
+
 class Diagnostics(UserList[Diagnostic]):
     """Remarks about a notebook, in order of place. `.text` shows them with the lines they are about."""
 
-    def __init__(self, diagnostics: Iterable[Json] = (), text: str = "") -> None:
+    def __init__(self, diagnostics: Iterable[Json] = (), text: str = "", fixed: Iterable[Json] = ()) -> None:
         super().__init__(self._read(one) for one in diagnostics)
         self.text = text
+        self.fixed = [Fixed(one["id"], one["cell"], one["title"]) for one in fixed]
 
     @staticmethod
     def _read(one: Json) -> Diagnostic:

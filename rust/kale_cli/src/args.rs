@@ -34,6 +34,7 @@ pub enum Verb {
     #[command(after_help = "\
 Examples:
   kale-rs check train.ipynb
+  kale-rs check train.ipynb --fix              mend what is mechanical, in the file
   kale-rs check train.ipynb --format github    annotations in a pull request
   cat train.ipynb | kale-rs check - --json")]
     Check(CheckArgs),
@@ -138,6 +139,9 @@ pub struct SourceArgs {
 pub struct CheckArgs {
     #[command(flatten)]
     pub source: SourceArgs,
+    /// Carry out the fixes that are offered, and write the notebook
+    #[arg(long)]
+    pub fix: bool,
     /// For people, programs, annotations in a pull request, or code scanning
     #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
     pub format: CheckFormat,

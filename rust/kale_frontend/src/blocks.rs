@@ -34,8 +34,26 @@ pub struct BlockCell {
     pub id: String,
     pub code: CellCode,
     pub role: Role,
+    /// What gave it the role; `None` when that was its place.
+    pub mark: Option<Mark>,
     /// The cell's own tags about how to run it, for steps that no tag names.
     pub config: Vec<StepTag>,
+}
+
+/// Where the user wrote a tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// Among the cell's tags, in these words.
+    Tag(String),
+    /// On a `%%pipeline` line: the place of the word.
+    Line(Span),
+}
+
+impl Mark {
+    /// Tags of a cell have no extent in its text.
+    pub(crate) fn new(text: String, place: Span) -> Mark {
+        if place.start == place.end { Mark::Tag(text) } else { Mark::Line(place) }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,7 +142,9 @@ impl Placed<'_> {
     fn into_block(self) -> BlockCell {
         let Marked { cell, code, declared } = self.marked;
         let config = declared.config.into_iter().map(|(tag, _)| tag).collect();
-        BlockCell { index: cell.index, id: cell.id.clone(), code, role: self.role, config }
+        let written = |place| Mark::new(roles::text_of(&cell.tags, &self.role), place);
+        let mark = declared.role_place.map(written);
+        BlockCell { index: cell.index, id: cell.id.clone(), code, role: self.role, mark, config }
     }
 }
 

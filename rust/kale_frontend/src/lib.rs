@@ -5,6 +5,7 @@ pub mod blocks;
 mod compile;
 mod dataflow;
 mod fingerprint;
+mod fixes;
 mod grouping;
 mod lower;
 pub mod magics;
@@ -15,6 +16,7 @@ pub mod notebook;
 pub mod parameters;
 pub mod python;
 mod report;
+mod spelling;
 pub mod tag;
 pub mod text;
 

@@ -82,6 +82,11 @@ impl CellCode {
         self.run_source.trim().is_empty()
     }
 
+    /// Whether `run_source` is the cell's own text from `first_line` on, letter for letter.
+    pub(crate) fn is_verbatim(&self) -> bool {
+        self.shifts.is_empty() && self.control_lines.is_empty() && self.requirements.is_empty()
+    }
+
     pub(crate) fn shift(&self, line: usize) -> isize {
         self.shifts.get(&line).copied().unwrap_or(0)
     }

@@ -4,6 +4,8 @@
 //! view tolerates what Jupyter tolerates (missing metadata, sources as a string or a list, unknown keys) and refuses
 //! only what no reader could make sense of.
 
+pub mod edit;
+mod layout;
 mod lenient;
 
 use std::collections::BTreeSet;

@@ -8,6 +8,7 @@ use ruff_text_size::TextRange;
 use crate::analysis::Analysis;
 use crate::blocks::Role;
 use crate::dataflow::hazard::{Hazard, Reason};
+use crate::fixes;
 use crate::grouping::Groups;
 use crate::notebook::Notebook;
 use crate::python::facts::{CellId, Replay, Resource, VersionId};
@@ -57,6 +58,7 @@ pub fn impure_prelude(analysis: &Analysis, cell: CellId) -> Diagnostic {
         "Move the statement into a step if you want it elsewhere.",
     )
     .at(place(analysis, cell, range))
+    .with_fixes(fixes::move_out(analysis, cell))
 }
 
 pub fn metric_twice(name: &str) -> Diagnostic {
@@ -172,14 +174,20 @@ pub fn step_cycle<'c>(
         .filter(|&&group| group != split && (edges.contains(&(split, group)) || edges.contains(&(group, split))))
         .map(|&group| format!("`{}`", step_name(group)))
         .collect();
-    let again = cells_of(split).last().copied().unwrap_or_default();
     let name = step_name(split);
+    let own = cells_of(split);
+    let first = own.first().copied().unwrap_or_default();
+    let between = circle.iter().filter(|&&group| group != split).flat_map(|&group| cells_of(group));
+    let gap = between.copied().filter(|&cell| cell > first).min().unwrap_or_default();
+    let again = own.iter().copied().find(|&cell| cell > gap).unwrap_or(first);
+    let fix = name.parse().ok().and_then(|name| fixes::split_step(analysis, &name, own, again));
     Diagnostic::new(
         Code::StepCycle,
         format!("Step `{name}` would have to run both before and after {}.", others.join(" and ")),
         format!("Give the later cells of `{name}` a step name of their own, such as `step:{name}_2`."),
     )
     .at(place(analysis, again, TextRange::default()))
+    .with_fixes(fix)
 }
 
 fn step_of(analysis: &Analysis, cell: CellId) -> String {
@@ -344,7 +352,8 @@ fn missing_prev(analysis: &Analysis, groups: &Groups, diagnostics: &mut Vec<Diag
                 ),
                 format!("The edge was added. Tag the step `prev:{}` to say so.", from.name),
             )
-            .at(place(analysis, transfer.cell, range)),
+            .at(place(analysis, transfer.cell, range))
+            .with_fixes(fixes::declare_prev(analysis, &from.name, &to.name)),
         );
     }
 }

@@ -18,9 +18,11 @@
 //! | `retries:N`, `timeout:TIME` | run again on failure; limit to 90, `90s`, `30m`, `2h`, `1h30m` |
 //! | `notebook:NAME` | another notebook as a step |
 //!
-//! Everything else is foreign (`hide-input`, `remove-cell`, a grader's tags) and none of our business.
+//! Everything else is foreign (`hide-input`, `remove-cell`, a grader's tags) and none of our business, unless it is so
+//! close to one of ours that it must be a slip ([`near_miss`]).
 
 mod config;
+mod near;
 mod values;
 
 use std::fmt;
@@ -29,6 +31,7 @@ use std::str::FromStr;
 use kale_model::{Quantity, SecretVariable, StepName};
 
 pub use config::{StepTag, conflict, step_config};
+pub use near::{NearMiss, near_miss, with_valid_name};
 
 pub(crate) const GPU: &str = "nvidia.com/gpu";
 

@@ -43,6 +43,11 @@ fn line_breaks(text: &str) -> usize {
     bytes.iter().enumerate().filter(|&pair| ends(pair)).count()
 }
 
+/// The line of a text that an offset is on, from 0.
+pub(crate) fn line_number(text: &str, offset: usize) -> usize {
+    line_breaks(&text[..line_start(&text[..offset])])
+}
+
 /// The lines of a text, each with its line break.
 pub(crate) fn lines_with_breaks(text: &str) -> Vec<&str> {
     let bytes = text.as_bytes();

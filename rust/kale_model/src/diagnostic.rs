@@ -1,10 +1,12 @@
 //! What we tell people about their notebooks. A diagnostic is a value; terminal and JSON renderers live elsewhere.
 
 mod code;
+mod fix;
 
 use serde::{Deserialize, Serialize};
 
 pub use code::Code;
+pub use fix::{Edit, Fix, NewCell, TagChange};
 
 use crate::cell::{CellIndex, Position, Span};
 
@@ -46,20 +48,6 @@ pub struct Related {
     pub message: String,
 }
 
-/// A mechanical remedy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fix {
-    pub title: String,
-    pub edits: Vec<Edit>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Edit {
-    #[serde(flatten)]
-    pub span: Span,
-    pub text: String,
-}
-
 impl Diagnostic {
     /// A diagnostic of the code's own severity, about the notebook as a whole.
     pub fn new(code: Code, message: impl Into<String>, help: impl Into<String>) -> Self {
@@ -91,6 +79,11 @@ impl Diagnostic {
 
     pub fn with_fix(mut self, fix: Fix) -> Self {
         self.fixes.push(fix);
+        self
+    }
+
+    pub fn with_fixes(mut self, fixes: impl IntoIterator<Item = Fix>) -> Self {
+        self.fixes.extend(fixes);
         self
     }
 

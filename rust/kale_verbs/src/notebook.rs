@@ -1,7 +1,7 @@
 //! The notebook a request names: its text, where it lies, and where its cells are in the file.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -59,6 +59,15 @@ fn decode(bytes: Vec<u8>) -> Result<String, String> {
     let text =
         String::from_utf8(bytes).map_err(|error| format!("not UTF-8 (byte {})", error.utf8_error().valid_up_to()))?;
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+/// Puts another text in place of a file's, by a rename: whoever reads meanwhile sees the old or the new one.
+pub fn rewrite(path: &Path, text: &str) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let mut part = tempfile::Builder::new().permissions(fs::metadata(path)?.permissions()).tempfile_in(folder)?;
+    part.write_all(text.as_bytes())?;
+    part.as_file().sync_all()?;
+    part.persist(path).map(drop).map_err(|error| error.error)
 }
 
 /// The system's words without its error number.

@@ -35,16 +35,42 @@ pub struct Compiled {
 
 impl Source {
     pub fn compile(&self, session: &Session) -> Result<Compiled, VerbError> {
+        let opened = self.open(session)?;
+        let compilation = opened.compile()?;
+        let Opened { notebook, interpreter, remark, .. } = opened;
+        Ok(Compiled { notebook, interpreter, compilation, remark })
+    }
+
+    /// Reads the notebook and looks at what lies around it, once for all compilations of it.
+    pub fn open(&self, session: &Session) -> Result<Opened, VerbError> {
         let granularity = self.granularity.as_deref().map(granularity).transpose()?;
         let notebook = NotebookText::read(session, &self.notebook)?;
         let Choice { interpreter, remark } = interpreter::choose(session, &notebook, self.python.as_deref())?;
         let environment = environment::scan(&interpreter, &notebook.directory);
         let options = CompileOptions { granularity, environment, default_name: notebook.stem() };
-        let compilation = kale_frontend::compile(&notebook.text, &options);
-        if granularity.is_some() {
+        Ok(Opened { notebook, interpreter, options, remark })
+    }
+}
+
+/// A notebook with all that its compilation depends on.
+pub struct Opened {
+    pub notebook: NotebookText,
+    pub interpreter: Interpreter,
+    pub options: CompileOptions,
+    pub remark: Option<String>,
+}
+
+impl Opened {
+    pub fn compile(&self) -> Result<Compilation, VerbError> {
+        let compilation = kale_frontend::compile(&self.notebook.text, &self.options);
+        if self.options.granularity.is_some() {
             refuse_flag_beside_tags(&compilation.diagnostics)?;
         }
-        Ok(Compiled { notebook, interpreter, compilation, remark })
+        Ok(compilation)
+    }
+
+    pub fn listing(&self) -> Listing {
+        Listing::of(&self.notebook.label, &self.notebook.text)
     }
 }
 

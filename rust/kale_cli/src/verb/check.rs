@@ -9,7 +9,11 @@ use crate::args::{CheckArgs, CheckFormat};
 use crate::output;
 
 pub fn check(session: &Session, args: CheckArgs) -> Done {
-    let checked = check_notebook(session, &CheckRequest { source: source(args.source) })?;
+    let checked = check_notebook(session, &CheckRequest { source: source(args.source), fix: args.fix })?;
+    for fixed in checked.fixed.iter().flatten() {
+        let place = fixed.cell.map_or(String::new(), |cell| format!(" in cell {}", cell.0));
+        output::note(format_args!("{} [{}]{place}: {}", output::stderr_style().green("fixed"), fixed.id, fixed.title));
+    }
     let good = !checked.has_errors();
     let format = if args.json { CheckFormat::Json } else { args.format };
     let colour = output::stdout_style().colour;

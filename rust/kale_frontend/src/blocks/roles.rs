@@ -1,14 +1,16 @@
 //! What the tags of one cell say, read and checked against each other.
 
-use kale_model::{Code, Diagnostic, Severity, Span, StepName};
+use kale_model::{Code, Diagnostic, Edit, Fix, Severity, Span, StepName};
 
 use super::Role;
-use crate::tag::{StepTag, Tag, TagError, conflict};
+use crate::tag::{NearMiss, StepTag, Tag, TagError, conflict, near_miss, with_valid_name};
 
 #[derive(Debug, Default)]
 pub(super) struct Declared {
     /// `None`: the cell is of the block that its place gives it.
     pub role: Option<Role>,
+    /// The place of the tag that gives the role.
+    pub role_place: Option<Span>,
     pub prev: Vec<(StepName, Span)>,
     pub config: Vec<(StepTag, Span)>,
 }
@@ -19,14 +21,29 @@ pub(super) fn parse(texts: &[String], place: Span, diagnostics: &mut Vec<Diagnos
     for text in texts {
         match text.parse() {
             Ok(tag) => tags.push((tag, place)),
-            Err(TagError::Foreign) => {}
+            Err(TagError::Foreign) => diagnostics.extend(near_miss(text).map(|near| resembles(text, &near, place))),
             Err(TagError::Malformed { cause, help }) => {
                 let message = format!("the tag `{text}` is malformed: {cause}");
-                diagnostics.push(Diagnostic::new(Code::BadTag, message, help).at(place));
+                let mut diagnostic = Diagnostic::new(Code::BadTag, message, help).at(place);
+                diagnostic.fixes.extend(with_valid_name(text).map(|tag| correction(place, text, &tag)));
+                diagnostics.push(diagnostic);
             }
         }
     }
     tags
+}
+
+fn resembles(text: &str, near: &NearMiss, place: Span) -> Diagnostic {
+    let meant = &near.meant;
+    let message = format!("The tag `{text}` is none of kale_rs's, so it has no effect; it resembles `{meant}`.");
+    let help = format!("Write `{meant}` if that is meant, else give the tag another name.");
+    let diagnostic = Diagnostic::new(Code::UnknownTag, message, help).at(place);
+    if near.valid { diagnostic.with_fix(correction(place, text, meant)) } else { diagnostic }
+}
+
+/// Another tag in place of one.
+pub(super) fn correction(place: Span, old: &str, new: &str) -> Fix {
+    Fix::new(format!("Write `{new}`"), vec![Edit::replace_tag(place.cell, old, new)])
 }
 
 pub(super) fn declared(tags: &[(Tag, Span)], diagnostics: &mut Vec<Diagnostic>) -> Declared {
@@ -35,11 +52,12 @@ pub(super) fn declared(tags: &[(Tag, Span)], diagnostics: &mut Vec<Diagnostic>) 
     }
     let special = one_role(tags, special, diagnostics);
     let step = one_role(tags, step, diagnostics);
-    if let Some(role) = special {
+    if let Some((role, place)) = special {
         note_idle(tags, diagnostics);
-        return Declared { role: Some(role), ..Declared::default() };
+        return Declared { role: Some(role), role_place: Some(place), ..Declared::default() };
     }
-    let mut declared = Declared { role: step, ..Declared::default() };
+    let (role, role_place) = step.unzip();
+    let mut declared = Declared { role, role_place, ..Declared::default() };
     for (tag, span) in tags {
         match tag {
             Tag::Prev(name) => declared.prev.push((name.clone(), *span)),
@@ -80,15 +98,24 @@ fn one_role(
     tags: &[(Tag, Span)],
     role_of: fn(&Tag) -> Option<Role>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Role> {
+) -> Option<(Role, Span)> {
     let mut giving = tags.iter().filter_map(|(tag, span)| Some((tag, role_of(tag)?, *span)));
-    let (first_tag, first, _) = giving.next()?;
+    let (first_tag, first, place) = giving.next()?;
     for (tag, _, span) in giving.filter(|(_, role, _)| *role != first) {
         let message = format!("the cell is tagged both `{first_tag}` and `{tag}`");
         let help = "keep one of the two, or split the cell";
         diagnostics.push(Diagnostic::new(Code::BadTag, message, help).at(span));
     }
-    Some(first)
+    Some((first, place))
+}
+
+/// The text of the tag, among a cell's, that gives this role.
+pub(super) fn text_of(texts: &[String], role: &Role) -> String {
+    let gives = |text: &&String| {
+        let tag = text.parse::<Tag>().ok();
+        tag.and_then(|tag| special(&tag).or_else(|| step(&tag))).as_ref() == Some(role)
+    };
+    texts.iter().find(gives).cloned().unwrap_or_default()
 }
 
 /// As in Kale, a tag such as `imports` makes the cell's other tags idle; unlike Kale we say so.

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kale_model::{CellIndex, Code, Diagnostic, Span, StepName};
+use kale_model::{CellIndex, Code, Diagnostic, Edit, Fix, Span, StepName};
 
-use super::roles::add_config;
-use super::{Role, StepTags, config};
+use super::roles::{add_config, correction};
+use super::{Mark, Role, StepTags, config};
 use crate::metadata::PipelineMetadata;
+use crate::spelling::distance;
 use crate::tag::StepTag;
 
 /// A step's tags, gathered over its cells.
@@ -42,7 +43,7 @@ pub(super) fn steps(
         let mut prev = step.prev;
         prev.retain(|(name, span)| {
             let fault = match order.get(name) {
-                None => Some(unknown(&step.name, name, &order)),
+                None => Some(unknown(&step.name, name, *span, &order)),
                 Some(earlier) if *earlier < index => None,
                 Some(later) => Some(out_of_order(&step.name, name, circle(&graph, &order, index, *later))),
             };
@@ -78,9 +79,10 @@ fn gather(cells: &[Contribution], diagnostics: &mut Vec<Diagnostic>) -> Vec<Gath
     steps
 }
 
-fn unknown(step: &StepName, prev: &StepName, order: &BTreeMap<StepName, usize>) -> Diagnostic {
+fn unknown(step: &StepName, prev: &StepName, place: Span, order: &BTreeMap<StepName, usize>) -> Diagnostic {
     let nearest = order.keys().filter(|name| *name != step).min_by_key(|name| distance(name.as_str(), prev.as_str()));
-    let help = match nearest.filter(|name| distance(name.as_str(), prev.as_str()) <= 2) {
+    let nearest = nearest.filter(|name| distance(name.as_str(), prev.as_str()) <= 2);
+    let help = match nearest {
         Some(name) => format!("did you mean `prev:{name}`?"),
         None if order.len() < 2 => "remove it; the notebook has no other step".to_owned(),
         None => {
@@ -89,7 +91,17 @@ fn unknown(step: &StepName, prev: &StepName, order: &BTreeMap<StepName, usize>) 
             format!("name a step of this notebook that is not skipped: {}", names.join(", "))
         }
     };
-    Diagnostic::new(Code::UnknownPrev, format!("step `{step}` has `prev:{prev}`, and there is no step `{prev}`"), help)
+    let message = format!("step `{step}` has `prev:{prev}`, and there is no step `{prev}`");
+    let mut diagnostic = Diagnostic::new(Code::UnknownPrev, message, help);
+    diagnostic.fixes.extend(nearest.map(|name| correct_prev(place, prev, name)));
+    diagnostic
+}
+
+fn correct_prev(place: Span, old: &StepName, new: &StepName) -> Fix {
+    match Mark::new(format!("prev:{old}"), place) {
+        Mark::Line(span) => Fix::new(format!("Write `{new}`"), vec![Edit::text(span, new.as_str())]),
+        Mark::Tag(old) => correction(place, &old, &format!("prev:{new}")),
+    }
 }
 
 fn out_of_order(step: &StepName, prev: &StepName, circle: Option<Vec<StepName>>) -> Diagnostic {
@@ -137,32 +149,4 @@ fn circle(
         let name = |index: usize| order.iter().find(|(_, at)| **at == index).map(|(name, _)| name.clone());
         path.into_iter().filter_map(name).collect()
     })
-}
-
-/// Edit distance, for guessing what was meant.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.iter().enumerate() {
-            let substituted = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::distance;
-
-    #[test]
-    fn distances() {
-        assert_eq!(distance("load", "laod"), 2);
-        assert_eq!(distance("train", "train"), 0);
-        assert_eq!(distance("", "abc"), 3);
-    }
 }

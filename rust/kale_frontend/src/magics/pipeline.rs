@@ -88,7 +88,7 @@ impl Reader<'_> {
             match name {
                 "after" | "prev" => {
                     for step in value.split(',').filter(|step| !step.is_empty()) {
-                        self.tag(word, step, &format!("prev:{step}"));
+                        self.tag(&self.part(word, step), step, &format!("prev:{step}"));
                     }
                 }
                 "label" | "annotation" | "limit" => {
@@ -97,6 +97,15 @@ impl Reader<'_> {
                 _ => self.tag(word, value, &format!("{name}:{value}")),
             }
         }
+    }
+
+    /// A part of a word, such as the `b` of `--after=a,b`.
+    fn part(&self, word: &Word, part: &str) -> Word {
+        let whole = &self.place.text[word.start..word.end];
+        let names = whole.split(['=', ',', '"', '\'']).find(|name| *name == part);
+        let start = names.map_or(word.start, |name| word.start + (name.as_ptr() as usize - whole.as_ptr() as usize));
+        let end = names.map_or(word.end, |name| start + name.len());
+        Word { start, end, text: part.to_owned() }
     }
 
     /// Reads a value as the tag that it means.

@@ -3,6 +3,7 @@
 mod any_text;
 mod blocks;
 mod cells;
+mod fixes;
 mod metadata;
 mod notebook;
 mod tags;

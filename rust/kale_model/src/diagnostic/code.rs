@@ -87,6 +87,11 @@ codes! {
     ///
     /// The message says which part of the tag is wrong and what it may be. Tags that are not ours are never looked at.
     BadTag = "bad-tag", Error;
+    /// A tag is none of ours, but nearly: `stp:load`, `Skip`, `prev load`, `pipeline-parameter`.
+    ///
+    /// It has no effect as it is. Correct its spelling (`kale-rs check --fix` does), or call it something else. Tags that
+    /// resemble none of ours belong to other tools and are never looked at.
+    UnknownTag = "unknown-tag", Warning;
     /// A `prev:` names no step of the notebook.
     ///
     /// Correct the spelling, or tag the cell that is meant with `step:NAME`.
