@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use kale_model::Diagnostic;
-use ruff_python_ast::ModModule;
 
 use crate::blocks::{BlockCell, Blocks, Role};
 use crate::magics::CodeKind;
@@ -17,7 +16,7 @@ use crate::{CompileOptions, metrics, parameters};
 /// A block's cell with its syntax tree.
 pub struct Analysed<'a> {
     pub block: &'a BlockCell,
-    pub module: &'a ModModule,
+    pub parsed: &'a Parsed,
 }
 
 pub struct Analysis<'a> {
@@ -42,16 +41,19 @@ pub fn analyse<'a>(
     let all = || blocks.cells.iter().zip(parsed);
     let cells: Vec<Analysed> = all()
         .filter(|(block, _)| block.role != Role::Skip && !block.code.is_empty())
-        .map(|(block, parsed)| Analysed { block, module: &parsed.module })
+        .map(|(block, parsed)| Analysed { block, parsed })
         .collect();
-    let parameter_cells: Vec<_> =
-        cells.iter().filter(|cell| cell.block.role == Role::Parameters).map(|cell| (cell.block, cell.module)).collect();
+    let parameter_cells: Vec<_> = cells
+        .iter()
+        .filter(|cell| cell.block.role == Role::Parameters)
+        .map(|cell| (cell.block, &cell.parsed.module))
+        .collect();
     let (parameters, found) = parameters::parameters(&parameter_cells);
     diagnostics.extend(found);
     let (mut metrics, mut taken) = (vec![], BTreeSet::new());
     for cell in &cells {
         let (sites, found) = match cell.block.role {
-            Role::Metrics => metrics::metric_sites(cell.block, cell.module, &mut taken),
+            Role::Metrics => metrics::metric_sites(cell.block, &cell.parsed.module, &mut taken),
             _ => (vec![], vec![]),
         };
         metrics.push(sites);
@@ -64,7 +66,7 @@ pub fn analyse<'a>(
         .zip(&resources)
         .map(|(cell, resources)| Unit {
             source: &cell.block.code.python,
-            module: cell.module,
+            module: &cell.parsed.module,
             parameters: if cell.block.role == Role::Parameters { &names } else { &[] },
             binds: &cell.block.code.binds,
             reads: &cell.block.code.reads,

@@ -116,7 +116,7 @@ struct Piece {
 /// an expression would come to stand at the end of a cell, where it shows its value.
 fn pieces(analysis: &Analysis, cell: CellId) -> Option<Vec<Piece>> {
     let facts = &analysis.facts;
-    let module = analysis.cells[cell].module;
+    let module = &analysis.cells[cell].parsed.module;
     let code = &analysis.cells[cell].block.code;
     if code.cell_magic.is_some() || !code.is_verbatim() {
         return None;

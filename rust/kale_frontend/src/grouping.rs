@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kale_model::{Diagnostic, StepName};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::DiGraph;
+use petgraph::unionfind::UnionFind;
 
 use crate::analysis::Analysis;
 use crate::blocks::Role;
@@ -54,40 +55,31 @@ pub fn group(analysis: &Analysis, options: &CompileOptions, diagnostics: &mut Ve
     let needs = demands(&analysis.facts);
     let orderings = orderings(&analysis.facts);
     let mut joined = vec![];
-    let mut state;
+    let mut state = State::new(analysis, &drafts, &needs, &orderings);
     loop {
-        state = State::new(analysis, &drafts, &needs, &orderings);
-        if let Some((metrics, into)) = state.home_of_metrics(analysis, &drafts, &needs) {
-            merge(&mut drafts, &[metrics, into]);
-            continue;
-        }
-        let (fatal, mergeable) = state.hazards(analysis, &drafts, &needs);
-        if !fatal.is_empty() {
-            diagnostics.extend(fatal.iter().map(|hazard| report::hazard(analysis, hazard)));
-            return None;
-        }
-        if let Some(hazard) = mergeable {
-            let pair = [state.grouping[hazard.earlier], state.grouping[hazard.later]];
-            merge(&mut drafts, &pair.iter().flatten().copied().collect::<Vec<_>>());
-            joined.push(hazard);
-            continue;
-        }
-        let circle = state.circle();
-        if let Some(circle) = circle {
-            if circle.iter().filter(|&&g| drafts[g].tag.is_some()).count() > 0 && analysis.blocks.tagged {
-                diagnostics.push(report::step_cycle(analysis, &state.edges, &circle, |g| &drafts[g].cells));
+        let together = match state.must_join(analysis, &drafts, &needs, &mut joined) {
+            Ok(together) => together,
+            Err(found) => {
+                diagnostics.extend(found);
                 return None;
             }
-            merge(&mut drafts, &circle);
-            continue;
+        };
+        if together.is_empty() {
+            break;
         }
-        break;
-    }
-    if options.granularity.unwrap_or_default() == Granularity::Auto && !analysis.blocks.tagged {
-        drafts = join_cheap(analysis, drafts, &needs, &orderings);
+        drafts = merge(drafts, &together);
         state = State::new(analysis, &drafts, &needs, &orderings);
     }
-    Some(state.finish(analysis, drafts, &needs, orderings, joined))
+    let mut edges = state.edges.clone();
+    if options.granularity.unwrap_or_default() == Granularity::Auto && !analysis.blocks.tagged {
+        (drafts, edges) = join_cheap(analysis, drafts, &edges);
+    }
+    let order = topological(&edges, &drafts);
+    if drafts.len() != state.groups() || !order.is_sorted() {
+        drafts = order.iter().map(|&group| drafts[group].clone()).collect();
+        state = State::new(analysis, &drafts, &needs, &orderings);
+    }
+    Some(state.finish(analysis, drafts, orderings, joined))
 }
 
 /// The first cut: by tags, by heading, or by cell. Cells that only define names belong to no group.
@@ -166,16 +158,38 @@ impl Draft {
     }
 }
 
-fn merge(drafts: &mut Vec<Draft>, together: &[usize]) {
-    let mut all: Vec<usize> = together.to_vec();
-    all.sort();
-    all.dedup();
-    let Some((&into, rest)) = all.split_first() else { return };
-    for &from in rest.iter().rev() {
-        let taken = drafts.remove(from);
-        drafts[into].absorb(taken);
+/// Joins the drafts of each pair; what is joined stands where its first draft stood.
+fn merge(drafts: Vec<Draft>, together: &[(usize, usize)]) -> Vec<Draft> {
+    let mut homes = UnionFind::new(drafts.len());
+    for &(a, b) in together {
+        homes.union(a, b);
     }
-    drafts[into].cells.sort();
+    let places = places(drafts.len(), |draft| homes.find(draft));
+    merge_by(drafts, &places)
+}
+
+/// Numbers the homes of drafts in the order of their first drafts.
+fn places(drafts: usize, home: impl Fn(usize) -> usize) -> Vec<usize> {
+    let mut numbers: BTreeMap<usize, usize> = BTreeMap::new();
+    (0..drafts)
+        .map(|draft| {
+            let next = numbers.len();
+            *numbers.entry(home(draft)).or_insert(next)
+        })
+        .collect()
+}
+
+/// Joins the drafts that have the same place.
+fn merge_by(drafts: Vec<Draft>, places: &[usize]) -> Vec<Draft> {
+    let mut merged: Vec<Draft> = vec![];
+    for (draft, &place) in drafts.into_iter().zip(places) {
+        match merged.get_mut(place) {
+            Some(into) => into.absorb(draft),
+            None => merged.push(draft),
+        }
+    }
+    merged.iter_mut().for_each(|draft| draft.cells.sort());
+    merged
 }
 
 /// Drafts with what flows between them.
@@ -214,97 +228,116 @@ impl State {
         State { grouping, programs, edges, declared }
     }
 
-    /// A metrics cell joins the step that produces all it reads.
-    fn home_of_metrics(&self, analysis: &Analysis, drafts: &[Draft], needs: &[Needs]) -> Option<(usize, usize)> {
-        drafts.iter().enumerate().find_map(|(group, draft)| {
-            if draft.role != Role::Metrics || draft.tag.is_some() {
-                return None;
-            }
-            let shipped = self.programs.transfers.iter().filter(|t| t.to == group).map(|t| t.from);
-            let defined = draft
-                .cells
-                .iter()
-                .flat_map(|&cell| needs[cell].definitions.keys())
-                .filter_map(|&statement| self.grouping[analysis.facts.statement(statement).cell]);
-            let upstream: BTreeSet<usize> = shipped.chain(defined).filter(|&from| from != group).collect();
-            let is_plain = draft.cells.iter().all(|&cell| analysis.cells[cell].block.role == Role::Metrics);
-            match (upstream.len(), is_plain) {
-                (1, true) => upstream.first().map(|&into| (group, into)),
-                _ => None,
-            }
-        })
+    fn groups(&self) -> usize {
+        self.programs.actions.len()
     }
 
-    /// Hazards that would swallow a tagged boundary, and the first one that joining automatic steps removes.
-    fn hazards(&self, analysis: &Analysis, drafts: &[Draft], needs: &[Needs]) -> (Vec<Hazard>, Option<Hazard>) {
+    /// Pairs of groups that cannot stay apart, or what is wrong when tags keep them apart. Joining some groups can make
+    /// others meet, so this is asked again until nothing is left.
+    fn must_join(
+        &self,
+        analysis: &Analysis,
+        drafts: &[Draft],
+        needs: &[Needs],
+        joined: &mut Vec<Hazard>,
+    ) -> Result<Vec<(usize, usize)>, Vec<Diagnostic>> {
+        let metrics = self.homes_of_metrics(analysis, drafts, needs);
+        if !metrics.is_empty() {
+            return Ok(metrics);
+        }
+        let (fatal, mergeable) = self.hazards(analysis, drafts, needs);
+        if !fatal.is_empty() {
+            return Err(fatal.iter().map(|hazard| report::hazard(analysis, hazard)).collect());
+        }
+        if !mergeable.is_empty() {
+            let pairs = mergeable.iter().filter_map(|h| self.pair(h)).collect();
+            joined.extend(mergeable);
+            return Ok(pairs);
+        }
+        let circles = self.circles();
+        let tagged = |circle: &&Vec<usize>| circle.iter().any(|&group| drafts[group].tag.is_some());
+        if let Some(circle) = circles.iter().find(tagged).filter(|_| analysis.blocks.tagged) {
+            return Err(vec![report::step_cycle(analysis, &self.edges, circle, |group| &drafts[group].cells)]);
+        }
+        Ok(circles.iter().flat_map(|circle| circle.windows(2).map(|pair| (pair[0], pair[1]))).collect())
+    }
+
+    /// Metrics cells, each with the step that produces all it reads.
+    fn homes_of_metrics(&self, analysis: &Analysis, drafts: &[Draft], needs: &[Needs]) -> Vec<(usize, usize)> {
+        let is_plain = |cell: &CellId| analysis.cells[*cell].block.role == Role::Metrics;
+        let metrics: BTreeSet<usize> = (0..drafts.len())
+            .filter(|&group| drafts[group].tag.is_none() && drafts[group].cells.iter().all(is_plain))
+            .collect();
+        let mut upstream: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+        for transfer in self.programs.transfers.iter().filter(|t| metrics.contains(&t.to)) {
+            upstream.entry(transfer.to).or_default().insert(transfer.from);
+        }
+        for &group in &metrics {
+            let defined = drafts[group].cells.iter().flat_map(|&cell| needs[cell].definitions.keys());
+            let makers = defined.filter_map(|&id| self.grouping[analysis.facts.statement(id).cell]);
+            upstream.entry(group).or_default().extend(makers.filter(|&maker| maker != group));
+        }
+        let only = |(group, upstream): (usize, BTreeSet<usize>)| match upstream.len() {
+            1 => upstream.first().map(|&into| (group, into)),
+            _ => None,
+        };
+        upstream.into_iter().filter_map(only).collect()
+    }
+
+    /// Hazards that would swallow a tagged boundary, and those that joining automatic steps removes: of these no more
+    /// than are needed to join what they join.
+    fn hazards(&self, analysis: &Analysis, drafts: &[Draft], needs: &[Needs]) -> (Vec<Hazard>, Vec<Hazard>) {
         let all = hazards(&analysis.facts, needs, &self.programs.transfers, &self.grouping);
         let tagged = |cell: CellId| self.grouping[cell].is_some_and(|group| drafts[group].tag.is_some());
-        let (fatal, mergeable): (Vec<Hazard>, Vec<Hazard>) =
+        let (fatal, mut mergeable): (Vec<Hazard>, Vec<Hazard>) =
             all.into_iter().partition(|hazard| tagged(hazard.earlier) && tagged(hazard.later));
-        let mergeable = mergeable.into_iter().find(|h| {
-            let pair = (self.grouping[h.earlier], self.grouping[h.later]);
-            pair.0.is_some() && pair.1.is_some() && pair.0 != pair.1
-        });
+        let mut homes = UnionFind::new(self.groups());
+        mergeable.retain(|hazard| self.pair(hazard).is_some_and(|(earlier, later)| homes.union(earlier, later)));
         (fatal, mergeable)
     }
 
-    fn graph(&self, groups: usize) -> DiGraph<(), ()> {
-        let mut graph = DiGraph::new();
-        let nodes: Vec<_> = (0..groups).map(|_| graph.add_node(())).collect();
-        for &(from, to) in &self.edges {
-            graph.add_edge(nodes[from], nodes[to], ());
-        }
-        graph
+    fn pair(&self, hazard: &Hazard) -> Option<(usize, usize)> {
+        Some((self.grouping[hazard.earlier]?, self.grouping[hazard.later]?))
     }
 
     /// Groups that would have to run before and after each other.
-    fn circle(&self) -> Option<Vec<usize>> {
-        let groups = self.programs.actions.len();
-        let mut circles: Vec<Vec<usize>> = tarjan_scc(&self.graph(groups))
+    fn circles(&self) -> Vec<Vec<usize>> {
+        let mut graph: DiGraph<(), ()> = DiGraph::new();
+        let nodes: Vec<_> = (0..self.groups()).map(|_| graph.add_node(())).collect();
+        for &(from, to) in &self.edges {
+            graph.add_edge(nodes[from], nodes[to], ());
+        }
+        let mut circles: Vec<Vec<usize>> = tarjan_scc(&graph)
             .into_iter()
             .filter(|component| component.len() > 1)
             .map(|component| component.into_iter().map(|node| node.index()).collect())
             .collect();
         circles.iter_mut().for_each(|circle| circle.sort());
         circles.sort();
-        circles.into_iter().next()
+        circles
     }
 
-    /// Puts the groups in topological order, ties in notebook order, and names them.
+    /// Names the groups.
     fn finish(
         self,
         analysis: &Analysis,
         drafts: Vec<Draft>,
-        needs: &[Needs],
         orderings: BTreeSet<Ordering>,
         joined: Vec<Hazard>,
     ) -> Groups {
-        let order = topological(&self.edges, &drafts);
-        let mut place = vec![0; drafts.len()];
-        for (at, &group) in order.iter().enumerate() {
-            place[group] = at;
-        }
-        let sorted: Vec<Draft> = order.iter().map(|&group| drafts[group].clone()).collect();
-        let final_state = State::new(analysis, &sorted, needs, &orderings);
         let named: Vec<_> =
-            sorted.iter().map(|draft| (draft.cells.as_slice(), draft.tag.as_ref(), &draft.role)).collect();
+            drafts.iter().map(|draft| (draft.cells.as_slice(), draft.tag.as_ref(), &draft.role)).collect();
         let names = step_names(analysis, &named);
-        let groups = sorted
+        let groups = drafts
             .into_iter()
             .zip(names)
             .map(|(draft, name)| Group { name, cells: draft.cells, tagged: draft.tag.is_some() })
             .collect();
-        Groups {
-            grouping: final_state.grouping,
-            groups,
-            orderings,
-            programs: final_state.programs,
-            declared: final_state.declared,
-            joined,
-        }
+        Groups { grouping: self.grouping, groups, orderings, programs: self.programs, declared: self.declared, joined }
     }
 }
 
+/// The groups with those they wait for before them, ties in notebook order.
 fn topological(edges: &BTreeSet<(usize, usize)>, drafts: &[Draft]) -> Vec<usize> {
     let mut waiting = vec![0usize; drafts.len()];
     let mut after: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -328,26 +361,20 @@ fn topological(edges: &BTreeSet<(usize, usize)>, drafts: &[Draft]) -> Vec<usize>
 }
 
 /// Joins a cheap group with its only predecessor, or its only successor, when nothing else would wait for it: that
-/// costs no parallelism and saves a process.
-fn join_cheap(analysis: &Analysis, drafts: Vec<Draft>, needs: &[Needs], orderings: &BTreeSet<Ordering>) -> Vec<Draft> {
-    let state = State::new(analysis, &drafts, needs, orderings);
-    let mut chain = Chain::new(&state.edges, &drafts, analysis);
-    for from in topological(&state.edges, &drafts) {
+/// costs no parallelism and saves a process. Returns the groups with the edges between them.
+fn join_cheap(
+    analysis: &Analysis,
+    drafts: Vec<Draft>,
+    edges: &BTreeSet<(usize, usize)>,
+) -> (Vec<Draft>, BTreeSet<(usize, usize)>) {
+    let mut chain = Chain::new(edges, &drafts, analysis);
+    for from in topological(edges, &drafts) {
         chain.join_forward(from);
     }
-    let mut joined: BTreeMap<usize, Draft> = BTreeMap::new();
-    for (index, draft) in drafts.into_iter().enumerate() {
-        let home = chain.find(index);
-        match joined.get_mut(&home) {
-            Some(target) => target.absorb(draft),
-            None => {
-                joined.insert(home, draft);
-            }
-        }
-    }
-    let mut result: Vec<Draft> = joined.into_values().collect();
-    result.iter_mut().for_each(|draft| draft.cells.sort());
-    result
+    let places = places(drafts.len(), |group| chain.find(group));
+    let moved = edges.iter().map(|&(from, to)| (places[from], places[to]));
+    let edges = moved.filter(|(from, to)| from != to).collect();
+    (merge_by(drafts, &places), edges)
 }
 
 /// Groups as they are joined. Joining along an edge that is the only way out of its start and the only way into its

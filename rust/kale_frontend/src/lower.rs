@@ -10,7 +10,7 @@ use kale_model::{
 use crate::analysis::Analysis;
 use crate::blocks::Role;
 use crate::dataflow::hazard::kind_of;
-use crate::dataflow::program::Action;
+use crate::dataflow::program::{Action, Transfer};
 use crate::grouping::Groups;
 use crate::python::facts::{CellId, Kind, Replay, Resource, StatementId, VersionId};
 use crate::python::names::Name;
@@ -27,18 +27,16 @@ pub fn lower(
         groups,
         options,
         artifacts: Artifacts::default(),
-        incoming: incoming(groups),
+        incoming: transfers_by(groups, |transfer| transfer.to),
+        outgoing: transfers_by(groups, |transfer| transfer.from),
         upstream_modules: vec![],
         first_writers: first_writers(analysis),
         tags: analysis.blocks.steps.iter().enumerate().map(|(index, step)| (step.name.clone(), index)).collect(),
     };
     lowering.name_artifacts();
     lowering.collect_modules();
-    let mut steps: Vec<Step> = (0..groups.groups.len()).map(|group| lowering.step(group, diagnostics)).collect();
+    let steps: Vec<Step> = (0..groups.groups.len()).map(|group| lowering.step(group, diagnostics)).collect();
     let metrics = lowering.metrics(diagnostics);
-    for step in &mut steps {
-        step.fingerprint_source = fingerprint::source(step, options.environment.python);
-    }
     let metadata = &analysis.blocks.metadata;
     Pipeline {
         name: metadata.name.clone().unwrap_or_else(|| PipelineName::slug(&options.default_name)),
@@ -73,8 +71,9 @@ struct Lowering<'a> {
     groups: &'a Groups,
     options: &'a CompileOptions,
     artifacts: Artifacts,
-    /// By group: indices of the transfers that end there.
-    incoming: Vec<Vec<usize>>,
+    /// By group: the transfers that end there, and those that start there.
+    incoming: Vec<Vec<&'a Transfer>>,
+    outgoing: Vec<Vec<&'a Transfer>>,
     /// By group: what it and everything before it import.
     upstream_modules: Vec<BTreeSet<String>>,
     /// The first cell that writes each file.
@@ -95,13 +94,12 @@ fn first_writers(analysis: &Analysis) -> BTreeMap<String, CellId> {
     writers
 }
 
-/// Sorts the transfers by the group where they end.
-fn incoming(groups: &Groups) -> Vec<Vec<usize>> {
-    let mut incoming = vec![vec![]; groups.groups.len()];
-    for (index, transfer) in groups.programs.transfers.iter().enumerate() {
-        incoming[transfer.to].push(index);
+fn transfers_by(groups: &Groups, group: impl Fn(&Transfer) -> usize) -> Vec<Vec<&Transfer>> {
+    let mut sorted = vec![vec![]; groups.groups.len()];
+    for transfer in &groups.programs.transfers {
+        sorted[group(transfer)].push(transfer);
     }
-    incoming
+    sorted
 }
 
 impl Lowering<'_> {
@@ -229,7 +227,12 @@ impl Lowering<'_> {
             environment_variables: environment_variables.into_iter().collect(),
             uncacheable: self.uncacheable(group),
             config: self.config(group),
-            fingerprint_source: String::new(),
+            fingerprint_source: fingerprint::source(
+                self.analysis,
+                &self.groups.programs.actions[group],
+                |cell| self.run(cell),
+                self.options.environment.python,
+            ),
         }
     }
 
@@ -337,7 +340,7 @@ impl Lowering<'_> {
     fn modules(&self, group: usize) -> BTreeSet<String> {
         let mut modules = self.direct_modules(group);
         let facts = &self.analysis.facts;
-        for transfer in self.groups.programs.transfers.iter().filter(|t| t.to == group || t.from == group) {
+        for transfer in self.incoming[group].iter().chain(&self.outgoing[group]) {
             for &name in &transfer.names {
                 match kind_of(facts, name, transfer.version) {
                     Kind::Immutable => {}
@@ -357,9 +360,8 @@ impl Lowering<'_> {
         // Groups are in topological order, so what comes before is known.
         for group in 0..self.groups.groups.len() {
             let mut modules = self.direct_modules(group);
-            for &transfer in &self.incoming[group] {
-                let from = self.groups.programs.transfers[transfer].from;
-                modules.extend(self.upstream_modules[from].iter().cloned());
+            for transfer in &self.incoming[group] {
+                modules.extend(self.upstream_modules[transfer.from].iter().cloned());
             }
             self.upstream_modules.push(modules);
         }

@@ -1,6 +1,6 @@
 //! Pairs of cells that cannot be in different processes, and why.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Grouping;
 use super::demand::Needs;
@@ -105,29 +105,41 @@ fn may_be_buffer(facts: &Facts, name: Name, id: VersionId) -> bool {
     }
 }
 
+/// Every cell that depends on the state must be with the first that makes it, and each further maker with the next cell
+/// that depends on it: that holds all of them together, in a number of pairs that grows with the number of cells.
 fn process_state(facts: &Facts, grouping: &Grouping, found: &mut BTreeSet<Hazard>) {
+    let mut makers: BTreeMap<&str, Vec<CellId>> = BTreeMap::new();
     for (cell, cell_facts) in facts.cells.iter().enumerate() {
         for used in &cell_facts.resources {
-            let Resource::Process(module) = &used.resource else { continue };
-            let later = (cell + 1..facts.cells.len()).filter(|&later| {
-                grouping[later].is_some()
-                    && grouping[later] != grouping[cell]
-                    && (module.is_empty() || facts.cells[later].libraries.contains(module))
-            });
-            for later in later {
-                found.insert(Hazard { earlier: cell, later, reason: Reason::ProcessState { module: module.clone() } });
+            if let Resource::Process(module) = &used.resource {
+                makers.entry(module).or_default().push(cell);
             }
+        }
+    }
+    for (module, cells) in makers {
+        let concerned = |&later: &CellId| {
+            grouping[later].is_some() && (module.is_empty() || facts.cells[later].libraries.contains(module))
+        };
+        let mut add = |earlier: CellId, later: CellId| {
+            if grouping[later] != grouping[earlier] {
+                found.insert(Hazard { earlier, later, reason: Reason::ProcessState { module: module.to_owned() } });
+            }
+        };
+        (cells[0] + 1..facts.cells.len()).filter(concerned).for_each(|later| add(cells[0], later));
+        for &cell in &cells[1..] {
+            add(cells[0], cell);
+            (cell + 1..facts.cells.len()).find(concerned).into_iter().for_each(|later| add(cell, later));
         }
     }
 }
 
-/// Code that we cannot see may use and bind any name.
+/// Code that we cannot see may use and bind any name, so every cell must be with the first that executes such code.
 fn dynamic_code(facts: &Facts, grouping: &Grouping, found: &mut BTreeSet<Hazard>) {
-    for (cell, cell_facts) in facts.cells.iter().enumerate() {
-        let Some((what, _)) = cell_facts.dynamic.first() else { continue };
-        for other in (0..facts.cells.len()).filter(|&o| grouping[o].is_some() && grouping[o] != grouping[cell]) {
-            let (earlier, later) = (cell.min(other), cell.max(other));
-            found.insert(Hazard { earlier, later, reason: Reason::Dynamic { what: what.clone() } });
-        }
+    let mut dynamic = (0..facts.cells.len()).filter_map(|cell| Some((cell, &facts.cells[cell].dynamic.first()?.0)));
+    let Some((first, what)) = dynamic.next() else { return };
+    for other in (0..facts.cells.len()).filter(|&other| grouping[other].is_some() && grouping[other] != grouping[first])
+    {
+        let (earlier, later) = (first.min(other), first.max(other));
+        found.insert(Hazard { earlier, later, reason: Reason::Dynamic { what: what.clone() } });
     }
 }

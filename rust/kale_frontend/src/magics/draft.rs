@@ -6,7 +6,7 @@ use kale_model::{CellIndex, Code, Diagnostic, Position, PythonVersion, Span};
 
 use super::control::{Because, Control};
 use super::lines::Lines;
-use super::scan::{LogicalLine, Shape, logical_lines};
+use super::scan::{LogicalLine, Shape, logical_lines, may_hold_escapes, words};
 use super::{CellCode, CodeKind, ReadCell, automagic, cell_magic, line_magic, pipeline};
 use crate::tag::Tag;
 use crate::text::{lines_with_breaks, utf16_len};
@@ -134,9 +134,12 @@ impl Draft {
     /// Names that the cell's Python uses, outside of magics.
     pub fn shadowed_magics(&self) -> Vec<&'static str> {
         let python = self.lines.python_text();
+        if !may_hold_escapes(&python) {
+            return words(&python).into_iter().filter_map(automagic::line_magic).collect();
+        }
         let lines = logical_lines(&python);
         let code = lines.iter().filter(|line| matches!(line.shape, Shape::Python | Shape::Assigned(_)));
-        let words = code.flat_map(|line| super::scan::words(&python[line.start..line.end]));
+        let words = code.flat_map(|line| words(&python[line.start..line.end]));
         words.filter_map(automagic::line_magic).collect()
     }
 
@@ -227,7 +230,9 @@ impl Draft {
 
     pub fn finish(self) -> ReadCell {
         let run_source = self.lines.run_text();
-        let has_escapes = || logical_lines(&run_source).iter().any(|line| line.shape != Shape::Python);
+        let has_escapes = || {
+            may_hold_escapes(&run_source) && logical_lines(&run_source).iter().any(|line| line.shape != Shape::Python)
+        };
         let nothing_left = run_source.trim().is_empty();
         let needs_ipython = !nothing_left && (self.cell_magic.is_some() || self.by_automagic || has_escapes());
         let code = CellCode {

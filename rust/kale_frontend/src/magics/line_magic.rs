@@ -4,7 +4,7 @@ use kale_model::{Code, Diagnostic, PythonVersion};
 use ruff_python_ast::Stmt;
 
 use super::draft::Draft;
-use super::scan::{LogicalLine, Shape, logical_lines, words};
+use super::scan::{LogicalLine, Shape, logical_lines, may_hold_escapes, words};
 use super::{options, pip};
 use crate::python::parse::parse;
 use crate::text::utf16_len;
@@ -12,6 +12,9 @@ use crate::text::utf16_len;
 /// Rewrites the lines of a Python cell that start with, assign, or end in one of IPython's escapes.
 pub(super) fn read(draft: &mut Draft, version: PythonVersion) {
     let text = draft.lines.python_text();
+    if !may_hold_escapes(&text) {
+        return;
+    }
     for line in logical_lines(&text) {
         let code = &text[line.start..line.end];
         match line.shape {

@@ -24,6 +24,21 @@ pub(super) enum Shape {
     Help,
 }
 
+/// Whether some line of the text may be more than Python; `false` is certain, and much cheaper to find out than the
+/// shape of every line.
+pub(super) fn may_hold_escapes(text: &str) -> bool {
+    let starts_line = |at: usize| text[..at].bytes().rev().find(|b| !matches!(b, b' ' | b'\t')).is_none_or(is_break);
+    text.bytes().enumerate().any(|(at, byte)| match byte {
+        b'%' | b'!' | b'?' => true,
+        b',' | b';' | b'/' => starts_line(at),
+        _ => false,
+    })
+}
+
+fn is_break(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r' | 0x0c)
+}
+
 pub(super) fn logical_lines(text: &str) -> Vec<LogicalLine> {
     let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, line: 0 };
     let mut lines = vec![];

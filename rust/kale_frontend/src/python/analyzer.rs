@@ -4,11 +4,12 @@
 //! a call of one of the notebook's functions evaluates the function's body in a frame of its own (see [`super::summary`])
 //! whose outside objects are [`Place`]s, and applies the result where it is called.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use ruff_python_ast::{ModModule, Parameters, Stmt, StmtClassDef};
 use ruff_text_size::{Ranged, TextRange};
+use rustc_hash::FxHashMap;
 
 use super::calls::Invocation;
 use super::effects::{Effects, Summary};
@@ -66,21 +67,24 @@ pub struct Binding {
     pub version: Option<VersionId>,
 }
 
+/// What the code of one branch bound.
+pub type Layer = FxHashMap<Name, Binding>;
+
 /// A scope inside a frame: a comprehension's targets, or a class body's names.
 pub struct Inner {
     pub is_class: bool,
-    pub names: HashMap<Name, Value>,
+    pub names: FxHashMap<Name, Value>,
 }
 
 pub struct Frame {
     pub heap: Heap,
     /// Branches being executed: the last layer holds what the innermost branch bound.
-    pub layers: Vec<HashMap<Name, Binding>>,
+    pub layers: Vec<Layer>,
     pub inner: Vec<Inner>,
     /// `None` for the module.
     pub scope: Option<Rc<Scope>>,
     pub enclosing: Rc<BTreeSet<String>>,
-    pub places: HashMap<Place, ObjectId>,
+    pub places: FxHashMap<Place, ObjectId>,
     pub effects: Effects,
     pub returned: Option<Value>,
     /// Outside objects that were changed.
@@ -98,11 +102,11 @@ impl Frame {
     pub fn new(scope: Option<Rc<Scope>>, enclosing: Rc<BTreeSet<String>>) -> Frame {
         Frame {
             heap: Heap::default(),
-            layers: vec![HashMap::new()],
+            layers: vec![Layer::default()],
             inner: vec![],
             scope,
             enclosing,
-            places: HashMap::new(),
+            places: FxHashMap::default(),
             effects: Effects::default(),
             returned: None,
             mutated: BTreeSet::new(),
@@ -132,12 +136,12 @@ pub struct Analyzer<'a> {
     pub facts: Facts,
     pub definitions: Vec<Definition<'a>>,
     /// Functions, lambdas and generator expressions by their place in the syntax tree.
-    pub code_ids: HashMap<usize, CodeId>,
+    pub code_ids: FxHashMap<usize, CodeId>,
     pub frames: Vec<Frame>,
-    pub summaries: HashMap<SummaryKey, Rc<Summary>>,
+    pub summaries: FxHashMap<SummaryKey, Rc<Summary>>,
     pub active: Vec<ActiveSummary>,
     /// Summaries that hold only within the current round of a recursion, with the depth of its outermost function.
-    pub provisional: HashMap<SummaryKey, (Rc<Summary>, usize)>,
+    pub provisional: FxHashMap<SummaryKey, (Rc<Summary>, usize)>,
     /// The outermost function being summarised that the current body's summary depends on.
     pub depends_on: usize,
     /// Loops around what is being executed.
@@ -187,11 +191,11 @@ impl<'a> Analyzer<'a> {
             knowledge,
             facts: Facts::default(),
             definitions: vec![],
-            code_ids: HashMap::new(),
+            code_ids: FxHashMap::default(),
             frames: vec![Frame::new(None, Rc::default())],
-            summaries: HashMap::new(),
+            summaries: FxHashMap::default(),
             active: vec![],
-            provisional: HashMap::new(),
+            provisional: FxHashMap::default(),
             depends_on: usize::MAX,
             loops: 0,
             cell: 0,
@@ -226,7 +230,7 @@ impl<'a> Analyzer<'a> {
     /// A body that runs in a namespace of its own: it reads and changes objects, and binds nothing.
     fn scratch(&mut self, unit: &Unit<'a>) {
         self.begin_statement();
-        self.frame().inner.push(Inner { is_class: true, names: HashMap::new() });
+        self.frame().inner.push(Inner { is_class: true, names: FxHashMap::default() });
         self.execute_all(&unit.module.body);
         self.frame().inner.pop();
         self.frame().effects.calls = true;

@@ -1,22 +1,22 @@
 //! Branches: what each name may be after a choice of paths.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use super::analyzer::{Analyzer, Binding};
+use super::analyzer::{Analyzer, Binding, Layer};
 use super::facts::CellId;
 use super::names::Name;
 
 impl<'a> Analyzer<'a> {
     pub fn push_layer(&mut self) {
-        self.frame().layers.push(HashMap::new());
+        self.frame().layers.push(Layer::default());
     }
 
-    pub fn pop_layer(&mut self) -> HashMap<Name, Binding> {
+    pub fn pop_layer(&mut self) -> Layer {
         self.frame().layers.pop().expect("every pop has its push")
     }
 
     /// After a choice between branches: each name is what one of them, or (`None`) the code before, left it.
-    pub fn join(&mut self, branches: Vec<HashMap<Name, Binding>>, may_skip: bool) {
+    pub fn join(&mut self, branches: Vec<Layer>, may_skip: bool) {
         let names: BTreeSet<Name> = branches.iter().flat_map(|layer| layer.keys().copied()).collect();
         for name in names {
             let before = self.frame().lookup(name).cloned();

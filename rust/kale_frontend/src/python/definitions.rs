@@ -1,6 +1,6 @@
 //! Functions, lambdas, generator expressions and classes of the notebook.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use ruff_python_ast::visitor::{self, Visitor};
@@ -8,6 +8,7 @@ use ruff_python_ast::{
     Decorator, Expr, ExprGenerator, ExprLambda, Parameters, Stmt, StmtClassDef, StmtFunctionDef, TypeParams,
 };
 use ruff_text_size::{Ranged, TextRange};
+use rustc_hash::FxHashMap;
 
 use super::analyzer::{Analyzer, Body, Definition, DefinitionKind, Inner};
 use super::heap::Class;
@@ -249,7 +250,7 @@ impl<'a> Analyzer<'a> {
                 }
             }
         }
-        self.frame().inner.push(Inner { is_class: true, names: HashMap::new() });
+        self.frame().inner.push(Inner { is_class: true, names: FxHashMap::default() });
         let outer = self.frame().class_name.replace(statement.name.to_string());
         self.execute_all(&statement.body);
         self.frame().class_name = outer;

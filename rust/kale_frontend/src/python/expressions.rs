@@ -1,11 +1,12 @@
 //! Evaluation of expressions to abstract values.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use ruff_python_ast::{
     Comprehension, Expr, FStringPart, InterpolatedStringElement, InterpolatedStringElements, UnaryOp,
 };
 use ruff_text_size::{Ranged, TextRange};
+use rustc_hash::FxHashMap;
 
 use super::analyzer::{Analyzer, Inner};
 use super::arguments::Arguments;
@@ -190,7 +191,7 @@ impl<'a> Analyzer<'a> {
     fn comprehension(&mut self, generators: &'a [Comprehension], elements: &[&'a Expr], type_path: &str) -> Value {
         // The first iterable belongs to the scope around the comprehension.
         let mut first = generators.first().map(|generator| self.evaluate(&generator.iter));
-        self.frame().inner.push(Inner { is_class: false, names: HashMap::new() });
+        self.frame().inner.push(Inner { is_class: false, names: FxHashMap::default() });
         for generator in generators {
             let iterable = first.take().unwrap_or_else(|| self.evaluate(&generator.iter));
             let element = self.iterate(&iterable, generator.iter.range());

@@ -6,10 +6,11 @@
 pub mod schema;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{LazyLock, Mutex};
 
 use kale_model::Environment;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;
 
 pub use schema::{CallFacts, Condition, Effect, PartFacts, Pure, Ships, Store, Words};
@@ -17,16 +18,16 @@ use schema::{Setting, TYPE_KEYS, TypeFacts};
 
 #[derive(Default)]
 pub struct Knowledge {
-    calls: HashMap<String, CallFacts>,
-    types: HashMap<String, TypeFacts>,
-    aliases: HashMap<String, String>,
+    calls: FxHashMap<String, CallFacts>,
+    types: FxHashMap<String, TypeFacts>,
+    aliases: FxHashMap<String, String>,
     /// Prefix of dotted paths to the type that CamelCase names below it construct.
     constructors: BTreeMap<String, String>,
     pure_decorators: BTreeSet<String>,
     /// Modules none of whose functions has an effect.
     pure_modules: BTreeSet<String>,
     stdlib: BTreeSet<String>,
-    builtins: HashSet<String>,
+    builtins: FxHashSet<String>,
 }
 
 include!(concat!(env!("OUT_DIR"), "/knowledge_sources.rs"));
@@ -144,11 +145,11 @@ impl Knowledge {
 
     /// Facts of calling the function or constructor at `path`.
     pub fn call(&self, path: &str) -> Option<&CallFacts> {
-        self.calls.get(self.canonical(path).as_ref())
+        self.calls.get(path).or_else(|| self.calls.get(self.canonical(path).as_ref()))
     }
 
     pub fn type_facts(&self, path: &str) -> Option<&TypeFacts> {
-        self.types.get(self.canonical(path).as_ref())
+        self.types.get(path).or_else(|| self.types.get(self.canonical(path).as_ref()))
     }
 
     /// The type that calling `path` constructs, when it is a known class or falls under a constructor rule.
@@ -188,16 +189,12 @@ impl Knowledge {
 
     /// The first of the type and its bases for which `question` has an answer.
     pub fn inherited<'k, T>(&'k self, type_path: &str, question: impl Fn(&'k TypeFacts) -> Option<T>) -> Option<T> {
-        let mut todo = vec![type_path.to_owned()];
-        let mut seen = BTreeSet::new();
-        while let Some(path) = todo.pop() {
-            let Some(facts) = self.type_facts(&path).filter(|_| seen.insert(path)) else { continue };
-            if let Some(answer) = question(facts) {
-                return Some(answer);
-            }
-            todo.extend(facts.bases.iter().rev().cloned());
-        }
-        None
+        self.ask(type_path, &question)
+    }
+
+    fn ask<'k, T>(&'k self, type_path: &str, question: &dyn Fn(&'k TypeFacts) -> Option<T>) -> Option<T> {
+        let facts = self.type_facts(type_path)?;
+        question(facts).or_else(|| facts.bases.iter().find_map(|base| self.ask(base, question)))
     }
 
     pub fn is_pure_decorator(&self, path: &str) -> bool {

@@ -1,13 +1,13 @@
 //! Interned names: variables, dotted library paths and resources are small integers during the analysis.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(u32);
 
 #[derive(Default)]
 pub struct Names {
-    ids: HashMap<String, Name>,
+    ids: FxHashMap<String, Name>,
     texts: Vec<String>,
 }
 

@@ -4,10 +4,10 @@
 //! kernel: so nesting beyond what CPython accepts is refused here, before parsing.
 
 use kale_model::PythonVersion;
-use ruff_python_ast::token::TokenKind;
+use ruff_python_ast::token::{Token, TokenKind};
 use ruff_python_ast::{ModModule, PythonVersion as ParserVersion};
 use ruff_python_parser::{Mode, ParseOptions, parse_unchecked};
-use ruff_text_size::{Ranged, TextSize};
+use ruff_text_size::{Ranged, TextRange, TextSize};
 
 /// CPython's own limit is 200 open brackets and 100 levels of indentation.
 const MAX_BRACKETS: usize = 200;
@@ -17,6 +17,7 @@ const MAX_PREFIX_OPERATORS: usize = 200;
 /// A cell's syntax tree with every error found; the tree is partial when there are errors.
 pub struct Parsed {
     pub module: ModModule,
+    tokens: Vec<Token>,
     pub errors: Vec<SyntaxFault>,
 }
 
@@ -39,21 +40,18 @@ pub enum FaultKind {
 /// Parses one cell (IPython syntax) for a Python version. Never panics; returns an empty tree for refused input.
 pub fn parse(source: &str, version: PythonVersion) -> Parsed {
     if let Some(offset) = too_deep(source) {
-        return Parsed {
-            module: empty_module(),
-            errors: vec![SyntaxFault {
-                message: "too many nested brackets or operators".to_owned(),
-                start: offset,
-                end: offset + 1,
-                kind: FaultKind::TooDeep,
-            }],
-        };
+        return Parsed::refused(SyntaxFault {
+            message: "too many nested brackets or operators".to_owned(),
+            start: offset,
+            end: offset + 1,
+            kind: FaultKind::TooDeep,
+        });
     }
     let target = ParserVersion { major: version.major, minor: version.minor };
     let options = ParseOptions::from(Mode::Ipython).with_target_version(target);
     // The parser has assertions of its own that broken input can reach: `[}` with an escape on the next line.
     let Ok(parsed) = std::panic::catch_unwind(|| parse_unchecked(source, options)) else {
-        return Parsed { module: empty_module(), errors: vec![beyond_the_parser(source)] };
+        return Parsed::refused(beyond_the_parser(source));
     };
     let fault = |message: String, start: TextSize, end: TextSize, kind| SyntaxFault {
         message,
@@ -72,38 +70,47 @@ pub fn parse(source: &str, version: PythonVersion) -> Parsed {
             .iter()
             .map(|e| fault(e.to_string(), e.range.start(), e.range.end(), FaultKind::NewerPython)),
     );
+    let tokens = parsed.tokens().to_vec();
     let module = match parsed.into_syntax() {
         ruff_python_ast::Mod::Module(module) => module,
         ruff_python_ast::Mod::Expression(_) => empty_module(),
     };
-    Parsed { module, errors }
+    Parsed { module, tokens, errors }
 }
 
-/// The tokens of a source, one space between two, without comments and blank lines: equal for sources that differ in
-/// layout only. Text that cannot be parsed is returned as it is.
-pub fn normalise(source: &str, version: PythonVersion) -> String {
-    if too_deep(source).is_some() {
-        return source.to_owned();
+impl Parsed {
+    fn refused(fault: SyntaxFault) -> Parsed {
+        Parsed { module: empty_module(), tokens: vec![], errors: vec![fault] }
     }
-    let target = ParserVersion { major: version.major, minor: version.minor };
-    let parsed = parse_unchecked(source, ParseOptions::from(Mode::Ipython).with_target_version(target));
-    if !parsed.errors().is_empty() {
-        return source.to_owned();
-    }
-    let mut text = String::with_capacity(source.len());
-    for token in parsed.tokens() {
-        match token.kind() {
-            TokenKind::Comment | TokenKind::NonLogicalNewline => {}
-            TokenKind::Newline => text.push('\n'),
-            TokenKind::Indent => text.push_str("<indent> "),
-            TokenKind::Dedent => text.push_str("<dedent> "),
-            _ => {
-                text.push_str(&source[token.range()]);
-                text.push(' ');
+
+    /// The tokens of a range of the source that was parsed, one space between two, without comments and blank lines:
+    /// equal for sources that differ in layout only.
+    pub fn normalised(&self, source: &str, range: TextRange) -> String {
+        let first = self.tokens.partition_point(|token| token.start() < range.start());
+        let mut text = String::with_capacity(range.len().to_usize());
+        for token in self.tokens[first..].iter().take_while(|token| token.end() <= range.end()) {
+            match token.kind() {
+                TokenKind::Comment | TokenKind::NonLogicalNewline => {}
+                TokenKind::Newline => text.push('\n'),
+                TokenKind::Indent => text.push_str("<indent> "),
+                TokenKind::Dedent => text.push_str("<dedent> "),
+                _ => {
+                    text.push_str(&source[token.range()]);
+                    text.push(' ');
+                }
             }
         }
+        text
     }
-    text
+}
+
+/// A source of its own, normalised as a whole. Text that cannot be parsed is returned as it is.
+pub fn normalise(source: &str, version: PythonVersion) -> String {
+    let parsed = parse(source, version);
+    match parsed.errors.is_empty() {
+        true => parsed.normalised(source, TextRange::up_to(TextSize::of(source))),
+        false => source.to_owned(),
+    }
 }
 
 fn beyond_the_parser(source: &str) -> SyntaxFault {

@@ -1,11 +1,9 @@
 //! Execution of statements on abstract values.
 
-use std::collections::HashMap;
-
 use ruff_python_ast::{ExceptHandler, Expr, Pattern, Stmt, StmtFor, StmtMatch, StmtTry, StmtWith};
 use ruff_text_size::{Ranged, TextRange};
 
-use super::analyzer::{Analyzer, Binding};
+use super::analyzer::{Analyzer, Layer};
 use super::names::Name;
 use super::value::Parts;
 use super::value::{Type, Value};
@@ -134,7 +132,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// Executes a block in a layer of its own, to be joined later.
-    fn branch(&mut self, body: &'a [Stmt]) -> HashMap<Name, Binding> {
+    fn branch(&mut self, body: &'a [Stmt]) -> Layer {
         self.push_layer();
         self.execute_all(body);
         self.pop_layer()

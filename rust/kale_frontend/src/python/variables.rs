@@ -1,10 +1,8 @@
 //! Reading and binding variables by the rules of Python's scopes.
 
-use std::collections::HashMap;
-
 use ruff_text_size::TextRange;
 
-use super::analyzer::{Analyzer, Binding};
+use super::analyzer::{Analyzer, Binding, Layer};
 use super::effects::Outcome;
 use super::facts::Source;
 use super::heap::{Class, Place};
@@ -249,7 +247,7 @@ impl<'a> Analyzer<'a> {
     /// Binds a module variable that may also keep its value.
     pub fn bind_maybe(&mut self, name: Name, value: Value) {
         let before = self.frames[0].lookup(name).cloned();
-        self.frames[0].layers.push(HashMap::new());
+        self.frames[0].layers.push(Layer::default());
         self.bind(name, value);
         let layer = self.frames[0].layers.pop().expect("it was pushed above");
         if let Some(binding) = layer.get(&name).cloned() {

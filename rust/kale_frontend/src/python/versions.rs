@@ -22,14 +22,13 @@ impl<'a> Analyzer<'a> {
             }
         }
         let cell = self.cell;
-        let alone: Vec<Name> = self.frames[0].layers[0]
-            .iter()
-            .filter(|(name, binding)| binding.cell == cell && binding.version.is_none() && !grouped.contains(name))
-            .map(|(&name, _)| name)
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
-        groups.extend(alone.into_iter().map(|name| (BTreeSet::from([name]), None)));
+        // Whatever the cell bound has entered it, at the latest by being bound.
+        let entered = self.entry.keys().copied().filter(|name| !grouped.contains(name));
+        let alone = entered.filter(|name| {
+            let binding = self.frames[0].layers[0].get(name);
+            binding.is_some_and(|binding| binding.cell == cell && binding.version.is_none())
+        });
+        groups.extend(alone.map(|name| (BTreeSet::from([name]), None)));
         let mut needed = vec![];
         for (members, root) in groups {
             needed.extend(self.make_version(&members, root));

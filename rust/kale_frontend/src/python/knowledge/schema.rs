@@ -1,8 +1,7 @@
 //! The facts that a line of `knowledge/*.toml` may state, as its README defines them. What is not here is refused, so
 //! that a misspelt fact fails a test instead of being silently without effect.
 
-use std::collections::HashMap;
-
+use rustc_hash::FxHashMap;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
@@ -13,7 +12,7 @@ pub struct CallFacts {
     #[serde(alias = "type")]
     pub returns: Option<String>,
     /// By the suffix of the path that is read.
-    pub returns_by_suffix: HashMap<String, String>,
+    pub returns_by_suffix: FxHashMap<String, String>,
     pub element: Option<String>,
     pub elements: Vec<String>,
     pub separate: bool,
@@ -87,8 +86,8 @@ impl<'de> Deserialize<'de> for Conditional {
 #[serde(default, deny_unknown_fields)]
 pub struct TypeFacts {
     pub bases: Vec<String>,
-    pub methods: HashMap<String, CallFacts>,
-    pub attributes: HashMap<String, PartFacts>,
+    pub methods: FxHashMap<String, CallFacts>,
+    pub attributes: FxHashMap<String, PartFacts>,
     pub ships: Option<Ships>,
     pub iterator: Option<bool>,
     pub immutable: Option<bool>,

@@ -53,3 +53,16 @@ fn overlays_hold_for_older_versions_and_unknown_ones() {
         assert_eq!(facts.result.iter().any(|kind| kind == "view:*"), is_view, "{version:?}");
     }
 }
+
+#[test]
+fn no_type_is_its_own_base() {
+    let knowledge = Knowledge::shipped(&Environment::default());
+    for name in knowledge.types.keys().collect::<BTreeSet<_>>() {
+        let mut todo: Vec<&String> = knowledge.types[name].bases.iter().collect();
+        let mut seen = BTreeSet::new();
+        while let Some(base) = todo.pop().filter(|base| seen.insert(*base)) {
+            assert_ne!(base, name, "questions are passed on from base to base");
+            todo.extend(knowledge.type_facts(base).iter().flat_map(|facts| &facts.bases));
+        }
+    }
+}
