@@ -74,7 +74,7 @@ pub fn analyse<'a>(
             resources,
         })
         .collect();
-    let facts = analyzer::analyze(&units, Knowledge::shipped(&options.environment));
+    let facts = analyzer::analyze(&units, Knowledge::shipped(&options.environment), &options.environment.exports);
     let skipped_names = all()
         .filter(|(block, _)| block.role == Role::Skip)
         .flat_map(|(block, parsed)| {

@@ -12,6 +12,7 @@ mod calls;
 mod definitions;
 mod effects;
 mod escapes;
+pub mod exports;
 mod expressions;
 pub mod facts;
 mod files;

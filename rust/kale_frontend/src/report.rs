@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kale_model::{Code, Diagnostic, Severity, Span};
+use kale_model::{Code, Diagnostic, Edit, Fix, Severity, Span};
 use ruff_text_size::TextRange;
 
 use crate::analysis::Analysis;
@@ -199,13 +199,45 @@ fn step_of(analysis: &Analysis, cell: CellId) -> String {
 
 /// What the facts and the final steps say about the notebook.
 pub fn facts(analysis: &Analysis, groups: &Groups, diagnostics: &mut Vec<Diagnostic>) {
+    let any_name_may_be_bound = unreadable_stars(analysis, diagnostics);
     for cell in 0..analysis.cells.len() {
-        undefined_names(analysis, cell, diagnostics);
+        if !any_name_may_be_bound {
+            undefined_names(analysis, cell, diagnostics);
+        }
         cell_faults(analysis, cell, diagnostics);
     }
     reassigned_parameters(analysis, diagnostics);
     missing_prev(analysis, groups, diagnostics);
     joined(analysis, groups, diagnostics);
+}
+
+/// Star imports of modules that cannot be read, and the names that nothing else binds: they must be from there.
+fn unreadable_stars(analysis: &Analysis, diagnostics: &mut Vec<Diagnostic>) -> bool {
+    let facts = &analysis.facts;
+    let stars = facts
+        .cells
+        .iter()
+        .enumerate()
+        .flat_map(|(cell, found)| found.unreadable_stars.iter().map(move |star| (cell, star)));
+    let stars: Vec<(CellId, &(String, TextRange))> = stars.collect();
+    let unbound = facts.cells.iter().flat_map(|cell| &cell.undefined).map(|&(name, _)| facts.text(name));
+    let unbound: Vec<&str> = unbound.collect::<BTreeSet<_>>().into_iter().collect();
+    for (cell, (module, range)) in &stars {
+        let span = place(analysis, *cell, *range);
+        let mut diagnostic = Diagnostic::new(
+            Code::UnreadableStar,
+            format!("What `from {module} import *` binds cannot be told: `{module}` cannot be read, or computes it."),
+            format!("Name what you use, such as `from {module} import a, b`, or install `{module}` here."),
+        )
+        .at(span);
+        if stars.len() == 1 && !unbound.is_empty() {
+            let names = unbound.join(", ");
+            let fix = Fix::new(format!("Write `from {module} import {names}`"), vec![Edit::text(span, names)]);
+            diagnostic = diagnostic.with_fix(fix);
+        }
+        diagnostics.push(diagnostic);
+    }
+    !stars.is_empty()
 }
 
 fn undefined_names(analysis: &Analysis, cell: CellId, diagnostics: &mut Vec<Diagnostic>) {

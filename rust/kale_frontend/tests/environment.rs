@@ -30,6 +30,7 @@ fn options(modules: &[(&str, &str, &str)]) -> CompileOptions {
             .collect(),
         distributions: modules.iter().map(|(_, name, version)| (name.to_string(), version.to_string())).collect(),
         local_modules: vec!["helpers".to_owned()],
+        ..Environment::default()
     };
     CompileOptions { environment, default_name: "test".to_owned(), ..CompileOptions::default() }
 }

@@ -45,4 +45,15 @@ pub struct Environment {
     pub distributions: BTreeMap<String, String>,
     /// Modules (files `x.py` or packages) that lie beside the notebook.
     pub local_modules: Vec<String>,
+    /// What `from module import *` binds, by module: of those that the notebook so imports and that could be read.
+    pub exports: BTreeMap<String, BTreeMap<String, Export>>,
+}
+
+/// A name that a star import binds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Export {
+    /// Where it comes from, as far as known: `numpy.linalg.norm`.
+    pub path: String,
+    /// Whether it is bound on every path through the module.
+    pub certain: bool,
 }

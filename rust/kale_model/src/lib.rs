@@ -20,7 +20,7 @@ pub mod step;
 pub use artifact::{Artifact, ArtifactId, ArtifactKind, ArtifactType};
 pub use cell::{CellIndex, Position, Span};
 pub use diagnostic::{Code, Diagnostic, Edit, Fix, NewCell, Related, Severity, TagChange};
-pub use environment::{Environment, PythonVersion, Requirement};
+pub use environment::{Environment, Export, PythonVersion, Requirement};
 pub use event::Event;
 pub use graph::GraphView;
 pub use name::{NameError, ParameterName, PipelineName, StepName};

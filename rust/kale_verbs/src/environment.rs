@@ -15,6 +15,7 @@ pub fn scan(interpreter: &Interpreter, notebook_directory: &Path) -> Environment
         modules: BTreeMap::new(),
         distributions: BTreeMap::new(),
         local_modules: local_modules(notebook_directory),
+        exports: BTreeMap::new(),
     };
     for directory in &interpreter.path {
         for distribution in installed_in(directory) {

@@ -19,6 +19,7 @@ mod history;
 mod interpreter;
 mod listener;
 pub mod logs;
+mod modules;
 mod notebook;
 pub mod parameters;
 pub mod render;

@@ -6,11 +6,11 @@ use kale_frontend::{Compilation, CompileOptions, Granularity};
 use kale_model::{Code, Diagnostic};
 use serde::Deserialize;
 
-use crate::environment;
 use crate::error::VerbError;
 use crate::interpreter::{self, Choice};
 use crate::notebook::{Listing, NotebookText};
 use crate::session::{Interpreter, Session};
+use crate::{environment, modules};
 
 /// Which notebook, and how to read it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -46,7 +46,8 @@ impl Source {
         let granularity = self.granularity.as_deref().map(granularity).transpose()?;
         let notebook = NotebookText::read(session, &self.notebook)?;
         let Choice { interpreter, remark } = interpreter::choose(session, &notebook, self.python.as_deref())?;
-        let environment = environment::scan(&interpreter, &notebook.directory);
+        let mut environment = environment::scan(&interpreter, &notebook.directory);
+        environment.exports = modules::star_exports(&notebook.text, &interpreter, &notebook.directory, &environment);
         let options = CompileOptions { granularity, environment, default_name: notebook.stem() };
         Ok(Opened { notebook, interpreter, options, remark })
     }

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use kale_model::Export;
 use ruff_python_ast::{ModModule, Parameters, Stmt, StmtClassDef};
 use ruff_text_size::{Ranged, TextRange};
 use rustc_hash::FxHashMap;
@@ -157,8 +158,10 @@ pub struct Analyzer<'a> {
     pub(super) mutated: BTreeSet<Name>,
     pub(super) statement_reads: BTreeMap<Name, Source>,
     pub(super) statement_binds: BTreeSet<Name>,
-    /// Modules star-imported so far: they may provide any name.
-    pub star_modules: Vec<(StatementId, Name)>,
+    /// What star imports bind, by module.
+    pub exports: &'a BTreeMap<String, BTreeMap<String, Export>>,
+    /// Every word of the notebook's code: what a star import binds beyond them, nobody reads.
+    pub words: BTreeSet<&'a str>,
 }
 
 /// A code cell as the analysis reads it.
@@ -177,8 +180,17 @@ pub struct Unit<'a> {
 }
 
 /// Analyses the notebook's code cells, in order.
-pub fn analyze<'a>(units: &[Unit<'a>], knowledge: &'static Knowledge) -> Facts {
-    let mut analyzer = Analyzer::new(knowledge);
+pub fn analyze<'a>(
+    units: &[Unit<'a>],
+    knowledge: &'static Knowledge,
+    exports: &'a BTreeMap<String, BTreeMap<String, Export>>,
+) -> Facts {
+    let mut analyzer = Analyzer::new(knowledge, exports);
+    if !exports.is_empty() {
+        let is_part = |c: char| c.is_alphanumeric() || c == '_';
+        analyzer.words = units.iter().flat_map(|unit| unit.source.split(|c| !is_part(c))).collect();
+        analyzer.words.extend(units.iter().flat_map(|unit| unit.reads).map(String::as_str));
+    }
     for unit in units {
         analyzer.cell(unit);
     }
@@ -186,7 +198,7 @@ pub fn analyze<'a>(units: &[Unit<'a>], knowledge: &'static Knowledge) -> Facts {
 }
 
 impl<'a> Analyzer<'a> {
-    fn new(knowledge: &'static Knowledge) -> Analyzer<'a> {
+    fn new(knowledge: &'static Knowledge, exports: &'a BTreeMap<String, BTreeMap<String, Export>>) -> Analyzer<'a> {
         Analyzer {
             knowledge,
             facts: Facts::default(),
@@ -206,7 +218,8 @@ impl<'a> Analyzer<'a> {
             mutated: BTreeSet::new(),
             statement_reads: BTreeMap::new(),
             statement_binds: BTreeSet::new(),
-            star_modules: vec![],
+            exports,
+            words: BTreeSet::new(),
         }
     }
 

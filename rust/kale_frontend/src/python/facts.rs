@@ -39,6 +39,8 @@ pub struct CellFacts {
     pub resources: Vec<ResourceUse>,
     /// Names that nothing before the cell binds, with the place of the first read.
     pub undefined: Vec<(Name, TextRange)>,
+    /// Modules that the cell star-imports and that cannot be read.
+    pub unreadable_stars: Vec<(String, TextRange)>,
     /// Names read after `del`.
     pub deleted: Vec<(Name, TextRange)>,
     /// Code that cannot be seen into (`exec`, `eval`, `globals()`), and what it is.

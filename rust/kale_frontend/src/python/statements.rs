@@ -108,7 +108,7 @@ impl<'a> Analyzer<'a> {
                 let module = s.module.as_ref().map_or("", |m| m.as_str()).to_owned();
                 for alias in &s.names {
                     let bound = alias.asname.as_ref().unwrap_or(&alias.name);
-                    self.import_from(&module, s.level, &alias.name, bound);
+                    self.import_from(&module, s.level, &alias.name, bound, alias.range());
                 }
             }
             Stmt::IpyEscapeCommand(s) => self.escape_command(s.kind, &s.value, s.range()),
@@ -425,7 +425,7 @@ impl<'a> Analyzer<'a> {
         self.bind_text(&bound, Value::library(path));
     }
 
-    fn import_from(&mut self, module: &str, level: u32, name: &str, bound: &str) {
+    fn import_from(&mut self, module: &str, level: u32, name: &str, bound: &str, range: TextRange) {
         let module = format!("{}{module}", ".".repeat(level as usize));
         if module == "__future__" {
             // It changes how the code after it is compiled, wherever that runs.
@@ -436,34 +436,43 @@ impl<'a> Analyzer<'a> {
             self.frame().effects.imports.insert(top.to_owned());
         }
         if name == "*" {
-            let module = self.name(&module);
-            self.frame().effects.star_import = true;
-            if self.in_module() {
-                let star = self.name("*");
-                self.bind_star(star, module);
-            }
-            return;
+            return self.import_star(&module, range);
         }
-        let path = self.name(&format!("{module}.{name}"));
+        let value = self.imported(&format!("{module}.{name}"));
+        self.bind_text(bound, value);
+    }
+
+    /// What an import of this path gives.
+    fn imported(&mut self, path: &str) -> Value {
+        let path = self.name(path);
         let canonical = self.knowledge.canonical(self.facts.text(path)).into_owned();
-        let value = match self.knowledge.call(&canonical).and_then(|c| c.value.as_deref()) {
+        match self.knowledge.call(&canonical).and_then(|c| c.value.as_deref()) {
             Some(type_path) => self.module_constant(type_path),
             None => {
                 let path = self.name(&canonical);
                 Value::library(path)
             }
-        };
-        self.bind_text(bound, value);
+        }
     }
 
-    /// `from module import *`: the pseudo-variable `*` stands for all that it binds.
-    fn bind_star(&mut self, star: Name, module: Name) {
-        let earlier = self.module_binding(star).is_some();
-        if earlier {
-            self.read_module(star, TextRange::default());
+    /// `from module import *`: as if the names that the module exports stood there.
+    fn import_star(&mut self, module: &str, range: TextRange) {
+        self.frame().effects.star_import = true;
+        if !self.in_module() {
+            return;
         }
-        self.bind(star, Value::library(module));
-        self.star_modules.push((self.statement, module));
+        let Some(exports) = self.exports.get(module) else {
+            self.facts.cells[self.cell].unreadable_stars.push((module.to_owned(), range));
+            return;
+        };
+        for (name, export) in exports {
+            if !self.words.contains(name.as_str()) {
+                continue;
+            }
+            let value = self.imported(&export.path);
+            let name = self.name(name);
+            if export.certain { self.bind(name, value) } else { self.bind_maybe(name, value) }
+        }
     }
 }
 

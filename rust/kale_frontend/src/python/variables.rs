@@ -86,10 +86,6 @@ impl<'a> Analyzer<'a> {
             let path = self.facts.names.intern(&format!("builtins.{text}"));
             return Value::library(path);
         }
-        if let Some(&(_, module)) = self.star_modules.last() {
-            let path = self.facts.names.join(module, &text);
-            return Value::library(path);
-        }
         let object = self.frame().heap.allocate(Class::default());
         Value::object(Type::Unknown, object)
     }
@@ -106,12 +102,6 @@ impl<'a> Analyzer<'a> {
                 self.facts.cells[self.cell].deleted.push((name, range));
             }
             return self.builtin_or_unknown(name);
-        }
-        if let Some(&(star_statement, _)) = self.star_modules.last()
-            && star_statement > binding.statement
-        {
-            let star = self.name("*");
-            self.read_module(star, range);
         }
         let here = binding.cell == self.cell && binding.version.is_none();
         if !here || binding.outer {
@@ -130,10 +120,6 @@ impl<'a> Analyzer<'a> {
         let text = self.facts.text(name).to_owned();
         if is_history(&text) {
             self.frames[0].effects.history.push((text, range));
-        } else if !self.star_modules.is_empty() {
-            // A name that only a star import can provide is read from the pseudo-variable that the import binds.
-            let star = self.name("*");
-            self.read_module(star, range);
         } else if !self.knowledge.is_builtin(&text) {
             self.facts.cells[self.cell].undefined.push((name, range));
         }

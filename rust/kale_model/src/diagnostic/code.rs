@@ -173,6 +173,12 @@ codes! {
     /// It is a warning because the line may never be reached. Bind the name in an earlier cell, or correct its
     /// spelling.
     UndefinedName = "undefined-name", Warning;
+    /// The names that `from module import *` binds cannot be told without executing the module.
+    ///
+    /// They are read from the module's source: from its `__all__`, else from what its top level binds. That fails when
+    /// the module is not installed here, or computes what it exports. Import the names that you use: `from module import
+    /// a, b`.
+    UnreadableStar = "unreadable-star", Error;
     /// A name is read after `del`.
     ///
     /// Remove the `del`, or bind the name again before it is read.
