@@ -2,16 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use kale_model::Diagnostic;
+use kale_model::{Diagnostic, Severity, Span};
+use ruff_text_size::TextRange;
 
 use crate::blocks::{BlockCell, Blocks, Role};
 use crate::magics::CodeKind;
+use crate::pragma::Pragma;
 use crate::python::analyzer::{self, Unit};
 use crate::python::facts::{Facts, Resource};
 use crate::python::knowledge::Knowledge;
 use crate::python::parse::Parsed;
 use crate::python::scope;
-use crate::{CompileOptions, metrics, parameters};
+use crate::{CompileOptions, metrics, parameters, pragma, text};
 
 /// A block's cell with its syntax tree.
 pub struct Analysed<'a> {
@@ -59,12 +61,14 @@ pub fn analyse<'a>(
         metrics.push(sites);
         diagnostics.extend(found);
     }
+    let pragmas: Vec<Vec<(Pragma, TextRange)>> = cells.iter().map(|cell| pragmas(cell, diagnostics)).collect();
     let names: Vec<String> = parameters.iter().map(|p| p.name.to_string()).collect();
     let resources: Vec<Vec<Resource>> = cells.iter().map(|cell| magic_resources(&cell.block.code.kind)).collect();
     let units: Vec<Unit> = cells
         .iter()
         .zip(&resources)
-        .map(|(cell, resources)| Unit {
+        .zip(&pragmas)
+        .map(|((cell, resources), pragmas)| Unit {
             source: &cell.block.code.python,
             module: &cell.parsed.module,
             parameters: if cell.block.role == Role::Parameters { &names } else { &[] },
@@ -72,9 +76,11 @@ pub fn analyse<'a>(
             reads: &cell.block.code.reads,
             scratch: cell.block.code.scratch,
             resources,
+            pragmas,
         })
         .collect();
     let facts = analyzer::analyze(&units, Knowledge::shipped(&options.environment), &options.environment.exports);
+    diagnostics.extend(unheard(&cells, &pragmas, &facts));
     let skipped_names = all()
         .filter(|(block, _)| block.role == Role::Skip)
         .flat_map(|(block, parsed)| {
@@ -83,6 +89,38 @@ pub fn analyse<'a>(
         })
         .collect();
     Analysis { blocks, cells, facts, parameters, metrics, skipped_names }
+}
+
+/// What a cell's comments and the options of its `%%pipeline` line say.
+fn pragmas(cell: &Analysed, diagnostics: &mut Vec<Diagnostic>) -> Vec<(Pragma, TextRange)> {
+    let code = &cell.block.code;
+    let mut found: Vec<_> = code.pragmas.iter().map(|(pragma, _)| (pragma.clone(), TextRange::default())).collect();
+    for (comment, range) in cell.parsed.comments(&code.python) {
+        let Some(text) = pragma::of_comment(comment) else { continue };
+        match pragma::parse(text) {
+            Ok(said) => found.extend(said.into_iter().map(|pragma| (pragma, range))),
+            Err(cause) => diagnostics.push(pragma::fault(&cause, place(cell, range))),
+        }
+    }
+    found
+}
+
+fn place(cell: &Analysed, range: TextRange) -> Span {
+    text::span(cell.block.index, &cell.block.code, range.start().into(), range.end().into())
+}
+
+/// A `pure` that no call fits would be a promise about nothing, most likely misspelt.
+fn unheard(cells: &[Analysed], pragmas: &[Vec<(Pragma, TextRange)>], facts: &Facts) -> Vec<Diagnostic> {
+    let said = cells.iter().zip(pragmas).flat_map(|(cell, pragmas)| pragmas.iter().map(move |said| (cell, said)));
+    said.filter_map(|(cell, (pragma, range))| match pragma {
+        Pragma::Pure(name) if !facts.trusted.contains(name) => {
+            let mut diagnostic = pragma::fault(&format!("nothing in the notebook calls `{name}`"), place(cell, *range));
+            diagnostic.severity = Severity::Warning;
+            Some(diagnostic)
+        }
+        _ => None,
+    })
+    .collect()
 }
 
 /// What a cell magic does to files.

@@ -14,6 +14,7 @@ pub mod metrics;
 mod naming;
 pub mod notebook;
 pub mod parameters;
+mod pragma;
 pub mod python;
 mod report;
 mod spelling;

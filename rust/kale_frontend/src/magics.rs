@@ -30,6 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kale_model::{CellIndex, Diagnostic, PythonVersion, Span};
 
 use self::draft::Draft;
+use crate::pragma::Pragma;
 use crate::python::parse::parse;
 use crate::tag::Tag;
 
@@ -60,6 +61,8 @@ pub struct CellCode {
     pub control_lines: Vec<usize>,
     /// Lines of the cell, from 1, whose code in `python` is the operand of a line magic.
     pub operand_lines: Vec<usize>,
+    /// What options of `%%pipeline` say beside tags.
+    pub(crate) pragmas: Vec<(Pragma, Span)>,
     /// By line of `python`, from 1: what to add to a column to have the column in the cell.
     pub(crate) shifts: BTreeMap<usize, isize>,
 }

@@ -23,6 +23,7 @@ pub mod names;
 mod objects;
 mod operators;
 pub mod parse;
+mod pragmas;
 mod replay;
 mod results;
 pub mod scope;

@@ -110,7 +110,7 @@ fn may_be_buffer(facts: &Facts, name: Name, id: VersionId) -> bool {
 fn process_state(facts: &Facts, grouping: &Grouping, found: &mut BTreeSet<Hazard>) {
     let mut makers: BTreeMap<&str, Vec<CellId>> = BTreeMap::new();
     for (cell, cell_facts) in facts.cells.iter().enumerate() {
-        for used in &cell_facts.resources {
+        for used in cell_facts.resources.iter().filter(|_| !cell_facts.independent) {
             if let Resource::Process(module) = &used.resource {
                 makers.entry(module).or_default().push(cell);
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::python::facts::{CellId, Facts, Resource};
 
-/// One cell must run after another because of a resource.
+/// One cell must run after another because of a resource, or because a pragma says so.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ordering {
     pub from: CellId,
@@ -26,8 +26,11 @@ pub fn orderings(facts: &Facts) -> BTreeSet<Ordering> {
     let mut any = Usage::default();
     let mut others: BTreeMap<&'static str, Usage> = BTreeMap::new();
     let mut found = BTreeSet::new();
+    let mut barrier = Usage::default();
     for (cell, cell_facts) in facts.cells.iter().enumerate() {
-        for used in &cell_facts.resources {
+        barrier.conflicts(cell, cell_facts.barrier, "barrier", None, &mut found);
+        barrier.note(cell, cell_facts.barrier);
+        for used in cell_facts.resources.iter().filter(|_| !cell_facts.independent) {
             match &used.resource {
                 Resource::File(path) => {
                     let name = format!("file:{path}");

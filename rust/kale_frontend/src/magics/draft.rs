@@ -8,6 +8,7 @@ use super::control::{Because, Control};
 use super::lines::Lines;
 use super::scan::{LogicalLine, Shape, logical_lines, may_hold_escapes, words};
 use super::{CellCode, CodeKind, ReadCell, automagic, cell_magic, line_magic, pipeline};
+use crate::pragma::Pragma;
 use crate::tag::Tag;
 use crate::text::{lines_with_breaks, utf16_len};
 
@@ -26,6 +27,7 @@ pub(super) struct Draft {
     pub control_results: Vec<String>,
     operand_lines: Vec<usize>,
     pub tags: Vec<(Tag, Span)>,
+    pragmas: Vec<(Pragma, Span)>,
     pub diagnostics: Vec<Diagnostic>,
 }
 
@@ -45,6 +47,7 @@ impl Draft {
             control_results: vec![],
             operand_lines: vec![],
             tags: vec![],
+            pragmas: vec![],
             diagnostics: vec![],
         }
     }
@@ -65,9 +68,10 @@ impl Draft {
             let stripped = " ".repeat(first.shift.max(0) as usize);
             let text = format!("{stripped}{}", first.python);
             let place = pipeline::Place { cell: self.cell, line: self.lines.number(0), text: &text };
-            let (tags, diagnostics) = pipeline::tags(&place);
-            self.tags.extend(tags);
-            self.diagnostics.extend(diagnostics);
+            let said = pipeline::read(&place);
+            self.tags.extend(said.tags);
+            self.pragmas.extend(said.pragmas);
+            self.diagnostics.extend(said.diagnostics);
             self.lines.drop_first(1);
             self.strip_decoration();
         }
@@ -248,6 +252,7 @@ impl Draft {
             control_lines: self.control_lines,
             operand_lines: self.operand_lines,
             shifts: self.lines.shifts(),
+            pragmas: self.pragmas,
             run_source,
         };
         ReadCell { code, tags: self.tags, diagnostics: self.diagnostics }

@@ -1,8 +1,9 @@
-//! `%%pipeline`, the magic that stands for tags in editors that have none.
+//! `%%pipeline`, the magic that stands for tags (and pragma comments) in editors that have none.
 
 use kale_model::{CellIndex, Code, Diagnostic, Span};
 
 use super::options::{Word, split_words};
+use crate::pragma::{self, Pragma};
 use crate::tag::{Tag, TagError};
 use crate::text::span_in_line;
 
@@ -15,10 +16,17 @@ pub(super) struct Place<'a> {
     pub text: &'a str,
 }
 
-/// The tags that a `%%pipeline` line stands for, each with its place.
-pub(super) fn tags(place: &Place) -> (Vec<(Tag, Span)>, Vec<Diagnostic>) {
+/// What a `%%pipeline` line says, each with its place.
+#[derive(Default)]
+pub(super) struct Said {
+    pub tags: Vec<(Tag, Span)>,
+    pub pragmas: Vec<(Pragma, Span)>,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+pub(super) fn read(place: &Place) -> Said {
     let words = split_words(place.text);
-    let mut reader = Reader { place, tags: vec![], diagnostics: vec![] };
+    let mut reader = Reader { place, said: Said::default() };
     match &words[..] {
         [] => {}
         [magic] => reader.fault(magic, "says nothing about the cell", ROLES),
@@ -32,22 +40,22 @@ pub(super) fn tags(place: &Place) -> (Vec<(Tag, Span)>, Vec<Diagnostic>) {
             _ => reader.fault(role, "is no part that a cell can play", ROLES),
         },
     }
-    (reader.tags, reader.diagnostics)
+    reader.said
 }
 
 const ROLES: &str = "write `%%pipeline step NAME`, or one of `parameters`, `metrics`, `imports`, `functions`, `skip`";
 const OPTIONS: &str = "options are `--after`, `--cpu`, `--memory`, `--gpu`, `--image`, `--retries`, `--timeout`, \
-                       `--cache`, `--report`, `--limit`, `--label`, `--annotation`, `--secret`";
+                       `--cache`, `--report`, `--limit`, `--label`, `--annotation`, `--secret`, `--pure`, `--mutates`, \
+                       `--reads`, `--writes`, `--independent`, `--barrier`";
 
 struct Reader<'a> {
     place: &'a Place<'a>,
-    tags: Vec<(Tag, Span)>,
-    diagnostics: Vec<Diagnostic>,
+    said: Said,
 }
 
 impl Reader<'_> {
     fn role(&mut self, word: &Word, tag: Tag, rest: &[Word]) {
-        self.tags.push((tag, self.span(word)));
+        self.said.tags.push((tag, self.span(word)));
         if let Some(word) = rest.first() {
             self.fault(word, "has no meaning here", "only `%%pipeline step NAME` takes options");
         }
@@ -66,7 +74,7 @@ impl Reader<'_> {
             };
             let (name, value) = option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
             let mut values: Vec<(&Word, &str)> = value.map(|value| (word, value)).into_iter().collect();
-            let may_repeat = matches!(name, "after" | "prev");
+            let may_repeat = matches!(name, "after" | "prev") || pragma::WORDS.contains(&name);
             while values.is_empty() || may_repeat {
                 match words.next_if(|word| !word.text.starts_with("--")) {
                     Some(value) => values.push((value, &value.text)),
@@ -78,6 +86,9 @@ impl Reader<'_> {
     }
 
     fn option(&mut self, option: &Word, name: &str, values: &[(&Word, &str)]) {
+        if pragma::WORDS.contains(&name) {
+            return self.pragma(option, name, values);
+        }
         if !KNOWN.contains(&name) {
             return self.fault(option, "is no option", OPTIONS);
         }
@@ -99,6 +110,15 @@ impl Reader<'_> {
         }
     }
 
+    fn pragma(&mut self, option: &Word, name: &str, values: &[(&Word, &str)]) {
+        let values: Vec<&str> = values.iter().flat_map(|(_, value)| value.split(',')).collect();
+        let span = self.span(option);
+        match pragma::of_values(name, &values) {
+            Ok(found) => self.said.pragmas.extend(found.into_iter().map(|pragma| (pragma, span))),
+            Err(cause) => self.said.diagnostics.push(pragma::fault(&cause, span)),
+        }
+    }
+
     /// A part of a word, such as the `b` of `--after=a,b`.
     fn part(&self, word: &Word, part: &str) -> Word {
         let whole = &self.place.text[word.start..word.end];
@@ -111,10 +131,10 @@ impl Reader<'_> {
     /// Reads a value as the tag that it means.
     fn tag(&mut self, word: &Word, value: &str, tag: &str) {
         match tag.parse() {
-            Ok(tag) => self.tags.push((tag, self.span(word))),
+            Ok(tag) => self.said.tags.push((tag, self.span(word))),
             Err(TagError::Malformed { cause, .. }) => {
                 let message = format!("`{value}` does not fit: {cause}");
-                self.diagnostics.push(Diagnostic::new(Code::BadTag, message, OPTIONS).at(self.span(word)));
+                self.said.diagnostics.push(Diagnostic::new(Code::BadTag, message, OPTIONS).at(self.span(word)));
             }
             Err(TagError::Foreign) => self.fault(word, "is no option", OPTIONS),
         }
@@ -122,7 +142,7 @@ impl Reader<'_> {
 
     fn fault(&mut self, word: &Word, cause: &str, help: &str) {
         let message = format!("`{}` {cause}", word.text);
-        self.diagnostics.push(Diagnostic::new(Code::BadTag, message, help).at(self.span(word)));
+        self.said.diagnostics.push(Diagnostic::new(Code::BadTag, message, help).at(self.span(word)));
     }
 
     fn span(&self, word: &Word) -> Span {

@@ -20,10 +20,12 @@ use super::facts::{
 use super::heap::{Class, Heap, ObjectId, Place};
 use super::knowledge::Knowledge;
 use super::names::Name;
+use super::pragmas::pure_callee;
 use super::replay::MAX_DEPTH;
 use super::scope::Scope;
 use super::summary::{ActiveSummary, SummaryKey};
 use super::value::{CodeId, Type, Value};
+use crate::pragma::Pragma;
 
 /// A function, lambda, generator expression or class of the notebook.
 pub struct Definition<'a> {
@@ -93,6 +95,8 @@ pub struct Frame {
     /// What has been run by calls that cannot be seen into.
     pub invoked: BTreeSet<Invocation>,
     pub assumptions: Vec<(Name, Option<Type>)>,
+    /// A call that a pragma declares to be pure is being carried out: changes of objects and hidden effects are left out.
+    pub trusts: bool,
     /// Code of the closure that is being executed.
     pub own_code: Vec<CodeId>,
     /// The class around the code, for private names.
@@ -113,6 +117,7 @@ impl Frame {
             mutated: BTreeSet::new(),
             invoked: BTreeSet::new(),
             assumptions: vec![],
+            trusts: false,
             own_code: vec![],
             class_name: None,
         }
@@ -162,6 +167,8 @@ pub struct Analyzer<'a> {
     pub exports: &'a BTreeMap<String, BTreeMap<String, Export>>,
     /// Every word of the notebook's code: what a star import binds beyond them, nobody reads.
     pub words: BTreeSet<&'a str>,
+    /// Callees that pragmas declare to be pure, as calls write them.
+    pub pure: BTreeSet<&'a str>,
 }
 
 /// A code cell as the analysis reads it.
@@ -177,6 +184,7 @@ pub struct Unit<'a> {
     pub scratch: bool,
     /// What the cell's magic does: `%%bash` and the like.
     pub resources: &'a [Resource],
+    pub pragmas: &'a [(Pragma, TextRange)],
 }
 
 /// Analyses the notebook's code cells, in order.
@@ -191,6 +199,7 @@ pub fn analyze<'a>(
         analyzer.words = units.iter().flat_map(|unit| unit.source.split(|c| !is_part(c))).collect();
         analyzer.words.extend(units.iter().flat_map(|unit| unit.reads).map(String::as_str));
     }
+    analyzer.pure = units.iter().flat_map(|unit| unit.pragmas).filter_map(|(said, _)| pure_callee(said)).collect();
     for unit in units {
         analyzer.cell(unit);
     }
@@ -220,6 +229,7 @@ impl<'a> Analyzer<'a> {
             statement_binds: BTreeSet::new(),
             exports,
             words: BTreeSet::new(),
+            pure: BTreeSet::new(),
         }
     }
 
@@ -236,6 +246,9 @@ impl<'a> Analyzer<'a> {
         }
         if !unit.binds.is_empty() || !unit.resources.is_empty() || !unit.reads.is_empty() {
             self.magic(unit);
+        }
+        for (said, range) in unit.pragmas {
+            self.pragma(said, *range);
         }
         self.end_cell();
     }
@@ -276,14 +289,14 @@ impl<'a> Analyzer<'a> {
         self.end_statement(statement.range(), Some(statement), unit.parameters);
     }
 
-    fn begin_statement(&mut self) {
+    pub(super) fn begin_statement(&mut self) {
         self.statement = StatementId(self.facts.statements.len());
         self.frame().effects = Effects::default();
         self.statement_reads.clear();
         self.statement_binds.clear();
     }
 
-    fn end_statement(&mut self, range: TextRange, statement: Option<&'a Stmt>, parameters: &[String]) {
+    pub(super) fn end_statement(&mut self, range: TextRange, statement: Option<&'a Stmt>, parameters: &[String]) {
         let effects = std::mem::take(&mut self.frame().effects);
         let binds = std::mem::take(&mut self.statement_binds);
         let mut reads = std::mem::take(&mut self.statement_reads);

@@ -16,19 +16,20 @@ pub type Invocation = (Vec<CodeId>, Vec<CodeId>, Vec<ObjectId>);
 impl<'a> Analyzer<'a> {
     pub fn call(&mut self, call: &'a ExprCall) -> Value {
         let range = call.range();
+        let trusted = self.is_declared_pure(&call.func);
         if let Expr::Attribute(attribute) = call.func.as_ref() {
             let receiver = self.evaluate(&attribute.value);
             if let Type::Library(_) = receiver.ty {
                 let callee = self.attribute(&receiver, &attribute.attr, attribute.range());
                 let arguments = self.arguments(call);
-                return self.call_with(&callee, &arguments, range);
+                return self.trusting(trusted, |this| this.call_with(&callee, &arguments, range));
             }
             let arguments = self.arguments(call);
-            return self.call_method(&receiver, &attribute.attr, &arguments, range);
+            return self.trusting(trusted, |this| this.call_method(&receiver, &attribute.attr, &arguments, range));
         }
         let callee = self.evaluate(&call.func);
         let arguments = self.arguments(call);
-        self.call_with(&callee, &arguments, range)
+        self.trusting(trusted, |this| this.call_with(&callee, &arguments, range))
     }
 
     fn arguments(&mut self, call: &'a ExprCall) -> Arguments<'a> {

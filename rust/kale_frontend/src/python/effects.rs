@@ -59,6 +59,19 @@ impl Effects {
             || !self.deletes.is_empty()
     }
 
+    /// Adds what a call that is declared pure does all the same: it reads variables, and code of libraries runs.
+    pub fn absorb_visible(&mut self, other: Effects) {
+        for (name, range) in other.reads {
+            self.reads.entry(name).or_insert(range);
+        }
+        self.calls |= other.calls;
+        self.unknown_calls |= other.unknown_calls;
+        self.expensive |= other.expensive;
+        self.imports.extend(other.imports);
+        self.libraries.extend(other.libraries);
+        self.environment_variables.extend(other.environment_variables);
+    }
+
     /// Adds another piece's effects, those on names and objects left out, at the place of the call.
     pub fn absorb_hidden(&mut self, other: &Effects, range: TextRange) {
         self.calls |= other.calls;

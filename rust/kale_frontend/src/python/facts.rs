@@ -27,6 +27,8 @@ pub struct Facts {
     pub statements: Vec<StatementFacts>,
     pub versions: Vec<Version>,
     pub names: Names,
+    /// Those names of `pure` pragmas that some call fits.
+    pub trusted: BTreeSet<String>,
 }
 
 #[derive(Default)]
@@ -59,6 +61,10 @@ pub struct CellFacts {
     pub expensive: bool,
     /// Library modules whose functions it may call or whose objects it touches.
     pub libraries: BTreeSet<String>,
+    /// Everything before it runs before it, everything after it runs after it.
+    pub barrier: bool,
+    /// The resources that it uses concern no other cell.
+    pub independent: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -83,6 +83,12 @@ impl Parsed {
         Parsed { module: empty_module(), tokens: vec![], errors: vec![fault] }
     }
 
+    /// The comments of the source that was parsed.
+    pub fn comments<'s>(&self, source: &'s str) -> impl Iterator<Item = (&'s str, TextRange)> {
+        let comments = self.tokens.iter().filter(|token| token.kind() == TokenKind::Comment);
+        comments.map(|token| (&source[token.range()], token.range()))
+    }
+
     /// The tokens of a range of the source that was parsed, one space between two, without comments and blank lines:
     /// equal for sources that differ in layout only.
     pub fn normalised(&self, source: &str, range: TextRange) -> String {

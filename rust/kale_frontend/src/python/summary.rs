@@ -357,11 +357,7 @@ impl<'a> Analyzer<'a> {
             self.write_variable(name, value);
         }
         for &name in &effects.deletes {
-            if self.in_module() {
-                self.delete_module(name);
-            } else {
-                self.frame().effects.deletes.insert(name);
-            }
+            self.delete_variable(name);
         }
         self.frame().effects.absorb_hidden(effects, range);
         match &summary.returns {
@@ -384,7 +380,21 @@ impl<'a> Analyzer<'a> {
     }
 
     fn write_variable(&mut self, name: Name, value: Value) {
+        if self.frame().trusts {
+            return;
+        }
         if self.in_module() { self.bind_maybe(name, value) } else { self.write_global(name, &value) }
+    }
+
+    fn delete_variable(&mut self, name: Name) {
+        if self.frame().trusts {
+            return;
+        }
+        if self.in_module() {
+            self.delete_module(name);
+        } else {
+            self.frame().effects.deletes.insert(name);
+        }
     }
 
     fn at(&mut self, place: Place, arguments: &[Value], callee: &Value, range: TextRange) -> Value {

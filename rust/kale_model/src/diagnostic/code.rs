@@ -87,6 +87,11 @@ codes! {
     ///
     /// The message says which part of the tag is wrong and what it may be. Tags that are not ours are never looked at.
     BadTag = "bad-tag", Error;
+    /// A `# kale:` comment, or an option of `%%pipeline` that says the same, cannot be understood or concerns nothing.
+    ///
+    /// Pragmas tell the compiler what it cannot see: `# kale: pure load`, `# kale: reads file:data.csv`,
+    /// `# kale: independent`. One that is misspelt would silently be without effect.
+    BadPragma = "bad-pragma", Error;
     /// A tag is none of ours, but nearly: `stp:load`, `Skip`, `prev load`, `pipeline-parameter`.
     ///
     /// It has no effect as it is. Correct its spelling (`kale-rs check --fix` does), or call it something else. Tags that
