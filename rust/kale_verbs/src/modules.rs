@@ -38,6 +38,8 @@ pub fn star_exports(
 
 /// Modules named in `from MODULE import *`. What only looks like it (in a comment) does no harm.
 fn candidates(text: &str) -> BTreeSet<String> {
+    // In JSON a tab is an escape.
+    let text = text.replace("\\t", "\t");
     let mut found = BTreeSet::new();
     for (at, word) in text.match_indices("import") {
         if !text[at + word.len()..].trim_start_matches([' ', '\t']).starts_with('*') {
