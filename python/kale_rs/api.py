@@ -49,6 +49,12 @@ def _run_id(run: str | results.Run) -> str:
     return run.run_id
 
 
+def _one_of(name: str, value: str, values: tuple[str, ...]) -> str:
+    if value not in values:
+        raise UsageError(f"`{name}` cannot be {value!r}", f"use {', '.join(map(repr, values))}")
+    return value
+
+
 def _progress(wanted: bool) -> Progress | None:
     if not wanted:
         return None
@@ -116,6 +122,7 @@ def run(
     *,
     jobs: int | None = None,
     cache: bool = True,
+    verify: str = "inputs",
     output_notebook: Path | None = None,
     granularity: str | None = None,
     python: Path | None = None,
@@ -125,13 +132,15 @@ def run(
     """Run a notebook as a pipeline on this machine, and wait for it (unless `detach`).
 
     The run is a process of its own: it outlives this kernel. A failed run is returned as well; see its `.status`,
-    `.diagnostics`, and `.raise_for_status()`.
+    `.diagnostics`, and `.raise_for_status()`. `verify` (`off`, `inputs` or `full`) says how closely steps are held
+    against what the compiler assumed about them.
     """
     return run_assigned(
         notebook,
         {"values": dict(parameters or {})},
         jobs=jobs,
         cache=cache,
+        verify=verify,
         output_notebook=output_notebook,
         granularity=granularity,
         python=python,
@@ -146,6 +155,7 @@ def run_assigned(
     *,
     jobs: int | None = None,
     cache: bool = True,
+    verify: str = "inputs",
     output_notebook: Path | None = None,
     granularity: str | None = None,
     python: Path | None = None,
@@ -160,6 +170,7 @@ def run_assigned(
         "parameters": parameters,
         "jobs": jobs,
         "no_cache": not cache,
+        "verify": _one_of("verify", verify, ("off", "inputs", "full")),
         "output_notebook": _text(output_notebook),
         "detach": detach,
     }

@@ -24,11 +24,14 @@ class Audit:
         self.reads, self.writes, self.changes, self.listings = {}, {}, {}, {}
         self.network, self.processes, self.databases = {}, {}, {}
         self.environment, self.copied, self.whole_environment = {}, set(), False
+        # The cell that runs; what it touched, in order; folders that were the working directory.
+        self.cell, self.touched, self.folders, self.environment_changes = None, {}, {}, {}
         self.handlers = {"open": self.opened, "sqlite3.connect": self.database}
         self.handlers.update(dict.fromkeys(NETWORK, self.connected))
         self.handlers.update(dict.fromkeys(PROCESSES, self.started))
         self.handlers.update(dict.fromkeys(LISTINGS, self.listed))
         self.handlers.update(dict.fromkeys(CHANGES, self.changed))
+        self.handlers["os.chdir"] = self.moved
 
     def start(self):
         self.uninteresting = tuple(os.path.join(path, "") for path in uninteresting_folders())
@@ -61,8 +64,18 @@ class Audit:
             and os.path.exists(os.path.join(self.directory, path))
         ):
             self.reads.setdefault(path)
+            self.touch("read", path)
         if writes:
             self.writes.setdefault(path)
+            self.touch("write", path)
+
+    def touch(self, how, what):
+        if self.cell is not None:
+            self.touched.setdefault((self.cell, how, what))
+
+    def moved(self, event, arguments):
+        if not isinstance(arguments[0], int):
+            self.folders.setdefault(os.path.join(os.path.abspath(os.fsdecode(arguments[0])), ""))
 
     def interesting(self, path):
         """The path as the plan would name it, or nothing."""
@@ -81,23 +94,31 @@ class Audit:
         path = self.interesting(os.path.join(os.path.abspath(arguments[0] or "."), "*"))
         if path is not None:
             self.listings.setdefault(path[:-2] or ".")
+            self.touch("list", path[:-2] or ".")
 
     def changed(self, event, arguments):
         for path in arguments:
             path = self.interesting(path) if isinstance(path, (str, bytes, os.PathLike)) else None
             if path is not None:
                 self.changes.setdefault(path)
+                if event != "os.mkdir":  # which is the same whoever comes first
+                    self.touch("write", path)
 
     def connected(self, event, arguments):
         if getattr(arguments[0], "family", None) != 1:  # not a Unix socket
             self.network.setdefault(str(arguments[1]))
+            self.touch("network", str(arguments[1]))
 
     def started(self, event, arguments):
         first = arguments[0] if arguments else event
-        self.processes.setdefault(os.fsdecode(first) if isinstance(first, (str, bytes, os.PathLike)) else event)
+        name = os.fsdecode(first) if isinstance(first, (str, bytes, os.PathLike)) else event
+        self.processes.setdefault(name)
+        self.touch("process", name)
 
     def database(self, event, arguments):
-        self.databases.setdefault(os.fsdecode(arguments[0]))
+        name = os.fsdecode(arguments[0])
+        self.databases.setdefault(name)
+        self.touch("database", name)
 
     def environment_read(self, name):
         if name in self.copied:
@@ -110,13 +131,20 @@ class Audit:
         if self.active:
             self.copied, self.whole_environment = set(names), True
 
+    def environment_changed(self, name):
+        if self.active and not during_import(sys._getframe(2)):
+            self.environment_changes.setdefault(name)
+
+    def is_beside(self, file):
+        """Whether a file belongs to the notebook's folder and to nothing that is installed in it."""
+        return file.startswith(self.directory) and not file.startswith(self.uninteresting_below)
+
     def from_notebook(self, frame):
         """Whether the notebook, or a module beside it, asks for the variable, and not a library."""
         while frame and frame.f_globals.get("__name__") in ("os", "_collections_abc", "collections.abc"):
             frame = frame.f_back
         file = frame.f_code.co_filename if frame else ""
-        beside = file.startswith(self.directory) and not file.startswith(self.uninteresting_below)
-        return file.startswith("<ipython-input-") or beside
+        return file.startswith("<ipython-input-") or self.is_beside(file)
 
     def result(self):
         observed = {
@@ -146,6 +174,15 @@ def from_import(frame):
     return False
 
 
+def during_import(frame):
+    """Whether a module is being executed for the first time."""
+    while frame and not frame.f_code.co_filename.startswith("<ipython-input-"):
+        if frame.f_globals.get("__name__") == "importlib._bootstrap":
+            return True
+        frame = frame.f_back
+    return False
+
+
 def uninteresting_folders():
     folders = {sys.prefix, sys.base_prefix, sys.exec_prefix, "/proc", "/sys", "/dev", "/usr", "/lib", "/etc"}
     folders.add(os.path.dirname(os.__file__))
@@ -163,6 +200,14 @@ def recording_environment(audit):
         def __getitem__(self, name):
             audit.environment_read(name)
             return super().__getitem__(name)
+
+        def __setitem__(self, name, value):
+            audit.environment_changed(name)
+            super().__setitem__(name, value)
+
+        def __delitem__(self, name):
+            audit.environment_changed(name)
+            super().__delitem__(name)
 
         def __iter__(self):
             names = list(super().__iter__())

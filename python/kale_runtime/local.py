@@ -4,7 +4,8 @@ Request:
 
     {"plan": StepPlan, "executor_input": KFP's ExecutorInput with plain paths,
      "directory": the notebook's, "result": path, "events": path or descriptor or null, "log": path or null,
-     "cells": {"3": {"id": "ab12", "execution_count": 4}} or a path or null, "rich": true}
+     "cells": {"3": {"id": "ab12", "execution_count": 4}} or a path or null, "rich": true,
+     "verify": "off" | "inputs" | "full", "claims": rows of `verify.py` or null}
 
 `rich` runs the cells in IPython where the Python has it. `cells` as a path names a file that holds the outputs of the
 cells finished so far, replaced after every cell, so that they outlive a step that is killed.
@@ -12,11 +13,13 @@ cells finished so far, replaced after every cell, so that they outlive a step th
 Result, which appears at the end by a rename (without it the step has died):
 
     {"status": "succeeded" | "failed",
-     "error": null | {"code": diagnostic id, "type", "message", "cell", "line", "column", "traceback": [lines]},
+     "error": null | {"code": diagnostic id, "type", "message", "cell", "line", "column", "traceback": [lines],
+                      "missing": a variable that the step was not given, or null},
      "metrics": {name: value}, "metric_steps": [[name, value, step or null], ...],
      "cells": {"3": {"outputs": [nbformat output, ...], "execution_count": 4}},
      "reads": [path], "writes": [path], "environment_reads": [name],
      "observed": {"listings", "changes", "network", "processes", "databases"},
+     "touched": [[cell, "read" | "write" | "list" | "network" | "process" | "database", what, whether it was claimed]],
      "peak_memory_bytes": n, "cpu_seconds": x, "warnings": [diagnostic]}
 
 Paths are relative to the directory when they lie below it. Lines and columns count from 1, columns in UTF-16 units.
@@ -36,7 +39,7 @@ import threading
 import time
 import traceback
 
-from kale_runtime import shell
+from kale_runtime import shell, verify
 from kale_runtime import step as core
 from kale_runtime.audit import Audit
 from kale_runtime.capture import Capture
@@ -55,6 +58,7 @@ class LocalStep(core.Step):
         self.bound = {}  # name to the identity of its value and the cell that made it
         self.display_error, self.first_line = None, 1
         self.events = open_events(request.get("events"))
+        self.verifier = verify.make(self, request.get("verify"), request.get("claims"))
 
     # Running
 
@@ -76,22 +80,26 @@ class LocalStep(core.Step):
 
     async def execute(self, cell, line, source, edit, silent):
         self.first_line = line
-        self.audit.active = True
+        self.audit.active, self.audit.cell = True, None if silent else cell
         try:
             await super().execute(cell, line, source, edit, silent)
         finally:
             self.audit.active = False
+        if silent:
+            self.verifier.defined()
 
     async def run_cell(self, cell, line, source, parameters, sites):
         self.emit({"event": "cell-started", "cell": cell, "done": len(self.finished), "total": self.total})
         count = self.identities.get(str(cell), {}).get("execution_count") or len(self.finished) + 1
         if self.shell:
             self.shell.execution_count = count
+        self.verifier.before(cell)
         self.capture.begin(count)
         try:
             await super().run_cell(cell, line, source, parameters, sites)
             if self.display_error is not None:
                 raise self.display_error
+            self.verifier.after(cell)
         except BaseException as error:
             self.note_error(error)
             raise
@@ -137,7 +145,20 @@ class LocalStep(core.Step):
         """The engine's JSON keeps ints and floats apart."""
         return value
 
+    def parameter(self, name):
+        super().parameter(name)
+        self.verifier.defined()
+
+    def load(self, key, kind, names):
+        super().load(key, kind, names)
+        self.verifier.loaded(key, kind, names)
+
     def save(self, key, kind, names):
+        self.verifier.before_save(key, kind, names)
+        self.store(key, kind, names)
+        self.verifier.saved(key, kind, names)
+
+    def store(self, key, kind, names):
         try:
             super().save(key, kind, names)
         except OSError as error:
@@ -172,8 +193,10 @@ class LocalStep(core.Step):
         self.emit({"event": "metric", "name": name, "value": number, "at": at})
 
     def warn(self, code, message):
-        diagnostic = {"id": code, "severity": "warning", "message": message, "cell": self.cell}
-        diagnostic["help"] = "Report one finite number, such as `float(value)`."
+        self.note(code, message, "Report one finite number, such as `float(value)`.", "warning")
+
+    def note(self, code, message, help, severity="info"):
+        diagnostic = {"id": code, "severity": severity, "message": message, "help": help, "cell": self.cell}
         diagnostic["cell_id"] = self.identities.get(str(self.cell), {}).get("id")
         self.warnings.append({**diagnostic, "start": None, "end": None, "related": [], "fixes": []})
 
@@ -339,8 +362,9 @@ def main(path):
     try:
         step.start_shell()
         step.drive()
+        step.verifier.finish()
     except BaseException as failure:
-        error = describe(failure, step.cell)
+        error = {**describe(failure, step.cell), "missing": step.verifier.missing(failure)}
     capture.stop()
     result = {
         "status": "failed" if error else "succeeded",
@@ -349,6 +373,7 @@ def main(path):
         "metric_steps": step.metric_steps,
         "cells": step.cells(),
         **audit.result(),
+        "touched": step.verifier.touched(),
         **usage(),
         "warnings": step.warnings,
     }

@@ -37,7 +37,7 @@ def runs(request, tmp_path_factory):
 
 def run_subject(directory, case, parameters):
     notebook = case.write(directory)
-    return product.run(notebook, parameters, case.options)
+    return product.run(notebook, parameters, [*case.options, "--verify", "full"])
 
 
 @pytest.mark.parametrize("case, parameters", SUBJECTS)

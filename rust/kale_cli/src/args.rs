@@ -58,6 +58,11 @@ Independent steps run at the same time, each in a process of its own.
 Steps whose code, inputs and environment are those of an earlier run are not run again.
 Ctrl-C cancels; with --detach the run goes on without the terminal.
 
+While a step runs, it is held against what the compiler assumed: which variables, objects, files
+and settings its cells change and use. A cell that does more stops the run. `--verify inputs`
+looks at large values in part; `full` looks at all of them, at objects that variables share, and
+at whether stored values are read back the same; `off` looks at nothing.
+
 Examples:
   kale-rs run train.ipynb
   kale-rs run train.ipynb -p epochs=20 -p title='first try'
@@ -216,6 +221,9 @@ pub struct RunArgs {
     /// Run every step, also those with a stored result
     #[arg(long)]
     pub no_cache: bool,
+    /// How closely steps are held against what the compiler assumed
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = VerifyLevel::Inputs)]
+    pub verify: VerifyLevel,
     /// Write the executed notebook here as well
     #[arg(long, value_name = "FILE")]
     pub output_notebook: Option<PathBuf>,
@@ -225,6 +233,23 @@ pub struct RunArgs {
     /// Print one JSON document: the run
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerifyLevel {
+    Off,
+    Inputs,
+    Full,
+}
+
+impl From<VerifyLevel> for kale_verbs::run::Verify {
+    fn from(level: VerifyLevel) -> kale_verbs::run::Verify {
+        match level {
+            VerifyLevel::Off => kale_verbs::run::Verify::Off,
+            VerifyLevel::Inputs => kale_verbs::run::Verify::Inputs,
+            VerifyLevel::Full => kale_verbs::run::Verify::Full,
+        }
+    }
 }
 
 /// Where the store is looked for.

@@ -24,6 +24,7 @@ use crate::process;
 use crate::publish;
 use crate::scheduler::{Command, Happening, Scheduler};
 use crate::step;
+use crate::trespass::Trespasses;
 
 /// How often the engine looks whether the run is to be cancelled.
 const LOOK: Duration = Duration::from_millis(100);
@@ -62,6 +63,8 @@ pub(crate) struct Execution {
     pub runtime: kale_store::Digest,
     /// Results of the steps that have one.
     pub results: RefCell<BTreeMap<StepId, StepResult>>,
+    /// What the steps that ran used of the world outside.
+    pub trespasses: RefCell<Trespasses>,
     stop: watch::Sender<bool>,
 }
 
@@ -83,6 +86,7 @@ impl Execution {
             files,
             runtime,
             results: RefCell::new(results),
+            trespasses: RefCell::default(),
             stop: watch::Sender::new(false),
         })
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use kale_model::{Code, Diagnostic, Span, Step};
+use kale_model::{Code, Diagnostic, Pipeline, Span, Step};
 use kale_store::StoreError;
 
 use crate::attempt::{Ending, Limits};
@@ -12,6 +12,7 @@ use crate::report::{Report, ReportedError};
 use crate::worker::describe;
 
 pub struct Fault<'a> {
+    pub pipeline: &'a Pipeline,
     pub step: &'a Step,
     pub python: &'a Path,
     /// What the step printed.
@@ -89,6 +90,18 @@ impl Fault<'_> {
         let place = error.cell.map_or(String::new(), |cell| {
             error.line.map_or(format!(" in cell {cell}"), |line| format!(" in cell {cell}, line {line}"))
         });
+        if let Some(name) = self.undeclared_read(error) {
+            let bound = self.pipeline.bindings[name].0;
+            let message = format!(
+                "Step `{}`{place} reads `{name}`, which cell {bound} binds, and the analysis did not see it: the step \
+                 was not given the variable.",
+                self.step.name
+            );
+            let help = "Write `{name}` in a line of its own at the top of the cell, or put both cells into one step; \
+                        and report it, please.";
+            let diagnostic = self.diagnostic(Code::UndeclaredRead, message, &help.replace("{name}", name));
+            return self.at(diagnostic, error.cell, error.line, error.column);
+        }
         let (message, help) = match error.code {
             Code::StepFailed => (
                 format!("Step `{}` raised `{}`{place}: {}", self.step.name, error.kind, error.message),
@@ -102,6 +115,13 @@ impl Fault<'_> {
                 format!("Step `{}`{place}: {}", self.step.name, error.message),
                 "Free space on the disk, then `kale-rs resume RUN`.".to_owned(),
             ),
+            code if is_broken_promise(code) => (
+                format!("Step `{}`{place}: {}.", self.step.name, error.message),
+                format!(
+                    "Put the cells that share it into one step, and report it, please; `--verify off` runs without \
+                     looking. `kale-rs explain {code}` says more."
+                ),
+            ),
             _ => (
                 format!("Step `{}`{place}: {}", self.step.name, error.message),
                 format!(
@@ -112,6 +132,13 @@ impl Fault<'_> {
         };
         let diagnostic = self.diagnostic(error.code, message, &help);
         self.at(diagnostic, error.cell, error.line, error.column)
+    }
+
+    /// A variable that an earlier cell binds and that the step was not given.
+    fn undeclared_read<'e>(&self, error: &'e ReportedError) -> Option<&'e str> {
+        let name = error.missing.as_deref()?;
+        let bound = self.pipeline.bindings.get(name)?;
+        error.cell.is_some_and(|cell| bound.0 < cell).then_some(name)
     }
 
     fn timed_out(&self, limits: &Limits, last_cell: Option<usize>) -> Diagnostic {
@@ -180,6 +207,19 @@ impl Fault<'_> {
         diagnostic.cell_id = self.step.cells.iter().find(|cell| cell.index.0 == index).map(|cell| cell.id.clone());
         diagnostic
     }
+}
+
+/// Faults of the analysis, not of the notebook.
+fn is_broken_promise(code: Code) -> bool {
+    matches!(
+        code,
+        Code::UndeclaredChange
+            | Code::UndeclaredSharing
+            | Code::MissingOutput
+            | Code::UndeclaredRandomness
+            | Code::UndeclaredSetting
+            | Code::ValueNotFaithful
+    )
 }
 
 fn lower_first(text: &str) -> String {

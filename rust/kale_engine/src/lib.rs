@@ -33,6 +33,7 @@ mod report;
 mod request;
 pub mod scheduler;
 mod step;
+mod trespass;
 mod worker;
 
 pub use execute::execute;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use kale_model::{Code, Diagnostic};
+use kale_model::{CellIndex, Code, Diagnostic};
 use kale_store::MetricPoint;
 use serde_json::{Map, Value};
 
@@ -31,10 +31,32 @@ pub struct Report {
     pub variables: BTreeSet<String>,
     /// Whether it touched the network, a database, another program, or its environment as a whole.
     pub reached_out: bool,
+    /// What each cell used of the world outside.
+    pub touches: Vec<Touch>,
     pub cpu_seconds: f64,
     pub peak_memory_bytes: u64,
     /// Cell index to `{"outputs": [...]}`.
     cells: Map<String, Value>,
+}
+
+/// A file, an address or a program that a cell used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touch {
+    pub cell: CellIndex,
+    pub how: How,
+    pub what: String,
+    /// Whether the compiler had said so.
+    pub claimed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    Read,
+    Write,
+    List,
+    Network,
+    Process,
+    Database,
 }
 
 #[derive(Clone, Debug)]
@@ -45,6 +67,8 @@ pub struct ReportedError {
     pub cell: Option<usize>,
     pub line: Option<usize>,
     pub column: Option<usize>,
+    /// A variable that it asks for in vain and that the step was not given.
+    pub missing: Option<String>,
 }
 
 impl Report {
@@ -77,6 +101,7 @@ impl Report {
             listings: texts(&observed["listings"]),
             variables: texts(&document["environment_reads"]),
             reached_out,
+            touches: document["touched"].as_array().into_iter().flatten().filter_map(touch).collect(),
             cpu_seconds: document["cpu_seconds"].as_f64().unwrap_or_default(),
             peak_memory_bytes: document["peak_memory_bytes"].as_u64().unwrap_or_default(),
             cells: document["cells"].as_object().cloned().unwrap_or_default(),
@@ -105,12 +130,31 @@ impl ReportedError {
             cell: number("cell"),
             line: number("line"),
             column: number("column"),
+            missing: error["missing"].as_str().map(str::to_owned),
         })
     }
 }
 
 fn texts(list: &Value) -> BTreeSet<String> {
     list.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+}
+
+/// A program that libraries only ask about the machine is left out.
+fn touch(row: &Value) -> Option<Touch> {
+    let how = match row[1].as_str()? {
+        "read" => How::Read,
+        "write" => How::Write,
+        "list" => How::List,
+        "network" => How::Network,
+        "process" => How::Process,
+        "database" => How::Database,
+        _ => return None,
+    };
+    let what = row[2].as_str()?.to_owned();
+    if how == How::Process && QUESTIONS.contains(&what.as_str()) {
+        return None;
+    }
+    Some(Touch { cell: CellIndex(usize::try_from(row[0].as_u64()?).ok()?), how, what, claimed: row[3].as_bool()? })
 }
 
 fn metric_point(row: &Value) -> Option<MetricPoint> {

@@ -7,7 +7,8 @@
 //!                     "outputs": {"artifacts": {"model": {"artifacts": [{"name": "model", "uri": ".../outputs/model"}]}},
 //!                                 "outputFile": ".../output.json"}},
 //!  "directory": "/home/me/project", "result": ".../result.json", "events": ".../events.jsonl",
-//!  "cells": ".../cells.json", "log": ".../log.txt", "rich": true, "verify": "inputs"}
+//!  "cells": ".../cells.json", "log": ".../log.txt", "rich": true,
+//!  "verify": "inputs", "claims": [{"cell": 3, "reads": ["df"], "binds": ["model"]}]}
 //! ```
 //!
 //! Inputs are the blobs themselves, which are read-only; outputs go to scratch space and become blobs afterwards.
@@ -104,6 +105,7 @@ impl Order<'_> {
             "log": self.log,
             "rich": true,
             "verify": self.verify,
+            "claims": self.pipeline.step(self.step).claims,
         })
     }
 

@@ -186,7 +186,12 @@ impl<'a> Attempt<'a> {
     }
 
     fn fault(&self) -> Fault<'_> {
-        Fault { step: self.definition(), python: &self.execution.record.options.python, log: &self.log }
+        Fault {
+            pipeline: &self.execution.pipeline,
+            step: self.definition(),
+            python: &self.execution.record.options.python,
+            log: &self.log,
+        }
     }
 
     /// Judges what the process left behind. Only a result that says so is a success: it is written last. How the
@@ -224,7 +229,12 @@ impl<'a> Attempt<'a> {
                 return Ok(Ended::Failed(self.failure(None, diagnostic)));
             }
         };
-        let mut end = self.end(StepStatus::Succeeded, Some(result), self.placed(&report.warnings));
+        let judged = self.execution.trespasses.borrow_mut().judge(&self.execution.pipeline, self.step, &report.touches);
+        let told: Vec<Diagnostic> = report.warnings.iter().cloned().chain(judged).collect();
+        if told.iter().any(Diagnostic::is_error) {
+            return Ok(Ended::Failed(self.end(StepStatus::Failed, Some(result), self.placed(&told))));
+        }
+        let mut end = self.end(StepStatus::Succeeded, Some(result), self.placed(&told));
         // A file that changed while the step ran may have been read before or after: nobody can say what the result
         // belongs to.
         end.cacheable = gather::is_repeatable(self.definition(), report, &self.execution.record.options.directory)

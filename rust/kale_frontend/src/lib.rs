@@ -2,6 +2,7 @@
 
 mod analysis;
 pub mod blocks;
+mod claims;
 mod compile;
 mod dataflow;
 mod fingerprint;

@@ -9,6 +9,7 @@ use kale_model::{
 
 use crate::analysis::Analysis;
 use crate::blocks::Role;
+use crate::claims::Claimant;
 use crate::dataflow::hazard::kind_of;
 use crate::dataflow::program::{Action, Transfer};
 use crate::grouping::Groups;
@@ -29,6 +30,7 @@ pub fn lower(
         artifacts: Artifacts::default(),
         incoming: transfers_by(groups, |transfer| transfer.to),
         outgoing: transfers_by(groups, |transfer| transfer.from),
+        claimant: Claimant::new(analysis),
         upstream_modules: vec![],
         first_writers: first_writers(analysis),
         tags: analysis.blocks.steps.iter().enumerate().map(|(index, step)| (step.name.clone(), index)).collect(),
@@ -50,6 +52,7 @@ pub fn lower(
         artifacts: lowering.artifacts.list,
         metrics,
         volumes: metadata.volumes.clone(),
+        bindings: lowering.claimant.bindings(),
     }
 }
 
@@ -74,6 +77,7 @@ struct Lowering<'a> {
     /// By group: the transfers that end there, and those that start there.
     incoming: Vec<Vec<&'a Transfer>>,
     outgoing: Vec<Vec<&'a Transfer>>,
+    claimant: Claimant<'a>,
     /// By group: what it and everything before it import.
     upstream_modules: Vec<BTreeSet<String>>,
     /// The first cell that writes each file.
@@ -226,6 +230,7 @@ impl Lowering<'_> {
             files: self.files(group),
             environment_variables: environment_variables.into_iter().collect(),
             uncacheable: self.uncacheable(group),
+            claims: Some(self.claimant.claims(&made.cells)),
             config: self.config(group),
             fingerprint_source: fingerprint::source(
                 self.analysis,

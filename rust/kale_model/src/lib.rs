@@ -5,6 +5,7 @@
 
 pub mod artifact;
 pub mod cell;
+pub mod claims;
 pub mod diagnostic;
 pub mod environment;
 pub mod event;
@@ -19,6 +20,7 @@ pub mod step;
 
 pub use artifact::{Artifact, ArtifactId, ArtifactKind, ArtifactType};
 pub use cell::{CellIndex, Position, Span};
+pub use claims::{CellClaims, ClaimedResource, Claims};
 pub use diagnostic::{Code, Diagnostic, Edit, Fix, NewCell, Related, Severity, TagChange};
 pub use environment::{Environment, Export, PythonVersion, Requirement};
 pub use event::Event;

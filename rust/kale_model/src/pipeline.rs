@@ -1,8 +1,11 @@
 //! The compiled pipeline.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Artifact, ArtifactId};
+use crate::cell::CellIndex;
 use crate::environment::PythonVersion;
 use crate::name::PipelineName;
 use crate::parameter::Parameter;
@@ -32,6 +35,9 @@ pub struct Pipeline {
     /// In notebook order; names unique.
     pub metrics: Vec<Metric>,
     pub volumes: Vec<Volume>,
+    /// Every variable of the notebook, with the first cell that binds it.
+    #[serde(default)]
+    pub bindings: BTreeMap<String, CellIndex>,
 }
 
 /// `to` runs after `from`.

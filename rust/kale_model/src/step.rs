@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::ArtifactId;
 use crate::cell::CellIndex;
+use crate::claims::Claims;
 use crate::environment::Requirement;
 use crate::name::{ParameterName, StepName};
 use crate::resources::{Resources, SecretVariable};
@@ -43,6 +44,9 @@ pub struct Step {
     pub environment_variables: Vec<String>,
     /// Why its outputs may not be reused; empty when they may.
     pub uncacheable: Vec<Uncacheable>,
+    /// What the analysis believes about the cells; `None` when nobody has analysed them.
+    #[serde(default)]
+    pub claims: Option<Claims>,
     pub config: StepConfig,
 }
 

@@ -29,6 +29,7 @@ fn pipeline(names: &[&str]) -> Pipeline {
         files: Default::default(),
         environment_variables: vec![],
         uncacheable: vec![],
+        claims: None,
         config: StepConfig::default(),
     };
     Pipeline {
@@ -48,6 +49,7 @@ fn pipeline(names: &[&str]) -> Pipeline {
         edges: vec![],
         metrics: vec![],
         volumes: vec![],
+        bindings: Default::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kale_model::{Diagnostic, Pipeline, RunId, RunStatus, RunView};
+pub use kale_store::Verify;
 use kale_store::{NewRun, RunOptions, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,9 @@ pub struct RunRequest {
     /// Run every step, also those with a stored result.
     #[serde(default)]
     pub no_cache: bool,
+    /// How much of what the compiler promised is checked.
+    #[serde(default)]
+    pub verify: Verify,
     /// Where the executed notebook goes besides the store.
     #[serde(default)]
     pub output_notebook: Option<PathBuf>,
@@ -108,6 +112,7 @@ fn options(session: &Session, request: &RunRequest, compiled: &Compiled) -> RunO
     RunOptions {
         jobs: request.jobs,
         cache: !request.no_cache,
+        verify: request.verify,
         output_notebook: request.output_notebook.as_ref().map(|file| session.directory.join(file)),
         ..RunOptions::new(
             interpreter.executable.clone(),

@@ -17,6 +17,7 @@ pub fn run(session: &Session, args: RunArgs) -> Done {
         parameters: ParameterInputs { assignments: args.parameters, file: args.params, ..Default::default() },
         jobs: args.jobs.map(usize::from),
         no_cache: args.no_cache,
+        verify: args.verify.into(),
         output_notebook: args.output_notebook,
         detach: args.detach,
     };

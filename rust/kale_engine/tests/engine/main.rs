@@ -5,6 +5,7 @@ mod caching;
 mod durability;
 mod notebook;
 mod project;
+mod promises;
 
 use std::path::Path;
 

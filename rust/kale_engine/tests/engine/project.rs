@@ -108,6 +108,7 @@ pub fn pipeline(specs: &[StepSpec]) -> Pipeline {
             .collect(),
         metrics: vec![],
         volumes: vec![],
+        bindings: BTreeMap::new(),
     }
 }
 
@@ -143,6 +144,7 @@ fn model_step(index: usize, spec: &StepSpec, artifact_of: impl Fn(&str) -> Artif
         files: kale_model::FileUse { reads: spec.reads.clone(), writes: spec.writes.clone() },
         environment_variables: spec.variables.clone(),
         uncacheable: vec![],
+        claims: None,
         config: spec.config.clone(),
     }
 }

@@ -328,6 +328,7 @@ impl<'a> Analyzer<'a> {
         cell.unknown_paths.extend(effects.unknown_paths);
         cell.imports.extend(effects.imports.iter().cloned());
         cell.libraries.extend(effects.libraries);
+        cell.settings.extend(effects.settings.iter().cloned());
         cell.reported_metrics.extend(effects.metrics);
         cell.environment_variables.extend(effects.environment_variables);
         if replay == Replay::No {

@@ -65,6 +65,8 @@ pub struct CellFacts {
     pub barrier: bool,
     /// The resources that it uses concern no other cell.
     pub independent: bool,
+    /// Modules whose process-wide settings it changes, `""` for the interpreter's own.
+    pub settings: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -119,6 +121,8 @@ pub struct Version {
     pub parents: BTreeMap<Name, VersionId>,
     /// Names whose objects changed: though the cell does not bind them, they must come from it.
     pub mutated: BTreeSet<Name>,
+    /// Names that may be unbound.
+    pub optional: BTreeSet<Name>,
     pub view: bool,
     pub unshippable: Option<Unshippable>,
     /// Definitions that unpickling needs.

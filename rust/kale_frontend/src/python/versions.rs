@@ -66,7 +66,7 @@ impl<'a> Analyzer<'a> {
         let id = VersionId(self.facts.versions.len());
         let class = root.map(|root| self.frames[0].heap.class(root).clone()).unwrap_or_default();
         let (mut bound, mut parents, mut needed) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        let (mut by_value, mut range) = (false, None);
+        let (mut by_value, mut range, mut optional) = (false, None, BTreeSet::new());
         for &name in members {
             let Some(binding) = self.frames[0].layers[0].get(&name).cloned() else { continue };
             let bound_here = binding.cell == self.cell && binding.version.is_none();
@@ -87,6 +87,9 @@ impl<'a> Analyzer<'a> {
                     parents.insert(name, version);
                 }
             }
+            if binding.maybe_unbound || binding.deleted {
+                optional.insert(name);
+            }
             by_value |= self.needed_definitions(binding.value.code.iter().chain(&class.code), &mut needed);
         }
         let last = self.facts.cells[self.cell].statements.last();
@@ -96,6 +99,7 @@ impl<'a> Analyzer<'a> {
             bound,
             parents,
             mutated: members.intersection(&self.mutated).copied().collect(),
+            optional,
             view: class.view,
             unshippable: class.unshippable,
             needs: BTreeMap::new(),

@@ -299,6 +299,59 @@ codes! {
     ///
     /// `kale-rs doctor NOTEBOOK` looks at the interpreter and at what it has.
     StepNotStarted = "step-not-started", Error;
+
+    // Holding a run against what the compiler promised (`--verify`).
+
+    /// A cell changes a value, or binds a variable, and the analysis did not see it.
+    ///
+    /// Other steps would go on with the value from before. The fault is ours: most often the knowledge base believes a
+    /// library's function to leave its argument alone. Put the cell and those that use the value into one step, or copy
+    /// the value first; and report it, please. `--verify off` runs without looking.
+    UndeclaredChange = "undeclared-change", Error;
+    /// A cell reads a variable of an earlier cell, and the analysis did not see it, so the step was not given it.
+    ///
+    /// The fault is ours. Name the variable where the analysis can see it, such as in a line of its own at the top of
+    /// the cell, or put both cells into one step; and report it, please.
+    UndeclaredRead = "undeclared-read", Error;
+    /// Two variables share an object, and the analysis takes them for separate, so another step would get two copies.
+    ///
+    /// The fault is ours: most often the knowledge base believes that a library's function returns something new. Copy
+    /// the value, or put the cells into one step; and report it, please. Found by `--verify full`.
+    UndeclaredSharing = "undeclared-sharing", Error;
+    /// A variable that a later step needs is not bound, and the analysis was sure that it would be.
+    ///
+    /// The fault is ours. Bind the variable in a line of its own, outside of branches; and report it, please.
+    MissingOutput = "missing-output", Error;
+    /// A cell uses a file that another step uses, too, the analysis did not see it, and nothing orders the two steps.
+    ///
+    /// Files that libraries and modules of your own open by themselves cannot be seen before the run. Tag the later
+    /// cell `prev:NAME`, put both into one step, or open the file in the cell itself.
+    UndeclaredResource = "undeclared-resource", Error;
+    /// A cell draws from a global random generator that an earlier cell has seeded, and the analysis did not see it.
+    ///
+    /// Later cells would draw other numbers than in the notebook. The fault is ours: most often the knowledge base does
+    /// not know that a library's function draws. Give the function its own seed (`random_state=0`), or put the cells
+    /// that draw into one step; and report it, please.
+    UndeclaredRandomness = "undeclared-randomness", Error;
+    /// A cell changes a setting of the process (working directory, environment, options), and the analysis did not see
+    /// it, so later steps would not have the change.
+    ///
+    /// Make the change in the cell itself, where it can be seen and repeated, or put the cells into one step.
+    UndeclaredSetting = "undeclared-setting", Error;
+    /// A value that another step needs is not the same after it was stored and read back.
+    ///
+    /// Its class drops something when it is pickled, or the value is a view of another one. Ship something plainer, or
+    /// put the cells into one step. Found by `--verify full`.
+    ValueNotFaithful = "value-not-faithful", Error;
+    /// A cell used a file, the network, a database or another program, and the analysis could not see that it would.
+    ///
+    /// Here nothing is wrong: no other step of the run uses the same. On a cluster, a file would be missing: open it in
+    /// the cell itself, by a path that can be seen.
+    UnforeseenResource = "unforeseen-resource", Info;
+    /// A part of what `--verify` looks at was left out, because a value is large or cannot be compared.
+    ///
+    /// Of a value up to 64 MiB of arrays and 8 MiB of other objects are compared; `--verify full` has no limit.
+    NotVerified = "not-verified", Info;
 }
 
 impl fmt::Display for Code {

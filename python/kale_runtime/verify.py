@@ -1,0 +1,489 @@
+"""Holds a step against what the compiler promised about it.
+
+The compiler decides what cannot be decided before a run: which objects a C function changes, which names share an
+object, which files a call touches. It takes the worst case where it does not know, and elsewhere it believes something.
+Its beliefs come with the step as *claims*, one row per cell, each an upper bound of what the cell does:
+
+    facts of the analysis --claims.rs--> Pipeline (Step.claims) --request.rs--> REQUEST.json "claims" --> here
+    a violation --> `core.StepError` --> result.json --> fault.rs --> a diagnostic that names cell and variable
+
+    {"cell": 3, "reads": ["df"], "binds": ["X"], "changes": [], "optional": [], "groups": [["X", "df"]],
+     "files": {"reads": [...], "writes": [...]}, "resources": ["network"], "generators": ["numpy"],
+     "seeded": ["random"], "settings": ["pandas"]}
+
+What is checked, when, and what it is called (the numbers are those of the specification):
+
+R1  After a cell: each value that was loaded or stored in this step, and that the cell does not claim to bind or to
+    change, is the same object (always) with the same content (`snapshot.py`). A checksum that differs is confirmed by
+    reading the stored value back and comparing (`compare.py`). -> undeclared-change
+R2  A `NameError` for a variable that the step was not given. The engine knows whether an earlier cell binds it.
+    -> undeclared-read
+R3  At the end (`full`): two variables that travel share an object only if they are in one alias group.
+    -> undeclared-sharing
+R4  Before a save: a variable is bound unless it may be missing. -> missing-output
+R5  After a cell: global generators that the notebook has seeded, and settings of the process, are as before unless the
+    cell claims to use them (`process_state.py`). -> undeclared-randomness, undeclared-setting
+    Files and the world beyond are noted (`audit.py`); whether a touch that no claim covers matters depends on the other
+    steps, so the engine judges it. -> undeclared-resource, unforeseen-resource
+R6  After a save (`full`): what is read back equals what was stored. -> value-not-faithful
+
+`inputs` does R1 within the limits of `snapshot.py`, and after a cell only for what the cell reads (and at the end for
+the rest); `full` without limits. What was left out is told: not-verified.
+
+Nothing changes by being looked at: no random number is drawn, no iterator consumed, no attribute asked for, none of the
+notebook's code run in this process. Reading back and comparing, which may run some, happen in a copy of it (`fork`).
+"""
+
+import enum
+import logging
+import os
+import pickle
+import re
+import select
+import signal
+import sys
+import time
+import types
+import warnings
+from importlib.machinery import all_suffixes
+
+from kale_runtime import compare, process_state, snapshot
+from kale_runtime import step as core
+
+#: Seconds that a comparison in a copy of the process gets.
+PATIENCE = 60
+NAMES = ("reads", "binds", "changes", "optional", "generators", "seeded", "settings", "resources")
+PYTHONS = {*sys.stdlib_module_names, "IPython", "traitlets", "decorator"}
+#: Values that stand for themselves: nobody minds who shares them.
+SHARED = (type, types.ModuleType, types.BuiltinFunctionType, enum.Enum, logging.Logger)
+
+
+class Off:
+    """The verifier that looks at nothing."""
+
+    def before(self, cell):
+        return
+
+    after = before
+
+    def loaded(self, key, kind, names):
+        return
+
+    before_save = saved = loaded
+
+    def defined(self):
+        return
+
+    finish = defined
+
+    def missing(self, error):
+        return None
+
+    def touched(self):
+        return []
+
+
+class Claim:
+    def __init__(self, row):
+        for name in NAMES:
+            setattr(self, name, set(row.get(name, ())))
+        self.cell, self.groups = row["cell"], row.get("groups", ())
+        self.unseen, self.independent = row.get("unseen", False), row.get("independent", False)
+        files = row.get("files", {})
+        self.reads_files, self.writes_files = files.get("reads", ()), files.get("writes", ())
+
+    def leaves(self, name):
+        """Whether it claims to leave a variable as it is."""
+        return not (self.unseen or name in self.binds or name in self.changes)
+
+
+class Watch:
+    """A value that is stored elsewhere, too, and must stay what is stored."""
+
+    def __init__(self, name, value, kind, path):
+        self.name, self.value, self.kind, self.path = name, value, kind, path
+        self.snapshot, self.since = None, []
+
+
+def make(step, level, rows):
+    """`rows` is `None` for a step that nobody has analysed: nothing was promised."""
+    return Off() if level in (None, "off") or rows is None else Verifier(step, level == "full", rows)
+
+
+class Verifier:
+    def __init__(self, step, full, rows):
+        self.step, self.full = step, full
+        self.claims = {row["cell"]: Claim(row) for row in rows}
+        #: Cells that are still to run, in order.
+        self.ahead = [row[1] for row in step.plan["program"] if row[0] == "run"]
+        self.given, self.watches, self.left_out = set(), [], {}
+        self.groups, self.shipped = Groups(), {}
+        self.local = {}
+
+    # What comes in and goes out
+
+    def loaded(self, key, kind, names):
+        if kind in ("value", "callable"):
+            self.given.update(names)
+            self.groups.fresh(names)
+            self.groups.join(names)
+            self.watch(kind, names, self.step.path(self.step.inputs, key))
+
+    def defined(self):
+        """After a definition was executed again: whatever it bound, the step has it."""
+        self.given.update(self.step.names)
+
+    def before_save(self, key, kind, names):
+        claim = self.claims.get(self.step.cell)
+        if kind not in ("value", "callable") or claim is None or claim.unseen:
+            return
+        for name in names:
+            if name not in self.step.names and name not in claim.optional:
+                text = f"`{name}` should be bound after this cell, for a later step, and it is not"
+                raise core.StepError("missing-output", text, claim.cell)
+
+    def saved(self, key, kind, names):
+        if kind not in ("value", "callable"):
+            return
+        path = self.step.path(self.step.outputs, key)
+        if self.full:
+            self.round_trip(kind, names, path)
+        self.watch(kind, names, path)
+
+    def watch(self, kind, names, path):
+        """Values of which a cell to come claims that it leaves them alone."""
+        for name in names:
+            value = self.step.names.get(name)
+            self.shipped[name] = value
+            self.watches = [watch for watch in self.watches if watch.name != name]
+            if name in self.step.names and self.ahead and self.claim(self.ahead[0]).leaves(name):
+                self.watches.append(self.look_at(Watch(name, value, kind, path)))
+
+    def look_at(self, watch):
+        if not snapshot.is_constant(watch.value):
+            watch.snapshot = self.snapshot(watch.value)
+            if watch.snapshot is None or not watch.snapshot.whole:
+                self.left_out.setdefault(watch.name, watch.snapshot is None)
+        return watch
+
+    def snapshot(self, value):
+        return snapshot.take(value, self.is_own, not self.full)
+
+    def is_own(self, module):
+        """Whether a module is the notebook or lies beside it."""
+        if module not in self.local:
+            file = getattr(sys.modules.get(module), "__file__", None) or ""
+            self.local[module] = module == "__main__" or self.step.audit.is_beside(file)
+        return self.local[module]
+
+    # Around a cell
+
+    def claim(self, cell):
+        return self.claims.get(cell) or Claim({"cell": cell, "unseen": True})
+
+    def before(self, cell):
+        self.ahead.remove(cell)
+        self.packages, self.environment = packages(), dict(os.environ._data)
+        self.generators, self.settings = process_state.generators(), process_state.settings()
+
+    def after(self, cell):
+        claim = self.claim(cell)
+        self.given.update(claim.binds, self.step.names)
+        self.groups.fresh(claim.binds)
+        for names in claim.groups:
+            self.groups.join(names)
+        self.watches = [watch for watch in self.watches if claim.leaves(watch.name)]
+        if claim.unseen:
+            self.groups.unknown = True
+            return
+        self.check_generators(claim)
+        self.check_settings(claim)
+        for watch in self.watches:
+            self.check_value(watch, claim)
+
+    def check_generators(self, claim):
+        for name, state in process_state.generators().items():
+            if name in claim.seeded and self.generators.get(name, state) != state:
+                text = f"the global random generator of `{name}`, which an earlier cell has seeded, is used here"
+                text += ", and the analysis did not see it: later cells of other steps would draw other numbers"
+                raise core.StepError("undeclared-randomness", text, claim.cell)
+
+    def check_settings(self, claim):
+        if "" in claim.settings or claim.independent:
+            return
+        found = self.changed_variable() or self.changed_setting(claim)
+        if found:
+            text = f"this cell changes {found}, and the analysis did not see it: later steps would not have the change"
+            raise core.StepError("undeclared-setting", text, claim.cell)
+
+    def changed_variable(self):
+        """An environment variable; what imports set, every step that imports the same sets, too."""
+        now = os.environ._data
+        for name in self.step.audit.environment_changes:
+            raw = os.environ.encodekey(name)
+            if now.get(raw) != self.environment.get(raw):
+                return f"the environment variable `{name}`"
+        return None
+
+    def changed_setting(self, claim):
+        """Importing a library changes settings by right, and every step that needs the library imports it."""
+        imported = packages() != self.packages
+        for name, (module, value) in process_state.settings().items():
+            known = self.settings.get(name, (module, value))
+            by_import = imported and name not in ("the working directory", "the recursion limit")
+            claimed = module in claim.settings or (module == "matplotlib" and "seaborn" in claim.settings)
+            if known[1] != value and not by_import and not claimed:
+                return name
+        return None
+
+    def check_value(self, watch, claim):
+        watch.since.append(claim.cell)
+        if self.step.names.get(watch.name) is not watch.value:
+            self.violated(watch, claim, f"`{watch.name}` is bound anew here")
+        if watch.snapshot is None or not (self.full or watch.name in claim.reads or not self.ahead):
+            return
+        new = self.snapshot(watch.value)
+        if new is None or new == watch.snapshot:
+            watch.since = []
+            return
+        found = in_a_copy(lambda: changed(watch))
+        if found is FAILED:
+            self.left_out[watch.name] = True
+        elif found:
+            place, before, now = found
+            self.violated(watch, claim, f"`{watch.name}{place}` changes here from {before} to {now}")
+        watch.snapshot, watch.since = new, []
+
+    def violated(self, watch, claim, what):
+        others = [str(cell) for cell in watch.since if cell != claim.cell]
+        text = f"{what}{', or in cell ' + ', '.join(others) if others else ''}, and the analysis did not see it"
+        text += ": other steps would have the value from before"
+        raise core.StepError("undeclared-change", text, claim.cell)
+
+    def round_trip(self, kind, names, path):
+        values = {name: self.step.names[name] for name in names if name in self.step.names}
+        if all(map(snapshot.is_constant, values.values())):
+            return
+        found = in_a_copy(lambda: differs_from_stored(values, kind, path))
+        if found is FAILED:
+            self.left_out.update(dict.fromkeys(values, True))
+        elif found:
+            place, live, stored = found
+            place = re.sub(r"^\['(\w+)'\]", r"\1", place)
+            text = f"`{place}` does not survive being stored: it is {live}, and what is read back is {stored}"
+            raise core.StepError("value-not-faithful", text, self.step.cell)
+
+    # At the end
+
+    def finish(self):
+        if self.full and not self.groups.unknown:
+            self.check_sharing()
+        for name, nothing in self.left_out.items():
+            part = "could not be compared" if nothing else "is large, so only a part of it was compared"
+            text = f"Whether a cell changes `{name}` without saying so was not fully checked: its value {part}."
+            self.step.note("not-verified", text, "`--verify full` compares values of any size.")
+
+    def check_sharing(self):
+        holders = {}
+        held = self.of_libraries()
+        for name, value in self.shipped.items():
+            if self.step.names.get(name) is not value:
+                continue
+            for each in mutable_parts(value, held):
+                other = holders.setdefault(id(each), name)
+                if not self.groups.together(name, other):
+                    cell = max(self.step.bound.get(one, (None, -1))[1] or 0 for one in (name, other))
+                    text = f"`{other}` and `{name}` share a `{type(each).__name__}`, and the analysis takes them for"
+                    text += " separate: in another step each would have a copy"
+                    raise core.StepError("undeclared-sharing", text, cell)
+
+    def of_libraries(self):
+        """What modules hold belongs to them, and is there in every process."""
+        modules = [vars(module) for name, module in list(sys.modules.items()) if not self.is_own(name)]
+        return {id(value) for names in modules for value in list(names.values())}
+
+    def missing(self, error):
+        """The variable that a `NameError` asks for, when the step was never given it."""
+        while isinstance(error, core.StepError) and error.__cause__:
+            error = error.__cause__
+        name = getattr(error, "name", None)
+        is_global = type(error) is NameError and str(error).startswith(f"name {name!r}")
+        return name if is_global and name not in self.given else None
+
+    def touched(self):
+        """Rows `[cell, "read", path, whether it was claimed]` of files and the like."""
+        reach = Reach(self.step.audit)
+        rows = [(self.claim(cell), how, what) for cell, how, what in self.step.audit.touched]
+        return [[c.cell, how, what, reach.claims(c, how, what)] for c, how, what in rows if not c.independent]
+
+
+def packages():
+    """What is imported and could have settings; Python and IPython import parts of themselves when they like."""
+    return {name for name in list(sys.modules) if "." not in name} - PYTHONS
+
+
+class Groups:
+    """Which variables may share objects: a union-find forest. A variable that is bound anew leaves its group."""
+
+    def __init__(self):
+        self.nodes, self.parents, self.unknown = {}, [], False
+
+    def fresh(self, names):
+        for name in names:
+            self.nodes[name] = len(self.parents)
+            self.parents.append(len(self.parents))
+
+    def join(self, names):
+        roots = [self.root(name) for name in names]
+        for root in roots[1:]:
+            self.parents[root] = roots[0]
+
+    def root(self, name):
+        if name not in self.nodes:
+            self.fresh([name])
+        at = self.nodes[name]
+        while self.parents[at] != at:
+            at = self.parents[at]
+        return at
+
+    def together(self, one, other):
+        return one == other or self.root(one) == self.root(other)
+
+
+class Reach:
+    """Whether a claim covers a file. Paths are relative to where the notebook is at the time."""
+
+    def __init__(self, audit):
+        self.audit = audit
+        self.folders = {audit.directory, *audit.folders}
+
+    def claims(self, claim, how, what):
+        words = claim.resources
+        if claim.unseen or "subprocess" in words:
+            return True
+        if how in ("network", "process", "database"):
+            return {"process": "subprocess"}.get(how, how) in words
+        if "writes-any-file" in words or (how in ("read", "list") and "reads-any-file" in words):
+            return True
+        if how == "read" and what.endswith(tuple(all_suffixes())):
+            return True  # modules
+        paths = [*claim.writes_files, *(claim.reads_files if how in ("read", "list") else ())]
+        return any(self.covers(path, what) for path in paths)
+
+    def covers(self, path, what):
+        for folder in self.folders:
+            full = os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
+            full = full[len(self.audit.directory) :] if full.startswith(self.audit.directory) else full
+            pattern = re.sub(r"\\\{\w+\\\}", ".*", re.escape(full))
+            if re.fullmatch(f"{pattern}(/.*)?", what) or full.startswith(what + "/"):
+                return True
+        return False
+
+
+def mutable_parts(value, left_out):
+    """Objects below a value that could change. Classes, functions without captured variables, and modules are none."""
+    todo, seen = [value], set()
+    while todo:
+        each = todo.pop()
+        kind = type(each)
+        if kind in snapshot.ATOMS or isinstance(each, SHARED) or id(each) in seen or id(each) in left_out:
+            continue
+        seen.add(id(each))
+        if isinstance(each, types.FunctionType):
+            todo += [*compare.captured(each), each.__defaults__, each.__kwdefaults__, each.__dict__ or None]
+            continue
+        numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+        if hasattr(numpy, "ndarray") and isinstance(each, numpy.ndarray):
+            yield compare.owner(each)
+            todo += each.ravel().tolist() if each.dtype.hasobject and not each.dtype.names else []
+        elif hasattr(pandas, "DataFrame") and isinstance(each, pandas.DataFrame | pandas.Series):
+            yield each  # its columns are copied when they are written to
+        elif not (hasattr(pandas, "Index") and isinstance(each, pandas.Index)):
+            parts, changes = parts_of(each, kind)
+            todo += parts
+            if changes:
+                yield each
+
+
+def parts_of(value, kind):
+    """What an object refers to, and whether it can change itself."""
+    if kind in (tuple, frozenset):
+        return list(value), False
+    if isinstance(value, dict):
+        return [*dict.keys(value), *dict.values(value), *snapshot.attributes(value, kind).values()], True
+    container = next((base for base in (list, tuple, set, frozenset) if isinstance(value, base)), None)
+    items = list(container.__iter__(value)) if container else []
+    attributes = snapshot.attributes(value, kind)
+    return items + list(attributes.values()), bool(attributes) or container in (list, set) or kind is bytearray
+
+
+# In a copy of the process
+
+FAILED = object()
+
+
+def in_a_copy(work):
+    """Runs `work`, which may do as it likes, in a forked process; gives its answer (plain data), or `FAILED`."""
+    reading, writing = os.pipe()
+    pid = fork()
+    if pid == 0:
+        answer_and_end(work, writing)
+    os.close(writing)
+    try:
+        data = read_all(reading, time.monotonic() + PATIENCE)
+    finally:
+        os.close(reading)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    return pickle.loads(data) if data else FAILED
+
+
+def fork():
+    """Newer Pythons warn of threads; the warning is no output of the notebook's. (`catch_warnings` would make Python
+    forget which warnings it has shown.)"""
+    filters = warnings.filters
+    warnings.filters = [("ignore", None, Warning, None, 0)]
+    try:
+        return os.fork()
+    finally:
+        warnings.filters = filters
+
+
+def answer_and_end(work, writing):
+    try:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(nowhere, descriptor)
+        sys.stdout = sys.stderr = open(nowhere, "w")  # noqa: SIM115
+        data = pickle.dumps(work())
+        while data:
+            data = data[os.write(writing, data) :]
+    finally:
+        os._exit(0)
+
+
+def read_all(reading, deadline):
+    """Whole or empty: the copy answers in one go, and closes."""
+    data = b""
+    while select.select([reading], [], [], max(deadline - time.monotonic(), 0))[0]:
+        chunk = os.read(reading, 1 << 16)
+        if not chunk:
+            return data
+        data += chunk
+    return b""
+
+
+def stored(kind, path):
+    with open(path, "rb") as file:
+        return core.pickling(kind).load(file)
+
+
+def changed(watch):
+    """How a value differs from what is stored of it."""
+    found = compare.difference(stored(watch.kind, watch.path)[watch.name], watch.value)
+    return found and found.args
+
+
+def differs_from_stored(values, kind, path):
+    found = compare.difference(values, stored(kind, path))
+    return found and found.args
