@@ -11,14 +11,15 @@ use crate::pragma::Pragma;
 use crate::python::analyzer::{self, Unit};
 use crate::python::facts::{Facts, Resource};
 use crate::python::knowledge::Knowledge;
-use crate::python::parse::Parsed;
-use crate::python::scope;
+use crate::python::parse::{Parsed, ParsedCell};
+use crate::python::scope::SymbolTable;
 use crate::{CompileOptions, metrics, parameters, pragma, text};
 
-/// A block's cell with its syntax tree.
+/// A block's cell with its syntax tree and symbol table.
 pub struct Analysed<'a> {
     pub block: &'a BlockCell,
     pub parsed: &'a Parsed,
+    pub table: &'a SymbolTable,
 }
 
 pub struct Analysis<'a> {
@@ -36,14 +37,14 @@ pub struct Analysis<'a> {
 /// Analyses the cells that are run; `parsed` holds the syntax trees of all cells.
 pub fn analyse<'a>(
     blocks: &'a Blocks,
-    parsed: &'a [Parsed],
+    parsed: &'a [ParsedCell],
     options: &CompileOptions,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Analysis<'a> {
     let all = || blocks.cells.iter().zip(parsed);
     let cells: Vec<Analysed> = all()
         .filter(|(block, _)| block.role != Role::Skip && !block.code.is_empty())
-        .map(|(block, parsed)| Analysed { block, parsed })
+        .map(|(block, cell)| Analysed { block, parsed: &cell.syntax, table: &cell.table })
         .collect();
     let parameter_cells: Vec<_> = cells
         .iter()
@@ -71,6 +72,7 @@ pub fn analyse<'a>(
         .map(|((cell, resources), pragmas)| Unit {
             source: &cell.block.code.python,
             module: &cell.parsed.module,
+            table: cell.table,
             parameters: if cell.block.role == Role::Parameters { &names } else { &[] },
             binds: &cell.block.code.binds,
             reads: &cell.block.code.reads,
@@ -84,8 +86,8 @@ pub fn analyse<'a>(
     let skipped_names = all()
         .filter(|(block, _)| block.role == Role::Skip)
         .flat_map(|(block, parsed)| {
-            let bound = scope::block_scope(&parsed.module.body).locals;
-            bound.into_iter().map(|name| (name, block.index))
+            let bound = parsed.table.module_bindings();
+            bound.into_iter().map(|name| (name.to_string(), block.index))
         })
         .collect();
     Analysis { blocks, cells, facts, parameters, metrics, skipped_names }

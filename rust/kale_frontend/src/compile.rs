@@ -5,7 +5,7 @@ use kale_model::{Code, Diagnostic, Pipeline, PythonVersion};
 use crate::analysis::analyse;
 use crate::blocks::{self, BlockCell, Blocks, Role};
 use crate::notebook::Notebook;
-use crate::python::parse::{FaultKind, Parsed, parse};
+use crate::python::parse::{FaultKind, Parsed, parse_cells};
 use crate::{Compilation, CompileOptions, grouping, lower, report, text};
 
 /// Stack of the thread that analyses: enough for the deepest syntax that the parser's guard lets through.
@@ -47,9 +47,9 @@ fn pipeline(
     if blocks.tagged && options.granularity.is_some() {
         diagnostics.push(report::granularity_with_tags());
     }
-    let parsed: Vec<Parsed> = blocks.cells.iter().map(|cell| parse(&cell.code.python, version)).collect();
+    let parsed = parse_cells(blocks.cells.iter().map(|cell| cell.code.python.as_str()), version);
     for (cell, parsed) in blocks.cells.iter().zip(&parsed).filter(|(cell, _)| cell.role != Role::Skip) {
-        syntax_faults(cell, parsed, diagnostics);
+        syntax_faults(cell, &parsed.syntax, diagnostics);
     }
     if diagnostics.iter().any(Diagnostic::is_error) {
         return None;

@@ -22,7 +22,7 @@ use super::knowledge::Knowledge;
 use super::names::Name;
 use super::pragmas::pure_callee;
 use super::replay::MAX_DEPTH;
-use super::scope::Scope;
+use super::scope::{ScopeKind, ScopeRef, SymbolTable};
 use super::summary::{ActiveSummary, SummaryKey};
 use super::value::{CodeId, Type, Value};
 use crate::pragma::Pragma;
@@ -32,17 +32,22 @@ pub struct Definition<'a> {
     pub kind: DefinitionKind<'a>,
     /// The module variable that a module-level `def` or `class` statement binds.
     pub name: Option<Name>,
-    pub scope: Rc<Scope>,
-    /// Locals of the functions around it.
-    pub enclosing: Rc<BTreeSet<String>>,
-    pub is_generator: bool,
     /// The class around it: names such as `__x` mean `_Class__x`.
     pub class_name: Option<String>,
 }
 
 pub enum DefinitionKind<'a> {
-    Function { parameters: Option<&'a Parameters>, body: Body<'a>, has_mutable_defaults: bool },
+    Function(Function<'a>),
     Class { methods: BTreeMap<String, CodeId>, bases: Vec<Type>, statement: Option<&'a StmtClassDef> },
+}
+
+#[derive(Clone, Copy)]
+pub struct Function<'a> {
+    pub parameters: Option<&'a Parameters>,
+    pub body: Body<'a>,
+    pub scope: ScopeRef<'a>,
+    pub has_mutable_defaults: bool,
+    pub is_generator: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -73,20 +78,27 @@ pub struct Binding {
 /// What the code of one branch bound.
 pub type Layer = FxHashMap<Name, Binding>;
 
-/// A scope inside a frame: a comprehension's targets, or a class body's names.
-pub struct Inner {
+/// A scope inside a frame: a comprehension's targets, a class body's names, type parameters.
+pub struct Inner<'a> {
+    pub scope: ScopeRef<'a>,
+    /// Functions inside do not see its names, and a name that is not bound yet means the module's.
     pub is_class: bool,
     pub names: FxHashMap<Name, Value>,
 }
 
-pub struct Frame {
+impl<'a> Inner<'a> {
+    pub fn new(scope: ScopeRef<'a>) -> Inner<'a> {
+        Inner { scope, is_class: scope.scope().kind == ScopeKind::Class, names: FxHashMap::default() }
+    }
+}
+
+pub struct Frame<'a> {
     pub heap: Heap,
     /// Branches being executed: the last layer holds what the innermost branch bound.
     pub layers: Vec<Layer>,
-    pub inner: Vec<Inner>,
-    /// `None` for the module.
-    pub scope: Option<Rc<Scope>>,
-    pub enclosing: Rc<BTreeSet<String>>,
+    pub inner: Vec<Inner<'a>>,
+    /// Of the function; in the module's frame, of the cell.
+    pub scope: ScopeRef<'a>,
     pub places: FxHashMap<Place, ObjectId>,
     pub effects: Effects,
     pub returned: Option<Value>,
@@ -103,14 +115,13 @@ pub struct Frame {
     pub class_name: Option<String>,
 }
 
-impl Frame {
-    pub fn new(scope: Option<Rc<Scope>>, enclosing: Rc<BTreeSet<String>>) -> Frame {
+impl<'a> Frame<'a> {
+    pub fn new(scope: ScopeRef<'a>) -> Frame<'a> {
         Frame {
             heap: Heap::default(),
             layers: vec![Layer::default()],
             inner: vec![],
             scope,
-            enclosing,
             places: FxHashMap::default(),
             effects: Effects::default(),
             returned: None,
@@ -143,7 +154,7 @@ pub struct Analyzer<'a> {
     pub definitions: Vec<Definition<'a>>,
     /// Functions, lambdas and generator expressions by their place in the syntax tree.
     pub code_ids: FxHashMap<usize, CodeId>,
-    pub frames: Vec<Frame>,
+    pub frames: Vec<Frame<'a>>,
     pub summaries: FxHashMap<SummaryKey, Rc<Summary>>,
     pub active: Vec<ActiveSummary>,
     /// Summaries that hold only within the current round of a recursion, with the depth of its outermost function.
@@ -175,6 +186,7 @@ pub struct Analyzer<'a> {
 pub struct Unit<'a> {
     pub source: &'a str,
     pub module: &'a ModModule,
+    pub table: &'a SymbolTable,
     /// Literals of these names are overridden by the run.
     pub parameters: &'a [String],
     /// Names that the cell's magic binds, and reads.
@@ -193,7 +205,8 @@ pub fn analyze<'a>(
     knowledge: &'static Knowledge,
     exports: &'a BTreeMap<String, BTreeMap<String, Export>>,
 ) -> Facts {
-    let mut analyzer = Analyzer::new(knowledge, exports);
+    let Some(first) = units.first() else { return Facts::default() };
+    let mut analyzer = Analyzer::new(knowledge, exports, first.table);
     if !exports.is_empty() {
         let is_part = |c: char| c.is_alphanumeric() || c == '_';
         analyzer.words = units.iter().flat_map(|unit| unit.source.split(|c| !is_part(c))).collect();
@@ -207,13 +220,17 @@ pub fn analyze<'a>(
 }
 
 impl<'a> Analyzer<'a> {
-    fn new(knowledge: &'static Knowledge, exports: &'a BTreeMap<String, BTreeMap<String, Export>>) -> Analyzer<'a> {
+    fn new(
+        knowledge: &'static Knowledge,
+        exports: &'a BTreeMap<String, BTreeMap<String, Export>>,
+        table: &'a SymbolTable,
+    ) -> Analyzer<'a> {
         Analyzer {
             knowledge,
             facts: Facts::default(),
             definitions: vec![],
             code_ids: FxHashMap::default(),
-            frames: vec![Frame::new(None, Rc::default())],
+            frames: vec![Frame::new(ScopeRef::module(table))],
             summaries: FxHashMap::default(),
             active: vec![],
             provisional: FxHashMap::default(),
@@ -237,6 +254,7 @@ impl<'a> Analyzer<'a> {
         self.cell = self.facts.cells.len();
         self.facts.cells.push(CellFacts::default());
         self.source = unit.source;
+        self.frame().scope = ScopeRef::module(unit.table);
         if unit.scratch {
             self.scratch(unit);
         } else {
@@ -256,7 +274,8 @@ impl<'a> Analyzer<'a> {
     /// A body that runs in a namespace of its own: it reads and changes objects, and binds nothing.
     fn scratch(&mut self, unit: &Unit<'a>) {
         self.begin_statement();
-        self.frame().inner.push(Inner { is_class: true, names: FxHashMap::default() });
+        let inner = Inner { is_class: true, ..Inner::new(ScopeRef::module(unit.table)) };
+        self.frame().inner.push(inner);
         self.execute_all(&unit.module.body);
         self.frame().inner.pop();
         self.frame().effects.calls = true;
@@ -352,7 +371,7 @@ impl<'a> Analyzer<'a> {
         self.facts.names.intern(text)
     }
 
-    pub fn frame(&mut self) -> &mut Frame {
+    pub fn frame(&mut self) -> &mut Frame<'a> {
         self.frames.last_mut().expect("the module's frame is always there")
     }
 

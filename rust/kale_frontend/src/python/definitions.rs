@@ -1,18 +1,16 @@
 //! Functions, lambdas, generator expressions and classes of the notebook.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{
     Decorator, Expr, ExprGenerator, ExprLambda, Parameters, Stmt, StmtClassDef, StmtFunctionDef, TypeParams,
 };
 use ruff_text_size::{Ranged, TextRange};
-use rustc_hash::FxHashMap;
 
-use super::analyzer::{Analyzer, Body, Definition, DefinitionKind, Inner};
+use super::analyzer::{Analyzer, Body, Definition, DefinitionKind, Function, Inner};
 use super::heap::Class;
-use super::scope::{self, Scope};
+use super::scope::{ScopeKind, ScopeRef};
 use super::value::{CodeId, Type, Value};
 
 impl Body<'_> {
@@ -28,11 +26,15 @@ impl Body<'_> {
 
 impl<'a> Analyzer<'a> {
     pub fn define_function(&mut self, statement: &'a StmtFunctionDef) {
-        let code = self.add_function(statement);
-        self.enter_type_parameters(statement.type_params.as_deref());
-        let held = self.evaluate_signature(Some(&statement.parameters), statement.returns.as_deref());
-        self.frame().inner.pop();
-        let value = self.function_value(code, &held);
+        let scope = self.scope_of(ScopeKind::Function, statement.range());
+        let parameters = Some(statement.parameters.as_ref());
+        let code = self.add_definition(parameters, Body::Statements(&statement.body), scope, statement.is_async);
+        let is_generic = self.enter_type_parameters(statement.type_params.as_deref());
+        let held = self.evaluate_signature(parameters, statement.returns.as_deref());
+        if is_generic {
+            self.frame().inner.pop();
+        }
+        let value = self.function_value(code, scope, &held);
         if patches(&statement.body, &statement.name) {
             value.objects.iter().for_each(|&object| self.frame().heap.class(object).definition = false);
         }
@@ -41,39 +43,35 @@ impl<'a> Analyzer<'a> {
         self.bind_text(&statement.name, value);
     }
 
-    fn add_function(&mut self, statement: &'a StmtFunctionDef) -> CodeId {
-        let mut scope = scope::function_scope(Some(&statement.parameters), &statement.body);
-        scope.locals.extend(type_parameter_names(statement.type_params.as_deref()));
-        let is_generator = statement.is_async || has_yield(&statement.body);
-        let parameters = Some(statement.parameters.as_ref());
-        self.add_definition(parameters, Body::Statements(&statement.body), scope, is_generator)
+    /// The scope that a syntax node of the code being executed opens.
+    pub fn scope_of(&mut self, kind: ScopeKind, node: TextRange) -> ScopeRef<'a> {
+        let around = self.frame().scope;
+        around.opened_by(kind, node).unwrap_or(around)
     }
 
-    /// Opens the scope in which type parameters (`def f[T](...)`) are known; the caller closes it.
-    pub fn enter_type_parameters(&mut self, parameters: Option<&TypeParams>) {
-        let names = type_parameter_names(parameters);
-        let names = names.map(|name| (self.name(&name), Value::immutable())).collect();
-        self.frame().inner.push(Inner { is_class: false, names });
+    /// Opens the scope in which type parameters (`def f[T](...)`) are known. If there are some, the caller closes it.
+    pub fn enter_type_parameters(&mut self, parameters: Option<&TypeParams>) -> bool {
+        let Some(parameters) = parameters else { return false };
+        let scope = self.scope_of(ScopeKind::TypeParameters, parameters.range());
+        self.frame().inner.push(Inner::new(scope));
+        for parameter in parameters.iter() {
+            self.bind_text(parameter.name(), Value::immutable());
+        }
+        true
     }
 
     pub fn define_lambda(&mut self, lambda: &'a ExprLambda) -> Value {
         let parameters = lambda.parameters.as_deref();
-        let scope = scope::lambda_scope(parameters, &lambda.body);
+        let scope = self.scope_of(ScopeKind::Lambda, lambda.range());
         let code = self.add_definition(parameters, Body::Expression(&lambda.body), scope, false);
         let held = self.evaluate_signature(parameters, None);
-        self.function_value(code, &held)
+        self.function_value(code, scope, &held)
     }
 
     /// A generator expression: its first iterable is evaluated now, the rest when it is consumed.
-    pub fn generator(&mut self, whole: &'a Expr, generator: &'a ExprGenerator) -> Value {
+    pub fn generator(&mut self, generator: &'a ExprGenerator) -> Value {
         let first = generator.generators.first().map(|g| self.evaluate(&g.iter));
-        // A walrus in it binds in the scope around it.
-        let walrus = scope::lambda_scope(None, whole).locals;
-        let in_module = self.frame().scope.is_none();
-        let scope = match in_module {
-            true => Scope { globals: walrus, ..Scope::default() },
-            false => Scope { nonlocals: walrus, ..Scope::default() },
-        };
+        let scope = self.scope_of(ScopeKind::Generator, generator.range());
         let code = self.add_definition(None, Body::Generator(generator), scope, true);
         let path = self.name("generator");
         let elements = self.summarize(self.summary_key(code, vec![], &[]));
@@ -84,7 +82,7 @@ impl<'a> Analyzer<'a> {
             self.link(&value, &first, false);
         }
         if !scalars {
-            self.link_captured(&value);
+            self.link_captured(&value, scope);
         }
         value.code.push(code);
         value
@@ -94,36 +92,22 @@ impl<'a> Analyzer<'a> {
         &mut self,
         parameters: Option<&'a Parameters>,
         body: Body<'a>,
-        scope: Scope,
+        scope: ScopeRef<'a>,
         is_generator: bool,
     ) -> CodeId {
-        let mut enclosing: BTreeSet<String> = BTreeSet::new();
-        let frame = self.frame();
-        if let Some(around) = &frame.scope {
-            enclosing.extend(frame.enclosing.iter().cloned());
-            enclosing.extend(around.locals.iter().cloned());
-        }
-        let comprehension_names: Vec<_> =
-            frame.inner.iter().filter(|inner| !inner.is_class).flat_map(|inner| inner.names.keys().copied()).collect();
-        enclosing.extend(comprehension_names.into_iter().map(|name| self.facts.text(name).to_owned()));
-        let has_mutable_defaults = parameters.is_some_and(|parameters| {
-            parameters.iter_non_variadic_params().filter_map(|p| p.default.as_deref()).any(|d| !is_literal(d))
-        });
         // Executed again, the same code stays the same definition; else functions that make functions would never end.
         if let Some(&known) = self.code_ids.get(&body.address()) {
             return known;
         }
+        let has_mutable_defaults = parameters.is_some_and(|parameters| {
+            parameters.iter_non_variadic_params().filter_map(|p| p.default.as_deref()).any(|d| !is_literal(d))
+        });
+        let is_generator = is_generator || scope.scope().has_yield;
         let code = CodeId(self.definitions.len());
         self.code_ids.insert(body.address(), code);
         let class_name = self.frame().class_name.clone();
-        self.definitions.push(Definition {
-            kind: DefinitionKind::Function { parameters, body, has_mutable_defaults },
-            name: None,
-            scope: Rc::new(scope),
-            enclosing: Rc::new(enclosing),
-            is_generator,
-            class_name,
-        });
+        let function = Function { parameters, body, scope, has_mutable_defaults, is_generator };
+        self.definitions.push(Definition { kind: DefinitionKind::Function(function), name: None, class_name });
         code
     }
 
@@ -149,9 +133,8 @@ impl<'a> Analyzer<'a> {
     }
 
     /// The function object. It has state when it holds mutable defaults or captured variables.
-    fn function_value(&mut self, code: CodeId, held: &[Value]) -> Value {
-        let definition = &self.definitions[code.0];
-        let captures = !definition.enclosing.is_empty();
+    fn function_value(&mut self, code: CodeId, scope: ScopeRef<'a>, held: &[Value]) -> Value {
+        let captures = scope.captures().next().is_some();
         let stateless = !captures && held.iter().all(|value| value.objects.is_empty());
         let object = self.frame().heap.allocate(Class { definition: stateless, ..Class::default() });
         let mut value = Value::object(Type::Function(code), object);
@@ -160,23 +143,19 @@ impl<'a> Analyzer<'a> {
             value.code.extend(default.code.iter().copied());
         }
         if captures {
-            self.link_captured(&value);
+            self.link_captured(&value, scope);
         }
         value.code.push(code);
         value
     }
 
-    /// A closure made inside a function may hold any local variable of it.
-    fn link_captured(&mut self, value: &Value) {
-        let frame = self.frame();
-        let mut held: Vec<Value> = frame.inner.iter().flat_map(|inner| inner.names.values().cloned()).collect();
-        if frame.scope.is_some() {
-            held.extend(frame.layers.iter().flat_map(|layer| layer.values().map(|b| b.value.clone())));
-        }
-        held.retain(|local| !local.objects.is_empty() && !is_same(local, value));
-        held.sort_by(|a, b| a.objects.cmp(&b.objects));
-        for local in held {
-            self.link(value, &local, false);
+    /// A closure holds the variables around it that its code uses.
+    fn link_captured(&mut self, value: &Value, scope: ScopeRef<'a>) {
+        for name in scope.captures() {
+            let held = self.peek(name);
+            if !held.objects.is_empty() && !is_same(&held, value) {
+                self.link(value, &held, false);
+            }
         }
     }
 
@@ -236,7 +215,7 @@ impl<'a> Analyzer<'a> {
         let mut bases = vec![];
         let mut held_code = vec![];
         let mut metaclass = None;
-        self.enter_type_parameters(statement.type_params.as_deref());
+        let is_generic = self.enter_type_parameters(statement.type_params.as_deref());
         if let Some(arguments) = &statement.arguments {
             for base in &arguments.args {
                 let value = self.evaluate(base);
@@ -250,12 +229,15 @@ impl<'a> Analyzer<'a> {
                 }
             }
         }
-        self.frame().inner.push(Inner { is_class: true, names: FxHashMap::default() });
+        let scope = self.scope_of(ScopeKind::Class, statement.range());
+        self.frame().inner.push(Inner::new(scope));
         let outer = self.frame().class_name.replace(statement.name.to_string());
         self.execute_all(&statement.body);
         self.frame().class_name = outer;
         let namespace = self.frame().inner.pop().map(|inner| inner.names).unwrap_or_default();
-        self.frame().inner.pop();
+        if is_generic {
+            self.frame().inner.pop();
+        }
         let mut attributes: Vec<(String, Value)> =
             namespace.into_iter().map(|(name, value)| (self.facts.text(name).to_owned(), value)).collect();
         attributes.sort_by(|a, b| a.0.cmp(&b.0));
@@ -281,9 +263,6 @@ impl<'a> Analyzer<'a> {
         self.definitions.push(Definition {
             kind: DefinitionKind::Class { methods, bases, statement: Some(statement) },
             name: None,
-            scope: Rc::default(),
-            enclosing: Rc::default(),
-            is_generator: false,
             class_name: None,
         });
         value.code.push(code);
@@ -326,9 +305,6 @@ impl<'a> Analyzer<'a> {
         self.definitions.push(Definition {
             kind: DefinitionKind::Class { methods: BTreeMap::new(), bases: vec![], statement: None },
             name: None,
-            scope: Rc::default(),
-            enclosing: Rc::default(),
-            is_generator: false,
             class_name: None,
         });
         let object = self.frame().heap.allocate(Class { definition: true, ..Class::default() });
@@ -391,10 +367,6 @@ impl<'a> Analyzer<'a> {
     }
 }
 
-fn type_parameter_names(parameters: Option<&TypeParams>) -> impl Iterator<Item = String> {
-    parameters.into_iter().flat_map(|parameters| &parameters.type_params).map(|parameter| parameter.name().to_string())
-}
-
 fn is_same(a: &Value, b: &Value) -> bool {
     a.objects == b.objects
 }
@@ -437,26 +409,4 @@ fn patches(body: &[Stmt], name: &str) -> bool {
     let mut finder = Finder { name, found: false };
     finder.visit_body(body);
     finder.found
-}
-
-/// Whether a function's own body (nested functions left out) contains `yield`.
-fn has_yield(body: &[Stmt]) -> bool {
-    struct Finder(bool);
-    impl<'a> Visitor<'a> for Finder {
-        fn visit_stmt(&mut self, stmt: &'a Stmt) {
-            if !matches!(stmt, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
-                visitor::walk_stmt(self, stmt);
-            }
-        }
-        fn visit_expr(&mut self, expr: &'a Expr) {
-            match expr {
-                Expr::Yield(_) | Expr::YieldFrom(_) => self.0 = true,
-                Expr::Lambda(_) => {}
-                _ => visitor::walk_expr(self, expr),
-            }
-        }
-    }
-    let mut finder = Finder(false);
-    finder.visit_body(body);
-    finder.0
 }

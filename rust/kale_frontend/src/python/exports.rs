@@ -257,8 +257,8 @@ impl NameReader<'_, '_> {
                 names.choose(&[inside, Names::default()], &module);
             }
             Stmt::For(_) | Stmt::While(_) | Stmt::Match(_) => {
-                let bound = scope::block_scope(std::slice::from_ref(statement)).locals;
-                names.add_perhaps(bound.into_iter(), &module);
+                let bound = scope::block_bindings(std::slice::from_ref(statement));
+                names.add_perhaps(bound.into_iter().map(String::from), &module);
                 self.unknown |= !star_imports(std::slice::from_ref(statement)).is_empty();
             }
             Stmt::Delete(delete) => {
@@ -267,7 +267,7 @@ impl NameReader<'_, '_> {
                 }
             }
             _ => {
-                for name in scope::block_scope(std::slice::from_ref(statement)).locals {
+                for name in scope::block_bindings(std::slice::from_ref(statement)) {
                     names.add(&name, format!("{module}.{name}"));
                 }
             }

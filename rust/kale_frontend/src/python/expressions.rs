@@ -6,12 +6,12 @@ use ruff_python_ast::{
     Comprehension, Expr, FStringPart, InterpolatedStringElement, InterpolatedStringElements, UnaryOp,
 };
 use ruff_text_size::{Ranged, TextRange};
-use rustc_hash::FxHashMap;
 
 use super::analyzer::{Analyzer, Inner};
 use super::arguments::Arguments;
 use super::knowledge::PartFacts;
 use super::operators::gives_bool;
+use super::scope::{ScopeKind, ScopeRef};
 use super::value::{Parts, Type, Value};
 
 impl<'a> Analyzer<'a> {
@@ -61,7 +61,7 @@ impl<'a> Analyzer<'a> {
             Expr::Named(named) => {
                 let value = self.evaluate(&named.value);
                 if let Expr::Name(name) = named.target.as_ref() {
-                    self.bind_walrus(&name.id, value.clone());
+                    self.bind_text(&name.id, value.clone());
                 }
                 value.named()
             }
@@ -82,10 +82,19 @@ impl<'a> Analyzer<'a> {
                 let value = self.evaluate(&starred.value);
                 self.iterate(&value, starred.range())
             }
-            Expr::ListComp(c) => self.comprehension(&c.generators, &[&c.elt], "list"),
-            Expr::SetComp(c) => self.comprehension(&c.generators, &[&c.elt], "set"),
-            Expr::DictComp(c) => self.comprehension(&c.generators, &[&c.key, &c.value], "dict"),
-            Expr::Generator(generator) => self.generator(expr, generator),
+            Expr::ListComp(c) => {
+                let scope = self.scope_of(ScopeKind::ListComprehension, c.range());
+                self.comprehension(scope, &c.generators, &[&c.elt], "list")
+            }
+            Expr::SetComp(c) => {
+                let scope = self.scope_of(ScopeKind::SetComprehension, c.range());
+                self.comprehension(scope, &c.generators, &[&c.elt], "set")
+            }
+            Expr::DictComp(c) => {
+                let scope = self.scope_of(ScopeKind::DictComprehension, c.range());
+                self.comprehension(scope, &c.generators, &[&c.key, &c.value], "dict")
+            }
+            Expr::Generator(generator) => self.generator(generator),
             Expr::Lambda(lambda) => self.define_lambda(lambda),
             Expr::Await(inner) => {
                 let value = self.evaluate(&inner.value);
@@ -188,10 +197,16 @@ impl<'a> Analyzer<'a> {
         container
     }
 
-    fn comprehension(&mut self, generators: &'a [Comprehension], elements: &[&'a Expr], type_path: &str) -> Value {
+    fn comprehension(
+        &mut self,
+        scope: ScopeRef<'a>,
+        generators: &'a [Comprehension],
+        elements: &[&'a Expr],
+        type_path: &str,
+    ) -> Value {
         // The first iterable belongs to the scope around the comprehension.
         let mut first = generators.first().map(|generator| self.evaluate(&generator.iter));
-        self.frame().inner.push(Inner { is_class: false, names: FxHashMap::default() });
+        self.frame().inner.push(Inner::new(scope));
         for generator in generators {
             let iterable = first.take().unwrap_or_else(|| self.evaluate(&generator.iter));
             let element = self.iterate(&iterable, generator.iter.range());
@@ -207,7 +222,8 @@ impl<'a> Analyzer<'a> {
 
     /// Runs a generator expression's body, as consuming it does.
     pub fn generator_body(&mut self, generator: &'a ruff_python_ast::ExprGenerator) -> Value {
-        self.comprehension(&generator.generators, &[&generator.elt], "generator")
+        let scope = self.frame().scope;
+        self.comprehension(scope, &generator.generators, &[&generator.elt], "generator")
     }
 
     // Attributes, elements.

@@ -9,6 +9,8 @@ use ruff_python_ast::{ModModule, PythonVersion as ParserVersion};
 use ruff_python_parser::{Mode, ParseOptions, parse_unchecked};
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
+use super::scope::{Dialect, ScopeFault, SymbolTable};
+
 /// CPython's own limit is 200 open brackets and 100 levels of indentation.
 const MAX_BRACKETS: usize = 200;
 /// Chains that nest without brackets: unary operators, `lambda:`, `not`, `await`, attribute chains of `**`.
@@ -108,6 +110,33 @@ impl Parsed {
         }
         text
     }
+}
+
+/// A notebook's cell: its syntax tree, with all that Python's compiler refuses, and what its names mean.
+pub struct ParsedCell {
+    pub syntax: Parsed,
+    pub table: SymbolTable,
+}
+
+/// Parses a notebook's cells. What one imports from `__future__` holds for those after it.
+pub fn parse_cells<'s>(sources: impl Iterator<Item = &'s str>, version: PythonVersion) -> Vec<ParsedCell> {
+    let mut dialect = Dialect::of_cell(version);
+    let cell = |source| {
+        let mut syntax = parse(source, version);
+        let (table, faults) = SymbolTable::build(source, &syntax.module, dialect);
+        dialect = table.dialect;
+        // A tree with errors is partial, so that names may be missing from it.
+        if syntax.errors.is_empty() {
+            syntax.errors.extend(faults.into_iter().map(|ScopeFault { message, range }| SyntaxFault {
+                message,
+                start: range.start().to_usize(),
+                end: range.end().to_usize(),
+                kind: FaultKind::Invalid,
+            }));
+        }
+        ParsedCell { syntax, table }
+    };
+    sources.map(cell).collect()
 }
 
 /// A source of its own, normalised as a whole. Text that cannot be parsed is returned as it is.

@@ -3,8 +3,8 @@
 use ruff_python_ast::{ExceptHandler, Expr, Pattern, Stmt, StmtFor, StmtMatch, StmtTry, StmtWith};
 use ruff_text_size::{Ranged, TextRange};
 
-use super::analyzer::{Analyzer, Layer};
-use super::names::Name;
+use super::analyzer::{Analyzer, Inner, Layer};
+use super::scope::ScopeKind;
 use super::value::Parts;
 use super::value::{Type, Value};
 
@@ -57,9 +57,14 @@ impl<'a> Analyzer<'a> {
             }
             Stmt::Delete(s) => s.targets.iter().for_each(|target| self.delete_target(target)),
             Stmt::TypeAlias(s) => {
-                self.enter_type_parameters(s.type_params.as_deref());
+                let is_generic = self.enter_type_parameters(s.type_params.as_deref());
+                let scope = self.scope_of(ScopeKind::TypeAlias, s.range());
+                self.frame().inner.push(Inner::new(scope));
                 self.evaluate(&s.value);
                 self.frame().inner.pop();
+                if is_generic {
+                    self.frame().inner.pop();
+                }
                 self.assign(&s.name, Value::immutable());
             }
             Stmt::For(s) => self.for_loop(s),

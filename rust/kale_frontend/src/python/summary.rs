@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use ruff_text_size::TextRange;
 
-use super::analyzer::{Analyzer, Binding, Body, DefinitionKind, Frame};
+use super::analyzer::{Analyzer, Binding, Body, DefinitionKind, Frame, Function};
 use super::arguments::Arguments;
 use super::effects::{Effects, Outcome, Summary};
 use super::facts::StatementId;
@@ -73,9 +73,12 @@ impl<'a> Analyzer<'a> {
     }
 
     pub fn summary_key(&self, code: CodeId, shapes: Vec<Shape>, own_code: &[CodeId]) -> SummaryKey {
-        let definition = &self.definitions[code.0];
-        let has_state = !definition.enclosing.is_empty()
-            || matches!(definition.kind, DefinitionKind::Function { has_mutable_defaults: true, .. });
+        let has_state = match &self.definitions[code.0].kind {
+            DefinitionKind::Function(function) => {
+                function.has_mutable_defaults || function.scope.captures().next().is_some()
+            }
+            DefinitionKind::Class { .. } => false,
+        };
         let mut own_code = if has_state { own_code.to_vec() } else { vec![] };
         own_code.sort();
         own_code.dedup();
@@ -106,7 +109,8 @@ impl<'a> Analyzer<'a> {
         receiver: Option<&Value>,
         arguments: &Arguments<'a>,
     ) -> Vec<Value> {
-        let DefinitionKind::Function { parameters: Some(parameters), .. } = self.definitions[code.0].kind else {
+        let DefinitionKind::Function(Function { parameters: Some(parameters), .. }) = self.definitions[code.0].kind
+        else {
             return vec![];
         };
         let mut positional: Vec<Value> = receiver.into_iter().cloned().collect();
@@ -160,7 +164,7 @@ impl<'a> Analyzer<'a> {
             return value;
         }
         let has_mutable_defaults =
-            matches!(self.definitions[code.0].kind, DefinitionKind::Function { has_mutable_defaults: true, .. });
+            matches!(&self.definitions[code.0].kind, DefinitionKind::Function(f) if f.has_mutable_defaults);
         let mut value =
             if has_mutable_defaults { Value { text: None, ..callee.part(Type::Unknown) } } else { Value::immutable() };
         for item in spread {
@@ -237,22 +241,21 @@ impl<'a> Analyzer<'a> {
 
     fn evaluate_body(&mut self, SummaryKey { code, shapes, own_code }: &SummaryKey) -> Summary {
         let definition = &self.definitions[code.0];
-        let (scope, enclosing, is_generator) =
-            (definition.scope.clone(), definition.enclosing.clone(), definition.is_generator);
-        let DefinitionKind::Function { parameters, body, .. } = definition.kind else { return Summary::default() };
-        let mut frame = Frame::new(Some(scope), enclosing);
+        let DefinitionKind::Function(function) = definition.kind else { return Summary::default() };
+        let mut frame = Frame::new(function.scope);
         frame.own_code = own_code.clone();
         frame.class_name = definition.class_name.clone();
         self.frames.push(frame);
-        if let Some(parameters) = parameters {
+        if let Some(parameters) = function.parameters {
             for (index, parameter) in parameters.iter().enumerate() {
                 let value = self.place_value(index, &shapes[index]);
-                let name = self.name(parameter.name());
+                let private = self.private(parameter.name());
+                let name = self.name(private.as_deref().unwrap_or(parameter.name()));
                 let binding = Binding::local(value, StatementId(0));
                 self.frame().layers[0].insert(name, binding);
             }
         }
-        match body {
+        match function.body {
             Body::Statements(statements) => self.execute_all(statements),
             Body::Expression(expression) => {
                 let value = self.evaluate(expression);
@@ -264,7 +267,7 @@ impl<'a> Analyzer<'a> {
             }
         }
         let frame = self.frames.pop().expect("it was pushed above");
-        self.read_off(frame, is_generator, *code)
+        self.read_off(frame, function.is_generator, *code)
     }
 
     fn place_value(&mut self, index: usize, shape: &Shape) -> Value {
@@ -431,7 +434,7 @@ impl<'a> Analyzer<'a> {
 }
 
 /// A value of the function's frame in terms of its places.
-fn outcome(frame: &mut Frame, value: &Value) -> Outcome {
+fn outcome(frame: &mut Frame<'_>, value: &Value) -> Outcome {
     let mut outcome = Outcome {
         ty: value.ty,
         object: !value.objects.is_empty(),

@@ -7,39 +7,88 @@ use super::effects::Outcome;
 use super::facts::Source;
 use super::heap::{Class, Place};
 use super::names::Name;
+use super::scope::{self, Resolution};
 use super::value::{Type, Value};
 
+/// Where a name lives, for the code being executed.
+enum Home {
+    /// A class body or comprehension of the current frame, by its index.
+    Inner(usize),
+    /// The function being executed.
+    Frame,
+    /// A function around it: part of what the closure holds.
+    Captured,
+    /// What never changes: a type parameter, the class that `super()` means.
+    Constant,
+    Module,
+}
+
 impl<'a> Analyzer<'a> {
-    /// Reads a variable by the rules of the innermost scope.
-    pub fn read(&mut self, text: &str, range: TextRange) -> Value {
-        let mangled = self.mangled(text);
-        let text = mangled.as_deref().unwrap_or(text);
-        let name = self.name(text);
+    /// Where a name lives, for the code being executed.
+    fn home(&self, text: &str) -> Home {
         let frame = self.frames.last().expect("the module's frame is always there");
-        let mut classes_visible = true;
-        for inner in frame.inner.iter().rev() {
-            if inner.is_class && !classes_visible {
+        let mut from_inside = false;
+        for (index, inner) in frame.inner.iter().enumerate().rev() {
+            if from_inside && inner.is_class {
                 continue;
             }
-            if let Some(value) = inner.names.get(&name) {
-                return value.clone();
+            match inner.scope.symbol(text) {
+                Some(Resolution::Local | Resolution::Cell) => return Home::Inner(index),
+                Some(Resolution::GlobalExplicit | Resolution::GlobalImplicit) => return Home::Module,
+                Some(Resolution::Free) | None => from_inside = true,
             }
-            classes_visible &= inner.is_class;
         }
-        let Some(scope) = &frame.scope else { return self.read_module(name, range) };
-        if scope.locals.contains(text) || frame.layers.iter().any(|layer| layer.contains_key(&name)) {
-            return frame.lookup(name).map_or_else(Value::immutable, |binding| binding.value.clone());
+        if self.in_module() {
+            return Home::Module;
         }
-        if !scope.globals.contains(text) && frame.enclosing.contains(text) {
-            return self.captured();
+        match frame.scope.resolve(text) {
+            Resolution::Local | Resolution::Cell => Home::Frame,
+            Resolution::Free if frame.scope.captures_variable(text) => Home::Captured,
+            Resolution::Free => Home::Constant,
+            Resolution::GlobalExplicit | Resolution::GlobalImplicit => Home::Module,
         }
-        self.read_global(name, range)
+    }
+
+    /// Reads a variable by the rules of the innermost scope.
+    pub fn read(&mut self, text: &str, range: TextRange) -> Value {
+        let private = self.private(text);
+        let text = private.as_deref().unwrap_or(text);
+        let name = self.name(text);
+        match self.home(text) {
+            Home::Inner(index) => {
+                let inner = &self.frame().inner[index];
+                match inner.names.get(&name) {
+                    Some(value) => value.clone(),
+                    None if inner.is_class => self.read_variable(name, range),
+                    None => Value::immutable(),
+                }
+            }
+            Home::Frame => self.local(name),
+            Home::Captured => self.captured(),
+            Home::Constant => Value::immutable(),
+            Home::Module => self.read_variable(name, range),
+        }
+    }
+
+    fn local(&mut self, name: Name) -> Value {
+        self.frame().lookup(name).map_or_else(Value::immutable, |binding| binding.value.clone())
+    }
+
+    /// What a variable of the functions around a new closure holds now; nothing, if it is not bound yet.
+    pub(super) fn peek(&mut self, text: &str) -> Value {
+        let name = self.name(text);
+        match self.home(text) {
+            Home::Inner(index) => self.frame().inner[index].names.get(&name).cloned().unwrap_or_else(Value::immutable),
+            Home::Frame => self.local(name),
+            Home::Captured => self.captured(),
+            Home::Constant | Home::Module => Value::immutable(),
+        }
     }
 
     /// The private name that `__x` means inside of a class.
-    pub(super) fn mangled(&self, text: &str) -> Option<String> {
-        let class = self.frames.last()?.class_name.as_deref()?.trim_start_matches('_');
-        (text.starts_with("__") && !text.ends_with("__") && !class.is_empty()).then(|| format!("_{class}{text}"))
+    pub(super) fn private(&self, text: &str) -> Option<String> {
+        let class = self.frames.last()?.class_name.as_deref()?;
+        scope::mangled(class, text).map(String::from)
     }
 
     /// A variable of an enclosing function: part of what the closure holds.
@@ -137,45 +186,27 @@ impl<'a> Analyzer<'a> {
 
     /// Binds a name by the rules of the innermost scope.
     pub fn bind_text(&mut self, text: &str, value: Value) {
-        let mangled = self.mangled(text);
-        let text = mangled.as_deref().unwrap_or(text);
+        let private = self.private(text);
+        let text = private.as_deref().unwrap_or(text);
         let name = self.name(text);
-        let frame = self.frame();
-        if let Some(inner) = frame.inner.last_mut() {
-            inner.names.insert(name, value.named());
-            return;
-        }
-        self.bind_in_frame(name, text, value);
-    }
-
-    /// Binds in the nearest scope that is not a comprehension (a walrus).
-    pub fn bind_walrus(&mut self, text: &str, value: Value) {
-        let name = self.name(text);
-        let class = self.frame().inner.iter_mut().find(|inner| inner.is_class);
-        if let Some(inner) = class {
-            inner.names.insert(name, value.named());
-            return;
-        }
-        self.bind_in_frame(name, text, value);
-    }
-
-    pub(super) fn bind_in_frame(&mut self, name: Name, text: &str, value: Value) {
-        let frame = self.frame();
-        let Some(scope) = frame.scope.clone() else { return self.bind(name, value) };
-        if scope.globals.contains(text) {
-            return self.write_global(name, &value);
-        }
-        if scope.nonlocals.contains(text) {
-            let own = self.frame().place(Place::Own);
-            self.mutate_object(own);
-            for object in value.objects {
-                self.frame().heap.union(own, object, false);
+        match self.home(text) {
+            Home::Inner(index) => {
+                self.frame().inner[index].names.insert(name, value.named());
             }
-            return;
+            Home::Frame => {
+                let binding = Binding::local(value.named(), self.statement);
+                self.frame().layers.last_mut().expect("a frame has a layer").insert(name, binding);
+            }
+            Home::Captured => {
+                let own = self.frame().place(Place::Own);
+                self.mutate_object(own);
+                for object in value.objects {
+                    self.frame().heap.union(own, object, false);
+                }
+            }
+            Home::Constant => {}
+            Home::Module => self.write_global(name, &value),
         }
-        let statement = self.statement;
-        let layer = self.frame().layers.last_mut().expect("a frame has a layer");
-        layer.insert(name, Binding::local(value.named(), statement));
     }
 
     /// `global x; x = value` in a function.
@@ -255,19 +286,23 @@ impl<'a> Analyzer<'a> {
 
     /// `del name`.
     pub fn delete(&mut self, text: &str) {
+        let private = self.private(text);
+        let text = private.as_deref().unwrap_or(text);
         let name = self.name(text);
-        if !self.in_module() {
-            let scope_is_global = self.frame().scope.as_ref().is_some_and(|s| s.globals.contains(text));
-            if scope_is_global {
+        match self.home(text) {
+            Home::Inner(index) => {
+                self.frame().inner[index].names.remove(&name);
+            }
+            Home::Captured => {
+                let own = self.frame().place(Place::Own);
+                self.mutate_object(own);
+            }
+            Home::Module if self.in_module() => self.delete_module(name),
+            Home::Module => {
                 self.frame().effects.deletes.insert(name);
             }
-            return;
+            Home::Frame | Home::Constant => {}
         }
-        if let Some(inner) = self.frame().inner.last_mut() {
-            inner.names.remove(&name);
-            return;
-        }
-        self.delete_module(name);
     }
 
     pub fn delete_module(&mut self, name: Name) {
