@@ -84,11 +84,24 @@ def check(
     return results.Diagnostics(answer["diagnostics"], answer["text"], answer.get("fixed", ()))
 
 
-def graph(notebook: Path | None = None, *, granularity: str | None = None, python: Path | None = None) -> results.Graph:
-    """Give the steps of a notebook and what flows between them; Jupyter shows it as a picture."""
+def graph(
+    notebook: Path | None = None,
+    *,
+    why: tuple[str, str] | str | None = None,
+    granularity: str | None = None,
+    python: Path | None = None,
+) -> results.Graph:
+    """Give the steps of a notebook and what flows between them; Jupyter shows it as a picture.
+
+    With `why=("load", "train")` (or `"load train"`), the answer says which lines make `train` wait for `load`.
+    """
     from kale_rs import _native
 
-    return results.Graph(json.loads(_native.graph(json.dumps(_source(notebook, granularity, python)))))
+    steps = why.replace(",", " ").split() if isinstance(why, str) else why
+    if steps is not None and len(steps) != 2:
+        raise UsageError("`why` asks about two steps", 'write, for example, `why=("load", "train")`')
+    request = _source(notebook, granularity, python) | {"why": steps}
+    return results.Graph(json.loads(_native.graph(json.dumps(request))))
 
 
 def compile(

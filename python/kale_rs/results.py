@@ -114,10 +114,24 @@ class Edge(NamedTuple):
     declared: bool
 
 
+class Reason(NamedTuple):
+    """Why `target` runs after `source`: a place of `source` that produces, and one of `target` that consumes."""
+
+    source: str
+    target: str
+    #: `variable`, `resource` or `declared`
+    kind: str
+    name: str
+    #: `{"cell", "start", "end", "message"}`
+    produced: Json
+    consumed: Json
+
+
 class Graph:
     """The steps of a notebook and what flows between them."""
 
     def __init__(self, answer: Json) -> None:
+        self._reasons: str = answer.pop("reasons", "")
         self.diagnostics = Diagnostics(answer["diagnostics"], answer.pop("text"))
         self._answer = answer
 
@@ -136,6 +150,12 @@ class Graph:
     def edges(self) -> list[Edge]:
         keys = ("from", "to", "variables", "resources", "declared")
         return [Edge(*(edge[key] for key in keys)) for edge in self._answer["edges"]]
+
+    @property
+    def why(self) -> list[Reason]:
+        """The reasons for the edge that `graph(..., why=(FROM, TO))` asked about."""
+        keys = ("from", "to", "kind", "name", "produced", "consumed")
+        return [Reason(*(reason[key] for key in keys)) for reason in self._answer.get("why") or []]
 
     @property
     def parameters(self) -> dict[str, object]:
@@ -162,14 +182,18 @@ class Graph:
         return self._render("dot")
 
     def __repr__(self) -> str:
-        return self._render("text").rstrip() if self.pipeline else repr(self.diagnostics)
+        if not self.pipeline:
+            return repr(self.diagnostics)
+        return (self._reasons or self._render("text")).rstrip()
 
     def _repr_svg_(self) -> str | None:
-        return self._render("svg") if self.pipeline else None
+        return self._render("svg") if self.pipeline and not self._reasons else None
 
     def _repr_html_(self) -> str | None:
         if not self.pipeline:
             return self.diagnostics._repr_html_()
+        if self._reasons:
+            return f"<pre>{escape(self._reasons)}</pre>"
         return f'<div style="overflow-x:auto">{self._render("svg")}</div>'
 
 

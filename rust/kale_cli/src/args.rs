@@ -43,6 +43,7 @@ Examples:
 Examples:
   kale-rs graph train.ipynb
   kale-rs graph train.ipynb --format svg > train.svg
+  kale-rs graph train.ipynb --why load train   which lines make `train` wait for `load`
   kale-rs graph train.ipynb --granularity heading")]
     Graph(GraphArgs),
     /// Write the pipeline in another system's format
@@ -170,6 +171,9 @@ pub struct GraphArgs {
     /// For people, programs, Graphviz, or a web page
     #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
     pub format: GraphFormat,
+    /// Say why step TO comes after step FROM: what flows, the line that produces it, the line that consumes it
+    #[arg(long, num_args = 2, value_names = ["FROM", "TO"])]
+    pub why: Option<Vec<String>>,
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     pub json: bool,

@@ -9,7 +9,7 @@ use crate::blocks::{BlockCell, Blocks, Role};
 use crate::magics::CodeKind;
 use crate::pragma::Pragma;
 use crate::python::analyzer::{self, Unit};
-use crate::python::facts::{Facts, Resource};
+use crate::python::facts::{CellId, Facts, Resource};
 use crate::python::knowledge::Knowledge;
 use crate::python::parse::{Parsed, ParsedCell};
 use crate::python::scope::SymbolTable;
@@ -101,14 +101,23 @@ fn pragmas(cell: &Analysed, diagnostics: &mut Vec<Diagnostic>) -> Vec<(Pragma, T
         let Some(text) = pragma::of_comment(comment) else { continue };
         match pragma::parse(text) {
             Ok(said) => found.extend(said.into_iter().map(|pragma| (pragma, range))),
-            Err(cause) => diagnostics.push(pragma::fault(&cause, place(cell, range))),
+            Err(cause) => diagnostics.push(pragma::fault(&cause, cell.place(range))),
         }
     }
     found
 }
 
-fn place(cell: &Analysed, range: TextRange) -> Span {
-    text::span(cell.block.index, &cell.block.code, range.start().into(), range.end().into())
+impl Analysed<'_> {
+    fn place(&self, range: TextRange) -> Span {
+        text::span(self.block.index, &self.block.code, range.start().into(), range.end().into())
+    }
+}
+
+impl Analysis<'_> {
+    /// The place in the notebook of a range of a cell's code.
+    pub fn place(&self, cell: CellId, range: TextRange) -> Span {
+        self.cells[cell].place(range)
+    }
 }
 
 /// A `pure` that no call fits would be a promise about nothing, most likely misspelt.
@@ -116,7 +125,7 @@ fn unheard(cells: &[Analysed], pragmas: &[Vec<(Pragma, TextRange)>], facts: &Fac
     let said = cells.iter().zip(pragmas).flat_map(|(cell, pragmas)| pragmas.iter().map(move |said| (cell, said)));
     said.filter_map(|(cell, (pragma, range))| match pragma {
         Pragma::Pure(name) if !facts.trusted.contains(name) => {
-            let mut diagnostic = pragma::fault(&format!("nothing in the notebook calls `{name}`"), place(cell, *range));
+            let mut diagnostic = pragma::fault(&format!("nothing in the notebook calls `{name}`"), cell.place(*range));
             diagnostic.severity = Severity::Warning;
             Some(diagnostic)
         }

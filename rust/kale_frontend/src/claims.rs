@@ -62,7 +62,7 @@ impl<'a> Claimant<'a> {
         let bound = cell.statements.iter().flat_map(|&statement| facts.statement(statement).binds.iter().copied());
         claims.binds = variables(facts, bound);
         let versions = || cell.versions.iter().map(|&version| facts.version(version));
-        claims.changes = variables(facts, versions().flat_map(|version| version.mutated.iter().copied()));
+        claims.changes = variables(facts, versions().flat_map(|version| version.mutated.keys().copied()));
         claims.optional = variables(facts, versions().flat_map(|version| version.optional.iter().copied()));
         claims.groups = versions().map(|version| variables(facts, members(version))).filter(|g| g.len() > 1).collect();
         claims.settings = cell.settings.iter().cloned().collect();

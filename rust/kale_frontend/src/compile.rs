@@ -1,12 +1,13 @@
 //! The frontend's line of values: text, notebook, blocks, facts, groups, pipeline.
 
+use kale_model::graph::Reason;
 use kale_model::{Code, Diagnostic, Pipeline, PythonVersion};
 
 use crate::analysis::analyse;
 use crate::blocks::{self, BlockCell, Blocks, Role};
 use crate::notebook::Notebook;
 use crate::python::parse::{FaultKind, Parsed, parse_cells};
-use crate::{Compilation, CompileOptions, grouping, lower, report, text};
+use crate::{Compilation, CompileOptions, grouping, lower, report, text, why};
 
 /// Stack of the thread that analyses: enough for the deepest syntax that the parser's guard lets through.
 const STACK_BYTES: usize = 256 << 20;
@@ -28,14 +29,15 @@ pub fn compile(text: &str, options: &CompileOptions) -> Compilation {
 fn compile_here(text: &str, options: &CompileOptions) -> Compilation {
     let notebook = match Notebook::read(text) {
         Ok(notebook) => notebook,
-        Err(diagnostic) => return Compilation { pipeline: None, diagnostics: vec![diagnostic] },
+        Err(diagnostic) => return Compilation { pipeline: None, diagnostics: vec![diagnostic], reasons: vec![] },
     };
     let version = options.environment.python;
     let (blocks, mut diagnostics) = blocks::blocks(&notebook, version);
-    let pipeline = pipeline(&blocks, options, version, &mut diagnostics);
+    let mut reasons = vec![];
+    let pipeline = pipeline(&blocks, options, version, &mut diagnostics, &mut reasons);
     report::finish(&notebook, &mut diagnostics);
     let broken = diagnostics.iter().any(Diagnostic::is_error);
-    Compilation { pipeline: pipeline.filter(|_| !broken), diagnostics }
+    Compilation { pipeline: pipeline.filter(|_| !broken), diagnostics, reasons }
 }
 
 fn pipeline(
@@ -43,6 +45,7 @@ fn pipeline(
     options: &CompileOptions,
     version: PythonVersion,
     diagnostics: &mut Vec<Diagnostic>,
+    reasons: &mut Vec<Reason>,
 ) -> Option<Pipeline> {
     if blocks.tagged && options.granularity.is_some() {
         diagnostics.push(report::granularity_with_tags());
@@ -57,6 +60,9 @@ fn pipeline(
     let analysis = analyse(blocks, &parsed, options, diagnostics);
     let groups = grouping::group(&analysis, options, diagnostics)?;
     report::facts(&analysis, &groups, diagnostics);
+    if options.reasons {
+        *reasons = why::reasons(&analysis, &groups);
+    }
     Some(lower::lower(&analysis, &groups, options, diagnostics))
 }
 

@@ -21,7 +21,9 @@ mod report;
 mod spelling;
 pub mod tag;
 pub mod text;
+mod why;
 
+use kale_model::graph::Reason;
 use kale_model::{Diagnostic, Environment, Pipeline};
 
 /// How an untagged notebook is cut into steps.
@@ -43,6 +45,8 @@ pub struct CompileOptions {
     pub environment: Environment,
     /// Name of the pipeline when the notebook's metadata has none: the file's stem.
     pub default_name: String,
+    /// Say for every edge why it is there.
+    pub reasons: bool,
 }
 
 /// A pipeline, unless there is an error among the diagnostics.
@@ -51,6 +55,8 @@ pub struct Compilation {
     pub pipeline: Option<Pipeline>,
     /// In order of place: notebook-wide ones first, then by cell and position.
     pub diagnostics: Vec<Diagnostic>,
+    /// Empty unless [`CompileOptions::reasons`] asks for them.
+    pub reasons: Vec<Reason>,
 }
 
 pub use compile::compile;

@@ -12,7 +12,6 @@ use crate::fixes;
 use crate::grouping::Groups;
 use crate::notebook::Notebook;
 use crate::python::facts::{CellId, Replay, Resource, VersionId};
-use crate::text;
 
 /// Sorts by place and adds cell ids.
 pub fn finish(notebook: &Notebook, diagnostics: &mut Vec<Diagnostic>) {
@@ -23,11 +22,6 @@ pub fn finish(notebook: &Notebook, diagnostics: &mut Vec<Diagnostic>) {
     }
     diagnostics.sort_by_key(|diagnostic| (diagnostic.cell, diagnostic.start, diagnostic.code));
     diagnostics.dedup();
-}
-
-fn place(analysis: &Analysis, cell: CellId, range: TextRange) -> Span {
-    let block = analysis.cells[cell].block;
-    text::span(block.index, &block.code, range.start().into(), range.end().into())
 }
 
 fn name_of(analysis: &Analysis, cell: CellId) -> String {
@@ -57,7 +51,7 @@ pub fn impure_prelude(analysis: &Analysis, cell: CellId) -> Diagnostic {
         format!("This `{role}` cell does more than define names, so it runs once, as a step of its own."),
         "Move the statement into a step if you want it elsewhere.",
     )
-    .at(place(analysis, cell, range))
+    .at(analysis.place(cell, range))
     .with_fixes(fixes::move_out(analysis, cell))
 }
 
@@ -125,7 +119,7 @@ pub fn hazard(analysis: &Analysis, hazard: &Hazard) -> Diagnostic {
                 ),
                 "Write the code out, or put the whole notebook into one step.",
             )
-            .at(place(analysis, cell, range))
+            .at(analysis.place(cell, range))
         }
     }
 }
@@ -137,12 +131,12 @@ fn short(path: &str) -> &str {
 
 fn made_place(analysis: &Analysis, version: VersionId) -> Span {
     let version = analysis.facts.version(version);
-    place(analysis, version.cell, version.range)
+    analysis.place(version.cell, version.range)
 }
 
 fn settings_place(analysis: &Analysis, cell: CellId) -> Span {
     let used = analysis.facts.cells[cell].resources.iter().find(|used| matches!(used.resource, Resource::Process(_)));
-    place(analysis, cell, used.map_or(TextRange::default(), |used| used.range))
+    analysis.place(cell, used.map_or(TextRange::default(), |used| used.range))
 }
 
 fn uses_place(analysis: &Analysis, hazard: &Hazard) -> Span {
@@ -153,7 +147,7 @@ fn uses_place(analysis: &Analysis, hazard: &Hazard) -> Span {
     };
     let cell = &analysis.facts.cells[hazard.later];
     let used = cell.uses.iter().find(|used| names.contains(&used.name));
-    place(analysis, hazard.later, used.map_or(TextRange::default(), |used| used.range))
+    analysis.place(hazard.later, used.map_or(TextRange::default(), |used| used.range))
 }
 
 pub fn step_cycle<'c>(
@@ -186,7 +180,7 @@ pub fn step_cycle<'c>(
         format!("Step `{name}` would have to run both before and after {}.", others.join(" and ")),
         format!("Give the later cells of `{name}` a step name of their own, such as `step:{name}_2`."),
     )
-    .at(place(analysis, again, TextRange::default()))
+    .at(analysis.place(again, TextRange::default()))
     .with_fixes(fix)
 }
 
@@ -223,7 +217,7 @@ fn unreadable_stars(analysis: &Analysis, diagnostics: &mut Vec<Diagnostic>) -> b
     let unbound = facts.cells.iter().flat_map(|cell| &cell.undefined).map(|&(name, _)| facts.text(name));
     let unbound: Vec<&str> = unbound.collect::<BTreeSet<_>>().into_iter().collect();
     for (cell, (module, range)) in &stars {
-        let span = place(analysis, *cell, *range);
+        let span = analysis.place(*cell, *range);
         let mut diagnostic = Diagnostic::new(
             Code::UnreadableStar,
             format!("What `from {module} import *` binds cannot be told: `{module}` cannot be read, or computes it."),
@@ -244,7 +238,7 @@ fn undefined_names(analysis: &Analysis, cell: CellId, diagnostics: &mut Vec<Diag
     let facts = &analysis.facts;
     for &(name, range) in &facts.cells[cell].undefined {
         let text = facts.text(name);
-        let span = place(analysis, cell, range);
+        let span = analysis.place(cell, range);
         let skipped = analysis.skipped_names.iter().find(|(skipped, _)| skipped == text);
         diagnostics.push(match skipped {
             Some((_, bound)) => Diagnostic::new(
@@ -275,7 +269,7 @@ fn cell_faults(analysis: &Analysis, cell: CellId, diagnostics: &mut Vec<Diagnost
                 format!("`{text}` is read after `del {text}`."),
                 "Bind it again before this, or remove the `del`.",
             )
-            .at(place(analysis, cell, range)),
+            .at(analysis.place(cell, range)),
         );
     }
     for (what, range) in &found.history {
@@ -285,7 +279,7 @@ fn cell_faults(analysis: &Analysis, cell: CellId, diagnostics: &mut Vec<Diagnost
                 format!("`{what}` is part of IPython's history, which a pipeline does not have."),
                 "Give the value a name in the cell that makes it, and use the name here.",
             )
-            .at(place(analysis, cell, *range)),
+            .at(analysis.place(cell, *range)),
         );
     }
     for range in &found.interactive {
@@ -295,7 +289,7 @@ fn cell_faults(analysis: &Analysis, cell: CellId, diagnostics: &mut Vec<Diagnost
                 "This cell asks for input, and a pipeline has nobody to ask.",
                 "Make the answer a parameter: assign it in a cell tagged `pipeline-parameters`.",
             )
-            .at(place(analysis, cell, *range)),
+            .at(analysis.place(cell, *range)),
         );
     }
     for range in &found.unknown_paths {
@@ -305,7 +299,7 @@ fn cell_faults(analysis: &Analysis, cell: CellId, diagnostics: &mut Vec<Diagnost
                 "The path of this file is not known before the run, so the step is ordered with all that use files.",
                 "Build the path from constants and parameters in the same cell, if the order matters.",
             )
-            .at(place(analysis, cell, *range)),
+            .at(analysis.place(cell, *range)),
         );
     }
     let mut unseeded = BTreeMap::new();
@@ -324,7 +318,7 @@ fn cell_faults(analysis: &Analysis, cell: CellId, diagnostics: &mut Vec<Diagnost
                 format!("Random numbers of `{generator}` are drawn before any seed, so each run differs."),
                 "Seed the generator in an earlier cell, or pass `random_state=`, to make runs repeatable.",
             )
-            .at(place(analysis, cell, range)),
+            .at(analysis.place(cell, range)),
         );
     }
 }
@@ -344,7 +338,7 @@ fn reassigned_parameters(analysis: &Analysis, diagnostics: &mut Vec<Diagnostic>)
                     format!("The parameter `{name}` is assigned again here; from here on this value is used."),
                     "Use another name if the run's value was meant.",
                 )
-                .at(place(analysis, statement.cell, statement.range)),
+                .at(analysis.place(statement.cell, statement.range)),
             );
         }
     }
@@ -384,7 +378,7 @@ fn missing_prev(analysis: &Analysis, groups: &Groups, diagnostics: &mut Vec<Diag
                 ),
                 format!("The edge was added. Tag the step `prev:{}` to say so.", from.name),
             )
-            .at(place(analysis, transfer.cell, range))
+            .at(analysis.place(transfer.cell, range))
             .with_fixes(fixes::declare_prev(analysis, &from.name, &to.name)),
         );
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Related};
 use crate::pipeline::Pipeline;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +14,9 @@ pub struct GraphView {
     pub parameters: Vec<GraphParameter>,
     pub metrics: Vec<GraphMetric>,
     pub diagnostics: Vec<Diagnostic>,
+    /// Why one step comes after another; only in answers to that question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Vec<Reason>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +35,27 @@ pub struct GraphEdge {
     pub variables: Vec<String>,
     pub resources: Vec<String>,
     pub declared: bool,
+}
+
+/// One reason for an edge: the line of `from` that produces something, and the line of `to` that consumes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reason {
+    pub from: String,
+    pub to: String,
+    pub kind: ReasonKind,
+    /// As in the edge's `variables` or `resources`.
+    pub name: String,
+    pub produced: Related,
+    pub consumed: Related,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonKind {
+    Variable,
+    Resource,
+    /// A `prev:` tag.
+    Declared,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,6 +82,7 @@ impl GraphView {
                 parameters: vec![],
                 metrics: vec![],
                 diagnostics,
+                why: None,
             };
         };
         let step_name = |id: crate::StepId| pipeline.step(id).name.to_string();
@@ -90,6 +115,7 @@ impl GraphView {
                 .map(|m| GraphMetric { name: m.name.clone(), step: step_name(m.step) })
                 .collect(),
             diagnostics,
+            why: None,
         }
     }
 }

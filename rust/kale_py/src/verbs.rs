@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 
 use kale_model::{Diagnostic, GraphView};
-use kale_verbs::render::{Context, Style, comparison, dot, outline, svg, text};
+use kale_verbs::graph::GraphRequest;
+use kale_verbs::render::{Context, Style, comparison, dot, outline, svg, text, why};
 use kale_verbs::{Listing, Session, VerbError};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -85,9 +86,14 @@ pub fn check(py: Python<'_>, request: &str) -> PyResult<String> {
 
 #[pyfunction]
 pub fn graph(py: Python<'_>, request: &str) -> PyResult<String> {
-    ask(py, request, |session, request| {
+    ask(py, request, |session, request: &GraphRequest| {
         let graphed = kale_verbs::graph::graph(session, request)?;
-        Ok(with_text(&graphed.graph, &graphed.graph.diagnostics, &graphed.listing))
+        let mut value = with_text(&graphed.graph, &graphed.graph.diagnostics, &graphed.listing);
+        if let Some((from, to)) = request.why.as_ref().filter(|_| graphed.graph.why.is_some()) {
+            let context = Context { listing: &graphed.listing, colour: false };
+            value["reasons"] = why::why(&graphed.graph, from, to, &context).into();
+        }
+        Ok(value)
     })
 }
 

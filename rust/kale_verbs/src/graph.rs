@@ -1,5 +1,6 @@
 //! `graph`: the steps of a notebook and what flows between them.
 
+use kale_frontend::Compilation;
 use kale_model::GraphView;
 use serde::Deserialize;
 
@@ -12,6 +13,9 @@ use crate::source::Source;
 pub struct GraphRequest {
     #[serde(flatten)]
     pub source: Source,
+    /// Two steps: say why the second comes after the first.
+    #[serde(default)]
+    pub why: Option<(String, String)>,
 }
 
 pub struct Graphed {
@@ -21,8 +25,23 @@ pub struct Graphed {
 }
 
 pub fn graph(session: &Session, request: &GraphRequest) -> Result<Graphed, VerbError> {
-    let compiled = request.source.compile(session)?;
-    let listing = compiled.listing();
-    let graph = GraphView::new(compiled.compilation.pipeline.as_ref(), compiled.compilation.diagnostics);
-    Ok(Graphed { graph, listing, remark: compiled.remark })
+    let mut opened = request.source.open(session)?;
+    opened.options.reasons = request.why.is_some();
+    let Compilation { pipeline, diagnostics, reasons } = opened.compile()?;
+    let mut graph = GraphView::new(pipeline.as_ref(), diagnostics);
+    if let Some((from, to)) = &request.why
+        && graph.pipeline.is_some()
+    {
+        [from, to].into_iter().try_for_each(|step| known_step(&graph, step))?;
+        graph.why = Some(reasons.into_iter().filter(|reason| reason.from == *from && reason.to == *to).collect());
+    }
+    Ok(Graphed { graph, listing: opened.listing(), remark: opened.remark })
+}
+
+fn known_step(graph: &GraphView, step: &str) -> Result<(), VerbError> {
+    let names: Vec<&str> = graph.steps.iter().map(|known| known.name.as_str()).collect();
+    if names.contains(&step) {
+        return Ok(());
+    }
+    Err(VerbError::usage(format!("no step is called `{step}`"), format!("the steps are `{}`", names.join("`, `"))))
 }

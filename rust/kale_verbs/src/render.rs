@@ -9,6 +9,7 @@ pub mod svg;
 mod svg_layout;
 pub mod table;
 pub mod text;
+pub mod why;
 
 use std::collections::BTreeMap;
 

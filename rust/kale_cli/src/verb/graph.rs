@@ -2,14 +2,15 @@
 
 use kale_verbs::Session;
 use kale_verbs::graph::{GraphRequest, graph as graph_of};
-use kale_verbs::render::{dot, outline, svg};
+use kale_verbs::render::{Context, dot, outline, svg, why};
 
 use super::{Done, note_diagnostics, source, status};
 use crate::args::{GraphArgs, GraphFormat};
 use crate::output;
 
 pub fn graph(session: &Session, args: GraphArgs) -> Done {
-    let answer = graph_of(session, &GraphRequest { source: source(args.source) })?;
+    let why = args.why.and_then(|steps| <[String; 2]>::try_from(steps).ok()).map(|[from, to]| (from, to));
+    let answer = graph_of(session, &GraphRequest { source: source(args.source), why: why.clone() })?;
     let graph = &answer.graph;
     let good = graph.pipeline.is_some();
     let format = if args.json { GraphFormat::Json } else { args.format };
@@ -19,7 +20,10 @@ pub fn graph(session: &Session, args: GraphArgs) -> Done {
     }
     output::remark(answer.remark.as_deref());
     note_diagnostics(&graph.diagnostics, &answer.listing);
-    if good {
+    if let Some((from, to)) = why.filter(|_| good) {
+        let context = Context { listing: &answer.listing, colour: output::stdout_style().colour };
+        output::answer(why::why(graph, &from, &to, &context));
+    } else if good {
         match format {
             GraphFormat::Dot => output::answer(dot::graph(graph)),
             GraphFormat::Svg => output::answer(svg::graph(graph)),

@@ -60,7 +60,7 @@ impl Demands<'_> {
     fn supply(&mut self, cell: CellId, id: VersionId, names: BTreeSet<Name>) {
         let version = self.facts.version(id);
         let (definitions, values): (BTreeSet<Name>, BTreeSet<Name>) = names.into_iter().partition(|name| {
-            !version.mutated.contains(name) && version.bound.get(name).is_some_and(|bound| bound.replay)
+            !version.mutated.contains_key(name) && version.bound.get(name).is_some_and(|bound| bound.replay)
         });
         for name in definitions {
             self.define(cell, version.bound[&name].statement, name, id);
@@ -68,7 +68,7 @@ impl Demands<'_> {
         if values.is_empty() {
             return;
         }
-        let is_made = |name: &Name| version.mutated.contains(name) || version.bound.contains_key(name);
+        let is_made = |name: &Name| version.mutated.contains_key(name) || version.bound.contains_key(name);
         let made_here = values.iter().any(is_made);
         if made_here {
             self.ship(cell, id, values);

@@ -65,6 +65,18 @@ pub fn orderings(facts: &Facts) -> BTreeSet<Ordering> {
     found
 }
 
+/// Whether using a resource is what an ordering by that name (see [`Ordering::resource`]) is about.
+pub fn touches(resource: &Resource, name: &str) -> bool {
+    match resource {
+        Resource::File(path) => name.strip_prefix("file:").map_or(name == "files", |other| overlap(path, other)),
+        Resource::AnyFile => name == "files" || name.starts_with("file:"),
+        Resource::Network => name == "network",
+        Resource::Database => name == "database",
+        Resource::Subprocess => name == "subprocess",
+        Resource::Clock | Resource::Entropy | Resource::UnseededRng(_) | Resource::Process(_) => false,
+    }
+}
+
 impl Usage {
     fn conflicts(&self, cell: CellId, write: bool, name: &str, carries: Option<&str>, found: &mut BTreeSet<Ordering>) {
         let mut add = |from: CellId, carries: Option<&str>| {

@@ -232,7 +232,7 @@ impl Player<'_> {
     fn maker(&self, name: Name, mut id: VersionId) -> VersionId {
         loop {
             let version = self.facts.version(id);
-            if version.mutated.contains(&name) || version.bound.contains_key(&name) {
+            if version.mutated.contains_key(&name) || version.bound.contains_key(&name) {
                 return id;
             }
             match version.parents.get(&name) {

@@ -170,8 +170,8 @@ pub struct Analyzer<'a> {
     pub(super) entry: BTreeMap<Name, Option<VersionId>>,
     /// Names used by the current cell, with the first place.
     pub(super) uses: BTreeMap<Name, TextRange>,
-    /// Names whose objects the current cell changed.
-    pub(super) mutated: BTreeSet<Name>,
+    /// Names whose objects the current cell changed, with the first statement that did.
+    pub(super) mutated: BTreeMap<Name, StatementId>,
     pub(super) statement_reads: BTreeMap<Name, Source>,
     pub(super) statement_binds: BTreeSet<Name>,
     /// What star imports bind, by module.
@@ -241,7 +241,7 @@ impl<'a> Analyzer<'a> {
             source: "",
             entry: BTreeMap::new(),
             uses: BTreeMap::new(),
-            mutated: BTreeSet::new(),
+            mutated: BTreeMap::new(),
             statement_reads: BTreeMap::new(),
             statement_binds: BTreeSet::new(),
             exports,

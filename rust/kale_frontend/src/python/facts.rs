@@ -119,8 +119,9 @@ pub struct Version {
     pub bound: BTreeMap<Name, Bound>,
     /// Earlier versions of the names that the cell does not bind for certain.
     pub parents: BTreeMap<Name, VersionId>,
-    /// Names whose objects changed: though the cell does not bind them, they must come from it.
-    pub mutated: BTreeSet<Name>,
+    /// Names whose objects changed, with the first statement that did it: though the cell does not bind them, they must
+    /// come from it.
+    pub mutated: BTreeMap<Name, StatementId>,
     /// Names that may be unbound.
     pub optional: BTreeSet<Name>,
     pub view: bool,

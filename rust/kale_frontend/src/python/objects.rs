@@ -46,7 +46,10 @@ impl<'a> Analyzer<'a> {
         frame.effects.mutates |= !members.is_empty() || !places.is_empty();
         frame.mutated.extend(places);
         if in_module {
-            self.mutated.extend(members);
+            for name in members {
+                let statement = self.statement;
+                self.mutated.entry(name).or_insert(statement);
+            }
         }
     }
 

@@ -89,7 +89,7 @@ impl<'a> Analyzer<'a> {
 
     /// After a change of existing objects, the names bound to them are not what their statements made.
     pub(super) fn forget_replays(&mut self) {
-        for name in &self.mutated {
+        for name in self.mutated.keys() {
             if let Some(binding) = self.frames[0].layers[0].get_mut(name) {
                 binding.replay = false;
             }
@@ -130,7 +130,7 @@ fn defining_statement(facts: &Facts, name: Name, mut id: VersionId) -> Option<St
 /// Whether the value of `name` in a version can be made again by executing its statement.
 pub fn replays(facts: &Facts, name: Name, id: VersionId) -> bool {
     let version = facts.version(id);
-    if version.mutated.contains(&name) {
+    if version.mutated.contains_key(&name) {
         return false;
     }
     match version.bound.get(&name) {

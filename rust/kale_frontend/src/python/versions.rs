@@ -98,7 +98,7 @@ impl<'a> Analyzer<'a> {
             cell: self.cell,
             bound,
             parents,
-            mutated: members.intersection(&self.mutated).copied().collect(),
+            mutated: members.iter().filter_map(|name| Some((*name, *self.mutated.get(name)?))).collect(),
             optional,
             view: class.view,
             unshippable: class.unshippable,

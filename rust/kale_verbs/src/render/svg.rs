@@ -151,6 +151,7 @@ pub mod tests {
         let mut forest = step("forest", &[2, 3], &["forest_model"]);
         forest.parameters.push("depth".to_owned());
         GraphView {
+            why: None,
             pipeline: Some("churn".to_owned()),
             steps: vec![step("load", &[1], &["df"]), forest, step("linear", &[4], &[]), step("compare", &[5], &[])],
             edges: vec![

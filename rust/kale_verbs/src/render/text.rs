@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use kale_model::{CellIndex, Diagnostic, Position, Severity};
+use kale_model::{CellIndex, Diagnostic, Position, Related, Severity};
 use unicode_width::UnicodeWidthStr;
 
 use super::{Context, Style, count};
@@ -73,9 +73,7 @@ pub fn diagnostic(diagnostic: &Diagnostic, context: &Context<'_>) -> String {
         }
     }
     for related in &diagnostic.related {
-        let span = related.span;
-        out.push_str(&place(span.cell, span.start, context));
-        out.push_str(&quote(span.cell, span.start, span.end, &related.message, context));
+        out.push_str(&quoted(related, context));
     }
     if !diagnostic.help.is_empty() {
         let _ = writeln!(out, "  {} {}", style.cyan("help:"), diagnostic.help);
@@ -84,6 +82,13 @@ pub fn diagnostic(diagnostic: &Diagnostic, context: &Context<'_>) -> String {
         let _ = writeln!(out, "  {} {}", style.cyan("fix:"), fix.title);
     }
     out
+}
+
+/// A place with its line and what there is to say about it.
+pub fn quoted(related: &Related, context: &Context<'_>) -> String {
+    let span = related.span;
+    let place = place(span.cell, span.start, context);
+    place + &quote(span.cell, span.start, span.end, &related.message, context)
 }
 
 fn severity(style: Style, severity: Severity) -> String {
