@@ -100,6 +100,8 @@ pub struct Frame<'a> {
     /// Of the function; in the module's frame, of the cell.
     pub scope: ScopeRef<'a>,
     pub places: FxHashMap<Place, ObjectId>,
+    /// Variables that functions inside share with the function.
+    pub cells: FxHashMap<Name, ObjectId>,
     pub effects: Effects,
     pub returned: Option<Value>,
     /// Outside objects that were changed.
@@ -123,6 +125,7 @@ impl<'a> Frame<'a> {
             inner: vec![],
             scope,
             places: FxHashMap::default(),
+            cells: FxHashMap::default(),
             effects: Effects::default(),
             returned: None,
             mutated: BTreeSet::new(),

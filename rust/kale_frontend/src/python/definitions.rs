@@ -152,10 +152,7 @@ impl<'a> Analyzer<'a> {
     /// A closure holds the variables around it that its code uses.
     fn link_captured(&mut self, value: &Value, scope: ScopeRef<'a>) {
         for name in scope.captures() {
-            let held = self.peek(name);
-            if !held.objects.is_empty() && !is_same(&held, value) {
-                self.link(value, &held, false);
-            }
+            self.capture(value, name);
         }
     }
 
@@ -365,10 +362,6 @@ impl<'a> Analyzer<'a> {
         };
         statement.body.iter().any(|s| matches!(s, Stmt::FunctionDef(def) if !def.decorator_list.is_empty()))
     }
-}
-
-fn is_same(a: &Value, b: &Value) -> bool {
-    a.objects == b.objects
 }
 
 fn is_literal(expr: &Expr) -> bool {

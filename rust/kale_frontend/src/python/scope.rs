@@ -137,6 +137,11 @@ impl ScopeKind {
         )
     }
 
+    /// Whether its code may run after the expression or statement that makes it.
+    fn outlives_its_value(self) -> bool {
+        matches!(self, ScopeKind::Function | ScopeKind::Lambda | ScopeKind::Generator)
+    }
+
     fn is_function(self) -> bool {
         matches!(self, ScopeKind::Function | ScopeKind::Lambda) || self.is_comprehension()
     }
@@ -230,6 +235,23 @@ impl<'a> ScopeRef<'a> {
         let mut around = self.around().filter(|scope| scope.kind.is_function_like());
         let binder = around.find(|s| s.symbols.get(name).is_some_and(|symbol| symbol.uses.intersects(Uses::BOUND)));
         binder.is_some_and(|scope| scope.kind != ScopeKind::TypeParameters)
+    }
+
+    /// What functions (and generator expressions) inside do with a variable of this scope; comprehensions are no
+    /// functions, since they are over when their value is there.
+    pub fn uses_inside(&self, name: &str) -> Uses {
+        let mut uses = Uses::empty();
+        for &child in &self.scope().children {
+            let inside = ScopeRef { table: self.table, id: child };
+            match inside.scope().symbols.get(name).filter(|symbol| symbol.resolution == Resolution::Free) {
+                Some(symbol) if inside.scope().kind.outlives_its_value() => uses |= symbol.uses | Uses::REFERENCED,
+                _ => {}
+            }
+            if inside.scope().symbols.get(name).is_some_and(|symbol| symbol.resolution == Resolution::Free) {
+                uses |= inside.uses_inside(name);
+            }
+        }
+        uses
     }
 
     fn around(&self) -> impl Iterator<Item = &'a Scope> {

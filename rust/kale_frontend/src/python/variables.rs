@@ -7,7 +7,7 @@ use super::effects::Outcome;
 use super::facts::Source;
 use super::heap::{Class, Place};
 use super::names::Name;
-use super::scope::{self, Resolution};
+use super::scope::{self, Resolution, Uses};
 use super::value::{Type, Value};
 
 /// Where a name lives, for the code being executed.
@@ -16,11 +16,20 @@ enum Home {
     Inner(usize),
     /// The function being executed.
     Frame,
+    /// The function being executed, in a cell that functions inside of it share.
+    Cell(Sharing),
     /// A function around it: part of what the closure holds.
     Captured,
     /// What never changes: a type parameter, the class that `super()` means.
     Constant,
     Module,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    Read,
+    /// A function inside declares it `nonlocal`, and may bind it whenever it is called.
+    Bound,
 }
 
 impl<'a> Analyzer<'a> {
@@ -42,7 +51,12 @@ impl<'a> Analyzer<'a> {
             return Home::Module;
         }
         match frame.scope.resolve(text) {
-            Resolution::Local | Resolution::Cell => Home::Frame,
+            Resolution::Local => Home::Frame,
+            Resolution::Cell => match frame.scope.uses_inside(text) {
+                uses if uses.contains(Uses::DECLARED_NONLOCAL) => Home::Cell(Sharing::Bound),
+                uses if uses.contains(Uses::REFERENCED) => Home::Cell(Sharing::Read),
+                _ => Home::Frame,
+            },
             Resolution::Free if frame.scope.captures_variable(text) => Home::Captured,
             Resolution::Free => Home::Constant,
             Resolution::GlobalExplicit | Resolution::GlobalImplicit => Home::Module,
@@ -63,25 +77,54 @@ impl<'a> Analyzer<'a> {
                     None => Value::immutable(),
                 }
             }
-            Home::Frame => self.local(name),
+            Home::Frame | Home::Cell(Sharing::Read) => self.local(name),
+            Home::Cell(Sharing::Bound) => {
+                let mut value = Value { ty: Type::Unknown, text: None, parts: None, ..self.local(name) };
+                let cell = self.shared_cell(name);
+                value.absorb(&cell);
+                value
+            }
             Home::Captured => self.captured(),
             Home::Constant => Value::immutable(),
             Home::Module => self.read_variable(name, range),
         }
     }
 
+    /// What functions inside of the current one find in a variable that they share.
+    fn shared_cell(&mut self, name: Name) -> Value {
+        let frame = self.frame();
+        let object = match frame.cells.get(&name) {
+            Some(&object) => object,
+            None => {
+                let object = frame.heap.allocate(Class::default());
+                frame.cells.insert(name, object);
+                object
+            }
+        };
+        let code = frame.heap.class(object).code.clone();
+        Value { code, ..Value::object(Type::Unknown, object) }
+    }
+
     fn local(&mut self, name: Name) -> Value {
         self.frame().lookup(name).map_or_else(Value::immutable, |binding| binding.value.clone())
     }
 
-    /// What a variable of the functions around a new closure holds now; nothing, if it is not bound yet.
-    pub(super) fn peek(&mut self, text: &str) -> Value {
+    /// Lets a new closure hold a variable around it: what it is bound to, and what it will be bound to.
+    pub(super) fn capture(&mut self, closure: &Value, text: &str) {
         let name = self.name(text);
-        match self.home(text) {
+        let held = match self.home(text) {
             Home::Inner(index) => self.frame().inner[index].names.get(&name).cloned().unwrap_or_else(Value::immutable),
             Home::Frame => self.local(name),
+            Home::Cell(_) => {
+                let cell = self.shared_cell(name);
+                self.link(closure, &cell, false);
+                self.local(name)
+            }
             Home::Captured => self.captured(),
             Home::Constant | Home::Module => Value::immutable(),
+        };
+        if !held.objects.is_empty() && held.objects != closure.objects {
+            self.link(closure, &held, false);
         }
     }
 
@@ -193,7 +236,11 @@ impl<'a> Analyzer<'a> {
             Home::Inner(index) => {
                 self.frame().inner[index].names.insert(name, value.named());
             }
-            Home::Frame => {
+            home @ (Home::Frame | Home::Cell(_)) => {
+                if matches!(home, Home::Cell(_)) {
+                    let cell = self.shared_cell(name);
+                    self.link(&cell, &value, false);
+                }
                 let binding = Binding::local(value.named(), self.statement);
                 self.frame().layers.last_mut().expect("a frame has a layer").insert(name, binding);
             }
@@ -301,7 +348,7 @@ impl<'a> Analyzer<'a> {
             Home::Module => {
                 self.frame().effects.deletes.insert(name);
             }
-            Home::Frame | Home::Constant => {}
+            Home::Frame | Home::Cell(_) | Home::Constant => {}
         }
     }
 
