@@ -9,7 +9,7 @@ STAMPS := .cache/stamps
 SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md \
 	$(shell find rust python -type f -not -path '*/__pycache__/*' -not -name '*.so')
 
-.PHONY: help demo test lint bench lab install clean
+.PHONY: help demo test lint bench precision lab install clean
 .DELETE_ON_ERROR:
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo 'make test    set up, then run every test'
 	@echo 'make lint    formatting, lints and types'
 	@echo 'make bench   compare with kubeflow-kale'
+	@echo 'make precision  how much of the parallelism of untagged notebooks is kept'
 	@echo 'make lab     JupyterLab with kale_rs, on this machine only'
 	@echo 'make clean   remove everything that these make'
 
@@ -82,6 +83,9 @@ lint: $(STAMPS)/wheel $(STAMPS)/lint
 
 bench: $(STAMPS)/requirements
 	@$(BIN)/python tests/bench/compare.py
+
+precision: $(STAMPS)/wheel
+	@$(BIN)/python -W ignore -m tests.oracle.precision
 
 lab: $(STAMPS)/wheel $(STAMPS)/lab
 	@cd examples && ../$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root)

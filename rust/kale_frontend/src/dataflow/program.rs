@@ -245,7 +245,8 @@ impl Player<'_> {
     /// What the process holds after a cell of the group.
     fn run(&mut self, cell: CellId, needs: &Needs) {
         self.origin += 1;
-        let given: BTreeSet<Name> = needs.values.values().flatten().copied().collect();
+        let defined = needs.definitions.values().flat_map(BTreeMap::keys);
+        let given: BTreeSet<Name> = needs.values.values().flatten().chain(defined).copied().collect();
         for &id in &self.facts.cells[cell].versions {
             let version = self.facts.version(id);
             let kept = version.parents.keys().filter(|name| given.contains(name));
