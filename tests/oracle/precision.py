@@ -24,6 +24,8 @@ CORPUS = Path(__file__).parent.parent / "precision"
 REQUIRED = 0.75
 #: The notebooks that do not reach it yet, with what they have.
 BELOW = {
+    "docs_sklearn_selection": 0.50,
+    "recommender": 0.66,
     "descent": 0.50,
     "diabetes_regression": 0.38,
     "digits_clusters": 0.66,
