@@ -16,6 +16,8 @@ from .linear import LinearExecutor
 from .precision import BELOW, REQUIRED, measure, notebooks
 
 STRIDE = 1 if os.environ.get("KALE_TEST_ALL") else 4
+#: Holds the time that fits took.
+NOT_REPEATABLE = {"docs_sklearn_selection"}
 CHOSEN = [path for half in ("open", "held") for path in notebooks(half)[::STRIDE]]
 
 
@@ -40,7 +42,7 @@ def test_parallelism_is_kept(name, measured):
     assert row.precision >= least, f"{row.traced} of {row.compiled} cells in the longest chain"
 
 
-@pytest.mark.parametrize("path", CHOSEN, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [p for p in CHOSEN if p.stem not in NOT_REPEATABLE], ids=lambda path: path.stem)
 def test_pipeline_computes_what_the_notebook_computes(path, tmp_path):
     """With the steps as small as they get, so that as much as possible travels."""
     for place in ("pipeline", "linear"):
