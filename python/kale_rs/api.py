@@ -136,6 +136,7 @@ def run(
     jobs: int | None = None,
     cache: bool = True,
     verify: str = "inputs",
+    differential: bool = False,
     output_notebook: Path | None = None,
     granularity: str | None = None,
     python: Path | None = None,
@@ -146,7 +147,8 @@ def run(
 
     The run is a process of its own: it outlives this kernel. A failed run is returned as well; see its `.status`,
     `.diagnostics`, and `.raise_for_status()`. `verify` (`off`, `inputs` or `full`) says how closely steps are held
-    against what the compiler assumed about them.
+    against what the compiler assumed about them. With `differential` the notebook is run from top to bottom as well, in
+    a copy of its folder, and what differs is a diagnostic.
     """
     return run_assigned(
         notebook,
@@ -154,6 +156,7 @@ def run(
         jobs=jobs,
         cache=cache,
         verify=verify,
+        differential=differential,
         output_notebook=output_notebook,
         granularity=granularity,
         python=python,
@@ -169,6 +172,7 @@ def run_assigned(
     jobs: int | None = None,
     cache: bool = True,
     verify: str = "inputs",
+    differential: bool = False,
     output_notebook: Path | None = None,
     granularity: str | None = None,
     python: Path | None = None,
@@ -183,6 +187,7 @@ def run_assigned(
         "parameters": parameters,
         "jobs": jobs,
         "no_cache": not cache,
+        "differential": differential,
         "verify": _one_of("verify", verify, ("off", "inputs", "full")),
         "output_notebook": _text(output_notebook),
         "detach": detach,

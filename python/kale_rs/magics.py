@@ -18,6 +18,7 @@ _FLAGS = {
     "--no-cache": ("cache", False),
     "--detach": ("detach", True),
     "--follow": ("follow", True),
+    "--differential": ("differential", True),
     "--fix": ("fix", True),
 }
 _INTEGERS = ("jobs", "limit")

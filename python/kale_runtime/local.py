@@ -186,6 +186,10 @@ class LocalStep(core.Step):
 
     # What it tells
 
+    def findings(self):
+        """More for the result."""
+        return {}
+
     def record(self, name, number, step):
         super().record(name, number, step)
         at = None if step is None else int(step)
@@ -348,13 +352,21 @@ def leave(code):
     return code
 
 
+def kind_of(request):
+    if "linear" not in request:
+        return LocalStep
+    from kale_runtime.linear import Notebook
+
+    return Notebook
+
+
 def main(path):
     with open(path, encoding="utf-8") as file:
         request = json.load(file)
     enter(request["directory"])
     capture = Capture(request.get("log"), request["result"])
     audit = Audit(request["directory"])
-    step = LocalStep(request, capture, audit)
+    step = kind_of(request)(request, capture, audit)
     forbid_questions(step)
     audit.start()
     capture.start()
@@ -374,6 +386,7 @@ def main(path):
         "cells": step.cells(),
         **audit.result(),
         "touched": step.verifier.touched(),
+        **step.findings(),
         **usage(),
         "warnings": step.warnings,
     }

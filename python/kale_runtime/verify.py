@@ -16,8 +16,8 @@ What is checked, when, and what it is called (the numbers are those of the speci
 R1  After a cell: each value that was loaded or stored in this step, and that the cell does not claim to bind or to
     change, is the same object (always) with the same content (`snapshot.py`). A checksum that differs is confirmed by
     reading the stored value back and comparing (`compare.py`). -> undeclared-change
-R2  A `NameError` for a variable that the step was not given. The engine knows whether an earlier cell binds it.
-    -> undeclared-read
+R2  An error that asks for a variable that the step was not given (`NameError`, mostly). The engine knows whether an
+    earlier cell binds it. -> undeclared-read
 R3  At the end (`full`): two variables that travel share an object only if they are in one alias group.
     -> undeclared-sharing
 R4  Before a save: a variable is bound unless it may be missing. -> missing-output
@@ -303,18 +303,28 @@ class Verifier:
         return {id(value) for names in modules for value in list(names.values())}
 
     def missing(self, error):
-        """The variable that a `NameError` asks for, when the step was never given it."""
+        """The variable that an error asks for in vain, when the step was never given it."""
         while isinstance(error, core.StepError) and error.__cause__:
             error = error.__cause__
-        name = getattr(error, "name", None)
-        is_global = type(error) is NameError and str(error).startswith(f"name {name!r}")
-        return name if is_global and name not in self.given else None
+        name = asked_for(error, self.step.main)
+        return None if name in self.given else name
 
     def touched(self):
         """Rows `[cell, "read", path, whether it was claimed]` of files and the like."""
         reach = Reach(self.step.audit)
         rows = [(self.claim(cell), how, what) for cell, how, what in self.step.audit.touched]
         return [[c.cell, how, what, reach.claims(c, how, what)] for c, how, what in rows if not c.independent]
+
+
+def asked_for(error, main):
+    """The name of a global variable that code, `__main__.name`, or a value that is read back has asked for."""
+    name, text = getattr(error, "name", None), str(error)
+    if type(error) is NameError and text.startswith(f"name {name!r}"):
+        return name
+    if not isinstance(error, AttributeError):
+        return None
+    unpickled = re.match(r"Can't get attribute '(\w+)' on <module '__main__'", text)
+    return unpickled[1] if unpickled else name if getattr(error, "obj", None) is main else None
 
 
 def packages():

@@ -228,6 +228,9 @@ pub struct RunArgs {
     /// How closely steps are held against what the compiler assumed
     #[arg(long, value_name = "HOW", value_enum, default_value_t = VerifyLevel::Inputs)]
     pub verify: VerifyLevel,
+    /// Run the notebook from top to bottom as well, and compare values, outputs and metrics
+    #[arg(long)]
+    pub differential: bool,
     /// Write the executed notebook here as well
     #[arg(long, value_name = "FILE")]
     pub output_notebook: Option<PathBuf>,

@@ -16,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
 
+use crate::differential;
 use crate::digests::FileDigests;
 use crate::fingerprint;
 use crate::guardian::Guardian;
@@ -149,6 +150,7 @@ async fn carry_out(execution: Rc<Execution>) -> Result<RunStatus> {
         execution.store.add_diagnostics(run, &wanting)?;
         return publish::finish(&execution, RunStatus::Failed);
     }
+    let places = execution.record.options.differential.then(|| differential::prepare(&execution));
     let mut tasks = Tasks::new();
     let outcome = obey(&execution, &mut tasks).await;
     if outcome.is_err() {
@@ -157,7 +159,15 @@ async fn carry_out(execution: Rc<Execution>) -> Result<RunStatus> {
         while tasks.join_next().await.is_some() {}
     }
     tasks.abort_all();
-    publish::finish(&execution, outcome?)
+    let mut status = outcome?;
+    if let Some(places) = places.filter(|_| matches!(status, RunStatus::Succeeded | RunStatus::Failed)) {
+        let found = differential::compare(&execution, &places, status).await?;
+        execution.store.add_diagnostics(run, &found)?;
+        if found.iter().any(Diagnostic::is_error) {
+            status = RunStatus::Failed;
+        }
+    }
+    publish::finish(&execution, status)
 }
 
 /// The loop between the scheduler and the tasks.

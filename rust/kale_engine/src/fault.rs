@@ -118,8 +118,8 @@ impl Fault<'_> {
             code if is_broken_promise(code) => (
                 format!("Step `{}`{place}: {}.", self.step.name, error.message),
                 format!(
-                    "Put the cells that share it into one step, and report it, please; `--verify off` runs without \
-                     looking. `kale-rs explain {code}` says more."
+                    "If a `# kale:` comment says otherwise, correct it; else the fault is ours: report it, please, and put \
+                     the cells that share it into one step. `kale-rs explain {code}` says more."
                 ),
             ),
             _ => (

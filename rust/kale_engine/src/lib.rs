@@ -16,11 +16,13 @@
 //! said so at its very end and every output is safely stored.
 
 mod attempt;
+mod differential;
 mod digests;
 mod execute;
 mod executed;
 mod fault;
 mod fingerprint;
+mod folder;
 mod gather;
 mod guardian;
 mod last_words;
@@ -34,6 +36,7 @@ mod request;
 pub mod scheduler;
 mod step;
 mod trespass;
+mod visible;
 mod worker;
 
 pub use execute::execute;

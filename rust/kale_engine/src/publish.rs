@@ -53,7 +53,8 @@ fn unwritten(place: &std::path::Path, error: &std::io::Error) -> Diagnostic {
     diagnostic
 }
 
-fn cell_outputs(execution: &Execution) -> Result<CellOutputs> {
+/// What the cells of the steps that ran put out.
+pub(crate) fn cell_outputs(execution: &Execution) -> Result<CellOutputs> {
     let steps = execution.store.steps(&execution.record.id)?;
     let mut cells = CellOutputs::default();
     for step in &steps {

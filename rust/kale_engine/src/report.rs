@@ -78,7 +78,7 @@ impl Report {
         serde_json::from_slice(&text).ok().map(|document| Report::from_json(&document))
     }
 
-    fn from_json(document: &Value) -> Report {
+    pub fn from_json(document: &Value) -> Report {
         let observed = &document["observed"];
         let asked_only = |name: &String| QUESTIONS.contains(&name.as_str());
         let reached_out = !texts(&observed["network"]).is_empty()
@@ -106,6 +106,10 @@ impl Report {
             peak_memory_bytes: document["peak_memory_bytes"].as_u64().unwrap_or_default(),
             cells: document["cells"].as_object().cloned().unwrap_or_default(),
         }
+    }
+
+    pub fn cell_indices(&self) -> Vec<usize> {
+        self.cells.keys().filter_map(|index| index.parse().ok()).collect()
     }
 
     /// The outputs of the given cells; `None` for one that was not run. A process that died left those of its

@@ -40,6 +40,7 @@ pub fn lower(
     let steps: Vec<Step> = (0..groups.groups.len()).map(|group| lowering.step(group, diagnostics)).collect();
     let metrics = lowering.metrics(diagnostics);
     let metadata = &analysis.blocks.metadata;
+    let prelude = lowering.prelude();
     Pipeline {
         name: metadata.name.clone().unwrap_or_else(|| PipelineName::slug(&options.default_name)),
         description: metadata.description.clone(),
@@ -52,6 +53,7 @@ pub fn lower(
         artifacts: lowering.artifacts.list,
         metrics,
         volumes: metadata.volumes.clone(),
+        prelude,
         bindings: lowering.claimant.bindings(),
     }
 }
@@ -239,6 +241,12 @@ impl Lowering<'_> {
                 self.options.environment.python,
             ),
         }
+    }
+
+    /// Cells that no step runs.
+    fn prelude(&self) -> Vec<StepCell> {
+        let grouping = self.groups.grouping.iter().enumerate();
+        grouping.filter(|(_, group)| group.is_none()).map(|(cell, _)| self.step_cell(cell)).collect()
     }
 
     fn step_cell(&self, cell: CellId) -> StepCell {

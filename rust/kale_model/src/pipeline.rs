@@ -10,7 +10,7 @@ use crate::environment::PythonVersion;
 use crate::name::PipelineName;
 use crate::parameter::Parameter;
 use crate::resources::Volume;
-use crate::step::{Step, StepId};
+use crate::step::{Step, StepCell, StepId};
 
 /// A pipeline that holds together: steps in an order in which each comes after all it depends on, every input with
 /// one producer, names unique. Only the frontend builds one.
@@ -35,6 +35,9 @@ pub struct Pipeline {
     /// In notebook order; names unique.
     pub metrics: Vec<Metric>,
     pub volumes: Vec<Volume>,
+    /// Cells that belong to no step, because they only define what steps repeat; in notebook order.
+    #[serde(default)]
+    pub prelude: Vec<StepCell>,
     /// Every variable of the notebook, with the first cell that binds it.
     #[serde(default)]
     pub bindings: BTreeMap<String, CellIndex>,

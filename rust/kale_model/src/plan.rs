@@ -26,6 +26,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::artifact::{ArtifactId, ArtifactKind};
+use crate::cell::CellIndex;
+use crate::name::ParameterName;
 use crate::parameter::{Parameter, ParameterType};
 use crate::pipeline::Pipeline;
 use crate::step::{Instruction, StepId};
@@ -55,23 +57,73 @@ impl StepPlan {
     pub fn new(pipeline: &Pipeline, id: StepId) -> StepPlan {
         let step = pipeline.step(id);
         let read = || pipeline.parameters.iter().filter(|parameter| step.parameters.contains(&parameter.name));
-        let ambiguous = |parameter: &&Parameter| match parameter.parameter_type {
-            ParameterType::List | ParameterType::Dict => true,
-            ParameterType::Float => parameter.default.is_i64() || parameter.default.is_u64(),
-            ParameterType::Int | ParameterType::Bool | ParameterType::Str | ParameterType::Json => false,
-        };
         StepPlan {
             version: PLAN_VERSION,
             pipeline: pipeline.name.to_string(),
             step: step.name.to_string(),
-            parameters: read().map(|p| (p.name.to_string(), p.parameter_type.as_str())).collect(),
-            defaults: read().filter(ambiguous).map(|p| (p.name.to_string(), p.default.clone())).collect(),
+            parameters: types(read()),
+            defaults: defaults(read()),
             program: step.program.iter().map(|instruction| row(pipeline, id, instruction)).collect(),
             metrics: pipeline.metrics_of(id).next().is_some(),
             ipython: step.needs_ipython,
             requirements: step.requirements.iter().map(ToString::to_string).collect(),
         }
     }
+
+    /// The notebook from top to bottom as one program. Where a step stores an artifact there is a row
+    /// `["compare", key, kind, names]`.
+    pub fn linear(pipeline: &Pipeline) -> StepPlan {
+        let mut rows: BTreeMap<CellIndex, Vec<Value>> = BTreeMap::new();
+        for cell in &pipeline.prelude {
+            let declared = pipeline.parameters.iter().filter(|parameter| parameter.span.cell == cell.index);
+            let parameters: Vec<&ParameterName> = declared.map(|parameter| &parameter.name).collect();
+            let none: [Value; 0] = [];
+            rows.insert(cell.index, vec![json!(["run", cell.index, cell.first_line, cell.source, parameters, none])]);
+        }
+        for id in pipeline.step_ids() {
+            let mut last = None;
+            for instruction in &pipeline.step(id).program {
+                match instruction {
+                    Instruction::Run { cell, .. } => {
+                        last = Some(*cell);
+                        rows.entry(*cell).or_default().insert(0, row(pipeline, id, instruction));
+                    }
+                    Instruction::Save { artifact, names } => {
+                        let artifact = pipeline.artifact(*artifact);
+                        let cell = last.expect("only what a cell has made is saved");
+                        let compare = json!(["compare", artifact.key, kind(&artifact.kind), names]);
+                        rows.entry(cell).or_default().push(compare);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        StepPlan {
+            version: PLAN_VERSION,
+            pipeline: pipeline.name.to_string(),
+            step: "notebook".to_owned(),
+            parameters: types(pipeline.parameters.iter()),
+            defaults: defaults(pipeline.parameters.iter()),
+            program: rows.into_values().flatten().collect(),
+            metrics: !pipeline.metrics.is_empty(),
+            ipython: pipeline.steps.iter().any(|step| step.needs_ipython),
+            requirements: vec![],
+        }
+    }
+}
+
+fn types<'p>(parameters: impl Iterator<Item = &'p Parameter>) -> BTreeMap<String, &'static str> {
+    parameters.map(|parameter| (parameter.name.to_string(), parameter.parameter_type.as_str())).collect()
+}
+
+/// Of those whose numbers JSON may change between int and float.
+fn defaults<'p>(parameters: impl Iterator<Item = &'p Parameter>) -> BTreeMap<String, Value> {
+    let ambiguous = |parameter: &&Parameter| match parameter.parameter_type {
+        ParameterType::List | ParameterType::Dict => true,
+        ParameterType::Float => parameter.default.is_i64() || parameter.default.is_u64(),
+        ParameterType::Int | ParameterType::Bool | ParameterType::Str | ParameterType::Json => false,
+    };
+    parameters.filter(ambiguous).map(|parameter| (parameter.name.to_string(), parameter.default.clone())).collect()
 }
 
 fn row(pipeline: &Pipeline, id: StepId, instruction: &Instruction) -> Value {

@@ -36,6 +36,9 @@ pub struct RunOptions {
     /// Whether stored results of equal steps may be used.
     pub cache: bool,
     pub verify: Verify,
+    /// Whether the notebook is run from top to bottom as well, and compared.
+    #[serde(default)]
+    pub differential: bool,
     /// `PYTHONHASHSEED` of every step: the order of sets reaches the bytes of values.
     pub hash_seed: u32,
     /// Where the executed notebook is wanted besides the store.
@@ -53,6 +56,7 @@ impl RunOptions {
             jobs: None,
             cache: true,
             verify: Verify::default(),
+            differential: false,
             hash_seed: 0,
             output_notebook: None,
         }

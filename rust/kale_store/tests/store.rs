@@ -49,6 +49,7 @@ fn pipeline(names: &[&str]) -> Pipeline {
         edges: vec![],
         metrics: vec![],
         volumes: vec![],
+        prelude: vec![],
         bindings: Default::default(),
     }
 }

@@ -30,6 +30,9 @@ pub struct RunRequest {
     /// How much of what the compiler promised is checked.
     #[serde(default)]
     pub verify: Verify,
+    /// Run the notebook from top to bottom as well, and compare.
+    #[serde(default)]
+    pub differential: bool,
     /// Where the executed notebook goes besides the store.
     #[serde(default)]
     pub output_notebook: Option<PathBuf>,
@@ -113,6 +116,7 @@ fn options(session: &Session, request: &RunRequest, compiled: &Compiled) -> RunO
         jobs: request.jobs,
         cache: !request.no_cache,
         verify: request.verify,
+        differential: request.differential,
         output_notebook: request.output_notebook.as_ref().map(|file| session.directory.join(file)),
         ..RunOptions::new(
             interpreter.executable.clone(),

@@ -108,6 +108,7 @@ pub fn pipeline(specs: &[StepSpec]) -> Pipeline {
             .collect(),
         metrics: vec![],
         volumes: vec![],
+        prelude: vec![],
         bindings: BTreeMap::new(),
     }
 }

@@ -5,7 +5,7 @@ use kale_model::{CellClaims, CellIndex, Claims, Code, Pipeline, RunStatus, RunVi
 use crate::project::{Project, StepSpec, pipeline, step};
 
 /// The pipeline of the given steps with claims as the compiler would make them: step `i` is cell `i`.
-fn claimed<'a>(specs: &'a [StepSpec], change: impl Fn(usize, &mut CellClaims)) -> Pipeline {
+fn claimed(specs: &[StepSpec], change: impl Fn(usize, &mut CellClaims)) -> Pipeline {
     let mut pipeline = pipeline(specs);
     for (index, (step, spec)) in pipeline.steps.iter_mut().zip(specs).enumerate() {
         let mut claims = CellClaims::nothing(CellIndex(index));

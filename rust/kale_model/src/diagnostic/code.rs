@@ -348,6 +348,15 @@ codes! {
     /// Here nothing is wrong: no other step of the run uses the same. On a cluster, a file would be missing: open it in
     /// the cell itself, by a path that can be seen.
     UnforeseenResource = "unforeseen-resource", Info;
+    /// `run --differential`: the pipeline does not compute what the notebook computes from top to bottom.
+    ///
+    /// The promise is broken, and the fault is ours: report it, please. Until then, put the cells that take part into
+    /// one step.
+    DiffersFromNotebook = "differs-from-notebook", Error;
+    /// `run --differential`: the notebook itself gives something else each time, so it was not compared.
+    ///
+    /// Random numbers without a seed, times and addresses do that. Seed the generators to have more compared.
+    NotRepeatable = "not-repeatable", Info;
     /// A part of what `--verify` looks at was left out, because a value is large or cannot be compared.
     ///
     /// Of a value up to 64 MiB of arrays and 8 MiB of other objects are compared; `--verify full` has no limit.

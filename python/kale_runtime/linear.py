@@ -1,0 +1,80 @@
+"""The notebook from top to bottom in one process, held against what a pipeline stored: `run --differential`.
+
+    cells of all steps, in order --engine--> REQUEST.json "plan" with rows ["compare", key, kind, names] --> here
+    what differs --> result.json "compared" --> differential.rs --> diagnostics
+
+Where a step of the pipeline has stored something, this process has the same variables, and compares. What differs it
+stores itself, so that a second run can tell whether the notebook repeats itself: then `against` names the first run's
+values. Request and result are those of `local.py`, with
+
+    {"linear": {"against": {key: path of what the first run stored}}}
+    {"compared": [{"key", "cell", "place", "notebook", "pipeline"}], "unrepeatable": [key], "uncompared": [key]}
+"""
+
+import filecmp
+import os
+import re
+
+from kale_runtime import compare, local, verify
+from kale_runtime import step as core
+
+
+class Notebook(local.LocalStep):
+    def __init__(self, request, capture, audit):
+        super().__init__(request, capture, audit)
+        self.against = request["linear"]["against"]
+        self.compared, self.unrepeatable, self.uncompared = [], [], []
+
+    def compare(self, key, kind, names):
+        kind, _, detail = kind.partition(":")
+        look = {"file": self.of_file, "rng": self.of_generator}.get(kind, self.of_values)
+        own = self.path(self.outputs, key)
+        if key in self.against:
+            if look(kind, detail or names, self.against[key], own):
+                self.unrepeatable.append(key)
+        elif key in self.inputs["artifacts"]:
+            found = look(kind, detail or names, self.path(self.inputs, key), own)
+            if found is verify.FAILED:
+                self.uncompared.append(key)
+            elif found:
+                row = dict(zip(("place", "notebook", "pipeline"), found, strict=True))
+                self.compared.append({"key": key, "cell": self.cell, **row})
+
+    def of_values(self, kind, names, path, own):
+        held = {name: self.names[name] for name in names if name in self.names}
+
+        def look():
+            found = compare.difference(held, verify.stored(kind, path))
+            if found:
+                keep(held, own, kind)
+            return found and (re.sub(r"^\['(\w+)'\]", r"\1", found.place), found.left, found.right)
+
+        return verify.in_a_copy(look)
+
+    def of_generator(self, kind, name, path, own):
+        state = core.generator("get", name)()
+
+        def look():
+            found = compare.difference(state, verify.stored(kind, path))
+            if found:
+                keep(state, own, "value")
+            return found and (f"the state of `{name}`", "one", "another")
+
+        return verify.in_a_copy(look)
+
+    def of_file(self, kind, name, path, own):
+        core.make_parent(own)
+        core.pack(name, own)
+        return None if filecmp.cmp(own, path, shallow=False) else (f"the content of `{name}`", "one", "another")
+
+    def findings(self):
+        return {"compared": self.compared, "unrepeatable": self.unrepeatable, "uncompared": self.uncompared}
+
+
+def keep(values, path, kind):
+    """For the second run; what cannot be stored cannot be compared with it."""
+    try:
+        with open(path, "wb") as file:
+            core.dump(values, file, kind)
+    except Exception:
+        os.unlink(path)
