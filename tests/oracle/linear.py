@@ -125,6 +125,9 @@ def python_cells(notebook: dict) -> list[dict]:
         words, source = pipeline_magic(source)
         if cell["cell_type"] != "code" or "skip" in tags or words[:1] == ["skip"]:
             continue
+        if any(tag.startswith("notebook:") for tag in tags):
+            # Another notebook's cells run there: what IPython's `%run` does.
+            source = f"%run {cell['metadata']['notebook_path']}"
         is_parameters = bool(tags & PARAMETER_TAGS) or words[:1] == ["parameters"]
         rows.append({"index": index, "source": source, "parameters": is_parameters})
     return rows

@@ -81,13 +81,19 @@ def stored(home: Path, run_id: str) -> tuple[list[dict], list[dict]]:
         database.close()
 
 
+def visible(pipeline: dict, cell: int) -> int:
+    """The cell of the notebook at which a cell of another notebook runs."""
+    others = pipeline["sub_cells"]
+    return cell if cell < others["first"] else others["cells"][cell - others["first"]]["at"]
+
+
 def artifact_rows(home: Path, pipeline: dict, digests: dict[str, str]) -> list[dict]:
     rows = []
     for artifact in pipeline["artifacts"]:
         digest = digests.get(artifact["key"])
         if digest is None:
             continue
-        cells = [cell["index"] for cell in pipeline["steps"][artifact["producer"]]["cells"]]
+        cells = [visible(pipeline, cell["index"]) for cell in pipeline["steps"][artifact["producer"]]["cells"]]
         path = str(home / "blobs" / digest[:2] / digest)
         described = names(artifact["kind"], artifact["names"])
         rows.append(

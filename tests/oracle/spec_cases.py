@@ -6,6 +6,8 @@ expected of it:
     ```py step:load prev:x        a code cell with these tags; `py` alone is an untagged cell
     ```md                         a markdown cell
     ```file data.csv              a file that lies beside the notebook
+    ```nb other.ipynb step:x      a code cell, with these tags, of another notebook beside it; a word `KEY=VALUE` among
+                                  the tags of a cell is metadata: `notebook:x notebook_path=other.ipynb`
     ```options                    `granularity=heading`: options of `kale-rs graph` and `kale-rs run`
     ```params                     one more run with other parameters per line: `a=5 b="x y"`
     ```raises                     the exception that stops the notebook, such as `NameError`
@@ -37,6 +39,7 @@ class Case:
     line: int
     cells: list[dict] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
+    others: dict[str, list[dict]] = field(default_factory=dict)
     expectations: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -72,9 +75,17 @@ class Case:
         }
         return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
+    def other_notebooks(self) -> dict[str, dict]:
+        """By path."""
+        return {
+            path: {**self.notebook(), "cells": [notebook_cell(index, cell) for index, cell in enumerate(cells)]}
+            for path, cells in self.others.items()
+        }
+
     def write(self, directory: Path) -> Path:
         """The notebook, with the files beside it, in a directory."""
-        for name, text in self.files.items():
+        others = {path: json.dumps(notebook) for path, notebook in self.other_notebooks().items()}
+        for name, text in {**self.files, **others}.items():
             target = directory / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8")
@@ -92,7 +103,8 @@ def parameter(word: str) -> tuple[str, object]:
 
 
 def notebook_cell(index: int, cell: dict) -> dict:
-    metadata = {"tags": cell["tags"]} if cell["tags"] else {}
+    tags = [word for word in cell["tags"] if "=" not in word]
+    metadata = dict(word.split("=", 1) for word in cell["tags"] if "=" in word) | ({"tags": tags} if tags else {})
     row = {"id": f"cell-{index}", "metadata": metadata, "source": cell["source"]}
     if cell["kind"] == "md":
         return {"cell_type": "markdown", **row}
@@ -130,6 +142,8 @@ def read_case(path: Path, title: str, text: str, line: int) -> Case:
         body = match["body"].removesuffix("\n")
         if kind in ("py", "md"):
             case.cells.append({"kind": kind, "tags": words, "source": body})
+        elif kind == "nb":
+            case.others.setdefault(words[0], []).append({"kind": "py", "tags": words[1:], "source": body})
         elif kind == "file":
             case.files[words[0]] = match["body"]
         elif kind in EXPECTATIONS:

@@ -29,11 +29,12 @@ impl CellOutputs {
             for instruction in &pipeline.steps[index].program {
                 match instruction {
                     Instruction::Define { cell, .. } => {
-                        self.replayed.insert(cell.0);
+                        self.replayed.insert(pipeline.sub_cells.visible(*cell).0);
                     }
                     Instruction::Parameter { name } => {
                         let declared = pipeline.parameters.iter().find(|parameter| parameter.name == *name);
-                        self.replayed.extend(declared.map(|parameter| parameter.span.cell.0));
+                        let cell = declared.map(|parameter| pipeline.sub_cells.visible(parameter.span.cell));
+                        self.replayed.extend(cell.map(|cell| cell.0));
                     }
                     _ => {}
                 }

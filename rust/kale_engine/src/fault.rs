@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use kale_model::{Code, Diagnostic, Pipeline, Span, Step};
+use kale_model::{CellIndex, Code, Diagnostic, Pipeline, Span, Step};
 use kale_store::StoreError;
 
 use crate::attempt::{Ending, Limits};
@@ -88,12 +88,13 @@ impl Fault<'_> {
 
     fn reported(&self, error: &ReportedError) -> Diagnostic {
         let place = error.cell.map_or(String::new(), |cell| {
-            error.line.map_or(format!(" in cell {cell}"), |line| format!(" in cell {cell}, line {line}"))
+            let cell = self.pipeline.sub_cells.name(CellIndex(cell));
+            error.line.map_or(format!(" in {cell}"), |line| format!(" in {cell}, line {line}"))
         });
         if let Some(name) = self.undeclared_read(error) {
-            let bound = self.pipeline.bindings[name].0;
+            let bound = self.pipeline.sub_cells.name(self.pipeline.bindings[name]);
             let message = format!(
-                "Step `{}`{place} reads `{name}`, which cell {bound} binds, and the analysis did not see it: the step \
+                "Step `{}`{place} reads `{name}`, which {bound} binds, and the analysis did not see it: the step \
                  was not given the variable.",
                 self.step.name
             );
@@ -199,10 +200,14 @@ impl Fault<'_> {
         column: Option<usize>,
     ) -> Diagnostic {
         let Some(index) = cell else { return diagnostic };
-        let mut span = Span::of_cell(kale_model::CellIndex(index));
-        span.start.line = line.unwrap_or(1).max(1);
-        span.start.column = column.unwrap_or(1).max(1);
-        span.end = span.start;
+        let own = CellIndex(index);
+        let mut span = Span::of_cell(self.pipeline.sub_cells.visible(own));
+        // The lines of another notebook are not those of the cell that refers to it.
+        if span.cell == own {
+            span.start.line = line.unwrap_or(1).max(1);
+            span.start.column = column.unwrap_or(1).max(1);
+            span.end = span.start;
+        }
         let mut diagnostic = diagnostic.at(span);
         diagnostic.cell_id = self.step.cells.iter().find(|cell| cell.index.0 == index).map(|cell| cell.id.clone());
         diagnostic

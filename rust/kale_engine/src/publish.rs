@@ -1,8 +1,9 @@
 //! The end of a run: its executed notebook and its last word.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use kale_model::{Code, Diagnostic, RunStatus, Severity, StepStatus};
+use kale_model::{CellIndex, Code, Diagnostic, RunStatus, Severity, StepStatus};
 use kale_store::{Result, StepRecord};
 use serde_json::Value;
 
@@ -57,10 +58,16 @@ fn unwritten(place: &std::path::Path, error: &std::io::Error) -> Diagnostic {
 pub(crate) fn cell_outputs(execution: &Execution) -> Result<CellOutputs> {
     let steps = execution.store.steps(&execution.record.id)?;
     let mut cells = CellOutputs::default();
+    let mut by_cell: BTreeMap<CellIndex, Vec<Value>> = BTreeMap::new();
     for step in &steps {
-        for (index, outputs) in step.cells.iter().zip(stored_outputs(execution, step)?) {
-            cells.outputs.extend(outputs.map(|outputs| (*index, outputs)));
+        let own = &execution.pipeline.steps[step.position].cells;
+        for (cell, outputs) in own.iter().zip(stored_outputs(execution, step)?) {
+            by_cell.extend(outputs.map(|outputs| (cell.index, outputs)));
         }
+    }
+    // What the cells of another notebook put out stands, in their order, at the cell that refers to it.
+    for (cell, outputs) in by_cell {
+        cells.outputs.entry(execution.pipeline.sub_cells.visible(cell).0).or_default().extend(outputs);
     }
     let ran = |step: &&StepRecord| step.attempt > 0 || step.status == StepStatus::Cached;
     cells.mark_replayed(&execution.pipeline, steps.iter().filter(ran).map(|step| step.position));

@@ -248,7 +248,9 @@ impl<'a> Attempt<'a> {
         let cells = &self.definition().cells;
         let id =
             |warning: &Diagnostic| cells.iter().find(|cell| Some(cell.index) == warning.cell).map(|c| c.id.clone());
-        warnings.iter().map(|warning| Diagnostic { cell_id: id(warning), ..warning.clone() }).collect()
+        let sub_cells = &self.execution.pipeline.sub_cells;
+        let placed = |warning: &Diagnostic| Diagnostic { cell_id: id(warning), ..warning.clone() }.shown_in(sub_cells);
+        warnings.iter().map(placed).collect()
     }
 
     fn harvest(&self, report: Report) -> gather::Harvest {

@@ -5,11 +5,15 @@
 //! stay single, and dataflow decides on the steps.
 
 mod headings;
+mod included;
 mod roles;
 mod steps;
 
-use kale_model::{CellIndex, Code, Diagnostic, PythonVersion, Severity, Span, StepConfig, StepName};
+use std::collections::{BTreeMap, BTreeSet};
 
+use kale_model::{CellIndex, Code, Diagnostic, PythonVersion, Severity, Span, StepConfig, StepName, SubCells};
+
+use self::included::{Included, expand_prev};
 use self::roles::Declared;
 use crate::magics::{CellCode, Reader};
 use crate::metadata::{self, PipelineMetadata};
@@ -26,6 +30,7 @@ pub struct Blocks {
     pub tagged: bool,
     pub headings: Vec<Heading>,
     pub metadata: PipelineMetadata,
+    pub sub_cells: SubCells,
 }
 
 #[derive(Clone, Debug)]
@@ -104,20 +109,54 @@ fn config<'a>(metadata: &'a PipelineMetadata, own: impl IntoIterator<Item = &'a 
 pub fn blocks(notebook: &Notebook, version: PythonVersion) -> (Blocks, Vec<Diagnostic>) {
     let (metadata, mut diagnostics) = metadata::read(&notebook.metadata);
     let mut reader = Reader::new(version);
-    let code_cells = notebook.cells.iter().filter(|cell| cell.kind == CellKind::Code);
-    let marked: Vec<Marked> = code_cells.map(|cell| mark(cell, &mut reader, &mut diagnostics)).collect();
+    let marked = marked(notebook, &mut reader, &mut diagnostics);
     let tagged = marked.iter().any(|cell| matches!(cell.declared.role, Some(Role::Step(_))));
     let placed = place(marked, tagged, &mut diagnostics);
     let contributions: Vec<_> = placed.iter().map(Placed::contribution).collect();
     let steps = steps::steps(&contributions, &metadata, &mut diagnostics);
     let headings = headings::headings(&notebook.cells);
-    let blocks =
-        Blocks { cells: placed.into_iter().map(Placed::into_block).collect(), steps, tagged, headings, metadata };
+    let blocks = Blocks {
+        cells: placed.into_iter().map(Placed::into_block).collect(),
+        steps,
+        tagged,
+        headings,
+        metadata,
+        sub_cells: notebook.sub_cells.clone(),
+    };
     diagnostics.extend(nothing_to_run(notebook, &blocks));
     for diagnostic in &mut diagnostics {
-        diagnostic.cell_id = diagnostic.cell.map(|cell| notebook.cells[cell.0].id.clone());
+        let cell = diagnostic.cell.map(|cell| notebook.sub_cells.visible(cell));
+        diagnostic.cell_id = cell.map(|cell| notebook.cells[cell.0].id.clone());
     }
     (blocks, diagnostics)
+}
+
+/// The code cells with their tags, those of other notebooks in place of the cells that refer to them.
+fn marked<'a>(notebook: &'a Notebook, reader: &mut Reader, diagnostics: &mut Vec<Diagnostic>) -> Vec<Marked<'a>> {
+    let mut own = vec![];
+    let mut others = vec![];
+    for cell in notebook.cells.iter().filter(|cell| cell.kind == CellKind::Code) {
+        let marked = mark(cell, reader, diagnostics);
+        match notebook.references.iter().find(|reference| reference.at == cell.index) {
+            None => own.push(marked),
+            Some(reference) => {
+                let cells = reference.cells.iter().map(|cell| mark(cell, reader, diagnostics)).collect();
+                others.push((own.len(), Included { owner: marked, name: reference.name.clone(), cells }));
+            }
+        }
+    }
+    let step = |cell: &Marked| match &cell.declared.role {
+        Some(Role::Step(name)) => Some(name.clone()),
+        _ => None,
+    };
+    let mut taken: BTreeSet<StepName> = own.iter().filter_map(step).collect();
+    let references: BTreeMap<StepName, Vec<StepName>> =
+        others.iter_mut().filter_map(|(_, other)| other.settle(&mut taken)).collect();
+    for (position, other) in others.into_iter().rev() {
+        own.splice(position..position, other.cells);
+    }
+    expand_prev(&mut own, &references);
+    own
 }
 
 /// A code cell with its own tags.

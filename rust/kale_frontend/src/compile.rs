@@ -27,15 +27,21 @@ pub fn compile(text: &str, options: &CompileOptions) -> Compilation {
 }
 
 fn compile_here(text: &str, options: &CompileOptions) -> Compilation {
-    let notebook = match Notebook::read(text) {
+    let mut notebook = match Notebook::read(text) {
         Ok(notebook) => notebook,
         Err(diagnostic) => return Compilation { pipeline: None, diagnostics: vec![diagnostic], reasons: vec![] },
     };
     let version = options.environment.python;
-    let (blocks, mut diagnostics) = blocks::blocks(&notebook, version);
+    let mut diagnostics = notebook.include(&options.notebooks);
+    let (blocks, found) = blocks::blocks(&notebook, version);
+    diagnostics.extend(found);
     let mut reasons = vec![];
     let pipeline = pipeline(&blocks, options, version, &mut diagnostics, &mut reasons);
     report::finish(&notebook, &mut diagnostics);
+    for reason in &mut reasons {
+        reason.produced.show_in(&notebook.sub_cells);
+        reason.consumed.show_in(&notebook.sub_cells);
+    }
     let broken = diagnostics.iter().any(Diagnostic::is_error);
     Compilation { pipeline: pipeline.filter(|_| !broken), diagnostics, reasons }
 }

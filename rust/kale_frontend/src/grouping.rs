@@ -143,7 +143,7 @@ fn is_definitions(analysis: &Analysis, cell: CellId) -> bool {
 fn section_of(analysis: &Analysis, cell: CellId) -> usize {
     let headings = &analysis.blocks.headings;
     let level = (1..=6).find(|level| headings.iter().filter(|h| h.level == *level).count() > 1).unwrap_or(1);
-    let index = analysis.cells[cell].block.index;
+    let index = analysis.blocks.sub_cells.visible(analysis.cells[cell].block.index);
     headings.iter().filter(|h| h.level <= level && h.cell < index).count()
 }
 

@@ -43,6 +43,8 @@ pub struct CompileOptions {
     /// `None`: the user gave no flag, so tags decide and an untagged notebook is cut as [`Granularity::Auto`].
     pub granularity: Option<Granularity>,
     pub environment: Environment,
+    /// Other notebooks that this one refers to.
+    pub notebooks: notebook::reference::Sources,
     /// Name of the pipeline when the notebook's metadata has none: the file's stem.
     pub default_name: String,
     /// Say for every edge why it is there.

@@ -55,6 +55,7 @@ pub fn lower(
         volumes: metadata.volumes.clone(),
         prelude,
         bindings: lowering.claimant.bindings(),
+        sub_cells: analysis.blocks.sub_cells.clone(),
     }
 }
 

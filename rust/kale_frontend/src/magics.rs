@@ -90,6 +90,13 @@ impl CellCode {
         self.shifts.is_empty() && self.control_lines.is_empty() && self.requirements.is_empty()
     }
 
+    /// Lets the cell end in something that has no value to show.
+    pub(crate) fn show_nothing(&mut self) {
+        if !self.is_empty() {
+            self.run_source.push_str("\nNone");
+        }
+    }
+
     pub(crate) fn shift(&self, line: usize) -> isize {
         self.shifts.get(&line).copied().unwrap_or(0)
     }

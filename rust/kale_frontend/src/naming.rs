@@ -38,7 +38,7 @@ fn wanted(analysis: &Analysis, cells: &[CellId], role: &Role) -> Option<String> 
         Role::Parameters => Some("parameters".to_owned()),
         Role::Metrics => Some("metrics".to_owned()),
         Role::Step(_) | Role::Untagged | Role::Skip => {
-            let first = analysis.cells[*cells.first()?].block.index;
+            let first = analysis.blocks.sub_cells.visible(analysis.cells[*cells.first()?].block.index);
             let heading = analysis.blocks.headings.iter().rfind(|heading| heading.cell < first)?;
             StepName::slug(&heading.text).map(String::from)
         }

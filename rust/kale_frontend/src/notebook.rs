@@ -7,11 +7,14 @@
 pub mod edit;
 mod layout;
 mod lenient;
+pub mod reference;
 
 use std::collections::BTreeSet;
 
-use kale_model::{CellIndex, Code, Diagnostic, PythonVersion};
+use kale_model::{CellIndex, Code, Diagnostic, PythonVersion, SubCells};
 use serde_json::{Map, Value};
+
+use self::reference::{Reference, Sources};
 
 #[derive(Clone, Debug)]
 pub struct Notebook {
@@ -23,6 +26,9 @@ pub struct Notebook {
     pub python: Option<PythonVersion>,
     /// The notebook's own metadata; an empty object where it has none.
     pub metadata: Value,
+    /// Other notebooks that stand in place of cells, in the order of these.
+    pub references: Vec<Reference>,
+    pub sub_cells: SubCells,
 }
 
 #[derive(Clone, Debug)]
@@ -65,7 +71,17 @@ impl Notebook {
             python: python_version(&metadata),
             metadata,
             document,
+            references: vec![],
+            sub_cells: SubCells::default(),
         })
+    }
+
+    /// Puts other notebooks in place of the cells that refer to them.
+    pub fn include(&mut self, sources: &Sources) -> Vec<Diagnostic> {
+        let (references, sub_cells, diagnostics) = reference::resolve(self, sources);
+        self.references = references;
+        self.sub_cells = sub_cells;
+        diagnostics
     }
 
     /// The whole file, unknown keys and outputs included.

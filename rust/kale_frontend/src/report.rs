@@ -16,6 +16,7 @@ use crate::python::facts::{CellId, Replay, Resource, VersionId};
 /// Sorts by place and adds cell ids.
 pub fn finish(notebook: &Notebook, diagnostics: &mut Vec<Diagnostic>) {
     for diagnostic in diagnostics.iter_mut() {
+        *diagnostic = diagnostic.clone().shown_in(&notebook.sub_cells);
         if let Some(cell) = diagnostic.cell {
             diagnostic.cell_id = notebook.cells.get(cell.0).map(|cell| cell.id.clone());
         }
@@ -25,7 +26,7 @@ pub fn finish(notebook: &Notebook, diagnostics: &mut Vec<Diagnostic>) {
 }
 
 fn name_of(analysis: &Analysis, cell: CellId) -> String {
-    format!("cell {}", analysis.cells[cell].block.index.0)
+    analysis.blocks.sub_cells.name(analysis.cells[cell].block.index)
 }
 
 pub fn granularity_with_tags() -> Diagnostic {
@@ -243,7 +244,10 @@ fn undefined_names(analysis: &Analysis, cell: CellId, diagnostics: &mut Vec<Diag
         diagnostics.push(match skipped {
             Some((_, bound)) => Diagnostic::new(
                 Code::BoundInSkippedCell,
-                format!("`{text}` is only bound in cell {}, which is tagged `skip`.", bound.0),
+                format!(
+                    "`{text}` is only bound in {}, which is tagged `skip`.",
+                    analysis.blocks.sub_cells.name(*bound)
+                ),
                 "Remove the `skip` tag, or bind the name in a cell that is run.",
             )
             .at(span)

@@ -29,3 +29,51 @@ impl Span {
         Span { cell, start, end: start }
     }
 }
+
+/// Cells of other notebooks that run in place of cells of this one (`notebook:NAME`). They are numbered on from its own,
+/// so inside a pipeline every cell has a number of its own; people are shown the cell that refers to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubCells {
+    /// The number of the first of them: how many cells this notebook has.
+    first: usize,
+    cells: Vec<SubCell>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubCell {
+    /// The cell that refers to the other notebook.
+    pub at: CellIndex,
+    /// The other notebook's path, as it is written there.
+    pub notebook: String,
+    /// The index among its cells.
+    pub cell: usize,
+}
+
+impl SubCells {
+    pub fn after(cells: usize) -> SubCells {
+        SubCells { first: cells, cells: vec![] }
+    }
+
+    /// Adds a cell, and gives the number by which it is known.
+    pub fn push(&mut self, cell: SubCell) -> CellIndex {
+        self.cells.push(cell);
+        CellIndex(self.first + self.cells.len() - 1)
+    }
+
+    pub fn origin(&self, cell: CellIndex) -> Option<&SubCell> {
+        self.cells.get(cell.0.checked_sub(self.first)?)
+    }
+
+    /// The cell of this notebook in which people see it.
+    pub fn visible(&self, cell: CellIndex) -> CellIndex {
+        self.origin(cell).map_or(cell, |origin| origin.at)
+    }
+
+    /// `cell 3`, or `cell 1 of prep.ipynb`.
+    pub fn name(&self, cell: CellIndex) -> String {
+        match self.origin(cell) {
+            Some(origin) => format!("cell {} of `{}`", origin.cell, origin.notebook),
+            None => format!("cell {}", cell.0),
+        }
+    }
+}

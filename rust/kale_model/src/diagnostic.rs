@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub use code::Code;
 pub use fix::{Edit, Fix, NewCell, TagChange};
 
-use crate::cell::{CellIndex, Position, Span};
+use crate::cell::{CellIndex, Position, Span, SubCells};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -48,6 +48,17 @@ pub struct Related {
     pub message: String,
 }
 
+impl Related {
+    /// Moves a place in another notebook to the cell that refers to it, and says where it was.
+    pub fn show_in(&mut self, sub_cells: &SubCells) {
+        let cell = self.span.cell;
+        if sub_cells.origin(cell).is_some() {
+            self.message = format!("{} ({}, line {})", self.message, sub_cells.name(cell), self.span.start.line);
+            self.span = Span::of_cell(sub_cells.visible(cell));
+        }
+    }
+}
+
 impl Diagnostic {
     /// A diagnostic of the code's own severity, about the notebook as a whole.
     pub fn new(code: Code, message: impl Into<String>, help: impl Into<String>) -> Self {
@@ -84,6 +95,20 @@ impl Diagnostic {
 
     pub fn with_fixes(mut self, fixes: impl IntoIterator<Item = Fix>) -> Self {
         self.fixes.extend(fixes);
+        self
+    }
+
+    /// Moves places in other notebooks to the cells that refer to these, and says where they were.
+    pub fn shown_in(mut self, sub_cells: &SubCells) -> Self {
+        let is_foreign = |edit: &Edit| sub_cells.origin(edit.cell()).is_some();
+        self.fixes.retain(|fix| !fix.edits.iter().any(is_foreign));
+        let place = self.cell.zip(self.start);
+        if let Some((cell, start)) = place.filter(|(cell, _)| sub_cells.origin(*cell).is_some()) {
+            let name = sub_cells.name(cell);
+            self.message = format!("In {name}, line {}: {}", start.line, self.message);
+            self = self.at(Span::of_cell(sub_cells.visible(cell)));
+        }
+        self.related.iter_mut().for_each(|related| related.show_in(sub_cells));
         self
     }
 

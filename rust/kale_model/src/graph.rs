@@ -139,7 +139,7 @@ impl GraphStep {
         }
         GraphStep {
             name: step.name.to_string(),
-            cells: step.cells.iter().map(|cell| cell.index.0).collect(),
+            cells: pipeline.visible_cells(step),
             inputs,
             outputs,
             parameters: step.parameters.iter().map(ToString::to_string).collect(),

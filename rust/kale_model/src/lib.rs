@@ -19,7 +19,7 @@ pub mod run;
 pub mod step;
 
 pub use artifact::{Artifact, ArtifactId, ArtifactKind, ArtifactType};
-pub use cell::{CellIndex, Position, Span};
+pub use cell::{CellIndex, Position, Span, SubCell, SubCells};
 pub use claims::{CellClaims, ClaimedResource, Claims};
 pub use diagnostic::{Code, Diagnostic, Edit, Fix, NewCell, Related, Severity, TagChange};
 pub use environment::{Environment, Export, PythonVersion, Requirement};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Artifact, ArtifactId};
-use crate::cell::CellIndex;
+use crate::cell::{CellIndex, SubCells};
 use crate::environment::PythonVersion;
 use crate::name::PipelineName;
 use crate::parameter::Parameter;
@@ -41,6 +41,8 @@ pub struct Pipeline {
     /// Every variable of the notebook, with the first cell that binds it.
     #[serde(default)]
     pub bindings: BTreeMap<String, CellIndex>,
+    #[serde(default)]
+    pub sub_cells: SubCells,
 }
 
 /// `to` runs after `from`.
@@ -64,6 +66,13 @@ pub struct Metric {
 }
 
 impl Pipeline {
+    /// The cells of this notebook in which people see a step's cells, each once.
+    pub fn visible_cells(&self, step: &Step) -> Vec<usize> {
+        let mut cells: Vec<usize> = step.cells.iter().map(|cell| self.sub_cells.visible(cell.index).0).collect();
+        cells.dedup();
+        cells
+    }
+
     pub fn step(&self, id: StepId) -> &Step {
         &self.steps[id.0]
     }

@@ -40,7 +40,7 @@ impl Store {
                 ],
             )?;
             for (position, step) in new.pipeline.steps.iter().enumerate() {
-                let cells: Vec<usize> = step.cells.iter().map(|cell| cell.index.0).collect();
+                let cells = new.pipeline.visible_cells(step);
                 transaction.execute(
                     "INSERT INTO steps (run, position, name, cells, status) VALUES (?1, ?2, ?3, ?4, 'pending')",
                     params![id.0, position, step.name.as_str(), json(&cells)],

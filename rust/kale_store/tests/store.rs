@@ -51,6 +51,7 @@ fn pipeline(names: &[&str]) -> Pipeline {
         volumes: vec![],
         prelude: vec![],
         bindings: Default::default(),
+        sub_cells: kale_model::SubCells::default(),
     }
 }
 

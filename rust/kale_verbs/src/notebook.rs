@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use kale_frontend::notebook::reference::{self, Sources};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -45,6 +46,16 @@ impl NotebookText {
     pub fn stem(&self) -> String {
         let stem = self.path.as_deref().and_then(Path::file_stem);
         stem.map_or_else(|| "notebook".to_owned(), |stem| stem.to_string_lossy().into_owned())
+    }
+
+    /// The texts of the notebooks that it refers to; paths start at its directory.
+    pub fn references(&self) -> Sources {
+        let read = |path: String| {
+            let bytes = fs::read(self.directory.join(&path)).map_err(|error| plain(&error));
+            let text = bytes.and_then(decode);
+            (path, text)
+        };
+        reference::paths(&self.text).into_iter().map(read).collect()
     }
 
     /// The name of the kernelspec it asks for.

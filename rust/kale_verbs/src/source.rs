@@ -48,7 +48,13 @@ impl Source {
         let Choice { interpreter, remark } = interpreter::choose(session, &notebook, self.python.as_deref())?;
         let mut environment = environment::scan(&interpreter, &notebook.directory);
         environment.exports = modules::star_exports(&notebook.text, &interpreter, &notebook.directory, &environment);
-        let options = CompileOptions { granularity, environment, default_name: notebook.stem(), reasons: false };
+        let options = CompileOptions {
+            granularity,
+            environment,
+            notebooks: notebook.references(),
+            default_name: notebook.stem(),
+            reasons: false,
+        };
         Ok(Opened { notebook, interpreter, options, remark })
     }
 }

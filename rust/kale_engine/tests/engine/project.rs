@@ -110,6 +110,7 @@ pub fn pipeline(specs: &[StepSpec]) -> Pipeline {
         volumes: vec![],
         prelude: vec![],
         bindings: BTreeMap::new(),
+        sub_cells: kale_model::SubCells::default(),
     }
 }
 

@@ -13,6 +13,7 @@ pub(super) struct Declared {
     pub role_place: Option<Span>,
     pub prev: Vec<(StepName, Span)>,
     pub config: Vec<(StepTag, Span)>,
+    pub stands_for_notebook: bool,
 }
 
 /// Reads the texts of tags; foreign ones are left out.
@@ -62,11 +63,11 @@ pub(super) fn declared(tags: &[(Tag, Span)], diagnostics: &mut Vec<Diagnostic>) 
         match tag {
             Tag::Prev(name) => declared.prev.push((name.clone(), *span)),
             Tag::Config(tag) => add_config(&mut declared.config, (tag.clone(), *span), "this cell", diagnostics),
-            Tag::Notebook(name) => diagnostics.push(sub_notebook(name, *span)),
+            Tag::Notebook(_) => declared.stands_for_notebook = true,
             _ => {}
         }
     }
-    if declared.role.is_none() {
+    if declared.role.is_none() && !declared.stands_for_notebook {
         for (name, span) in declared.prev.drain(..) {
             let message = format!("`prev:{name}` stands on a cell that names no step");
             let help = "tag the cell with `step:NAME` too, or remove the `prev:`";
@@ -144,13 +145,4 @@ pub(super) fn add_config(
         }
         None => config.push((tag, span)),
     }
-}
-
-fn sub_notebook(name: &str, span: Span) -> Diagnostic {
-    Diagnostic::new(
-        Code::BadTag,
-        format!("`notebook:{name}` asks for another notebook as a step, which is not supported yet"),
-        "copy the cells of that notebook into this one, or tag this cell `skip`",
-    )
-    .at(span)
 }

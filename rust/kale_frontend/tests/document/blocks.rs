@@ -167,8 +167,6 @@ fn contradictions_within_a_cell() {
             "info setup-step [0] 1:1-1:1 the cells before the first tag form a step of their own, `setup`",
         ],
     );
-    let (_, diagnostics) = blocks_of(&[("step:a notebook:b", "1")]);
-    assert!(diagnostics[0].message.contains("not supported yet"));
     check(&[("skip step: step:b cpu:x", "1"), ("", "2")], "0=SKIP 1=-", &[]);
 }
 

@@ -97,6 +97,11 @@ codes! {
     /// It has no effect as it is. Correct its spelling (`kale-rs check --fix` does), or call it something else. Tags that
     /// resemble none of ours belong to other tools and are never looked at.
     UnknownTag = "unknown-tag", Warning;
+    /// A cell stands for another notebook (`notebook:NAME`) that cannot be put in its place.
+    ///
+    /// The cell's metadata has the path, `notebook_path`, from this notebook's folder. The cell itself holds no code, and
+    /// the other notebook refers to none in its turn.
+    SubNotebook = "sub-notebook", Error;
     /// A `prev:` names no step of the notebook.
     ///
     /// Correct the spelling, or tag the cell that is meant with `step:NAME`.

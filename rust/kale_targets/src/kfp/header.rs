@@ -38,7 +38,7 @@ pub fn comment(graph: &TaskGraph) -> String {
 /// `train (cells 3, 4) after load: df -> model`
 fn describe(graph: &TaskGraph, task: &Task) -> String {
     let mut text = task.step.name.to_string();
-    let cells: Vec<String> = task.step.cells.iter().map(|cell| cell.index.0.to_string()).collect();
+    let cells: Vec<String> = graph.pipeline.visible_cells(task.step).iter().map(ToString::to_string).collect();
     match cells.len() {
         0 => {}
         1 => write!(text, " (cell {})", cells[0]).expect("a string takes any text"),

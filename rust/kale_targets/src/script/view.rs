@@ -184,7 +184,7 @@ fn claim_view(graph: &TaskGraph, claim: &Claim, name: &str, names: &[Names]) -> 
 
 fn step(graph: &TaskGraph, task: &Task, names: &[Names], claims: &[String], notebook: &str) -> StepView {
     let body = body::body(graph, task, notebook);
-    let cells: Vec<String> = task.step.cells.iter().map(|cell| cell.index.0.to_string()).collect();
+    let cells: Vec<String> = graph.pipeline.visible_cells(task.step).iter().map(ToString::to_string).collect();
     let pins = &task.step.requirements;
     StepView {
         name: task.step.name.to_string(),
