@@ -166,85 +166,62 @@ fn empty_module() -> ModModule {
 
 /// Byte offset of the first bracket or operator that nests deeper than CPython allows.
 ///
-/// A scan of characters, blind to strings on purpose: brackets in f-strings nest too, and a string with 200 more
-/// opening than closing brackets outside of a data file is not code. Comments and plain strings that exceed the limit
-/// are told apart by a second look (see [`in_code`]).
+/// One pass over the characters, past comments and plain strings. What an f-string contains may be code, so brackets in
+/// it count.
 fn too_deep(source: &str) -> Option<usize> {
+    let bytes = source.as_bytes();
     let (mut depth, mut prefixes) = (0usize, 0usize);
-    let mut words = source.char_indices().peekable();
-    while let Some((offset, c)) = words.next() {
+    let (mut at, mut format_end) = (0, 0);
+    while let Some(c) = source[at..].chars().next() {
+        let offset = at;
+        at += c.len_utf8();
         match c {
+            '#' if offset >= format_end => at = end_of_line(bytes, offset),
+            '"' | '\'' if offset >= format_end => {
+                let end = end_of_string(bytes, offset, bytes[offset]);
+                if is_format(bytes, offset) {
+                    format_end = end
+                } else {
+                    at = end
+                }
+                prefixes = 0;
+            }
             '(' | '[' | '{' => {
                 depth += 1;
-                if depth > MAX_BRACKETS && in_code(source, offset) {
-                    return Some(offset);
-                }
-            }
-            ')' | ']' | '}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        match c {
-            '-' | '+' | '~' | '*' | '(' | '[' | '{' => {
                 prefixes += 1;
-                if prefixes > MAX_PREFIX_OPERATORS && in_code(source, offset) {
-                    return Some(offset);
-                }
             }
-            c if c.is_whitespace() || c == '\\' => {}
+            ')' | ']' | '}' => {
+                depth = depth.saturating_sub(1);
+                prefixes = 0;
+            }
+            '-' | '+' | '~' | '*' => prefixes += 1,
+            ':' | ',' | '\\' => {}
+            c if c.is_whitespace() => {}
             c if c.is_alphabetic() => {
-                let mut end = offset + c.len_utf8();
-                while let Some(&(at, next)) = words.peek().filter(|(_, n)| n.is_alphanumeric() || *n == '_') {
-                    end = at + next.len_utf8();
-                    words.next();
-                }
-                match &source[offset..end] {
-                    "not" | "await" | "lambda" | "if" | "else" | "elif" | "yield" => {
-                        prefixes += 1;
-                        if prefixes > MAX_PREFIX_OPERATORS && in_code(source, offset) {
-                            return Some(offset);
-                        }
-                    }
+                let is_part = |c: char| c.is_alphanumeric() || c == '_';
+                at = source[offset..].find(|c| !is_part(c)).map_or(source.len(), |length| offset + length);
+                match &source[offset..at] {
+                    "not" | "await" | "lambda" | "if" | "else" | "elif" | "yield" => prefixes += 1,
                     _ => prefixes = 0,
                 }
             }
-            ':' | ',' => {}
             _ => prefixes = 0,
+        }
+        if depth > MAX_BRACKETS || prefixes > MAX_PREFIX_OPERATORS {
+            return Some(offset);
         }
     }
     None
 }
 
-/// Whether the offset is outside comments and plain (not f-) strings, by tracking quotes from the start of the cell.
-fn in_code(source: &str, offset: usize) -> bool {
-    let bytes = source.as_bytes();
-    let mut at = 0;
-    while at < offset {
-        match bytes[at] {
-            b'#' => {
-                while at < bytes.len() && bytes[at] != b'\n' {
-                    at += 1;
-                }
-                if at >= offset {
-                    return false;
-                }
-            }
-            quote @ (b'"' | b'\'') => {
-                let is_format = source[..at]
-                    .bytes()
-                    .rev()
-                    .take(2)
-                    .take_while(u8::is_ascii_alphabetic)
-                    .any(|b| matches!(b, b'f' | b'F' | b't' | b'T'));
-                let end = end_of_string(bytes, at, quote);
-                if end > offset {
-                    return is_format;
-                }
-                at = end;
-            }
-            _ => at += 1,
-        }
-    }
-    true
+/// Whether the letters before a quote make the string one that contains code.
+fn is_format(bytes: &[u8], quote: usize) -> bool {
+    let prefix = bytes[..quote].iter().rev().take(2).take_while(|byte| byte.is_ascii_alphabetic());
+    prefix.into_iter().any(|byte| matches!(byte, b'f' | b'F' | b't' | b'T'))
+}
+
+fn end_of_line(bytes: &[u8], start: usize) -> usize {
+    bytes[start..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |length| start + length)
 }
 
 /// Offset just behind the string literal that opens at `start`.
@@ -277,7 +254,10 @@ mod tests {
         assert_eq!(faults(&format!("{}1", "-".repeat(100_000))), [FaultKind::TooDeep]);
         assert_eq!(faults(&format!("{}1", "not ".repeat(100_000))), [FaultKind::TooDeep]);
         assert_eq!(faults(&format!("{}1", "lambda: ".repeat(100_000))), [FaultKind::TooDeep]);
+        assert_eq!(faults(&"(\")\",".repeat(5000)), [FaultKind::TooDeep], "brackets in strings close nothing");
+        assert_eq!(faults(&format!("f'{{{}'", "(".repeat(5000))), [FaultKind::TooDeep]);
         assert_eq!(faults(&format!("x = '{}'", "f(".repeat(5000))), []);
+        assert_eq!(faults(&format!("x = [{}]", "\"é[\", (1), ".repeat(5000))), [], "brackets in strings open nothing");
         assert_eq!(faults(&format!("# {}", "(".repeat(5000))), []);
     }
 
