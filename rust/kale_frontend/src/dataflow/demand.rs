@@ -12,6 +12,32 @@ pub struct Needs {
     pub values: BTreeMap<VersionId, BTreeSet<Name>>,
     /// Definitions to be executed again: the statement, and for each name the version that it makes.
     pub definitions: BTreeMap<StatementId, BTreeMap<Name, VersionId>>,
+    /// What of all this the cell itself asks for.
+    pub wanted: Request,
+    /// What only matters if something else is loaded or executed: what unpickling needs, what a definition reads.
+    pub support: BTreeMap<Item, Request>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    pub values: BTreeMap<VersionId, BTreeSet<Name>>,
+    pub definitions: BTreeSet<StatementId>,
+}
+
+/// A value to be loaded, or a definition to be executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Item {
+    Value(VersionId),
+    Definition(StatementId),
+}
+
+impl Needs {
+    fn request(&mut self, by: Option<Item>) -> &mut Request {
+        match by {
+            Some(item) => self.support.entry(item).or_default(),
+            None => &mut self.wanted,
+        }
+    }
 }
 
 /// For each cell, its needs.
@@ -46,24 +72,25 @@ impl Demands<'_> {
         }
         for statement in self.settings(cell, &wanted) {
             self.needs[cell].definitions.entry(statement).or_default();
+            self.needs[cell].wanted.definitions.insert(statement);
             self.add_reads(cell, statement);
         }
         for (version, names) in wanted {
-            self.supply(cell, version, names);
+            self.supply(cell, version, names, None);
         }
     }
 
     /// Finds the version that must supply `names`, all of which `version` holds, to `cell`.
     ///
     /// A version that only joined names, without changing an object, need not be waited for unless one of the names
-    /// wanted was bound by it.
-    fn supply(&mut self, cell: CellId, id: VersionId, names: BTreeSet<Name>) {
+    /// wanted was bound by it. `by` is what asks for them, if it is not the cell itself.
+    fn supply(&mut self, cell: CellId, id: VersionId, names: BTreeSet<Name>, by: Option<Item>) {
         let version = self.facts.version(id);
         let (definitions, values): (BTreeSet<Name>, BTreeSet<Name>) = names.into_iter().partition(|name| {
             !version.mutated.contains_key(name) && version.bound.get(name).is_some_and(|bound| bound.replay)
         });
         for name in definitions {
-            self.define(cell, version.bound[&name].statement, name, id);
+            self.define(cell, version.bound[&name].statement, name, id, by);
         }
         if values.is_empty() {
             return;
@@ -71,7 +98,7 @@ impl Demands<'_> {
         let is_made = |name: &Name| version.mutated.contains_key(name) || version.bound.contains_key(name);
         let made_here = values.iter().any(is_made);
         if made_here {
-            self.ship(cell, id, values);
+            self.ship(cell, id, values, by);
             return;
         }
         let mut by_parent: BTreeMap<VersionId, BTreeSet<Name>> = BTreeMap::new();
@@ -81,16 +108,23 @@ impl Demands<'_> {
             }
         }
         for (parent, names) in by_parent {
-            self.supply(cell, parent, names);
+            self.supply(cell, parent, names, by);
         }
     }
 
-    fn ship(&mut self, cell: CellId, id: VersionId, names: BTreeSet<Name>) {
+    fn ship(&mut self, cell: CellId, id: VersionId, names: BTreeSet<Name>, by: Option<Item>) {
+        // Definitions may need each other in a circle.
         let version = self.facts.version(id);
         let has_constant_kind = |name: &Name| version.bound.get(name).is_some_and(|b| b.kind == Kind::Immutable);
+        self.needs[cell].request(by).values.entry(id).or_default().extend(&names);
+        let known = self.needs[cell].values.entry(id).or_default();
+        let names: BTreeSet<Name> = names.into_iter().filter(|&name| known.insert(name)).collect();
+        if names.is_empty() {
+            return;
+        }
         if !names.iter().all(has_constant_kind) {
             for (&name, &needed) in &version.needs {
-                self.supply(cell, needed, BTreeSet::from([name]));
+                self.supply(cell, needed, BTreeSet::from([name]), Some(Item::Value(id)));
             }
         }
         // The cell that makes the version must have those names that it does not bind itself.
@@ -100,11 +134,12 @@ impl Demands<'_> {
                 asked.entry(parent).or_default().insert(*name);
             }
         }
-        self.needs[cell].values.entry(id).or_default().extend(names);
     }
 
-    fn define(&mut self, cell: CellId, statement: StatementId, name: Name, version: VersionId) {
-        let known = self.needs[cell].definitions.entry(statement).or_default();
+    fn define(&mut self, cell: CellId, statement: StatementId, name: Name, version: VersionId, by: Option<Item>) {
+        let needs = &mut self.needs[cell];
+        needs.request(by).definitions.insert(statement);
+        let known = needs.definitions.entry(statement).or_default();
         if known.insert(name, version).is_none() {
             self.add_reads(cell, statement);
         }
@@ -113,12 +148,13 @@ impl Demands<'_> {
     /// What a definition reads when it is executed.
     fn add_reads(&mut self, cell: CellId, statement: StatementId) {
         let facts = self.facts.statement(statement);
+        let by = Some(Item::Definition(statement));
         for &(name, source) in &facts.reads {
             match source {
-                Source::Version(version) => self.supply(cell, version, BTreeSet::from([name])),
+                Source::Version(version) => self.supply(cell, version, BTreeSet::from([name]), by),
                 Source::Statement(earlier) => {
                     if let Some(version) = self.version_made_by(earlier, name) {
-                        self.define(cell, earlier, name, version);
+                        self.define(cell, earlier, name, version, by);
                     }
                 }
             }

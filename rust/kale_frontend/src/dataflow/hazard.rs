@@ -83,8 +83,13 @@ fn shared_buffers(facts: &Facts, needs: &[Needs], grouping: &Grouping, found: &m
             let group: BTreeSet<Name> = kept.copied().collect();
             for (&loaded, names) in &needs[cell].values {
                 let source = facts.version(loaded);
-                let shared: BTreeSet<Name> =
-                    names.intersection(&group).copied().filter(|&n| may_be_buffer(facts, n, loaded)).collect();
+                // The change may come before the cell binds a name that it reads.
+                let reads = |name| cell_facts.uses.iter().any(|used| used.name == name && used.version == loaded);
+                let shared: BTreeSet<Name> = names
+                    .iter()
+                    .copied()
+                    .filter(|&name| (group.contains(&name) || reads(name)) && may_be_buffer(facts, name, loaded))
+                    .collect();
                 if shared.len() > 1 && source.view && grouping[source.cell] != grouping[cell] {
                     let reason = Reason::SharedBuffer { names: shared, version: loaded };
                     found.insert(Hazard { earlier: source.cell, later: cell, reason });

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Grouping;
-use super::demand::Needs;
+use super::demand::{Item, Needs, Request};
 use super::order::Ordering;
 use crate::python::facts::{CellId, Facts, StatementId, VersionId};
 use crate::python::names::Name;
@@ -137,16 +137,14 @@ impl Player<'_> {
         saves: &mut BTreeMap<VersionId, BTreeSet<Name>>,
     ) {
         let mut todo: Vec<((CellId, usize), Action)> = vec![];
-        for (&statement, names) in &needs.definitions {
-            if self.must_define(statement, names) {
-                todo.push(((self.facts.statement(statement).cell, statement.0), Action::Define(statement)));
-            }
+        let mut chosen = Request::default();
+        self.missing(&needs.wanted, needs, &mut chosen);
+        for statement in chosen.definitions {
+            todo.push(((self.facts.statement(statement).cell, statement.0), Action::Define(statement)));
         }
-        for (&version, names) in &needs.values {
-            if !self.holds(version, names) {
-                let at = (self.facts.version(version).cell, usize::MAX);
-                todo.push((at, Action::Load(version, names.clone())));
-            }
+        for (version, names) in chosen.values {
+            let at = (self.facts.version(version).cell, usize::MAX);
+            todo.push((at, Action::Load(version, names)));
         }
         todo.sort_by_key(|(at, _)| *at);
         for action in self.needed_first(todo.into_iter().map(|(_, action)| action).collect()) {
@@ -172,6 +170,54 @@ impl Player<'_> {
                 _ => {}
             }
             made.actions[self.group].push(action);
+        }
+    }
+
+    /// Adds to `chosen` what of a request the process lacks: definitions to execute, and values to load.
+    ///
+    /// To execute a definition, what it reads must be bound as it was then. Where the process has bound such a name to
+    /// something else meanwhile, which it may need again, the value of the definition is loaded instead.
+    fn missing(&self, request: &Request, needs: &Needs, chosen: &mut Request) {
+        for (&version, names) in &request.values {
+            if !self.holds(version, names) {
+                self.load(version, names, needs, chosen);
+            }
+        }
+        for &statement in &request.definitions {
+            let own = &needs.definitions[&statement];
+            if chosen.definitions.contains(&statement) || !self.must_define(statement, own) {
+                continue;
+            }
+            let mut with_support = Request::default();
+            with_support.definitions.insert(statement);
+            if let Some(support) = needs.support.get(&Item::Definition(statement)) {
+                self.missing(support, needs, &mut with_support);
+            }
+            let others = with_support.definitions.iter().filter(|&&other| other != statement);
+            let overwrites = others
+                .flat_map(|other| needs.definitions[other].keys())
+                .any(|name| self.held.contains_key(name) && !own.contains_key(name));
+            if overwrites && !own.is_empty() {
+                for (&name, &version) in own {
+                    self.load(version, &BTreeSet::from([name]), needs, chosen);
+                }
+            } else {
+                chosen.definitions.extend(with_support.definitions);
+                for (version, names) in with_support.values {
+                    chosen.values.entry(version).or_default().extend(names);
+                }
+            }
+        }
+    }
+
+    fn load(&self, version: VersionId, names: &BTreeSet<Name>, needs: &Needs, chosen: &mut Request) {
+        let known = chosen.values.entry(version).or_default();
+        let before = known.len();
+        known.extend(names);
+        if before == 0
+            && let Some(support) = needs.support.get(&Item::Value(version))
+        {
+            self.missing(support, needs, chosen);
         }
     }
 
@@ -249,8 +295,13 @@ impl Player<'_> {
         let given: BTreeSet<Name> = needs.values.values().flatten().chain(defined).copied().collect();
         for &id in &self.facts.cells[cell].versions {
             let version = self.facts.version(id);
-            let kept = version.parents.keys().filter(|name| given.contains(name));
-            for &name in version.bound.keys().chain(kept) {
+            let is_kept = |&(&name, &parent): &(&Name, &VersionId)| {
+                let held = self.held.get(&name);
+                given.contains(&name) || held.is_some_and(|h| self.maker(name, h.version) == self.maker(name, parent))
+            };
+            let kept = version.parents.iter().filter(is_kept).map(|(&name, _)| name);
+            let now: Vec<Name> = version.bound.keys().copied().chain(kept).collect();
+            for name in now {
                 self.held.insert(name, Held { version: id, origin: self.origin });
             }
         }

@@ -13,7 +13,7 @@ use ruff_text_size::{Ranged, TextRange};
 use rustc_hash::FxHashMap;
 
 use super::calls::Invocation;
-use super::effects::{Effects, Summary};
+use super::effects::{Assumed, Effects, Summary};
 use super::facts::{
     CellFacts, CellId, Facts, Replay, Resource, ResourceUse, Source, StatementFacts, StatementId, VersionId,
 };
@@ -107,8 +107,8 @@ pub struct Frame<'a> {
     /// Outside objects that were changed.
     pub mutated: BTreeSet<Place>,
     /// What has been run by calls that cannot be seen into.
-    pub invoked: BTreeSet<Invocation>,
-    pub assumptions: Vec<(Name, Option<Type>)>,
+    pub invoked: BTreeMap<Invocation, Vec<Value>>,
+    pub assumptions: Vec<(Name, Option<Assumed>)>,
     /// A call that a pragma declares to be pure is being carried out: changes of objects and hidden effects are left out.
     pub trusts: bool,
     /// Code of the closure that is being executed.
@@ -129,7 +129,7 @@ impl<'a> Frame<'a> {
             effects: Effects::default(),
             returned: None,
             mutated: BTreeSet::new(),
-            invoked: BTreeSet::new(),
+            invoked: BTreeMap::new(),
             assumptions: vec![],
             trusts: false,
             own_code: vec![],

@@ -197,14 +197,19 @@ impl<'a> Analyzer<'a> {
     /// A call that we cannot see into: it may change its receiver and arguments, and its result may be part of them.
     pub fn unknown_call(&mut self, receiver: Option<&Value>, arguments: &Arguments<'a>, range: TextRange) -> Value {
         let participants: Vec<Value> = receiver.into_iter().chain(arguments.all()).cloned().collect();
+        let mut returned = vec![];
         for value in &participants {
-            self.invoke_code_with(value, &participants, range);
+            returned.extend(self.invoke_code_with(value, &participants, range));
         }
         if let Some(receiver) = receiver {
             self.change_setting(receiver);
         }
         self.frame().effects.unknown_calls = true;
         let mut result = self.fresh(Type::Unknown);
+        for value in returned.iter().filter(|value| !value.objects.is_empty()) {
+            self.link(&result, &value.part(Type::Unknown), false);
+            result.absorb(&Value { objects: vec![], ..value.clone() });
+        }
         for value in &participants {
             self.note_code(&result, value);
             if value.objects.is_empty() || self.is_stateless(value) {
@@ -237,34 +242,44 @@ impl<'a> Analyzer<'a> {
         result
     }
 
-    /// Runs the notebook's code that using `value` may run.
-    pub fn invoke_code(&mut self, value: &Value, range: TextRange) {
-        self.invoke_code_with(value, std::slice::from_ref(value), range);
-    }
-
-    pub fn invoke_code_with(&mut self, value: &Value, participants: &[Value], range: TextRange) {
+    /// The notebook's definitions that using `value` may call, itself or through what it holds.
+    pub(super) fn codes(&mut self, value: &Value) -> Vec<CodeId> {
         let mut codes = value.code.clone();
         for &object in &value.objects {
             codes.extend(self.frame().heap.class(object).code.iter().copied());
         }
         codes.sort();
         codes.dedup();
-        let Some(invocation) = self.new_invocation(&codes, value, participants) else { return };
+        codes
+    }
+
+    /// Runs the notebook's code that using `value` may run.
+    pub fn invoke_code(&mut self, value: &Value, range: TextRange) {
+        self.invoke_code_with(value, std::slice::from_ref(value), range);
+    }
+
+    /// Runs it with these participants as arguments; gives what it may return.
+    pub fn invoke_code_with(&mut self, value: &Value, participants: &[Value], range: TextRange) -> Vec<Value> {
+        let codes = self.codes(value);
+        let invocation = self.invocation(&codes, value, participants);
+        if let Some(known) = self.known_invocation(&invocation) {
+            return known;
+        }
+        let mut returned = vec![];
         for code in codes {
             let methods: Vec<CodeId> = match &self.definitions[code.0].kind {
                 DefinitionKind::Function { .. } => vec![code],
                 DefinitionKind::Class { methods, .. } => methods.values().copied().collect(),
             };
             for method in methods {
-                self.call_loosely(method, value, participants, range);
+                returned.push(self.call_loosely(method, value, participants, range));
             }
         }
-        self.note_invocation(invocation);
+        self.note_invocation(invocation, &returned);
+        returned
     }
 
-    /// Within a function's body, running the same code on the same objects once more adds nothing to its summary.
-    /// `None` when that has happened; the module's names, on the other hand, are followed from statement to statement.
-    fn new_invocation(&mut self, codes: &[CodeId], value: &Value, participants: &[Value]) -> Option<Invocation> {
+    fn invocation(&mut self, codes: &[CodeId], value: &Value, participants: &[Value]) -> Invocation {
         let heap = &mut self.frame().heap;
         let mut objects: Vec<_> = participants.iter().chain([value]).flat_map(|v| v.objects.iter().copied()).collect();
         objects.iter_mut().for_each(|object| *object = heap.find(*object));
@@ -273,26 +288,26 @@ impl<'a> Analyzer<'a> {
         let mut reachable: Vec<_> = participants.iter().flat_map(|v| v.code.iter().copied()).collect();
         reachable.sort();
         reachable.dedup();
-        let invocation = (codes.to_vec(), reachable, objects);
-        (self.in_module() || !self.frame().invoked.contains(&invocation)).then_some(invocation)
+        (codes.to_vec(), reachable, objects)
     }
 
-    fn note_invocation(&mut self, invocation: Invocation) {
+    /// Within a function's body, running the same code on the same objects once more adds nothing to its summary: what
+    /// it returned then. The module's names, on the other hand, are followed from statement to statement.
+    fn known_invocation(&mut self, invocation: &Invocation) -> Option<Vec<Value>> {
+        if self.in_module() { None } else { self.frame().invoked.get(invocation).cloned() }
+    }
+
+    fn note_invocation(&mut self, invocation: Invocation, returned: &[Value]) {
         let frame = self.frame();
         // Order matters for names that the body itself binds.
         if frame.effects.writes.is_empty() && frame.effects.deletes.is_empty() {
-            frame.invoked.insert(invocation);
+            frame.invoked.insert(invocation, returned.to_vec());
         }
     }
 
     /// Runs those methods of the notebook's classes that an operation on `value` may call.
     pub fn invoke_methods(&mut self, value: &Value, range: TextRange, which: fn(&str) -> bool) {
-        let mut codes = value.code.clone();
-        for &object in &value.objects {
-            codes.extend(self.frame().heap.class(object).code.iter().copied());
-        }
-        codes.sort();
-        codes.dedup();
+        let codes = self.codes(value);
         for code in codes {
             let DefinitionKind::Class { methods, .. } = &self.definitions[code.0].kind else { continue };
             let chosen: Vec<CodeId> = methods.iter().filter(|(name, _)| which(name)).map(|(_, m)| *m).collect();

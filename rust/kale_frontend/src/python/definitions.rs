@@ -210,6 +210,7 @@ impl<'a> Analyzer<'a> {
 
     pub fn define_class(&mut self, statement: &'a StmtClassDef) {
         let mut bases = vec![];
+        let mut inherited = vec![];
         let mut held_code = vec![];
         let mut metaclass = None;
         let is_generic = self.enter_type_parameters(statement.type_params.as_deref());
@@ -218,6 +219,7 @@ impl<'a> Analyzer<'a> {
                 let value = self.evaluate(base);
                 held_code.extend(value.code.iter().copied());
                 bases.push(value.ty);
+                inherited.push(value);
             }
             for keyword in &arguments.keywords {
                 let value = self.evaluate(&keyword.value);
@@ -245,9 +247,11 @@ impl<'a> Analyzer<'a> {
                 _ => None,
             })
             .collect();
+        // A class shares the state of its bases.
         let state: Vec<&Value> = attributes
             .iter()
             .map(|(_, value)| value)
+            .chain(&inherited)
             .filter(|value| !value.objects.is_empty() && !self.is_stateless(value))
             .collect();
         let code = CodeId(self.definitions.len());
@@ -314,6 +318,18 @@ impl<'a> Analyzer<'a> {
     pub fn is_stateless(&self, value: &Value) -> bool {
         let frame = self.frames.last().expect("the module's frame is always there");
         value.objects.iter().all(|&object| frame.heap.peek(object).definition)
+    }
+
+    /// Whether one of these classes of the notebook has a state: attributes that change.
+    pub fn has_stateful_class(&self, code: &[CodeId]) -> bool {
+        code.iter().any(|code| {
+            let definition = &self.definitions[code.0];
+            let is_class = matches!(definition.kind, DefinitionKind::Class { .. });
+            let bound = definition.name.filter(|_| is_class).and_then(|name| self.module_binding(name));
+            bound.is_some_and(|binding| {
+                !binding.value.objects.iter().all(|&object| self.frames[0].heap.peek(object).definition)
+            })
+        })
     }
 
     pub fn method_of(&self, class: CodeId, name: &str) -> Option<CodeId> {

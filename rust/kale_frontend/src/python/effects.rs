@@ -124,7 +124,19 @@ pub struct Summary {
     pub code: Vec<(Place, CodeId)>,
     /// Places that share state afterwards.
     pub links: Vec<(Vec<Place>, bool)>,
+    /// Places that may hold more than immutable elements afterwards.
+    pub mixed: BTreeSet<Place>,
     pub returns: Option<Outcome>,
-    /// Types of the module variables that the summary was made with; it holds as long as they do.
-    pub assumptions: Vec<(Name, Option<Type>)>,
+    /// What the summary was made with of the module's variables; it holds as long as that does.
+    pub assumptions: Vec<(Name, Option<Assumed>)>,
+}
+
+/// What a summary depends on of a module variable's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assumed {
+    pub ty: Type,
+    /// It is a container of immutable elements.
+    pub scalars: bool,
+    /// Definitions that using it may call.
+    pub code: Vec<CodeId>,
 }

@@ -39,13 +39,25 @@ impl<'a> Analyzer<'a> {
                 if op.op == UnaryOp::Not { Value::immutable() } else { self.computed(&[&value], false) }
             }
             Expr::BoolOp(op) => {
-                let values: Vec<Value> = op.values.iter().map(|value| self.evaluate(value)).collect();
+                let mut values = vec![];
+                for (index, value) in op.values.iter().enumerate() {
+                    values.push(if index == 0 {
+                        self.evaluate(value)
+                    } else {
+                        self.perhaps(|this| this.evaluate(value))
+                    });
+                }
                 self.operate(&values.iter().collect::<Vec<_>>(), op.range());
                 values.into_iter().reduce(|a, b| a.join(&b)).unwrap_or_else(Value::immutable)
             }
             Expr::Compare(compare) => {
                 let mut values = vec![self.evaluate(&compare.left)];
-                values.extend(compare.comparators.iter().map(|value| self.evaluate(value)));
+                for (index, value) in compare.comparators.iter().enumerate() {
+                    // In `a < b < c` the last one is only looked at when `a < b`.
+                    let value =
+                        if index == 0 { self.evaluate(value) } else { self.perhaps(|this| this.evaluate(value)) };
+                    values.push(value);
+                }
                 self.operate(&values.iter().collect::<Vec<_>>(), compare.range());
                 if compare.ops.iter().all(gives_bool) {
                     return Value::immutable();
@@ -53,9 +65,10 @@ impl<'a> Analyzer<'a> {
                 self.computed(&values.iter().collect::<Vec<_>>(), true)
             }
             Expr::If(choice) => {
-                self.evaluate(&choice.test);
-                let one = self.evaluate(&choice.body);
-                let other = self.evaluate(&choice.orelse);
+                let test = self.evaluate(&choice.test);
+                self.operate(&[&test], choice.test.range());
+                let one = self.perhaps(|this| this.evaluate(&choice.body));
+                let other = self.perhaps(|this| this.evaluate(&choice.orelse));
                 one.join(&other)
             }
             Expr::Named(named) => {
@@ -206,6 +219,8 @@ impl<'a> Analyzer<'a> {
     ) -> Value {
         // The first iterable belongs to the scope around the comprehension.
         let mut first = generators.first().map(|generator| self.evaluate(&generator.iter));
+        // The rest may run no time at all.
+        self.push_layer();
         self.frame().inner.push(Inner::new(scope));
         for generator in generators {
             let iterable = first.take().unwrap_or_else(|| self.evaluate(&generator.iter));
@@ -217,6 +232,8 @@ impl<'a> Analyzer<'a> {
         }
         let values: Vec<Value> = elements.iter().map(|element| self.evaluate(element)).collect();
         self.frame().inner.pop();
+        let layer = self.pop_layer();
+        self.join(vec![layer], true);
         self.container(&values, type_path)
     }
 

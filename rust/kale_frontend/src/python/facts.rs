@@ -128,7 +128,8 @@ pub struct Version {
     pub unshippable: Option<Unshippable>,
     /// Definitions that unpickling needs.
     pub needs: BTreeMap<Name, VersionId>,
-    /// Holds functions that exist under no name of the module, so `pickle` cannot write it.
+    /// Holds functions or classes that exist under no name of the module, so `pickle` cannot write it, or that are part
+    /// of the alias group themselves, so that they travel with it.
     pub by_value: bool,
     /// First place where the cell binds or changes it.
     pub range: TextRange,

@@ -337,7 +337,9 @@ impl<'a> Analyzer<'a> {
         }
         for value in &participants {
             match caller {
-                Caller::Library => self.invoke_code_with(value, &participants, range),
+                Caller::Library => {
+                    self.invoke_code_with(value, &participants, range);
+                }
                 Caller::Builtin => self.operate_loosely(value, range),
             }
         }

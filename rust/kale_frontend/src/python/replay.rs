@@ -42,7 +42,9 @@ impl<'a> Analyzer<'a> {
             return Replay::No;
         }
         if !effects.settings.is_empty() {
-            let only_settings = binds.is_empty() || !effects.calls;
+            // A block may do more than call the setting: print, say.
+            let is_call = matches!(statement, Stmt::Expr(_) | Stmt::Assign(_) | Stmt::AugAssign(_)) && binds.is_empty();
+            let only_settings = is_call || !effects.calls;
             let module = effects.settings.iter().next().cloned().unwrap_or_default();
             return if only_settings { Replay::Configuration(module) } else { Replay::No };
         }

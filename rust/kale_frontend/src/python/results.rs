@@ -125,11 +125,18 @@ impl<'a> Analyzer<'a> {
             return if path == "unknown" { self.fresh(Type::Unknown) } else { self.typed(path) };
         };
         let like = select(which, receiver, arguments).into_iter().next();
-        match like.map(|value| value.ty) {
-            Some(Type::Immutable) => Value::immutable(),
-            Some(ty @ Type::Instance(_)) => self.fresh(ty),
+        let Some(like) = like else { return self.fresh(Type::Unknown) };
+        let mut made = match like.ty {
+            Type::Immutable => return Value::immutable(),
+            ty @ Type::Instance(_) => self.fresh(ty),
             _ => self.fresh(Type::Unknown),
+        };
+        // A copy is of the same classes, and shares their state.
+        made.code = self.codes(&like);
+        if self.has_stateful_class(&made.code) {
+            self.link(&made, &like.part(Type::Unknown), false);
         }
+        made
     }
 
     /// Links a result with what it shares.

@@ -99,9 +99,9 @@ impl<'a> Analyzer<'a> {
                 }
             }
             Stmt::Assert(s) => {
-                self.evaluate(&s.test);
+                self.test(&s.test);
                 if let Some(message) = &s.msg {
-                    self.evaluate(message);
+                    self.perhaps(|this| this.evaluate(message));
                 }
             }
             Stmt::Import(s) => {
@@ -134,6 +134,15 @@ impl<'a> Analyzer<'a> {
             Some(earlier) => earlier.join(value),
             None => value.clone(),
         });
+    }
+
+    /// Evaluates an expression that may be left out: what it binds (by a walrus) is perhaps bound.
+    pub fn perhaps<T>(&mut self, evaluate: impl FnOnce(&mut Self) -> T) -> T {
+        self.push_layer();
+        let value = evaluate(self);
+        let layer = self.pop_layer();
+        self.join(vec![layer], true);
+        value
     }
 
     /// Executes a block in a layer of its own, to be joined later.
@@ -285,7 +294,8 @@ impl<'a> Analyzer<'a> {
                 }
                 p.patterns.iter().for_each(|inner| self.bind_pattern(inner, &part));
                 if let Some(rest) = &p.rest {
-                    self.bind_text(rest, part);
+                    let dict = self.container(&[part], "dict");
+                    self.bind_text(rest, dict);
                 }
             }
             Pattern::MatchClass(p) => {
@@ -295,7 +305,9 @@ impl<'a> Analyzer<'a> {
             }
             Pattern::MatchStar(p) => {
                 if let Some(name) = &p.name {
-                    self.bind_text(name, part);
+                    // `subject` is an element already: the star takes a new list of them.
+                    let list = self.container(std::slice::from_ref(subject), "list");
+                    self.bind_text(name, list);
                 }
             }
             Pattern::MatchAs(p) => {

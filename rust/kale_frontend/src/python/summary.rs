@@ -228,7 +228,7 @@ impl<'a> Analyzer<'a> {
     }
 
     fn holds(&self, summary: &Summary) -> bool {
-        summary.assumptions.iter().all(|(name, ty)| self.module_binding(*name).map(|b| b.value.ty) == *ty)
+        summary.assumptions.iter().all(|(name, assumed)| self.assumed(*name) == *assumed)
     }
 
     /// What a callee's summary depends on, its caller's depends on, too.
@@ -291,6 +291,9 @@ impl<'a> Analyzer<'a> {
             for &place in &class.places {
                 summary.code.extend(class.code.iter().map(|&code| (place, code)));
             }
+            if !class.scalars {
+                summary.mixed.extend(&class.places);
+            }
             if class.places.len() > 1 {
                 summary.links.push((class.places.clone(), class.view));
             }
@@ -341,6 +344,11 @@ impl<'a> Analyzer<'a> {
             let value = self.at(place, arguments, callee, range);
             if !self.is_stateless(&value) || place == Place::Own {
                 self.mutate(&value);
+            }
+        }
+        for &place in &summary.mixed {
+            for object in self.at(place, arguments, callee, range).objects {
+                self.frame().heap.class(object).scalars = false;
             }
         }
         for (places, view) in &summary.links {
@@ -465,6 +473,7 @@ fn same(a: &Summary, b: &Summary) -> bool {
     a.mutated == b.mutated
         && a.links == b.links
         && a.code == b.code
+        && a.mixed == b.mixed
         && a.returns == b.returns
         && a.effects.reads.keys().eq(b.effects.reads.keys())
         && a.effects.writes == b.effects.writes

@@ -3,7 +3,7 @@
 use ruff_text_size::TextRange;
 
 use super::analyzer::{Analyzer, Binding, Layer};
-use super::effects::Outcome;
+use super::effects::{Assumed, Outcome};
 use super::facts::Source;
 use super::heap::{Class, Place};
 use super::names::Name;
@@ -86,7 +86,10 @@ impl<'a> Analyzer<'a> {
             }
             Home::Captured => self.captured(),
             Home::Constant => Value::immutable(),
-            Home::Module => self.read_variable(name, range),
+            Home::Module => {
+                self.note_deleted(name, range);
+                self.read_variable(name, range)
+            }
         }
     }
 
@@ -128,6 +131,15 @@ impl<'a> Analyzer<'a> {
         }
     }
 
+    /// Notes a read that cannot but fail: of a deleted name, in a statement that certainly runs and is not tried.
+    fn note_deleted(&mut self, name: Name, range: TextRange) {
+        let module = &self.frames[0];
+        let is_deleted = self.in_module() && module.lookup(name).is_some_and(|binding| binding.deleted);
+        if is_deleted && module.layers.len() == 1 && !self.knowledge.is_builtin(self.facts.text(name)) {
+            self.facts.cells[self.cell].deleted.push((name, range));
+        }
+    }
+
     /// The private name that `__x` means inside of a class.
     pub(super) fn private(&self, text: &str) -> Option<String> {
         let class = self.frames.last()?.class_name.as_deref()?;
@@ -144,16 +156,20 @@ impl<'a> Analyzer<'a> {
 
     /// A module variable read by a function's body: its type as it is now, its object as a place.
     pub fn read_global(&mut self, name: Name, range: TextRange) -> Value {
-        let known = self.frames[0].lookup(name).filter(|b| !b.deleted).map(|b| b.value.clone());
+        let known = self.module_binding(name).map(|b| b.value.clone());
+        let assumed = self.assumed(name);
         let frame = self.frame();
         frame.effects.reads.entry(name).or_insert(range);
-        frame.assumptions.push((name, known.as_ref().map(|v| v.ty)));
+        frame.assumptions.push((name, assumed.clone()));
         let written = frame.effects.writes.get(&name).cloned();
-        let mut value = match known {
-            Some(value) if value.objects.is_empty() => value,
-            Some(value) => {
+        let mut value = match known.zip(assumed) {
+            Some((value, _)) if value.objects.is_empty() => value,
+            Some((value, assumed)) => {
+                let is_new = !frame.places.contains_key(&Place::Global(name));
                 let object = frame.place(Place::Global(name));
-                Value { objects: vec![object], ..value }
+                let class = frame.heap.class(object);
+                class.scalars |= is_new && assumed.scalars;
+                Value { objects: vec![object], code: assumed.code, ..value }
             }
             None => return self.builtin_or_unknown(name),
         };
@@ -161,6 +177,17 @@ impl<'a> Analyzer<'a> {
             value = self.written_global(name, value, &outcome);
         }
         value
+    }
+
+    /// What a summary that reads the variable now depends on.
+    pub(super) fn assumed(&self, name: Name) -> Option<Assumed> {
+        let value = &self.module_binding(name)?.value;
+        let classes = || value.objects.iter().map(|&object| self.frames[0].heap.peek(object));
+        let mut code: Vec<_> = value.code.iter().chain(classes().flat_map(|class| &class.code)).copied().collect();
+        code.sort();
+        code.dedup();
+        let scalars = !value.objects.is_empty() && classes().all(|class| class.scalars);
+        Some(Assumed { ty: value.ty, scalars, code })
     }
 
     pub(super) fn written_global(&mut self, name: Name, mut value: Value, outcome: &Outcome) -> Value {
@@ -189,10 +216,6 @@ impl<'a> Analyzer<'a> {
             return self.read_unbound(name, range);
         };
         if binding.deleted {
-            let text = self.facts.text(name);
-            if !self.knowledge.is_builtin(text) {
-                self.facts.cells[self.cell].deleted.push((name, range));
-            }
             return self.builtin_or_unknown(name);
         }
         let here = binding.cell == self.cell && binding.version.is_none();

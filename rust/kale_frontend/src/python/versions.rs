@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::analyzer::{Analyzer, DefinitionKind};
-use super::facts::{Bound, Kind, Use, Version, VersionId};
+use super::analyzer::{Analyzer, Binding, DefinitionKind};
+use super::facts::{Bound, Kind, Source, StatementId, Use, Version, VersionId};
 use super::heap::ObjectId;
 use super::knowledge::Ships;
 use super::names::Name;
@@ -34,9 +34,7 @@ impl<'a> Analyzer<'a> {
             needed.extend(self.make_version(&members, root));
         }
         for (id, name) in needed {
-            if let Some(version) = self.frames[0].layers[0].get(&name).and_then(|binding| binding.version)
-                && version != id
-            {
+            if let Some(version) = self.frames[0].layers[0].get(&name).and_then(|binding| binding.version) {
                 self.facts.versions[id.0].needs.insert(name, version);
             }
         }
@@ -67,17 +65,29 @@ impl<'a> Analyzer<'a> {
         let class = root.map(|root| self.frames[0].heap.class(root).clone()).unwrap_or_default();
         let (mut bound, mut parents, mut needed) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         let (mut by_value, mut range, mut optional) = (false, None, BTreeSet::new());
-        for &name in members {
-            let Some(binding) = self.frames[0].layers[0].get(&name).cloned() else { continue };
+        let bindings: Vec<(Name, Binding)> =
+            members.iter().filter_map(|&name| Some((name, self.frames[0].layers[0].get(&name)?.clone()))).collect();
+        for (_, binding) in &bindings {
+            by_value |= self.needed_definitions(binding.value.code.iter().chain(&class.code), &mut needed);
+        }
+        // Definitions of the group itself are made again where it is read, unless they travel as values with it.
+        by_value |= bindings.iter().any(|(name, binding)| {
+            !binding.replay && (needed.contains(name) || self.kind(&binding.value) == Kind::Callable)
+        });
+        let shipped = bindings.iter().any(|(_, binding)| !binding.replay);
+        for (name, binding) in bindings {
             let bound_here = binding.cell == self.cell && binding.version.is_none();
+            let replay = binding.replay
+                && self.stands(binding.statement)
+                && (!(by_value && shipped) || self.is_stateless(&binding.value));
             if bound_here && !binding.deleted {
                 let is_own = |code: &CodeId| self.definitions[code.0].name == Some(name);
                 let kind = match self.kind(&binding.value) {
                     // A decorated function that is not made again: pickle would only write its name.
-                    Kind::Unknown if !binding.replay && binding.value.code.iter().any(is_own) => Kind::Callable,
+                    Kind::Unknown if !replay && binding.value.code.iter().any(is_own) => Kind::Callable,
                     kind => kind,
                 };
-                bound.insert(name, Bound { statement: binding.statement, replay: binding.replay, kind });
+                bound.insert(name, Bound { statement: binding.statement, replay, kind });
                 range = range.or(Some(self.facts.statement(binding.statement).range));
             }
             if !bound_here || binding.outer {
@@ -90,7 +100,6 @@ impl<'a> Analyzer<'a> {
             if binding.maybe_unbound || binding.deleted {
                 optional.insert(name);
             }
-            by_value |= self.needed_definitions(binding.value.code.iter().chain(&class.code), &mut needed);
         }
         let last = self.facts.cells[self.cell].statements.last();
         let range = range.or_else(|| last.map(|&statement| self.facts.statement(statement).range));
@@ -113,7 +122,18 @@ impl<'a> Analyzer<'a> {
                 binding.outer = false;
             }
         }
-        needed.difference(members).map(|&name| (id, name)).collect()
+        needed.into_iter().filter(|name| !by_value || !members.contains(name)).map(|name| (id, name)).collect()
+    }
+
+    /// Whether what the statement reads of its own cell is still bound when the cell ends, so that it can be read again.
+    fn stands(&self, statement: StatementId) -> bool {
+        self.facts.statement(statement).reads.iter().all(|&(name, source)| match source {
+            Source::Statement(earlier) if earlier != statement => {
+                let bound = self.frames[0].layers[0].get(&name);
+                bound.is_some_and(|b| b.statement == earlier && b.replay) && self.stands(earlier)
+            }
+            _ => true,
+        })
     }
 
     /// Adds the names under which pickle refers to definitions; true when some definition has no name.
@@ -132,6 +152,8 @@ impl<'a> Analyzer<'a> {
             let current = self.frames[0].layers[0].get(&name);
             if current.is_some_and(|binding| binding.value.code.contains(code)) {
                 needed.insert(name);
+            } else {
+                by_value = true;
             }
         }
         by_value
