@@ -15,6 +15,7 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md \
 help:
 	@echo 'make demo    set up, then compile and run an example'
 	@echo 'make test    set up, then run every test'
+	@echo 'make fuzz    random notebooks, planted faults and random bytes'
 	@echo 'make lint    formatting, lints and types'
 	@echo 'make bench   compare with kubeflow-kale'
 	@echo 'make precision  how much of the parallelism of untagged notebooks is kept'
@@ -72,6 +73,9 @@ demo: $(STAMPS)/wheel
 
 test: $(STAMPS)/wheel
 	@$(BIN)/python tests/parts.py
+
+fuzz: $(STAMPS)/wheel
+	@cd tests && ../$(BIN)/python -m fuzz.campaign
 
 lint: $(STAMPS)/wheel $(STAMPS)/lint
 	cargo fmt --all --check

@@ -1,0 +1,194 @@
+"""Recipes: branches, loops, exceptions, contexts, patterns."""
+
+from __future__ import annotations
+
+from .writer import Writer, indented
+
+
+def branch(w: Writer) -> list[str]:
+    lines = w.block(f"if {w.condition()}:")
+    if w.chance(0.25):
+        lines += w.block(f"elif {w.condition()}:")
+    if w.chance(0.4):
+        lines += w.block("else:")
+    return lines
+
+
+def bound_on_both_sides(w: Writer) -> list[str]:
+    if w.fixed or w.in_function:
+        return []
+    kind = w.pick(("list", "int", "dict"))
+    name = w.target(kind)
+    if name is None:
+        return []
+    lines = [
+        f"if {w.condition()}:",
+        f"    {name} = {w.expression(kind)}",
+        "else:",
+        f"    {name} = {w.expression(kind)}",
+    ]
+    w.bound(name, kind)
+    return lines
+
+
+def perhaps_delete(w: Writer) -> list[str]:
+    """`del` in a branch: from here on the name is perhaps bound."""
+    if w.fixed or w.in_function:
+        return []
+    names = [name for name, kind in w.scope.values.items() if isinstance(kind, str) and name not in w.reserved]
+    if len(names) < 4:
+        return []
+    name, condition = w.pick(names), w.condition()
+    w.scope.maybe[name] = w.scope.values.pop(name)
+    return [f"if {condition}:", f"    del {name}"]
+
+
+def for_loop(w: Writer) -> list[str]:
+    target = w.target("int")
+    if target is None:
+        return []
+    if w.chance(0.5):
+        source = f"range({w.pick((1, 2, 3))})"
+        w.bound(target, "int")
+    else:
+        if w.kind(target) != "int":
+            return []
+        source = w.a_copy()
+        if w.chance(0.2):
+            source = f"{source}[:3]"
+    w.reserved.add(target)
+    lines = w.block(f"for {target} in {source}:")
+    w.reserved.discard(target)
+    roll = w.random.random()
+    if roll < 0.2:
+        lines += [f"    if {w.condition()}: break"]
+    elif roll < 0.3:
+        lines.insert(1, f"    if {w.condition()}: continue")
+    if roll < 0.2 and w.chance(0.5):
+        lines += w.block("else:")
+    return lines
+
+
+def aliasing_loop(w: Writer) -> list[str]:
+    """The second round sees what the first left: `for v in d: d = c; c = b; b = a`."""
+    if w.in_function:
+        return []
+    names = [n for n in w.names("list") if n in w.scope.values and n not in w.reserved]
+    if len(names) < 3:
+        return []
+    first, second, third = w.random.sample(names, 3)
+    lines = [f"for _ in range({w.pick((2, 3))}):", f"    {first} = {second}", f"    {second} = {third}"]
+    if w.chance(0.4):
+        lines.insert(1, f"    {first}.append({w.fresh()})")
+    return lines
+
+
+def while_loop(w: Writer) -> list[str]:
+    if w.in_function or w.fixed:
+        return []
+    name = w.target("int")
+    if name is None:
+        return []
+    w.bound(name, "int")
+    w.reserved.add(name)
+    lines = [f"{name} = 0"] + w.block(f"while {name} < {w.pick((1, 2, 3))}:")
+    w.reserved.discard(name)
+    lines.insert(2, f"    {name} += 1")
+    if w.chance(0.3):
+        lines.append(f"    if {w.condition()}: break")
+    return lines
+
+
+def loop_over_values(w: Writer) -> list[str]:
+    """The target is an alias of what is in the container, and stays after the loop."""
+    target = w.target("list")
+    source = w.name("nest")
+    if target is None or source is None or target == source:
+        return []
+    w.bound(target, "list")
+    w.reserved.add(target)
+    lines = w.block(f"for {target} in {source}[:3]:")
+    w.reserved.discard(target)
+    if w.chance(0.5):
+        lines.append(f"    {target}.append({w.fresh()})")
+    return lines
+
+
+def attempt(w: Writer) -> list[str]:
+    """An exception in the middle of a block."""
+    lines = w.block("try:")
+    roll = w.random.random()
+    if roll < 0.7:
+        raising = w.pick((
+            f"if {w.condition()}: raise ValueError({w.fresh()})", f"{w.a_list()}.index({w.fresh()})",
+            f"int('x' * (1 + {w.an_int()} % 2))", "raise ValueError", f"{{}}[{w.an_int()}]", "undefined_name",
+        ))  # fmt: skip
+        lines += indented([raising])
+        if w.chance(0.5):
+            more = w.block("x:", count=1)[1:]
+            lines += more
+    named = w.chance(0.3) and not w.in_function
+    lines += w.block(f"except Exception{' as err' if named else ''}:")
+    if w.chance(0.2):
+        lines += w.block("else:")
+    if w.chance(0.25):
+        lines += w.block("finally:")
+    return lines
+
+
+def suppress(w: Writer) -> list[str]:
+    lines = w.block("with contextlib.suppress(ValueError, IndexError):")
+    lines += indented(
+        [w.pick(("raise ValueError", f"if {w.condition()}: raise ValueError", f"{w.a_list()}[{w.an_int()}]"))]
+    )
+    if w.chance(0.5):
+        lines += w.block("x:", count=1)[1:]
+    return lines
+
+
+def match(w: Writer) -> list[str]:
+    if w.fixed or w.in_function:
+        return []
+    number = next((n for n, kind in w.scope.values.items() if kind == "int" and n not in w.reserved), None)
+    rest = next((n for n, kind in w.scope.values.items() if kind == "list" and n not in w.reserved), None)
+    if number is None or rest is None:
+        return []
+    subject = w.a_list()
+    lines = [f"match {subject}:"]
+    case = w.pick(
+        (
+            f"case [{number}]:",
+            f"case [{number}, *{rest}]:",
+            f"case [_, {number}, *_]:",
+            f"case [1 | 2 as {number}, *_]:",
+        )
+    )
+    lines += indented(w.block(case))
+    if w.chance(0.3):
+        owner = w.name(("obj",))
+        if owner:
+            lines += indented(w.block(f"case list() if {w.condition()}:"))
+    lines += indented(w.block("case _:"))
+    return lines
+
+
+def match_mapping(w: Writer) -> list[str]:
+    if w.fixed or w.in_function:
+        return []
+    subject, target = w.name("dict"), w.target("list")
+    if subject is None or target is None or w.kind(target) != "list":
+        return []
+    return [f"match {subject}:", f"    case {{'k': {target}}}:", f"        {target}.append({w.fresh()})"]
+
+
+def assertion(w: Writer) -> list[str]:
+    """A cell that fails: rarely, for it ends the notebook."""
+    if w.in_function or not w.chance(0.15):
+        return []
+    return [f"assert {w.condition()}"]
+
+
+RECIPES = [
+    (4, branch), (2, bound_on_both_sides), (1, perhaps_delete), (3, for_loop), (1, aliasing_loop), (1, while_loop),
+    (2, loop_over_values), (3, attempt), (1, suppress), (1, match), (1, match_mapping), (1, assertion),
+]  # fmt: skip
