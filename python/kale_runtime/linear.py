@@ -17,6 +17,7 @@ import re
 
 from kale_runtime import compare, local, verify
 from kale_runtime import step as core
+from kale_runtime.forked import FAILED, in_a_copy
 
 
 class Notebook(local.LocalStep):
@@ -34,7 +35,7 @@ class Notebook(local.LocalStep):
                 self.unrepeatable.append(key)
         elif key in self.inputs["artifacts"]:
             found = look(kind, detail or names, self.path(self.inputs, key), own)
-            if found is verify.FAILED:
+            if found is FAILED:
                 self.uncompared.append(key)
             elif found:
                 row = dict(zip(("place", "notebook", "pipeline"), found, strict=True))
@@ -49,7 +50,7 @@ class Notebook(local.LocalStep):
                 keep(held, own, kind)
             return found and (re.sub(r"^\['(\w+)'\]", r"\1", found.place), found.left, found.right)
 
-        return verify.in_a_copy(look)
+        return in_a_copy(look)
 
     def of_generator(self, kind, name, path, own):
         state = core.generator("get", name)()
@@ -60,7 +61,7 @@ class Notebook(local.LocalStep):
                 keep(state, own, "value")
             return found and (f"the state of `{name}`", "one", "another")
 
-        return verify.in_a_copy(look)
+        return in_a_copy(look)
 
     def of_file(self, kind, name, path, own):
         core.make_parent(own)

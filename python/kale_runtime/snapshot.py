@@ -9,8 +9,8 @@ The checksum is for mistakes and not for attackers: CRC-32 runs at 6 GB/s, and m
 It may differ for equal values (a cached property was read, a frame's blocks were joined), so a difference is a reason
 to compare, and equality is the proof.
 
-With a limit the work is bounded: of the objects the first `OBJECTS` bytes of their pickle count, of the buffers
-(arrays, frames) `BUFFERS` bytes, taken as pages that are spread evenly.
+With a limit the work is bounded: of the objects the first `OBJECTS` bytes of their pickle count, and how many there are
+in a list; of the buffers (arrays, frames) `BUFFERS` bytes, taken as pages that are spread evenly.
 """
 
 import copyreg
@@ -19,7 +19,7 @@ import sys
 import types
 import zlib
 
-OBJECTS = 8 << 20
+OBJECTS = 2 << 20
 BUFFERS = 64 << 20
 PAGE = 4096
 ATOMS = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis), range)
@@ -50,6 +50,8 @@ class Full(Exception):
 def take(values, is_own, limited=True):
     """`None` when it cannot be had. `is_own` tells by a module's name whether its classes are the notebook's."""
     sink = Sink(limited)
+    if type(values) in CONTAINERS:
+        sink.add(str(len(values)).encode())
     try:
         Reader(sink, is_own).dump(values)
     except Full:

@@ -34,28 +34,16 @@ Nothing changes by being looked at: no random number is drawn, no iterator consu
 notebook's code run in this process. Reading back and comparing, which may run some, happen in a copy of it (`fork`).
 """
 
-import enum
-import logging
 import os
-import pickle
 import re
-import select
-import signal
 import sys
-import time
-import types
-import warnings
-from importlib.machinery import all_suffixes
 
-from kale_runtime import compare, process_state, snapshot
+from kale_runtime import compare, process_state, sharing, snapshot
 from kale_runtime import step as core
+from kale_runtime.claims import Claim, Reach
+from kale_runtime.forked import FAILED, in_a_copy
 
-#: Seconds that a comparison in a copy of the process gets.
-PATIENCE = 60
-NAMES = ("reads", "binds", "changes", "optional", "generators", "seeded", "settings", "resources")
 PYTHONS = {*sys.stdlib_module_names, "IPython", "traitlets", "decorator"}
-#: Values that stand for themselves: nobody minds who shares them.
-SHARED = (type, types.ModuleType, types.BuiltinFunctionType, enum.Enum, logging.Logger)
 
 
 class Off:
@@ -83,20 +71,6 @@ class Off:
         return []
 
 
-class Claim:
-    def __init__(self, row):
-        for name in NAMES:
-            setattr(self, name, set(row.get(name, ())))
-        self.cell, self.groups = row["cell"], row.get("groups", ())
-        self.unseen, self.independent = row.get("unseen", False), row.get("independent", False)
-        files = row.get("files", {})
-        self.reads_files, self.writes_files = files.get("reads", ()), files.get("writes", ())
-
-    def leaves(self, name):
-        """Whether it claims to leave a variable as it is."""
-        return not (self.unseen or name in self.binds or name in self.changes)
-
-
 class Watch:
     """A value that is stored elsewhere, too, and must stay what is stored."""
 
@@ -117,7 +91,7 @@ class Verifier:
         #: Cells that are still to run, in order.
         self.ahead = [row[1] for row in step.plan["program"] if row[0] == "run"]
         self.given, self.watches, self.left_out = set(), [], {}
-        self.groups, self.shipped = Groups(), {}
+        self.groups, self.shipped = sharing.Groups(), {}
         self.local = {}
 
     # What comes in and goes out
@@ -278,10 +252,12 @@ class Verifier:
     def finish(self):
         if self.full and not self.groups.unknown:
             self.check_sharing()
-        for name, nothing in self.left_out.items():
-            part = "could not be compared" if nothing else "is large, so only a part of it was compared"
-            text = f"Whether a cell changes `{name}` without saying so was not fully checked: its value {part}."
-            self.step.note("not-verified", text, "`--verify full` compares values of any size.")
+        reasons = ((False, "large, so only a part of it was compared"), (True, "nothing that can be compared"))
+        for nothing, why in reasons:
+            names = [f"`{name}`" for name, left in self.left_out.items() if left == nothing]
+            if names:
+                text = f"Whether a cell changes {', '.join(names)} was not fully checked: the value is {why}."
+                self.step.note("not-verified", text, "`--verify full` compares values of any size.")
 
     def check_sharing(self):
         holders = {}
@@ -289,7 +265,7 @@ class Verifier:
         for name, value in self.shipped.items():
             if self.step.names.get(name) is not value:
                 continue
-            for each in mutable_parts(value, held):
+            for each in sharing.mutable_parts(value, held):
                 other = holders.setdefault(id(each), name)
                 if not self.groups.together(name, other):
                     cell = max(self.step.bound.get(one, (None, -1))[1] or 0 for one in (name, other))
@@ -300,7 +276,9 @@ class Verifier:
     def of_libraries(self):
         """What modules hold belongs to them, and is there in every process."""
         modules = [vars(module) for name, module in list(sys.modules.items()) if not self.is_own(name)]
-        return {id(value) for names in modules for value in list(names.values())}
+        loggers = getattr(getattr(sys.modules.get("logging"), "root", None), "manager", None)
+        held = [value for names in modules for value in list(names.values())]
+        return {id(value) for value in [*held, *getattr(loggers, "loggerDict", {}).values()]}
 
     def missing(self, error):
         """The variable that an error asks for in vain, when the step was never given it."""
@@ -330,157 +308,6 @@ def asked_for(error, main):
 def packages():
     """What is imported and could have settings; Python and IPython import parts of themselves when they like."""
     return {name for name in list(sys.modules) if "." not in name} - PYTHONS
-
-
-class Groups:
-    """Which variables may share objects: a union-find forest. A variable that is bound anew leaves its group."""
-
-    def __init__(self):
-        self.nodes, self.parents, self.unknown = {}, [], False
-
-    def fresh(self, names):
-        for name in names:
-            self.nodes[name] = len(self.parents)
-            self.parents.append(len(self.parents))
-
-    def join(self, names):
-        roots = [self.root(name) for name in names]
-        for root in roots[1:]:
-            self.parents[root] = roots[0]
-
-    def root(self, name):
-        if name not in self.nodes:
-            self.fresh([name])
-        at = self.nodes[name]
-        while self.parents[at] != at:
-            at = self.parents[at]
-        return at
-
-    def together(self, one, other):
-        return one == other or self.root(one) == self.root(other)
-
-
-class Reach:
-    """Whether a claim covers a file. Paths are relative to where the notebook is at the time."""
-
-    def __init__(self, audit):
-        self.audit = audit
-        self.folders = {audit.directory, *audit.folders}
-
-    def claims(self, claim, how, what):
-        words = claim.resources
-        if claim.unseen or "subprocess" in words:
-            return True
-        if how in ("network", "process", "database"):
-            return {"process": "subprocess"}.get(how, how) in words
-        if "writes-any-file" in words or (how in ("read", "list") and "reads-any-file" in words):
-            return True
-        if how == "read" and what.endswith(tuple(all_suffixes())):
-            return True  # modules
-        paths = [*claim.writes_files, *(claim.reads_files if how in ("read", "list") else ())]
-        return any(self.covers(path, what) for path in paths)
-
-    def covers(self, path, what):
-        for folder in self.folders:
-            full = os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
-            full = full[len(self.audit.directory) :] if full.startswith(self.audit.directory) else full
-            pattern = re.sub(r"\\\{\w+\\\}", ".*", re.escape(full))
-            if re.fullmatch(f"{pattern}(/.*)?", what) or full.startswith(what + "/"):
-                return True
-        return False
-
-
-def mutable_parts(value, left_out):
-    """Objects below a value that could change. Classes, functions without captured variables, and modules are none."""
-    todo, seen = [value], set()
-    while todo:
-        each = todo.pop()
-        kind = type(each)
-        if kind in snapshot.ATOMS or isinstance(each, SHARED) or id(each) in seen or id(each) in left_out:
-            continue
-        seen.add(id(each))
-        if isinstance(each, types.FunctionType):
-            todo += [*compare.captured(each), each.__defaults__, each.__kwdefaults__, each.__dict__ or None]
-            continue
-        numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
-        if hasattr(numpy, "ndarray") and isinstance(each, numpy.ndarray):
-            yield compare.owner(each)
-            todo += each.ravel().tolist() if each.dtype.hasobject and not each.dtype.names else []
-        elif hasattr(pandas, "DataFrame") and isinstance(each, pandas.DataFrame | pandas.Series):
-            yield each  # its columns are copied when they are written to
-        elif not (hasattr(pandas, "Index") and isinstance(each, pandas.Index)):
-            parts, changes = parts_of(each, kind)
-            todo += parts
-            if changes:
-                yield each
-
-
-def parts_of(value, kind):
-    """What an object refers to, and whether it can change itself."""
-    if kind in (tuple, frozenset):
-        return list(value), False
-    if isinstance(value, dict):
-        return [*dict.keys(value), *dict.values(value), *snapshot.attributes(value, kind).values()], True
-    container = next((base for base in (list, tuple, set, frozenset) if isinstance(value, base)), None)
-    items = list(container.__iter__(value)) if container else []
-    attributes = snapshot.attributes(value, kind)
-    return items + list(attributes.values()), bool(attributes) or container in (list, set) or kind is bytearray
-
-
-# In a copy of the process
-
-FAILED = object()
-
-
-def in_a_copy(work):
-    """Runs `work`, which may do as it likes, in a forked process; gives its answer (plain data), or `FAILED`."""
-    reading, writing = os.pipe()
-    pid = fork()
-    if pid == 0:
-        answer_and_end(work, writing)
-    os.close(writing)
-    try:
-        data = read_all(reading, time.monotonic() + PATIENCE)
-    finally:
-        os.close(reading)
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    return pickle.loads(data) if data else FAILED
-
-
-def fork():
-    """Newer Pythons warn of threads; the warning is no output of the notebook's. (`catch_warnings` would make Python
-    forget which warnings it has shown.)"""
-    filters = warnings.filters
-    warnings.filters = [("ignore", None, Warning, None, 0)]
-    try:
-        return os.fork()
-    finally:
-        warnings.filters = filters
-
-
-def answer_and_end(work, writing):
-    try:
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for descriptor in (0, 1, 2):
-            os.dup2(nowhere, descriptor)
-        sys.stdout = sys.stderr = open(nowhere, "w")  # noqa: SIM115
-        data = pickle.dumps(work())
-        while data:
-            data = data[os.write(writing, data) :]
-    finally:
-        os._exit(0)
-
-
-def read_all(reading, deadline):
-    """Whole or empty: the copy answers in one go, and closes."""
-    data = b""
-    while select.select([reading], [], [], max(deadline - time.monotonic(), 0))[0]:
-        chunk = os.read(reading, 1 << 16)
-        if not chunk:
-            return data
-        data += chunk
-    return b""
 
 
 def stored(kind, path):

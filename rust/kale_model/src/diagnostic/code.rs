@@ -364,7 +364,7 @@ codes! {
     NotRepeatable = "not-repeatable", Info;
     /// A part of what `--verify` looks at was left out, because a value is large or cannot be compared.
     ///
-    /// Of a value up to 64 MiB of arrays and 8 MiB of other objects are compared; `--verify full` has no limit.
+    /// Of a value up to 64 MiB of arrays and 2 MiB of other objects are compared; `--verify full` has no limit.
     NotVerified = "not-verified", Info;
 }
 
