@@ -49,6 +49,9 @@ pub struct CompileOptions {
     pub default_name: String,
     /// Say for every edge why it is there.
     pub reasons: bool,
+    /// Make what only a run needs: the fingerprints of steps, and what the analysis believes about every cell, which
+    /// the run checks.
+    pub for_run: bool,
 }
 
 /// A pipeline, unless there is an error among the diagnostics.

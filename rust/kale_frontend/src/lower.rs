@@ -233,14 +233,9 @@ impl Lowering<'_> {
             files: self.files(group),
             environment_variables: environment_variables.into_iter().collect(),
             uncacheable: self.uncacheable(group),
-            claims: Some(self.claimant.claims(&made.cells)),
+            claims: self.options.for_run.then(|| self.claimant.claims(&made.cells)),
             config: self.config(group),
-            fingerprint_source: fingerprint::source(
-                self.analysis,
-                &self.groups.programs.actions[group],
-                |cell| self.run(cell),
-                self.options.environment.python,
-            ),
+            fingerprint_source: self.fingerprint_source(group),
         }
     }
 
@@ -248,6 +243,15 @@ impl Lowering<'_> {
     fn prelude(&self) -> Vec<StepCell> {
         let grouping = self.groups.grouping.iter().enumerate();
         grouping.filter(|(_, group)| group.is_none()).map(|(cell, _)| self.step_cell(cell)).collect()
+    }
+
+    /// Empty where no run will ask for it.
+    fn fingerprint_source(&self, group: usize) -> String {
+        if !self.options.for_run {
+            return String::new();
+        }
+        let actions = &self.groups.programs.actions[group];
+        fingerprint::source(self.analysis, actions, |cell| self.run(cell), self.options.environment.python)
     }
 
     fn step_cell(&self, cell: CellId) -> StepCell {

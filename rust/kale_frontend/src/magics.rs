@@ -25,11 +25,12 @@ mod pip;
 mod pipeline;
 mod scan;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use kale_model::{CellIndex, Diagnostic, PythonVersion, Span};
 
 use self::draft::Draft;
+use self::scan::{Shape, logical_lines, words};
 use crate::pragma::Pragma;
 use crate::python::parse::parse;
 use crate::tag::Tag;
@@ -110,17 +111,29 @@ pub(crate) struct ReadCell {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// Whether a name occurs in Python code, outside of magics.
+fn uses_name(python: &str, name: &str) -> bool {
+    if !python.contains(name) {
+        return false;
+    }
+    let lines = logical_lines(python);
+    let code = lines.iter().filter(|line| matches!(line.shape, Shape::Python | Shape::Assigned(_)));
+    code.flat_map(|line| words(&python[line.start..line.end])).any(|word| word == name)
+}
+
 /// Reads a notebook's code cells in order: what a cell means can depend on names that earlier cells bind.
 pub(crate) struct Reader {
     version: PythonVersion,
-    /// Names of line magics that earlier cells use as variables, which hides the magic from automagic.
-    shadowed: BTreeSet<&'static str>,
+    /// The Python of earlier cells: names that they use hide magics of the same name from automagic.
+    earlier: Vec<String>,
+    /// For magics that were asked about: how many of the earlier cells do not use the name.
+    free_in: BTreeMap<&'static str, usize>,
     control: control::Names,
 }
 
 impl Reader {
     pub fn new(version: PythonVersion) -> Reader {
-        Reader { version, shadowed: BTreeSet::new(), control: control::Names::default() }
+        Reader { version, earlier: vec![], free_in: BTreeMap::new(), control: control::Names::default() }
     }
 
     /// Reads a cell that is executed, unless `skipped` (or its own `%%pipeline skip`) says that it is not.
@@ -131,14 +144,22 @@ impl Reader {
         let skipped = skipped || draft.tags.iter().any(|(tag, _)| *tag == Tag::Skip);
         draft.take_cell_magics(self.version);
         if draft.kind == CodeKind::Python {
-            draft.apply_automagic(&self.shadowed);
+            if draft.automagic().is_some_and(|magic| !self.is_shadowed(magic)) {
+                draft.apply_automagic();
+            }
             line_magic::read(&mut draft, self.version);
             if !skipped {
                 self.read_control(&mut draft);
-                self.shadowed.extend(draft.shadowed_magics());
+                self.earlier.push(draft.lines.python_text());
             }
         }
         draft.finish()
+    }
+
+    fn is_shadowed(&mut self, magic: &'static str) -> bool {
+        let free = self.free_in.entry(magic).or_default();
+        *free += self.earlier[*free..].iter().take_while(|python| !uses_name(python, magic)).count();
+        *free < self.earlier.len()
     }
 
     fn read_control(&mut self, draft: &mut Draft) {

@@ -62,7 +62,9 @@ impl RunAnswer {
 
 pub fn run(session: &Session, request: &RunRequest, listener: &mut dyn Listener) -> Result<RunAnswer, VerbError> {
     let given = request.parameters.read(session)?;
-    let mut compiled = request.source.compile(session)?;
+    let mut opened = request.source.open(session)?;
+    opened.options.for_run = true;
+    let mut compiled = opened.compiled()?;
     let answer = |compiled: &Compiled, run| RunAnswer { run, listing: compiled.listing() };
     let Some(pipeline) = compiled.compilation.pipeline.take() else {
         return Ok(answer(&compiled, nothing_ran(&compiled, vec![])));

@@ -35,10 +35,7 @@ pub struct Compiled {
 
 impl Source {
     pub fn compile(&self, session: &Session) -> Result<Compiled, VerbError> {
-        let opened = self.open(session)?;
-        let compilation = opened.compile()?;
-        let Opened { notebook, interpreter, remark, .. } = opened;
-        Ok(Compiled { notebook, interpreter, compilation, remark })
+        self.open(session)?.compiled()
     }
 
     /// Reads the notebook and looks at what lies around it, once for all compilations of it.
@@ -53,7 +50,7 @@ impl Source {
             environment,
             notebooks: notebook.references(),
             default_name: notebook.stem(),
-            reasons: false,
+            ..CompileOptions::default()
         };
         Ok(Opened { notebook, interpreter, options, remark })
     }
@@ -68,6 +65,12 @@ pub struct Opened {
 }
 
 impl Opened {
+    pub fn compiled(self) -> Result<Compiled, VerbError> {
+        let compilation = self.compile()?;
+        let Opened { notebook, interpreter, remark, .. } = self;
+        Ok(Compiled { notebook, interpreter, compilation, remark })
+    }
+
     pub fn compile(&self) -> Result<Compilation, VerbError> {
         let compilation = kale_frontend::compile(&self.notebook.text, &self.options);
         if self.options.granularity.is_some() {

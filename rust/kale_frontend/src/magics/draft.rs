@@ -1,12 +1,10 @@
 //! A cell while its magics are read, from decoration inwards.
 
-use std::collections::BTreeSet;
-
 use kale_model::{CellIndex, Code, Diagnostic, Position, PythonVersion, Span};
 
 use super::control::{Because, Control};
 use super::lines::Lines;
-use super::scan::{LogicalLine, Shape, logical_lines, may_hold_escapes, words};
+use super::scan::{LogicalLine, Shape, logical_lines, may_hold_escapes};
 use super::{CellCode, CodeKind, ReadCell, automagic, cell_magic, line_magic, pipeline};
 use crate::pragma::Pragma;
 use crate::tag::Tag;
@@ -125,26 +123,20 @@ impl Draft {
         }
     }
 
-    /// Makes the escape explicit when IPython would: a cell of one line that starts with a magic's name.
-    pub fn apply_automagic(&mut self, shadowed: &BTreeSet<&'static str>) {
-        let [line] = &mut self.lines.list[..] else { return };
-        if self.cell_magic.is_none() && automagic::called(&line.python).is_some_and(|magic| !shadowed.contains(magic)) {
-            line.python.insert(0, '%');
-            line.shift -= 1;
-            self.by_automagic = true;
+    /// The magic that IPython would take the cell for: one line that starts with a magic's name.
+    pub fn automagic(&self) -> Option<&'static str> {
+        match &self.lines.list[..] {
+            [line] if self.cell_magic.is_none() => automagic::called(&line.python),
+            _ => None,
         }
     }
 
-    /// Names that the cell's Python uses, outside of magics.
-    pub fn shadowed_magics(&self) -> Vec<&'static str> {
-        let python = self.lines.python_text();
-        if !may_hold_escapes(&python) {
-            return words(&python).into_iter().filter_map(automagic::line_magic).collect();
-        }
-        let lines = logical_lines(&python);
-        let code = lines.iter().filter(|line| matches!(line.shape, Shape::Python | Shape::Assigned(_)));
-        let words = code.flat_map(|line| words(&python[line.start..line.end]));
-        words.filter_map(automagic::line_magic).collect()
+    /// Makes that magic's escape explicit.
+    pub fn apply_automagic(&mut self) {
+        let Some(line) = self.lines.list.first_mut() else { return };
+        line.python.insert(0, '%');
+        line.shift -= 1;
+        self.by_automagic = true;
     }
 
     /// Takes out a line magic of ours.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use smallvec::smallvec;
+
 use super::analyzer::{Analyzer, Binding, Layer};
 use super::facts::CellId;
 use super::names::Name;
@@ -50,7 +52,7 @@ impl<'a> Analyzer<'a> {
                 }
                 let root = self.frames[0].heap.find(root);
                 self.frames[0].heap.class(root).members.insert(name);
-                binding.value.objects = vec![root];
+                binding.value.objects = smallvec![root];
             }
             if binding.outer {
                 // Whether the old value is needed depends on who reads the name afterwards.

@@ -3,6 +3,7 @@
 
 use ruff_python_ast::{Expr, ExprCall};
 use ruff_text_size::{Ranged, TextRange};
+use smallvec::smallvec;
 
 use super::analyzer::{Analyzer, DefinitionKind};
 use super::arguments::Arguments;
@@ -208,7 +209,7 @@ impl<'a> Analyzer<'a> {
         let mut result = self.fresh(Type::Unknown);
         for value in returned.iter().filter(|value| !value.objects.is_empty()) {
             self.link(&result, &value.part(Type::Unknown), false);
-            result.absorb(&Value { objects: vec![], ..value.clone() });
+            result.absorb(&Value { objects: smallvec![], ..value.clone() });
         }
         for value in &participants {
             self.note_code(&result, value);
@@ -237,7 +238,7 @@ impl<'a> Analyzer<'a> {
                 self.mutate(value);
                 self.link(&result, &value.part(Type::Unknown), true);
             }
-            result.absorb(&Value { objects: vec![], ..value.clone() });
+            result.absorb(&Value { objects: smallvec![], ..value.clone() });
         }
         result
     }

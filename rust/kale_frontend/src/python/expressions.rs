@@ -6,6 +6,7 @@ use ruff_python_ast::{
     Comprehension, Expr, FStringPart, InterpolatedStringElement, InterpolatedStringElements, UnaryOp,
 };
 use ruff_text_size::{Ranged, TextRange};
+use smallvec::smallvec;
 
 use super::analyzer::{Analyzer, Inner};
 use super::arguments::Arguments;
@@ -289,7 +290,7 @@ impl<'a> Analyzer<'a> {
                 owner.part(Type::Unknown)
             }
             // Attributes of a class without state are constants and functions.
-            Type::Class(_) if self.is_stateless(owner) => Value { objects: vec![], ..owner.part(Type::Unknown) },
+            Type::Class(_) if self.is_stateless(owner) => Value { objects: smallvec![], ..owner.part(Type::Unknown) },
             Type::Class(_) | Type::Function(_) => owner.part(Type::Unknown),
             Type::Unknown => {
                 self.invoke_methods(owner, range, is_accessor);
@@ -301,7 +302,7 @@ impl<'a> Analyzer<'a> {
     /// A value that a module holds. Changes of it are settings of the module, not of an object of the notebook.
     pub fn module_constant(&mut self, type_path: &str) -> Value {
         let value = self.typed(type_path);
-        Value { objects: vec![], ..value }
+        Value { objects: smallvec![], ..value }
     }
 
     fn library_attribute(&mut self, path: &str) -> Value {
@@ -337,7 +338,7 @@ impl<'a> Analyzer<'a> {
         let ty = made.ty;
         let mut part = match facts.shares() {
             None => made,
-            Some(_) if owner.objects.is_empty() => Value { objects: vec![], ..made },
+            Some(_) if owner.objects.is_empty() => Value { objects: smallvec![], ..made },
             Some(view) => {
                 if view {
                     self.mark_view(owner);

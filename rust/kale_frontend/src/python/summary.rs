@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use ruff_text_size::TextRange;
+use smallvec::smallvec;
 
 use super::analyzer::{Analyzer, Binding, Body, DefinitionKind, Frame, Function};
 use super::arguments::Arguments;
@@ -271,14 +272,19 @@ impl<'a> Analyzer<'a> {
     }
 
     fn place_value(&mut self, index: usize, shape: &Shape) -> Value {
-        let mut value =
-            Value { ty: shape.ty, objects: vec![], code: shape.code.clone(), text: shape.text.clone(), parts: None };
+        let mut value = Value {
+            ty: shape.ty,
+            objects: smallvec![],
+            code: shape.code.clone(),
+            text: shape.text.clone(),
+            parts: None,
+        };
         if shape.has_object {
             let object = self.frame().place(Place::Parameter(index));
             let class = self.frame().heap.class(object);
             class.scalars = shape.scalars;
             class.definition = shape.stateless;
-            value.objects = vec![object];
+            value.objects = smallvec![object];
         }
         value
     }
@@ -418,7 +424,8 @@ impl<'a> Analyzer<'a> {
 
     /// An outcome as a value of the caller.
     fn instance(&mut self, outcome: &Outcome, arguments: &[Value], callee: &Value, range: TextRange) -> Value {
-        let mut value = Value { ty: outcome.ty, objects: vec![], code: outcome.code.clone(), text: None, parts: None };
+        let mut value =
+            Value { ty: outcome.ty, objects: smallvec![], code: outcome.code.clone(), text: None, parts: None };
         if !outcome.object {
             return value;
         }

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use smallvec::{SmallVec, smallvec};
+
 use super::heap::ObjectId;
 use super::names::Name;
 
@@ -31,7 +33,7 @@ pub enum Type {
 pub struct Value {
     pub ty: Type,
     /// Abstract objects that it may be, or share parts with. Empty for immutable values.
-    pub objects: Vec<ObjectId>,
+    pub objects: SmallVec<[ObjectId; 2]>,
     /// Definitions of the notebook that using the value may call.
     pub code: Vec<CodeId>,
     /// The text, when the value is a string (or path) known before the run. Parameters appear as `{name}`.
@@ -54,7 +56,7 @@ pub enum Parts {
 
 impl Value {
     pub fn immutable() -> Value {
-        Value { ty: Type::Immutable, objects: vec![], code: vec![], text: None, parts: None }
+        Value { ty: Type::Immutable, objects: smallvec![], code: vec![], text: None, parts: None }
     }
 
     pub fn text(text: impl Into<Rc<str>>) -> Value {
@@ -66,7 +68,7 @@ impl Value {
     }
 
     pub fn object(ty: Type, object: ObjectId) -> Value {
-        Value { ty, objects: vec![object], code: vec![], text: None, parts: None }
+        Value { ty, objects: smallvec![object], code: vec![], text: None, parts: None }
     }
 
     /// The same objects, seen as another type (an element, an attribute, a result that shares parts).

@@ -1,6 +1,7 @@
 //! Reading and binding variables by the rules of Python's scopes.
 
 use ruff_text_size::TextRange;
+use smallvec::smallvec;
 
 use super::analyzer::{Analyzer, Binding, Layer};
 use super::effects::{Assumed, Outcome};
@@ -151,7 +152,7 @@ impl<'a> Analyzer<'a> {
         let frame = self.frame();
         let own = frame.place(Place::Own);
         let code = frame.own_code.clone();
-        Value { ty: Type::Unknown, objects: vec![own], code, text: None, parts: None }
+        Value { ty: Type::Unknown, objects: smallvec![own], code, text: None, parts: None }
     }
 
     /// A module variable read by a function's body: its type as it is now, its object as a place.
@@ -169,7 +170,7 @@ impl<'a> Analyzer<'a> {
                 let object = frame.place(Place::Global(name));
                 let class = frame.heap.class(object);
                 class.scalars |= is_new && assumed.scalars;
-                Value { objects: vec![object], code: assumed.code, ..value }
+                Value { objects: smallvec![object], code: assumed.code, ..value }
             }
             None => return self.builtin_or_unknown(name),
         };
@@ -193,7 +194,7 @@ impl<'a> Analyzer<'a> {
     pub(super) fn written_global(&mut self, name: Name, mut value: Value, outcome: &Outcome) -> Value {
         let object = self.frame().place(Place::Global(name));
         value.ty = if value.ty == outcome.ty { value.ty } else { Type::Unknown };
-        value.objects = vec![object];
+        value.objects = smallvec![object];
         value.text = None;
         value.code.extend(outcome.code.iter().copied());
         value
@@ -315,7 +316,7 @@ impl<'a> Analyzer<'a> {
             let root = self.frames[0].heap.find(root);
             self.frames[0].heap.class(root).members.insert(name);
             self.frames[0].heap.mark(root);
-            value.objects = vec![root];
+            value.objects = smallvec![root];
         }
         self.statement_binds.insert(name);
         let binding = Binding {

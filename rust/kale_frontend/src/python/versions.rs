@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::analyzer::{Analyzer, Binding, DefinitionKind};
 use super::facts::{Bound, Kind, Source, StatementId, Use, Version, VersionId};
-use super::heap::ObjectId;
+use super::heap::{Class, ObjectId};
 use super::knowledge::Ships;
 use super::names::Name;
 use super::value::{CodeId, Type, Value};
@@ -62,11 +62,12 @@ impl<'a> Analyzer<'a> {
     /// Makes one version; returns the definitions that unpickling its values needs.
     pub(super) fn make_version(&mut self, members: &BTreeSet<Name>, root: Option<ObjectId>) -> Vec<(VersionId, Name)> {
         let id = VersionId(self.facts.versions.len());
-        let class = root.map(|root| self.frames[0].heap.class(root).clone()).unwrap_or_default();
+        let alone = Class::default();
+        let class = root.map_or(&alone, |root| self.frames[0].heap.peek(root));
         let (mut bound, mut parents, mut needed) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         let (mut by_value, mut range, mut optional) = (false, None, BTreeSet::new());
-        let bindings: Vec<(Name, Binding)> =
-            members.iter().filter_map(|&name| Some((name, self.frames[0].layers[0].get(&name)?.clone()))).collect();
+        let bindings: Vec<(Name, &Binding)> =
+            members.iter().filter_map(|&name| Some((name, self.frames[0].layers[0].get(&name)?))).collect();
         for (_, binding) in &bindings {
             by_value |= self.needed_definitions(binding.value.code.iter().chain(&class.code), &mut needed);
         }
