@@ -15,6 +15,8 @@ use super::scope::{Dialect, ScopeFault, SymbolTable};
 const MAX_BRACKETS: usize = 200;
 /// Chains that nest without brackets: unary operators, `lambda:`, `not`, `await`, attribute chains of `**`.
 const MAX_PREFIX_OPERATORS: usize = 200;
+/// Operators in one expression. CPython 3.11 refuses to compile about as many; newer ones bear some more.
+const MAX_OPERATORS: usize = 3000;
 
 /// A cell's syntax tree with every error found; the tree is partial when there are errors.
 pub struct Parsed {
@@ -170,7 +172,7 @@ fn empty_module() -> ModModule {
 /// it count.
 fn too_deep(source: &str) -> Option<usize> {
     let bytes = source.as_bytes();
-    let (mut depth, mut prefixes) = (0usize, 0usize);
+    let mut nesting = Nesting::default();
     let (mut at, mut format_end) = (0, 0);
     while let Some(c) = source[at..].chars().next() {
         let offset = at;
@@ -184,34 +186,95 @@ fn too_deep(source: &str) -> Option<usize> {
                 } else {
                     at = end
                 }
-                prefixes = 0;
+                nesting.operand();
             }
-            '(' | '[' | '{' => {
-                depth += 1;
-                prefixes += 1;
-            }
-            ')' | ']' | '}' => {
-                depth = depth.saturating_sub(1);
-                prefixes = 0;
-            }
-            '-' | '+' | '~' | '*' => prefixes += 1,
-            ':' | ',' | '\\' => {}
+            '(' | '[' | '{' => nesting.open(),
+            ')' | ']' | '}' => nesting.close(),
+            '\n' | '\r' | ';' | ',' => nesting.next_item(c == ','),
+            '-' | '+' | '~' | '*' | '/' | '%' | '@' | '&' | '|' | '^' | '<' | '>' | '.' => nesting.operator(),
+            ':' | '\\' => {}
             c if c.is_whitespace() => {}
             c if c.is_alphabetic() => {
                 let is_part = |c: char| c.is_alphanumeric() || c == '_';
                 at = source[offset..].find(|c| !is_part(c)).map_or(source.len(), |length| offset + length);
                 match &source[offset..at] {
-                    "not" | "await" | "lambda" | "if" | "else" | "elif" | "yield" => prefixes += 1,
-                    _ => prefixes = 0,
+                    "lambda" => nesting.lambda(),
+                    "not" | "await" | "if" | "else" | "elif" | "yield" => nesting.operator(),
+                    _ => nesting.operand(),
                 }
             }
-            _ => prefixes = 0,
+            _ => nesting.operand(),
         }
-        if depth > MAX_BRACKETS || prefixes > MAX_PREFIX_OPERATORS {
+        if nesting.is_too_deep() {
             return Some(offset);
         }
     }
     None
+}
+
+/// How deep the syntax tree is at a place, from above.
+#[derive(Default)]
+struct Nesting {
+    /// By open bracket: operators around the bracket in its item, and how many of them are `lambda`.
+    outer: Vec<(usize, usize)>,
+    /// Operators so far in the current item: `a + b + c`, `a.b.c` and `f()()` nest once per operator.
+    chain: usize,
+    /// Those of the bracket so far: commas separate their parameters as well as items.
+    lambdas: usize,
+    /// The sum of `outer`.
+    around: usize,
+    /// Operators without an operand between them.
+    prefixes: usize,
+    after_operand: bool,
+}
+
+impl Nesting {
+    fn operator(&mut self) {
+        self.chain += 1;
+        self.prefixes += 1;
+        self.after_operand = false;
+    }
+
+    fn lambda(&mut self) {
+        self.operator();
+        self.lambdas += 1;
+    }
+
+    fn operand(&mut self) {
+        self.prefixes = 0;
+        self.after_operand = true;
+    }
+
+    fn open(&mut self) {
+        // A call or a subscript is an operator on what stands before it.
+        self.chain += usize::from(self.after_operand);
+        self.prefixes += 1;
+        self.around += self.chain;
+        self.outer.push((std::mem::take(&mut self.chain), std::mem::take(&mut self.lambdas)));
+        self.after_operand = false;
+    }
+
+    fn close(&mut self) {
+        (self.chain, self.lambdas) = self.outer.pop().unwrap_or_default();
+        self.around -= self.chain;
+        self.operand();
+    }
+
+    /// Items of a display nest no deeper than one of them; nor do lines, outside of brackets.
+    fn next_item(&mut self, comma: bool) {
+        if comma {
+            self.chain = self.lambdas;
+        } else if self.outer.is_empty() {
+            (self.chain, self.lambdas) = (0, 0);
+        }
+        self.after_operand = false;
+    }
+
+    fn is_too_deep(&self) -> bool {
+        self.outer.len() > MAX_BRACKETS
+            || self.prefixes > MAX_PREFIX_OPERATORS
+            || self.around + self.chain > MAX_OPERATORS
+    }
 }
 
 /// Whether the letters before a quote make the string one that contains code.
@@ -256,6 +319,22 @@ mod tests {
         assert_eq!(faults(&format!("{}1", "lambda: ".repeat(100_000))), [FaultKind::TooDeep]);
         assert_eq!(faults(&"(\")\",".repeat(5000)), [FaultKind::TooDeep], "brackets in strings close nothing");
         assert_eq!(faults(&format!("f'{{{}'", "(".repeat(5000))), [FaultKind::TooDeep]);
+        assert_eq!(faults(&format!("{}1", "1+".repeat(300_000))), [FaultKind::TooDeep]);
+        assert_eq!(faults(&format!("a{}", ".b".repeat(300_000))), [FaultKind::TooDeep]);
+        assert_eq!(faults(&format!("f{}", "()".repeat(300_000))), [FaultKind::TooDeep]);
+        assert_eq!(faults(&format!("{}1", "lambda x: ".repeat(100_000))), [FaultKind::TooDeep]);
+        assert_eq!(faults(&format!("{}1", "lambda x, y: ".repeat(100_000))), [FaultKind::TooDeep]);
+        assert_eq!(faults(&format!("{}x", "x if x else ".repeat(100_000))), [FaultKind::TooDeep]);
+        assert_eq!(faults(&format!("{}1", "1**".repeat(100_000))), [FaultKind::TooDeep]);
+    }
+
+    #[test]
+    fn what_is_long_but_flat_is_let_through() {
+        assert_eq!(faults(&format!("x = [{}]", "-1.5e-3, ".repeat(100_000))), []);
+        assert_eq!(faults(&"x.y = a + b\n".repeat(20_000)), []);
+        assert_eq!(faults(&format!("f({})", "k, v.w(1 + 2), ".repeat(20_000))), []);
+        assert_eq!(faults(&"x = 1;".repeat(20_000)), []);
+        assert_eq!(faults(&format!("{}1", "1+".repeat(2_900))), []);
         assert_eq!(faults(&format!("x = '{}'", "f(".repeat(5000))), []);
         assert_eq!(faults(&format!("x = [{}]", "\"é[\", (1), ".repeat(5000))), [], "brackets in strings open nothing");
         assert_eq!(faults(&format!("# {}", "(".repeat(5000))), []);
