@@ -7,23 +7,12 @@ use crate::analysis::analyse;
 use crate::blocks::{self, BlockCell, Blocks, Role};
 use crate::notebook::Notebook;
 use crate::python::parse::{FaultKind, Parsed, parse_cells};
+use crate::stack::with_large_stack;
 use crate::{Compilation, CompileOptions, grouping, lower, report, text, why};
 
-/// Stack of the thread that analyses: enough for the deepest syntax that the parser's guard lets through.
-const STACK_BYTES: usize = 256 << 20;
-
-/// Compiles on a thread with a large stack, since the caller may be the user's kernel.
+/// Compiles a notebook. Never executes code, never panics over a notebook.
 pub fn compile(text: &str, options: &CompileOptions) -> Compilation {
-    std::thread::scope(|scope| {
-        let builder = std::thread::Builder::new().name("kale-compile".to_owned()).stack_size(STACK_BYTES);
-        let thread = builder.spawn_scoped(scope, || compile_here(text, options));
-        match thread.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(compilation)) => compilation,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            // No memory for another thread: the caller's stack has to do.
-            Err(_) => compile_here(text, options),
-        }
-    })
+    with_large_stack(|| compile_here(text, options))
 }
 
 fn compile_here(text: &str, options: &CompileOptions) -> Compilation {

@@ -19,6 +19,7 @@ mod pragma;
 pub mod python;
 mod report;
 mod spelling;
+pub mod stack;
 pub mod tag;
 pub mod text;
 mod why;

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 
 use kale_frontend::python::exports::{Exports, ModuleSource, exports};
 use kale_frontend::python::knowledge::Knowledge;
+use kale_frontend::stack::with_large_stack;
 use kale_model::{Environment, Export};
 
 use crate::session::Interpreter;
@@ -25,15 +26,17 @@ pub fn star_exports(
     if wanted.is_empty() {
         return BTreeMap::new();
     }
-    let mut modules = Modules {
-        interpreter,
-        directory,
-        knowledge: Knowledge::shipped(environment),
-        known: BTreeMap::new(),
-        reading: BTreeSet::new(),
-    };
-    let read = |module: String| Some((module.clone(), modules.exports(&module)?.names));
-    wanted.into_iter().filter_map(read).collect()
+    with_large_stack(|| {
+        let mut modules = Modules {
+            interpreter,
+            directory,
+            knowledge: Knowledge::shipped(environment),
+            known: BTreeMap::new(),
+            reading: BTreeSet::new(),
+        };
+        let read = |module: &String| Some((module.clone(), modules.exports(module)?.names));
+        wanted.iter().filter_map(read).collect()
+    })
 }
 
 /// Modules named in `from MODULE import *`. What only looks like it (in a comment) does no harm.
