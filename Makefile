@@ -1,5 +1,6 @@
 # make demo    sets everything up, compiles and runs an example
 # make test    sets everything up, runs every test
+# make test-all  the same, and what needs torch, keras and other heavy libraries, or older versions
 #
 # Needs Rust, Python 3.10 or newer and make. Everything is made below .venv/, .cache/ and target/.
 
@@ -9,12 +10,13 @@ STAMPS := .cache/stamps
 SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md \
 	$(shell find rust python -type f -not -path '*/__pycache__/*' -not -name '*.so')
 
-.PHONY: help demo test lint bench precision lab install clean
+.PHONY: help demo test test-all lint bench precision lab install clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo    set up, then compile and run an example'
 	@echo 'make test    set up, then run every test'
+	@echo 'make test-all  also the tests that need torch, keras and other heavy libraries (7 GB), or older versions'
 	@echo 'make fuzz    random notebooks, planted faults and random bytes'
 	@echo 'make lint    formatting, lints and types'
 	@echo 'make bench   compare with kubeflow-kale'
@@ -73,6 +75,9 @@ demo: $(STAMPS)/wheel
 
 test: $(STAMPS)/wheel
 	@$(BIN)/python tests/parts.py
+
+test-all: $(STAMPS)/wheel
+	@$(BIN)/python tests/parts.py --all
 
 fuzz: $(STAMPS)/wheel
 	@cd tests && ../$(BIN)/python -m fuzz.campaign

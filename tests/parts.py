@@ -1,4 +1,4 @@
-"""Every test, part by part, with the time each part takes: what `make test` runs."""
+"""Every test, part by part, with the time each part takes: what `make test` runs, and `make test-all` with `--all`."""
 
 from __future__ import annotations
 
@@ -20,18 +20,32 @@ def kfp_python() -> str:
 
 
 def parts() -> dict[str, list[str]]:
-    pytest = [sys.executable, "-m", "pytest", "-q", "tests", *(f"--ignore={path}" for path in KFP_TESTS)]
+    ignored = [*KFP_TESTS, "tests/heavy"]
     return {
         "rust": ["cargo", "test", "--workspace", "--quiet"],
-        "python": pytest,
+        "python": [sys.executable, "-m", "pytest", "-q", "tests", *(f"--ignore={path}" for path in ignored)],
         "kfp": [kfp_python(), "-m", "pytest", "-q", *KFP_TESTS],
+    }
+
+
+def further_parts() -> dict[str, list[str]]:
+    """What needs gigabytes of libraries, or older versions of some."""
+    import environments
+
+    heavy = environments.make("heavy", "requirements.txt", "requirements-heavy.txt", wheel=True)
+    older = environments.make("older", "requirements-older.txt")
+    facts = ["tests/oracle/test_knowledge.py", "tests/oracle/test_knowledge_models.py"]
+    return {
+        "heavy": [str(heavy), "-m", "pytest", "-q", "tests/heavy", "tests/runtime/test_values.py", *facts],
+        "older": [str(older), "-m", "pytest", "-q", *facts],
     }
 
 
 def main() -> int:
     seconds: dict[str, float] = {}
     failed: list[str] = []
-    for name, command in parts().items():
+    chosen = parts() | (further_parts() if "--all" in sys.argv[1:] else {})
+    for name, command in chosen.items():
         print(f"\n=== {name} ===", flush=True)
         start = time.monotonic()
         if subprocess.run(command, cwd=ROOT).returncode != 0:

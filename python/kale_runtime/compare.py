@@ -226,6 +226,17 @@ class Walk:
             raise Difference(place, *told)
         sides = [each.detach().cpu().contiguous().reshape(-1) for each in (left, right)]
         same_bytes(place, *(each.view(sys.modules["torch"].uint8).numpy() for each in sides))
+        if left.is_leaf:
+            self.push(f"{place}.grad", left.grad, right.grad, False)
+
+    def artist(self, place, left, right, own):
+        """The inside of a figure is caches and references back; what counts is the tree of what is drawn."""
+        for name in ("get_label", "get_visible", "get_zorder", "get_alpha", "get_text", "get_xydata"):
+            if hasattr(left, name):
+                self.push(f"{place}.{name}()", *(getattr(each, name)() for each in (left, right)), False)
+        # Ticks are made when they are looked at.
+        left, right = ([e for e in each.get_children() if not hasattr(e, "get_ticklabels")] for each in (left, right))
+        self.push(f"{place}.get_children()", left, right, False)
 
     # Everything else
 
@@ -295,6 +306,7 @@ LIBRARIES = [
     ("pandas", "Series", Walk.series),
     ("pandas", "DataFrame", Walk.frame),
     ("torch", "Tensor", Walk.tensor),
+    ("matplotlib.artist", "Artist", Walk.artist),
 ]
 
 

@@ -20,7 +20,12 @@ MORTAL = re.compile(
     r"builtins\.(\w*generator|coroutine|memoryview)|sqlite3\.C\w+|subprocess\.Popen|tempfile\.T\w+|"
     r"tempfile\._T\w+|threading\.Thread"
 ).fullmatch
-GENERATORS = {"random": ("random", "state"), "numpy": ("numpy.random", "_state"), "torch": ("torch", "_rng_state")}
+# How to get and set the state of a generator, which torch has for every device.
+GENERATORS = {
+    "random": ["random.%sstate"],
+    "numpy": ["numpy.random.%s_state"],
+    "torch": ["torch.%s_rng_state", "torch.cuda.%s_rng_state_all"],
+}
 
 
 class StepError(Exception):
@@ -110,9 +115,11 @@ def local_path(artifact):
     return path
 
 
-def generator(action, name):
-    module, function = GENERATORS[name]
-    return getattr(__import__(module, fromlist="*"), action + function)
+def generator(name, action, states=((), ())):
+    """Gets the states, each as the arguments to set it by, or sets them."""
+    import pkgutil
+
+    return [[pkgutil.resolve_name(each % action)(*state)] for each, state in zip(GENERATORS[name], states)]
 
 
 def pickling(kind):
@@ -134,6 +141,13 @@ def dump(values, file, kind="value"):
                 if MORTAL(f"{each.__module__}.{each.__qualname__}"):
                     raise TypeError(f"a `{kind.__name__}` does not outlive its process")
             good.add(kind)
+        # Torch's own pickle forgets gradients, and how to compute them.
+        if hasattr(kind, "grad_fn"):
+            if value.grad_fn:
+                raise TypeError("a tensor with a graph must be detached")
+            if value.grad is not None:
+                setter = __import__("torch")._utils._set_obj_state
+                return *value.__reduce_ex__(5)[:2], {"grad": value.grad}, None, None, setter
         return NotImplemented
 
     # Dill tells its own picklers by their module.
@@ -208,8 +222,8 @@ def install(requirements):
     import site
     import subprocess
 
-    pip = [sys.executable, *["-m", "pip", "install", "-q", "--disable-pip-version-check", "--root-user-action=ignore"]]
-    if subprocess.call(pip + requirements):
+    pip = "-m pip install -q --disable-pip-version-check --root-user-action=ignore".split()
+    if subprocess.call([sys.executable, *pip, *requirements]):
         raise StepError("step-not-started", "`pip` could not install " + ", ".join(requirements))
     site.addsitedir(site.getusersitepackages())
     invalidate_caches()
@@ -277,7 +291,7 @@ class Step:
             self.warn("metric-value", f"metric `{name}` is no number but a `{type(value).__name__}`: left out")
             return value
         if number - number != 0:
-            number = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(number)]
+            number = json.dumps(number)
             self.warn("metric-value", f"metric `{name}` is {number}")
         self.record(str(name), number, step)
         return value
@@ -427,7 +441,7 @@ class Step:
             with open(path, "rb") as file:
                 values = pickling(kind).load(file)
             if kind == "rng":
-                return generator("set", detail)(values)
+                return generator(detail, "set", values)
         except StepError:
             raise
         except Exception as error:
@@ -446,7 +460,7 @@ class Step:
             return pack(detail, path)
         values = {name: self.names[name] for name in names if name in self.names}
         if kind == "rng":
-            values = generator("get", detail)()
+            values = generator(detail, "get")
         with open(path, "wb") as file:
             try:
                 dump(values, file, kind)

@@ -11,6 +11,7 @@ import builtins
 import importlib
 import pickle
 import random
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -217,8 +218,16 @@ def words(value) -> list[str]:
 # ---- what a call does ---------------------------------------------------------------------------------------------
 
 
+def torch():
+    """The module, in an environment that has it, once somebody has imported it."""
+    return sys.modules.get("torch")
+
+
 def generators() -> dict[str, bytes]:
-    return {"random": pickle.dumps(random.getstate()), "numpy": pickle.dumps(np.random.get_state())}
+    states = {"random": pickle.dumps(random.getstate()), "numpy": pickle.dumps(np.random.get_state())}
+    if torch():
+        states["torch"] = torch().get_rng_state().numpy().tobytes()
+    return states
 
 
 def settings() -> dict[str, str]:
@@ -267,6 +276,12 @@ def plain(value):
         return ("array", value.tolist(), value.shape, str(value.dtype))
     if type(value) in (list, tuple):
         return (type(value).__name__, [plain(v) for v in value])
+    if torch() and isinstance(value, torch().Tensor):
+        # Values without a graph; `tolist` does not tell a NaN from another.
+        return ("tensor", plain(value.detach().numpy()), value.requires_grad, plain(value.grad) if value.is_leaf else 0)
+    if torch() and isinstance(value, torch().nn.Module):
+        state = [(name, plain(tensor)) for name, tensor in value.state_dict(keep_vars=True).items()]
+        return ("module", state, [(name, m.training) for name, m in value.named_modules()])
     if type(value) is dict:
         return ("dict", [(plain(k), plain(v)) for k, v in value.items()])
     return value
@@ -287,7 +302,21 @@ def scribble(value, seen: set[int] | None = None) -> bool:
     if isinstance(value, bytearray):
         value.append(1)
         return True
+    if torch() and isinstance(value, torch().Tensor):
+        return scribble_tensor(value)
+    if torch() and isinstance(value, torch().nn.Module):
+        return any([scribble_tensor(tensor) for tensor in value.state_dict(keep_vars=True).values()])
     return False
+
+
+def scribble_tensor(tensor) -> bool:
+    """Writes into the buffer, and sends a gradient through the graph, if there is one."""
+    if tensor.grad_fn is not None:
+        (tensor.real if tensor.is_complex() else tensor).sum().backward(retain_graph=True)
+    with torch().no_grad():
+        if tensor.numel() and not tensor.is_inference():
+            tensor.detach().copy_(torch().logical_not(tensor) if tensor.dtype == torch().bool else tensor * 0 + 77)
+    return tensor.numel() > 0
 
 
 def scribble_array(array: np.ndarray, seen: set[int]) -> bool:

@@ -8,14 +8,16 @@ directory as `content`.
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import tarfile
 from pathlib import Path
 
 STATES = {
-    "random": ("random", "getstate"),
-    "numpy": ("numpy.random", "get_state"),
-    "torch": ("torch", "get_rng_state"),
+    "random": ["random.getstate"],
+    "numpy": ["numpy.random.get_state"],
+    "torch": ["torch.get_rng_state", "torch.cuda.get_rng_state_all"],
 }
+"""What gets the state of a generator, or the states of its devices."""
 
 
 def names(kind: str | dict, variables: list[str]) -> list[str]:
@@ -41,8 +43,7 @@ def live(artifact: dict, namespace: dict) -> dict:
         return namespace
     if "file" in kind:
         return {"content": content(Path(kind["file"]))}
-    module, function = STATES[kind["rng"]]
-    return {"state": getattr(importlib.import_module(module), function)()}
+    return {"state": [[pkgutil.resolve_name(path)()] for path in STATES[kind["rng"]]]}
 
 
 def content(path: Path) -> list[tuple[str, bytes]]:

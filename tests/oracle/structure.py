@@ -62,7 +62,7 @@ class Describer:
             return f"{name}{{{', '.join(sorted(Describer({}).text(item) for item in value))}}}"
         if kind is dict:
             return f"{name}{{{', '.join(f'{self.text(k)}: {self.text(v)}' for k, v in value.items())}}}"
-        known = self.numpy(value) or self.pandas(value)
+        known = self.numpy(value) or self.pandas(value) or self.torch(value) or self.keras(value) or self.artist(value)
         return known if known else self.reduced(value, name)
 
     def function(self, value) -> str:
@@ -85,7 +85,7 @@ class Describer:
         if value.dtype.hasobject or value.dtype.fields:
             return f"{head} {self.text(value.tolist())}"
         content = numpy.ascontiguousarray(value)
-        shown = numpy.array2string(content, threshold=20) if value.size <= 20 else ""
+        shown = value.tolist() if value.size <= 20 else ""
         return f"{head} {shown} {digest(content.tobytes())}"
 
     def pandas(self, value) -> str | None:
@@ -98,6 +98,32 @@ class Describer:
             return f"Series {value.name!r} {value.dtype} {self.pandas(value.index)} {[repr(item) for item in value]}"
         columns = [self.pandas(value.iloc[:, place]) for place in range(value.shape[1])]
         return f"DataFrame {self.pandas(value.columns)} {columns} {self.pandas(value.index)}"
+
+    def torch(self, value) -> str | None:
+        torch = sys.modules.get("torch")
+        if torch is None or not isinstance(value, torch.Tensor):
+            return None
+        kind = f"{type(value).__name__} {value.requires_grad} {value.grad_fn is not None}"
+        gradient = self.text(value.grad) if value.is_leaf else ""
+        return f"{kind} {self.numpy(value.detach().cpu().numpy())} {gradient}"
+
+    def artist(self, value) -> str | None:
+        """The inside of a figure is caches and references back; what counts is the tree of what is drawn."""
+        matplotlib = sys.modules.get("matplotlib.artist")
+        if matplotlib is None or not isinstance(value, matplotlib.Artist):
+            return None
+        told = [getattr(value, name)() for name in ("get_label", "get_visible", "get_zorder") if hasattr(value, name)]
+        # Ticks are made when they are looked at.
+        parts = [self.text(each) for each in value.get_children() if not hasattr(each, "get_ticklabels")]
+        text = value.get_text() if hasattr(value, "get_text") else ""
+        return f"{type(value).__name__} {told} {text!r} [{', '.join(parts)}]"
+
+    def keras(self, value) -> str | None:
+        """A model saves itself with the time of day in it."""
+        keras = sys.modules.get("keras")
+        if keras is None or not isinstance(value, keras.Model):
+            return None
+        return f"{type(value).__name__} {value.get_config()} {self.text([v.numpy() for v in value.variables])}"
 
     def reduced(self, value, name: str) -> str:
         try:

@@ -310,7 +310,7 @@ class Case:
         drawn = [g for g, state in knowledge.generators().items() if state != generators[g]]
         faults += [f"draws from {g}" for g in drawn if g not in facts["rng"] + words(facts.get("seeds"))]
         changed = [s for s, value in knowledge.settings().items() if value != settings[s]]
-        faults += [f"changes the setting {s}" for s in changed if s != facts.get("config")]
+        faults += [f"changes the setting {s}" for s in changed if s not in words(facts.get("config"))]
         receiver = values[0] if self.entry.is_method else None
         if not claimed_type(facts, self.arguments, receiver)(result):
             faults.append(f"returns {type(result).__name__}")

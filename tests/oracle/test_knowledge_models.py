@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator
-from sklearn.utils import all_estimators, get_tags
+from sklearn.base import BaseEstimator, is_regressor
+from sklearn.utils import all_estimators
 
 from . import knowledge
 from .knowledge import MODULES, inherited, methods_of, words
@@ -43,8 +43,7 @@ def public_name(cls: type) -> str | None:
 
 
 def data_for(name: str, estimator) -> tuple:
-    kind = getattr(get_tags(estimator), "estimator_type", None)
-    y = TARGETS if kind == "regressor" else LABELS
+    y = TARGETS if is_regressor(estimator) else LABELS
     if "MultiTask" in name or name in ("CCA", "PLSCanonical", "PLSSVD"):
         y = np.c_[TARGETS, TARGETS[::-1]]
     data = pickle.loads(pickle.dumps(SPECIAL_DATA.get(name, X)))
@@ -198,6 +197,21 @@ def test_plots_copy_their_data_unless_their_line_says_otherwise(method):
     assert all((a == b).all() for a, b in zip(arguments, samples(PLOTS[method]), strict=True))
     keeps = picture(method, PLOTS[method], change=True) != picture(method, PLOTS[method], change=False)
     assert not keeps or facts.get("stores")
+
+
+@pytest.mark.parametrize("method", sorted(PLOTS))
+def test_figures_look_the_same_in_another_process(method):
+    figure, axes = plt.subplots(figsize=(2, 2), dpi=50)
+    group = figure, axes, getattr(axes, method)(*samples(PLOTS[method]))
+    plt.close(figure)
+    images = []
+    for each, its_axes, _ in (group, pickle.loads(pickle.dumps(group))):
+        its_axes.set_title("later")
+        its_axes.plot([1, 2], [2, 1])
+        each.canvas.draw()
+        images.append(bytes(each.canvas.buffer_rgba()))
+    assert images[0] == images[1]
+    assert not plt.get_fignums()
 
 
 def test_random_estimators_are_not_called_deterministic():

@@ -313,3 +313,34 @@ def test_a_full_disk(bench):
     assert (
         error["code"] == "store-unwritable" and error["message"] == "`a` could not be stored: No space left on device"
     )
+
+
+NETWORK = """
+import torch
+torch.manual_seed(0)
+net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Dropout(0.5), torch.nn.Linear(4, 1))
+optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+schedule = torch.optim.lr_scheduler.StepLR(optimizer, 2)
+net(torch.ones(5, 3)).sum().backward()
+"""
+STEP = """
+optimizer.step()
+schedule.step()
+print([p.tolist() for p in net.parameters()], optimizer.param_groups[0]["lr"])
+"""
+
+
+def test_gradients_of_tensors_survive(bench):
+    pytest.importorskip("torch")
+    both = bench.cells(NETWORK + STEP)
+    names = ["net", "optimizer", "schedule"]
+    bench.run([run(0, NETWORK), ["save", "k", "value", names]])
+    assert text_of(bench.run([["load", "k", "value", names], run(0, STEP)])) == text_of(both)
+
+
+def test_a_tensor_that_would_lose_its_graph_is_refused(bench):
+    pytest.importorskip("torch")
+    loss = "import torch\nw = torch.ones(2, requires_grad=True)\nloss = (w * 2).sum()"
+    result = bench.run([run(0, loss), ["save", "k", "value", ["loss"]]])
+    assert result["error"]["code"] == "value-not-stored"
+    assert "detached" in result["error"]["message"]

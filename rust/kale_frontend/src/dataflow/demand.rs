@@ -172,9 +172,7 @@ impl Demands<'_> {
     fn settings(&self, cell: CellId, wanted: &BTreeMap<VersionId, BTreeSet<Name>>) -> Vec<StatementId> {
         let touched = &self.facts.cells[cell];
         let concerns = |module: &str| {
-            module.is_empty()
-                || touched.libraries.contains(module)
-                || touched.imports.contains(module)
+            touched.may_use(module)
                 || wanted.iter().any(|(&id, names)| names.iter().any(|&name| self.may_concern(id, name, module)))
         };
         self.settings
@@ -195,8 +193,11 @@ impl Demands<'_> {
             Some(Kind::Immutable) => false,
             Some(Kind::Callable) => false,
             Some(Kind::Instance(path) | Kind::Unshippable(path)) => {
-                let path = self.facts.text(path);
-                path.contains('.') && path.split('.').next() == Some(module)
+                // A list may hold anything, which is shown with it; figures are not.
+                match self.facts.text(path).split_once('.') {
+                    Some((library, _)) => library == module,
+                    None => module != "matplotlib",
+                }
             }
             Some(Kind::Unknown) => true,
             None => version.parents.get(&name).is_none_or(|&parent| self.may_concern(parent, name, module)),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Grouping;
 use super::demand::Needs;
 use super::program::Transfer;
-use crate::python::facts::{CellId, Facts, Kind, Resource, VersionId};
+use crate::python::facts::{Bound, CellId, Facts, Kind, Resource, VersionId};
 use crate::python::names::Name;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,10 +63,15 @@ fn holds_others(path: &str) -> bool {
 }
 
 pub fn kind_of(facts: &Facts, name: Name, id: VersionId) -> Kind {
+    bound_by(facts, name, id).map_or(Kind::Unknown, |bound| bound.kind)
+}
+
+/// How `name` was bound to the value that it has in a version.
+fn bound_by(facts: &Facts, name: Name, id: VersionId) -> Option<Bound> {
     let version = facts.version(id);
     match version.bound.get(&name) {
-        Some(bound) => bound.kind,
-        None => version.parents.get(&name).map_or(Kind::Unknown, |&parent| kind_of(facts, name, parent)),
+        Some(bound) => Some(*bound),
+        None => version.parents.get(&name).and_then(|&parent| bound_by(facts, name, parent)),
     }
 }
 
@@ -100,7 +105,11 @@ fn shared_buffers(facts: &Facts, needs: &[Needs], grouping: &Grouping, found: &m
 }
 
 fn may_be_buffer(facts: &Facts, name: Name, id: VersionId) -> bool {
-    match kind_of(facts, name, id) {
+    let bound = bound_by(facts, name, id);
+    if bound.is_some_and(|bound| bound.own_buffers) {
+        return false;
+    }
+    match bound.map_or(Kind::Unknown, |bound| bound.kind) {
         Kind::Immutable | Kind::Callable => false,
         Kind::Instance(path) => {
             let path = facts.text(path);
@@ -122,9 +131,7 @@ fn process_state(facts: &Facts, grouping: &Grouping, found: &mut BTreeSet<Hazard
         }
     }
     for (module, cells) in makers {
-        let concerned = |&later: &CellId| {
-            grouping[later].is_some() && (module.is_empty() || facts.cells[later].libraries.contains(module))
-        };
+        let concerned = |&later: &CellId| grouping[later].is_some() && facts.cells[later].may_use(module);
         let mut add = |earlier: CellId, later: CellId| {
             if grouping[later] != grouping[earlier] {
                 found.insert(Hazard { earlier, later, reason: Reason::ProcessState { module: module.to_owned() } });

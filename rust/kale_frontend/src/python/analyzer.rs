@@ -34,6 +34,8 @@ pub struct Definition<'a> {
     pub name: Option<Name>,
     /// The class around it: names such as `__x` mean `_Class__x`.
     pub class_name: Option<String>,
+    /// What its decorators suspend while it runs, as [`Frame::suspended`].
+    pub suspends: Vec<&'static FxHashMap<String, String>>,
 }
 
 pub enum DefinitionKind<'a> {
@@ -115,6 +117,8 @@ pub struct Frame<'a> {
     pub own_code: Vec<CodeId>,
     /// The class around the code, for private names.
     pub class_name: Option<String>,
+    /// Types that values do not have inside the contexts entered, each with the type they have instead.
+    pub suspended: Vec<&'static FxHashMap<String, String>>,
 }
 
 impl<'a> Frame<'a> {
@@ -134,6 +138,7 @@ impl<'a> Frame<'a> {
             trusts: false,
             own_code: vec![],
             class_name: None,
+            suspended: vec![],
         }
     }
 
@@ -350,6 +355,7 @@ impl<'a> Analyzer<'a> {
         cell.unknown_paths.extend(effects.unknown_paths);
         cell.imports.extend(effects.imports.iter().cloned());
         cell.libraries.extend(effects.libraries);
+        cell.unknown_calls |= effects.unknown_calls;
         cell.settings.extend(effects.settings.iter().cloned());
         cell.reported_metrics.extend(effects.metrics);
         cell.environment_variables.extend(effects.environment_variables);

@@ -8,6 +8,7 @@ use smallvec::smallvec;
 use super::analyzer::{Analyzer, DefinitionKind};
 use super::arguments::Arguments;
 use super::heap::ObjectId;
+use super::knowledge::Unlisted;
 use super::library::Caller;
 use super::value::{CodeId, Type, Value};
 
@@ -86,7 +87,7 @@ impl<'a> Analyzer<'a> {
                 self.frame().effects.calls = true;
                 match self.method_of(class, "__call__") {
                     Some(method) => self.call_function(method, callee, Some(callee), arguments, range),
-                    None => self.unknown_call(Some(callee), arguments, range),
+                    None => self.call_base(class, None, callee, arguments, range),
                 }
             }
             Type::Instance(path) => {
@@ -112,7 +113,7 @@ impl<'a> Analyzer<'a> {
         match receiver.ty {
             Type::Object(class) => match self.method_of(class, name) {
                 Some(method) => self.call_function(method, receiver, Some(receiver), arguments, range),
-                None => self.unknown_call(Some(receiver), arguments, range),
+                None => self.call_base(class, Some(name), receiver, arguments, range),
             },
             Type::Class(class) => match self.method_of(class, name) {
                 // `C.method(obj)`, a static method or a class method: which, does not matter when each parameter may
@@ -132,14 +133,40 @@ impl<'a> Analyzer<'a> {
                     let caller = if builtin { Caller::Builtin } else { Caller::Library };
                     return self.apply_facts(facts, Some(receiver), arguments, caller, range);
                 }
-                if self.knowledge.inherited(&text, |t| t.unknown_methods).is_some() {
-                    return receiver.part(Type::Unknown);
+                match self.knowledge.inherited(&text, |t| t.unknown_methods.as_ref()) {
+                    Some(Unlisted::Pure) => return receiver.part(Type::Unknown),
+                    Some(Unlisted::Facts(facts)) => self.apply_effects(facts, Some(receiver), arguments, range),
+                    None => {}
                 }
                 self.unknown_call(Some(receiver), arguments, range)
             }
             Type::Immutable => self.call_immutable_method(receiver, name, arguments, range),
             Type::Function(_) | Type::Library(_) | Type::Unknown => self.unknown_call(Some(receiver), arguments, range),
         }
+    }
+
+    /// A method (or, without a name, the call) that an object of the notebook's class has from a library's class. What
+    /// it does to its arguments may be anything, because it may call back; what else is known of it happens, too.
+    fn call_base(
+        &mut self,
+        class: CodeId,
+        name: Option<&str>,
+        receiver: &Value,
+        arguments: &Arguments<'a>,
+        range: TextRange,
+    ) -> Value {
+        for base in self.library_bases(class) {
+            let base = self.facts.text(base).to_owned();
+            let made = self.knowledge.call(&base).and_then(|facts| facts.returns.clone()).unwrap_or(base);
+            let facts = match name {
+                Some(name) => self.knowledge.method(&made, name),
+                None => self.knowledge.inherited(&made, |t| t.call.as_ref()),
+            };
+            if let Some(facts) = facts {
+                self.apply_effects(facts, Some(receiver), arguments, range);
+            }
+        }
+        self.unknown_call(Some(receiver), arguments, range)
     }
 
     /// Methods of `os.environ`: they read variables, or change them, which is a setting of the process.

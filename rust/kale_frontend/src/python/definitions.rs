@@ -10,6 +10,7 @@ use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, Body, Definition, DefinitionKind, Function, Inner};
 use super::heap::Class;
+use super::names::Name;
 use super::scope::{ScopeKind, ScopeRef};
 use super::value::{CodeId, Type, Value};
 
@@ -107,7 +108,8 @@ impl<'a> Analyzer<'a> {
         self.code_ids.insert(body.address(), code);
         let class_name = self.frame().class_name.clone();
         let function = Function { parameters, body, scope, has_mutable_defaults, is_generator };
-        self.definitions.push(Definition { kind: DefinitionKind::Function(function), name: None, class_name });
+        let kind = DefinitionKind::Function(function);
+        self.definitions.push(Definition { kind, name: None, class_name, suspends: vec![] });
         code
     }
 
@@ -173,6 +175,9 @@ impl<'a> Analyzer<'a> {
             if let Type::Library(path) = known.ty
                 && self.knowledge.is_pure_decorator(self.facts.text(path))
             {
+                if let (Type::Function(code), Some(types)) = (value.ty, self.suspended_by(path)) {
+                    self.definitions[code.0].suspends.push(types);
+                }
                 continue;
             }
             if is_property_accessor(callee) {
@@ -265,6 +270,7 @@ impl<'a> Analyzer<'a> {
             kind: DefinitionKind::Class { methods, bases, statement: Some(statement) },
             name: None,
             class_name: None,
+            suspends: vec![],
         });
         value.code.push(code);
         value.code.extend(held_code);
@@ -307,6 +313,7 @@ impl<'a> Analyzer<'a> {
             kind: DefinitionKind::Class { methods: BTreeMap::new(), bases: vec![], statement: None },
             name: None,
             class_name: None,
+            suspends: vec![],
         });
         let object = self.frame().heap.allocate(Class { definition: true, ..Class::default() });
         let mut value = Value::object(Type::Class(code), object);
@@ -349,6 +356,24 @@ impl<'a> Analyzer<'a> {
             }));
         }
         None
+    }
+
+    /// The library classes that a class of the notebook is based on, also by way of other classes.
+    pub(super) fn library_bases(&self, class: CodeId) -> BTreeSet<Name> {
+        let (mut todo, mut seen, mut found) = (vec![class], BTreeSet::from([class]), BTreeSet::new());
+        while let Some(class) = todo.pop() {
+            let DefinitionKind::Class { bases, .. } = &self.definitions[class.0].kind else { continue };
+            for base in bases {
+                match *base {
+                    Type::Class(code) if seen.insert(code) => todo.push(code),
+                    Type::Library(path) => {
+                        found.insert(path);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found
     }
 
     /// Whether every base of the class is a class of the notebook, so that its methods are all known.

@@ -343,7 +343,9 @@ impl<'a> Analyzer<'a> {
                 if view {
                     self.mark_view(owner);
                 }
-                owner.part(ty)
+                let mut part = owner.part(ty);
+                self.spread(&mut part, owner);
+                part
             }
         };
         part.parts = self.parts(&facts.0, &[&facts.0], &part, Some(owner), &Arguments::default());

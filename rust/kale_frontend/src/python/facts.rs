@@ -61,6 +61,8 @@ pub struct CellFacts {
     pub expensive: bool,
     /// Library modules whose functions it may call or whose objects it touches.
     pub libraries: BTreeSet<String>,
+    /// It makes calls that cannot be seen into, which may use any library.
+    pub unknown_calls: bool,
     /// Everything before it runs before it, everything after it runs after it.
     pub barrier: bool,
     /// The resources that it uses concern no other cell.
@@ -140,6 +142,8 @@ pub struct Bound {
     pub statement: StatementId,
     pub replay: bool,
     pub kind: Kind,
+    /// No value of another type has a view of its buffers.
+    pub own_buffers: bool,
 }
 
 /// What is known of a value's type, as far as transport and display care.
@@ -176,6 +180,13 @@ pub enum Resource {
     UnseededRng(&'static str),
     /// State of the process that a later step cannot be given again.
     Process(String),
+}
+
+impl CellFacts {
+    /// Whether the cell may see a setting of the library `module`; of the interpreter itself when it is empty.
+    pub fn may_use(&self, module: &str) -> bool {
+        module.is_empty() || self.unknown_calls || self.libraries.contains(module) || self.imports.contains(module)
+    }
 }
 
 impl Facts {

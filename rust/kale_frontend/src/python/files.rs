@@ -77,18 +77,25 @@ impl<'a> Analyzer<'a> {
 
     /// Reads the variables that a query or formula names.
     pub(super) fn read_named(&mut self, text: &Value, range: TextRange) {
-        let Some(text) = text.text.clone() else {
+        if text.text.is_none() {
             self.frame().effects.dynamic.push(("a query built at run time".to_owned(), range));
-            return;
-        };
-        let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
-        for word in words.filter(|word| word.starts_with(|c: char| c.is_alphabetic() || c == '_')) {
-            let name = self.name(word);
-            let local = self.frames.last().is_some_and(|frame| frame.lookup(name).is_some());
-            if local || self.module_binding(name).is_some() {
-                self.read(word, range);
-            }
         }
+        for word in self.named_variables(text) {
+            self.read(&word, range);
+        }
+    }
+
+    /// The variables whose names are in a text.
+    pub(super) fn named_variables(&mut self, text: &Value) -> Vec<String> {
+        let Some(text) = text.text.clone() else { return vec![] };
+        let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+        let is_variable = |word: &&str| {
+            let name = self.name(word);
+            word.starts_with(|c: char| c.is_alphabetic() || c == '_')
+                && (self.frames.last().is_some_and(|frame| frame.lookup(name).is_some())
+                    || self.module_binding(name).is_some())
+        };
+        words.filter(is_variable).map(str::to_owned).collect()
     }
 }
 

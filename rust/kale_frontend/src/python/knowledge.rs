@@ -13,8 +13,9 @@ use kale_model::Environment;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;
 
+pub use schema::Unlisted;
 pub use schema::{CallFacts, Condition, Effect, PartFacts, Pure, Ships, Store, Words};
-use schema::{Setting, TYPE_KEYS, TypeFacts};
+use schema::{Generator, Setting, TYPE_KEYS, TypeFacts};
 
 #[derive(Default)]
 pub struct Knowledge {
@@ -24,13 +25,22 @@ pub struct Knowledge {
     /// Prefix of dotted paths to the type that CamelCase names below it construct.
     constructors: BTreeMap<String, String>,
     pure_decorators: BTreeSet<String>,
-    /// Modules none of whose functions has an effect.
-    pure_modules: BTreeSet<String>,
+    /// What functions do that the module does not list.
+    modules: FxHashMap<String, Unlisted>,
     stdlib: BTreeSet<String>,
     builtins: FxHashSet<String>,
+    /// Generators of libraries that are not installed: nothing draws from them.
+    absent: Vec<Generator>,
 }
 
 include!(concat!(env!("OUT_DIR"), "/knowledge_sources.rs"));
+
+/// A table `["module:NAME"]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModuleFacts {
+    unknown_functions: Unlisted,
+}
 
 /// For which versions a file's tables replace those of the others: `[overlay]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -68,16 +78,29 @@ impl Source {
 static SHIPPED: LazyLock<Vec<Source>> =
     LazyLock::new(|| SOURCES.iter().map(|text| Source::read(text).expect("a shipped file is well formed")).collect());
 
-/// Knowledge bases by the overlays that apply in them; they live as long as the process.
-static ASSEMBLED: Mutex<BTreeMap<Vec<bool>, &'static Knowledge>> = Mutex::new(BTreeMap::new());
+/// What of an environment matters: which files describe it, and which generators it does not have.
+type Choice = (Vec<bool>, Vec<Generator>);
+
+/// Knowledge bases by what was chosen for them; they live as long as the process.
+static ASSEMBLED: Mutex<BTreeMap<Choice, &'static Knowledge>> = Mutex::new(BTreeMap::new());
 
 impl Knowledge {
     /// The knowledge base for an environment.
     pub fn shipped(environment: &Environment) -> &'static Knowledge {
         let applies = |source: &Source| source.overlay.as_ref().is_none_or(|overlay| overlay.applies(environment));
         let chosen: Vec<bool> = SHIPPED.iter().map(applies).collect();
+        let is_absent = |generator: &Generator| {
+            let known = |name: &str| environment.distributions.contains_key(name);
+            let distributions = generator.distributions();
+            !environment.distributions.is_empty()
+                && !distributions.is_empty()
+                && !distributions.iter().any(|d| known(d))
+        };
+        let absent: Vec<Generator> = Generator::ALL.into_iter().filter(is_absent).collect();
         let mut assembled = ASSEMBLED.lock().expect("nobody panics while holding it");
-        assembled.entry(chosen).or_insert_with_key(|chosen| Box::leak(Box::new(Knowledge::assemble(chosen))))
+        assembled.entry((chosen, absent)).or_insert_with_key(|(chosen, absent)| {
+            Box::leak(Box::new(Knowledge { absent: absent.clone(), ..Knowledge::assemble(chosen) }))
+        })
     }
 
     /// The files that are chosen, overlays last.
@@ -110,11 +133,8 @@ impl Knowledge {
             "stdlib" => self.stdlib.extend(lists(content, &["modules"])?),
             "builtin_names" => self.builtins.extend(lists(content, &["python", "ipython"])?),
             _ if name.starts_with("module:") => {
-                let only = BTreeMap::from([("unknown_functions".to_owned(), "pure".to_owned())]);
-                if paths(content)? != only {
-                    return Err("`unknown_functions = \"pure\"` is expected".to_owned());
-                }
-                self.pure_modules.insert(name["module:".len()..].to_owned());
+                let facts: ModuleFacts = read(content.clone().into())?;
+                self.modules.insert(name["module:".len()..].to_owned(), facts.unknown_functions);
             }
             _ if content.keys().any(|key| TYPE_KEYS.contains(&key.as_str())) => {
                 let facts: TypeFacts = read(content.clone().into())?;
@@ -182,6 +202,11 @@ impl Knowledge {
         self.inherited(type_path, |facts| facts.ships).unwrap_or(Ships::Value)
     }
 
+    /// Whether the environment has the generator.
+    pub fn has(&self, generator: Generator) -> bool {
+        !self.absent.contains(&generator)
+    }
+
     /// The setting that changing a value of the type changes.
     pub fn setting_of(&self, type_path: &str) -> Option<&Setting> {
         self.inherited(type_path, |facts| facts.config.as_ref())
@@ -202,9 +227,13 @@ impl Knowledge {
             || path.strip_prefix("builtins.").is_some_and(|name| self.pure_decorators.contains(name))
     }
 
-    /// Whether every function of the module that holds `path` is free of effects.
-    pub fn in_pure_module(&self, path: &str) -> bool {
-        path.rsplit_once('.').is_some_and(|(module, _)| self.pure_modules.contains(module))
+    /// What the function at `path` does, as one that its module does not list: the innermost module with such a rule.
+    pub fn unlisted(&self, path: &str) -> Option<&Unlisted> {
+        path.rmatch_indices('.').find_map(|(end, _)| {
+            let rule = self.modules.get(&path[..end])?;
+            // That nothing has an effect is said of a module and not of those inside it.
+            (matches!(rule, Unlisted::Facts(_)) || !path[end + 1..].contains('.')).then_some(rule)
+        })
     }
 
     /// Whether code may use the name without binding it.

@@ -1,5 +1,7 @@
 //! Calls of libraries, as the knowledge base describes them; and IPython's escapes.
 
+use rustc_hash::FxHashMap;
+
 use ruff_python_ast::Expr;
 use ruff_text_size::TextRange;
 
@@ -9,7 +11,8 @@ use super::arguments::{
     select,
 };
 use super::facts::Resource;
-use super::knowledge::{CallFacts, Condition, Effect, Ships, Words};
+use super::knowledge::{CallFacts, Condition, Effect, Ships, Unlisted, Words};
+use super::names::Name;
 use super::value::{Type, Value};
 
 /// Functions cheap enough to be called again where their result is needed, instead of shipping it.
@@ -109,7 +112,11 @@ impl<'a> Analyzer<'a> {
         if let Some(constructed) = self.knowledge.constructed(&path).map(str::to_owned) {
             return self.construct(&constructed, arguments, range);
         }
-        if self.knowledge.in_pure_module(&path) {
+        let unlisted = self.knowledge.unlisted(&path);
+        if let Some(Unlisted::Facts(facts)) = unlisted {
+            self.apply_effects(facts, None, arguments, range);
+        }
+        if matches!(unlisted, Some(Unlisted::Pure)) {
             let mut result = self.fresh(Type::Unknown);
             for value in arguments.all() {
                 self.link(&result, value, false);
@@ -302,7 +309,8 @@ impl<'a> Analyzer<'a> {
             Effect::Dynamic => self.frame().effects.dynamic.push(("this call".to_owned(), range)),
             Effect::History => self.frame().effects.history.push(("history".to_owned(), range)),
             // Figures are shown and closed at the end of each cell; `exit` fails the step.
-            Effect::Plot | Effect::Exit => {}
+            Effect::Plot => self.note_library("matplotlib"),
+            Effect::Exit => {}
         }
     }
 
@@ -358,7 +366,7 @@ impl<'a> Analyzer<'a> {
     }
 
     fn apply_rng_facts(&mut self, facts: &CallFacts, arguments: &Arguments<'a>, range: TextRange) {
-        for generator in facts.seeds.iter() {
+        for generator in facts.seeds.iter().filter(|generator| self.knowledge.has(**generator)) {
             self.seed(generator.name());
         }
         let avoided = facts.rng_unless.iter().any(|which| is_certainly_given(which, arguments))
@@ -367,7 +375,7 @@ impl<'a> Analyzer<'a> {
             self.mutate(&value);
         }
         if !avoided {
-            for generator in facts.rng.iter() {
+            for generator in facts.rng.iter().filter(|generator| self.knowledge.has(**generator)) {
                 self.draw(generator.name(), range);
             }
         }
@@ -388,6 +396,12 @@ impl<'a> Analyzer<'a> {
             || self.type_path(value).is_some_and(|path| {
                 path.starts_with("numpy.ndarray") || self.knowledge.inherited(path, |t| t.deterministic) == Some(true)
             })
+    }
+
+    /// What types are suspended within the context that the function at `path` makes.
+    pub(super) fn suspended_by(&self, path: Name) -> Option<&'static FxHashMap<String, String>> {
+        let made = self.knowledge.call(self.facts.text(path))?.returns.as_deref()?;
+        self.knowledge.inherited(made, |t| t.suspends.as_ref())
     }
 
     pub fn read_environment(&mut self, name: &Value, _range: TextRange) {

@@ -131,7 +131,8 @@ impl<'a> Analyzer<'a> {
         let name = self.name(&format!("rng:{generator}"));
         if self.module_binding(name).is_some() {
             self.read_module(name, range);
-            self.bind(name, Value::immutable());
+            let state = self.generator_state(generator);
+            self.bind(name, state);
         } else {
             self.touch(Resource::UnseededRng(generator), true, range);
         }
@@ -144,7 +145,13 @@ impl<'a> Analyzer<'a> {
         self.frame().effects.seeds.insert(generator);
         if self.in_module() {
             let name = self.name(&format!("rng:{generator}"));
-            self.bind(name, Value::immutable());
+            let state = self.generator_state(generator);
+            self.bind(name, state);
         }
+    }
+
+    /// The state of a global generator. Tensorflow's cannot be read.
+    fn generator_state(&mut self, generator: &str) -> Value {
+        if generator == "tensorflow" { self.typed("tensorflow.random.State") } else { Value::immutable() }
     }
 }

@@ -13,11 +13,16 @@ use super::value::{Parts, Type, Value};
 impl<'a> Analyzer<'a> {
     /// A new value of a type by its path.
     pub fn typed(&mut self, path: &str) -> Value {
+        let suspended = self.frames.last().and_then(|f| f.suspended.iter().rev().find_map(|types| types.get(path)));
+        let path = suspended.map_or(path, String::as_str);
         let immutable = path == "immutable"
             || path == "None"
             || (!path.starts_with("pathlib.") && self.knowledge.inherited(path, |t| t.immutable) == Some(true));
         if immutable {
             return Value::immutable();
+        }
+        if path.contains('.') {
+            self.note_library(path);
         }
         let name = self.name(path);
         if path.starts_with("pathlib.") {
@@ -45,6 +50,13 @@ impl<'a> Analyzer<'a> {
             && !self.are_harmless(&facts.inner, arguments)
         {
             returns = Some(inner.clone());
+        }
+        if let Some(naming) = &facts.returns_naming
+            && concerned(&facts.names, arguments).iter().any(|which| {
+                select(which, receiver, arguments).iter().any(|text| !self.named_variables(text).is_empty())
+            })
+        {
+            returns = Some(naming.clone());
         }
         let mut result = match returns.as_deref() {
             Some("self") => return receiver.cloned().unwrap_or_else(Value::immutable),
@@ -139,6 +151,14 @@ impl<'a> Analyzer<'a> {
         made
     }
 
+    /// The type of a result that shares something with a value, where the value's type matters to it.
+    pub(super) fn spread(&mut self, result: &mut Value, value: &Value) {
+        let (Some(made), Some(path)) = (self.type_path(result), self.type_path(value)) else { return };
+        if let Some(ty) = self.knowledge.inherited(path, |t| t.spreads.as_ref()?.get(made)) {
+            result.ty = self.typed(ty).ty;
+        }
+    }
+
     /// Links a result with what it shares.
     pub(super) fn share(
         &mut self,
@@ -167,6 +187,7 @@ impl<'a> Analyzer<'a> {
                 *result = self.fresh_scalars(ty);
                 continue;
             }
+            self.spread(result, &value);
             // An iterator does not travel anyway, and what is taken from it does not hold its source.
             let held = if matches!(self.kind(result), Kind::Unshippable(_)) { held.part(Type::Unknown) } else { held };
             self.link(result, &held, kind == "view");

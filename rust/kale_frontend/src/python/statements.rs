@@ -191,8 +191,12 @@ impl<'a> Analyzer<'a> {
 
     fn with_block(&mut self, s: &'a StmtWith) {
         let mut may_swallow = false;
+        let suspended = self.frame().suspended.len();
         for item in &s.items {
             let manager = self.evaluate(&item.context_expr);
+            let types =
+                self.type_path(&manager).and_then(|path| self.knowledge.inherited(path, |t| t.suspends.as_ref()));
+            self.frame().suspended.extend(types);
             let entered = self.enter_context(&manager, item.range());
             may_swallow |= !self.is_plain_context(&manager) || swallows(&item.context_expr);
             if let Some(target) = &item.optional_vars {
@@ -205,6 +209,7 @@ impl<'a> Analyzer<'a> {
         } else {
             self.execute_all(&s.body);
         }
+        self.frame().suspended.truncate(suspended);
     }
 
     /// Whether leaving the context by an exception goes on with the exception: true of files, locks, and the like.

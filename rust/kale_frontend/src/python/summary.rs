@@ -246,6 +246,7 @@ impl<'a> Analyzer<'a> {
         let mut frame = Frame::new(function.scope);
         frame.own_code = own_code.clone();
         frame.class_name = definition.class_name.clone();
+        frame.suspended = definition.suspends.clone();
         self.frames.push(frame);
         if let Some(parameters) = function.parameters {
             for (index, parameter) in parameters.iter().enumerate() {

@@ -88,7 +88,8 @@ impl<'a> Analyzer<'a> {
                     Kind::Unknown if !replay && binding.value.code.iter().any(is_own) => Kind::Callable,
                     kind => kind,
                 };
-                bound.insert(name, Bound { statement: binding.statement, replay, kind });
+                let own_buffers = self.has_own_buffers(&binding.value);
+                bound.insert(name, Bound { statement: binding.statement, replay, kind, own_buffers });
                 range = range.or(Some(self.facts.statement(binding.statement).range));
             }
             if !bound_here || binding.outer {
@@ -158,6 +159,16 @@ impl<'a> Analyzer<'a> {
             }
         }
         by_value
+    }
+
+    /// Whether no value of another type has a view of its buffers: such a class of a library, or one based on it.
+    fn has_own_buffers(&self, value: &Value) -> bool {
+        let owns = |path: Name| self.knowledge.inherited(self.facts.text(path), |t| t.buffers).is_some();
+        match value.ty {
+            Type::Instance(path) => owns(path),
+            Type::Object(class) => self.library_bases(class).into_iter().any(owns),
+            _ => false,
+        }
     }
 
     pub fn kind(&self, value: &Value) -> Kind {

@@ -29,6 +29,8 @@ pub struct CallFacts {
     pub seeds: OneOrMany<Generator>,
     pub returns_unseeded: Option<String>,
     pub seeded_by: Words,
+    /// The result's type instead, when the text of `names` names a variable.
+    pub returns_naming: Option<String>,
     pub inner: Words,
     pub returns_inner: Option<String>,
     pub reads: Words,
@@ -105,16 +107,23 @@ pub struct TypeFacts {
     pub iterate: Option<PartFacts>,
     pub call: Option<CallFacts>,
     pub context: Option<PartFacts>,
-    pub unknown_methods: Option<Pure>,
+    pub unknown_methods: Option<Unlisted>,
     pub unknown_attributes: Option<PartFacts>,
     /// Changing a value of the type changes this setting.
     pub config: Option<Setting>,
+    /// A result of the first type that shares something with a value of this type is of the second type.
+    pub spreads: Option<FxHashMap<String, String>>,
+    /// `own`: no value of another type has a view of its buffers.
+    pub buffers: Option<Buffers>,
+    /// Within the context: instead of a value of the first type, there is one of the second.
+    pub suspends: Option<FxHashMap<String, String>>,
 }
 
 /// Keys by which a table is known to describe a type.
 pub const TYPE_KEYS: &[&str] = &[
     "attributes",
     "bases",
+    "buffers",
     "call",
     "compare_returns",
     "config",
@@ -131,8 +140,10 @@ pub const TYPE_KEYS: &[&str] = &[
     "select",
     "ships",
     "slice",
+    "spreads",
     "store",
     "subscript",
+    "suspends",
     "unknown_attributes",
     "unknown_methods",
 ];
@@ -164,6 +175,9 @@ impl TypeFacts {
         replace(&mut self.unknown_methods, newer.unknown_methods);
         replace(&mut self.unknown_attributes, newer.unknown_attributes);
         replace(&mut self.config, newer.config);
+        replace(&mut self.spreads, newer.spreads);
+        replace(&mut self.buffers, newer.buffers);
+        replace(&mut self.suspends, newer.suspends);
     }
 }
 
@@ -218,12 +232,36 @@ pub enum Pure {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
+pub enum Buffers {
+    Own,
+}
+
+/// What the functions of a module, or the methods of a type, do that are not listed.
+#[derive(Clone, Debug)]
+pub enum Unlisted {
+    /// Nothing.
+    Pure,
+    /// Anything to what they are given, and this.
+    Facts(Box<CallFacts>),
+}
+
+impl<'de> Deserialize<'de> for Unlisted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Unlisted, D::Error> {
+        match toml::Value::deserialize(deserializer)? {
+            toml::Value::String(word) if word == "pure" => Ok(Unlisted::Pure),
+            facts => facts.try_into().map(|facts| Unlisted::Facts(Box::new(facts))).map_err(Error::custom),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Store {
     Copies,
 }
 
 /// A global random generator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Generator {
     Random,
@@ -233,6 +271,18 @@ pub enum Generator {
 }
 
 impl Generator {
+    pub const ALL: [Generator; 4] = [Generator::Random, Generator::Numpy, Generator::Torch, Generator::Tensorflow];
+
+    /// The distributions any of which brings it; none for Python's own.
+    pub fn distributions(self) -> &'static [&'static str] {
+        match self {
+            Generator::Random => &[],
+            Generator::Numpy => &["numpy"],
+            Generator::Torch => &["torch"],
+            Generator::Tensorflow => &["tensorflow", "tensorflow-cpu", "tensorflow-macos", "tf-nightly"],
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Generator::Random => "random",
@@ -270,6 +320,7 @@ const INTERPRETER_SETTINGS: &[&str] = &[
     "decimal",
     "environ",
     "gc",
+    "interpreter",
     "ipython",
     "locale",
     "logging",
@@ -283,6 +334,9 @@ const INTERPRETER_SETTINGS: &[&str] = &[
 
 /// Libraries with settings of their own.
 const LIBRARIES: &[&str] = &[
+    "joblib",
+    "keras",
+    "lightgbm",
     "matplotlib",
     "numpy",
     "pandas",
