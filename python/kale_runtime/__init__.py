@@ -23,6 +23,8 @@ line: drop blank lines, lines that start with `#`, and docstrings (from a line t
 the line that ends with them); and indent by one space instead of four. `step.py` has no other
 triple-quoted text, so this is the same program; `tests/runtime/test_embedded.py` holds the rule and the limit.
 
+A step tagged `report:enabled` carries `report.py` in a second `exec` line behind the first, shortened in the same way.
+
 The plan's packages are installed with pip unless all are there at their versions or `KALE_INSTALL=0`. A step that
 fails says why on standard error and exits with 1.
 

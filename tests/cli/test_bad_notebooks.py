@@ -1,8 +1,11 @@
 """Notebooks that cannot become a pipeline: status 1, a diagnostic that says where and why, and what to do."""
 
 import json
+import time
 
 import pytest
+
+from tests.oracle.spec_cases import check_prose
 
 from .support import call, cell, ids, notebook
 
@@ -10,7 +13,9 @@ from .support import call, cell, ids, notebook
 def check(path, *more):
     done = call("check", path, "--json", *more)
     assert done.returncode in (0, 1), done.stderr
-    return done.returncode, json.loads(done.stdout)
+    document = json.loads(done.stdout)
+    check_prose(document["diagnostics"])
+    return done.returncode, document
 
 
 @pytest.mark.parametrize(
@@ -132,3 +137,45 @@ def test_parameters_that_do_not_fit(given, told, words, tmp_path):
     row = next(row for row in document["diagnostics"] if row["id"] == told)
     assert all(word in row["message"] + row["help"] for word in words)
     assert not (tmp_path / ".kale_rs").exists()
+
+
+def blocks(head, depth):
+    """Blocks in blocks, each indented by one blank."""
+    lines = [" " * level + head for level in range(depth)] + [" " * depth + "pass"]
+    if head == "try:":
+        lines += [" " * level + "finally: pass" for level in reversed(range(depth))]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("head", ["if 1:", "def f():", "class A:", "while 1:", "for i in x:", "with x:", "try:"])
+@pytest.mark.parametrize("depth", [20, 21, 99, 100])
+def test_blocks_nest_as_deep_as_python_lets_them(head, depth, tmp_path):
+    source = blocks(head, depth)
+    try:
+        compile(source, "cell", "exec")
+        expected = []
+    except SyntaxError:
+        expected = ["nesting-too-deep"]
+    assert ids(check(notebook(tmp_path / "n.ipynb", "x = 1\nprint(x)", source))[1], "error") == expected
+
+
+@pytest.mark.parametrize("head", ["if 1:", "def f():", "x = (lambda:"])
+def test_nesting_beyond_all_reason_is_refused_and_not_slow(head, tmp_path):
+    began = time.process_time()
+    document = check(notebook(tmp_path / "n.ipynb", blocks(head, 1000)))[1]
+    assert ids(document, "error") in (["nesting-too-deep"], ["syntax-error"])
+    assert time.process_time() - began < 5
+
+
+def test_a_long_chain_of_elif_is_not_slow(tmp_path):
+    chain = "if x == 0: y = 0\n" + "".join(f"elif x == {n}: y = {n}\n" for n in range(1, 5000))
+    path = notebook(tmp_path / "n.ipynb", "x = len([1])", chain, "print(y)")
+    began = time.monotonic()
+    assert ids(check(path)[1], "error") == []
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("line", ["%time rows = [1", "%timeit f(", "y = %time (1", "%time x = = 1"])
+def test_a_broken_operand_of_a_magic_is_a_syntax_error(line, tmp_path):
+    (row,) = check(notebook(tmp_path / "n.ipynb", f"x = 1\n{line}"))[1]["diagnostics"]
+    assert (row["id"], row["cell"], row["start"]["line"]) == ("syntax-error", 0, 2)

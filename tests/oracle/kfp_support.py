@@ -28,9 +28,8 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as pb  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden"
-RUNTIME = ROOT / "python" / "kale_runtime" / "step.py"
-# Golden files hold this where the step runtime is, so that they do not change with it.
-RUNTIME_MARK = "<python/kale_runtime/step.py>"
+# Golden files hold the names of these in angle brackets where their texts are, so that they do not change with them.
+RUNTIME = ["python/kale_runtime/step.py", "python/kale_runtime/report.py"]
 
 
 @dataclass
@@ -68,8 +67,10 @@ def cases() -> list[Case]:
 
 
 def with_runtime(ir: str) -> str:
-    text = shortened(RUNTIME.read_text(encoding="utf-8"))
-    return ir.replace(RUNTIME_MARK, base64.b64encode(zlib.compress(text.encode(), 9)).decode())
+    for path in RUNTIME:
+        text = shortened((ROOT / path).read_text(encoding="utf-8"))
+        ir = ir.replace(f"<{path}>", base64.b64encode(zlib.compress(text.encode(), 9)).decode())
+    return ir
 
 
 def shortened(source: str) -> str:

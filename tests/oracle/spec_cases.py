@@ -166,6 +166,14 @@ def flow_lines(graph: dict) -> list[str]:
     return lines + [step["name"] for step in graph["steps"] if step["name"] not in joined]
 
 
+def check_prose(diagnostics):
+    """Messages and helps are whole sentences, whichever layer they are of."""
+    for row in diagnostics:
+        for text in (row["message"], row["help"]):
+            assert text[:1] == "`" or text[:1].isupper() or not text[:1].isalpha(), text
+            assert text.endswith((".", "?", "!", "…")), text
+
+
 def diagnostic_line(diagnostic: dict) -> str:
     place = ""
     if diagnostic["cell"] is not None:

@@ -21,6 +21,10 @@ def graph(ir: str) -> tuple:
     for component in pipeline["components"].values():
         for definition in component.get("inputDefinitions", {}).get("parameters", {}).values():
             definition.pop("description", None)
+        # A step of a script writes no report; `kfp-script` warns of it.
+        outputs = component.get("outputDefinitions", {})
+        if outputs.get("artifacts", {}).pop("kale_report", None) and not outputs["artifacts"]:
+            del component["outputDefinitions"]
     return plain(pipeline), documents[1:], sorted(parsed.spec.components)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from . import product
-from .spec_cases import bless, diagnostic_line, flow_lines, normal_flow, read_cases
+from .spec_cases import bless, check_prose, diagnostic_line, flow_lines, normal_flow, read_cases
 
 BLESS = os.environ.get("KALE_BLESS") == "1"
 CASES = read_cases()
@@ -37,6 +37,7 @@ def test_graph_is_the_stated_one(case, graphs):
 
 def check_graph(case, graph):
     told = [diagnostic_line(row) for row in graph["diagnostics"]]
+    check_prose(graph["diagnostics"])
     errors = [row for row in graph["diagnostics"] if row["severity"] == "error"]
     if BLESS and (case.compiles or "diagnostics" not in case.expectations):
         bless_case(case, graph, told)

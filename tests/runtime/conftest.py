@@ -69,10 +69,12 @@ class Bench:
         requirements=(),
         ipython=False,
         defaults=None,
+        report=False,
         **environment,
     ):
         """Runs a step as a container does, and returns its ExecutorOutput."""
         keys = {row[1] for row in program if row[0] in ("load", "save")} | {"kale_metrics"}
+        keys |= {"kale_report"} if report else set()
         artifacts = {key: {"artifacts": [{"name": key, "uri": str(self.scratch / key)}]} for key in keys}
         side = {"parameterValues": values or {}, "artifacts": artifacts, "outputFile": str(self.scratch / "out.json")}
         plan = {"version": 1, "pipeline": "p", "step": "s", "parameters": parameters or {}, "program": program}
@@ -80,7 +82,7 @@ class Bench:
         arguments = [json.dumps({"inputs": side, "outputs": side}), compressed(json.dumps(plan))]
         (self.scratch / "out.json").unlink(missing_ok=True)
         done = subprocess.run(
-            [self.python, "-c", bootstrap(), *arguments],
+            [self.python, "-c", bootstrap(report), *arguments],
             cwd=self.folder, capture_output=True, text=True, timeout=120, env={**os.environ, **environment},
         )  # fmt: skip
         self.stdout, self.stderr, self.returncode = done.stdout, done.stderr, done.returncode
@@ -109,12 +111,14 @@ def runtime():
     return compressed(shortened((RUNTIME / "step.py").read_text()))
 
 
-def bootstrap():
+def bootstrap(report=False):
+    page = compressed(shortened((RUNTIME / "report.py").read_text()))
     return (
         "# kfp.dsl.executor_main\n"
         "import base64, sys, zlib\n"
         f'exec(zlib.decompress(base64.b64decode("{runtime()}")))\n'
-        "start(*sys.argv[1:])\n"
+        + (f'exec(zlib.decompress(base64.b64decode("{page}")))\n' if report else "")
+        + "start(*sys.argv[1:])\n"
     )
 
 

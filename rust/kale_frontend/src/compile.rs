@@ -18,7 +18,9 @@ pub fn compile(text: &str, options: &CompileOptions) -> Compilation {
 fn compile_here(text: &str, options: &CompileOptions) -> Compilation {
     let mut notebook = match Notebook::read(text) {
         Ok(notebook) => notebook,
-        Err(diagnostic) => return Compilation { pipeline: None, diagnostics: vec![diagnostic], reasons: vec![] },
+        Err(diagnostic) => {
+            return Compilation { pipeline: None, diagnostics: vec![diagnostic.in_sentences()], reasons: vec![] };
+        }
     };
     let version = options.environment.python;
     let mut diagnostics = notebook.include(&options.notebooks);
@@ -72,11 +74,5 @@ fn syntax_faults(cell: &BlockCell, parsed: &Parsed, diagnostics: &mut Vec<Diagno
         }
         FaultKind::TooDeep => (Code::NestingTooDeep, "Build the value in several statements, or read it from a file."),
     };
-    diagnostics.push(Diagnostic::new(code, sentence(&fault.message), help).at(span));
-}
-
-fn sentence(message: &str) -> String {
-    let mut chars = message.chars();
-    let first = chars.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
-    format!("{first}{}", chars.as_str())
+    diagnostics.push(Diagnostic::new(code, fault.message.clone(), help).at(span));
 }

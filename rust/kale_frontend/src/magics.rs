@@ -121,6 +121,11 @@ fn uses_name(python: &str, name: &str) -> bool {
     code.flat_map(|line| words(&python[line.start..line.end])).any(|word| word == name)
 }
 
+/// Where the statements of some Python start and end, told by its lexical structure alone.
+pub(crate) fn statement_starts(python: &str) -> impl Iterator<Item = (usize, usize)> {
+    logical_lines(python).into_iter().map(|line| (line.start, line.end))
+}
+
 /// Reads a notebook's code cells in order: what a cell means can depend on names that earlier cells bind.
 pub(crate) struct Reader {
     version: PythonVersion,

@@ -102,8 +102,8 @@ impl Reader {
     }
 
     fn not_a_parameter(&mut self, span: Span, what: &str, cause: &str) {
-        let message = format!("{what}: not a parameter, since {cause}");
-        let help = "runs cannot override it; it is computed in every run, after the parameters are set";
+        let message = format!("{what} cannot be set by a run, since {cause}");
+        let help = "nothing has to be done; it is computed in every run, after the parameters are set";
         self.diagnostics.push(Diagnostic::new(Code::NotAParameter, message, help).at(span));
     }
 }

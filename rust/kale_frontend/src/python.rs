@@ -20,6 +20,7 @@ mod heap;
 pub mod knowledge;
 mod library;
 pub mod names;
+mod nesting;
 mod objects;
 mod operators;
 pub mod parse;

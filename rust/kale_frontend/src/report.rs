@@ -16,7 +16,7 @@ use crate::python::facts::{CellId, Replay, Resource, VersionId};
 /// Sorts by place and adds cell ids.
 pub fn finish(notebook: &Notebook, diagnostics: &mut Vec<Diagnostic>) {
     for diagnostic in diagnostics.iter_mut() {
-        *diagnostic = diagnostic.clone().shown_in(&notebook.sub_cells);
+        *diagnostic = diagnostic.clone().in_sentences().shown_in(&notebook.sub_cells);
         if let Some(cell) = diagnostic.cell {
             diagnostic.cell_id = notebook.cells.get(cell.0).map(|cell| cell.id.clone());
         }

@@ -112,7 +112,21 @@ impl Diagnostic {
         self
     }
 
+    /// The same in whole sentences: a capital at the start, a full stop at the end.
+    pub fn in_sentences(mut self) -> Self {
+        self.message = sentence(&self.message);
+        self.help = sentence(&self.help);
+        self
+    }
+
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let Some(first) = chars.next() else { return String::new() };
+    let stop = if text.ends_with(['.', '?', '!', '…']) { "" } else { "." };
+    format!("{}{}{stop}", first.to_uppercase(), chars.as_str())
 }

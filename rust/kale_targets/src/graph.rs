@@ -183,6 +183,11 @@ impl Task<'_> {
         self.upstream.difference(&self.producers).copied()
     }
 
+    /// Whether it writes a page with what its cells put out.
+    pub fn reports(&self) -> bool {
+        self.step.config.report == Some(true)
+    }
+
     /// The output that holds its metrics, if it reports any.
     pub fn metrics_key(&self) -> Option<&'static str> {
         self.metrics_output.as_ref().map(|_| METRICS_OUTPUT)

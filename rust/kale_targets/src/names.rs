@@ -6,6 +6,8 @@ use kale_model::Pipeline;
 
 /// The output of a step that reports metrics.
 pub const METRICS_OUTPUT: &str = "kale_metrics";
+/// The output of a step tagged `report:enabled`.
+pub const REPORT_OUTPUT: &str = "kale_report";
 
 /// Words that cannot name a Python argument.
 const KEYWORDS: &[&str] = &[
@@ -59,6 +61,7 @@ pub fn portable(pipeline: &Pipeline) -> Pipeline {
     let mut pipeline = pipeline.clone();
     let mut names = Unique::joined_by("_");
     names.reserve(METRICS_OUTPUT);
+    names.reserve(REPORT_OUTPUT);
     for parameter in &pipeline.parameters {
         names.reserve(parameter.name.as_str());
     }

@@ -22,6 +22,7 @@ const TEMPLATE: &str = include_str!("../templates/kfp_script.py.tera");
 pub fn emit(graph: &TaskGraph, diagnostics: &mut Vec<Diagnostic>) -> String {
     diagnostics.extend(graph.parameters.iter().filter_map(sdk_fault));
     diagnostics.extend(graph.tasks.iter().filter_map(binary_files));
+    diagnostics.extend(graph.tasks.iter().filter_map(no_report));
     let context = Context::from_serialize(view::script(graph)).expect("a view is plain data");
     let text = Tera::one_off(TEMPLATE, &context, false).expect("the template knows its view");
     // Blocks that a pipeline does not need leave nothing but line breaks behind.
@@ -52,6 +53,15 @@ fn binary_files(task: &Task) -> Option<Diagnostic> {
             names.join(", ")
         );
         let help = "Put it on a volume of the pipeline, read it from a URI, or use an image that holds it.";
+        Diagnostic::new(Code::NotInTarget, message, help)
+    })
+}
+
+/// The script's steps are plain functions, whose outputs nobody collects.
+fn no_report(task: &Task) -> Option<Diagnostic> {
+    task.reports().then(|| {
+        let message = format!("Step `{}` writes no report in a script.", task.step.name);
+        let help = "Compile to the target `kfp` instead, or remove `report:enabled`.";
         Diagnostic::new(Code::NotInTarget, message, help)
     })
 }

@@ -89,12 +89,12 @@ fn wrong_value(parameter: &Parameter, error: &kale_model::ParameterValueError) -
     let declared = parameter.parameter_type.as_str();
     let message = format!("parameter `{}` is declared as {declared}, and {error}", parameter.name);
     let help = format!("give {}; the notebook's default is `{}`", error.expected, parameter.default);
-    Diagnostic::new(Code::ParameterValue, message, help).at(parameter.span)
+    Diagnostic::new(Code::ParameterValue, message, help).in_sentences().at(parameter.span)
 }
 
 fn unknown(name: &str, declared: &[Parameter]) -> Diagnostic {
     let message = format!("the notebook has no parameter `{name}`");
-    Diagnostic::new(Code::UnknownParameter, message, format!("{}", Existing(declared)))
+    Diagnostic::new(Code::UnknownParameter, message, format!("{}", Existing(declared))).in_sentences()
 }
 
 /// The declared parameters, for people.
@@ -172,10 +172,10 @@ mod tests {
         assert_eq!(
             text,
             [
-                "parameter-value: parameter `epochs` is declared as int, and `many` is not an int, such as 10 give an int, such as 10; \
-                 the notebook's default is `10`",
-                "unknown-parameter: the notebook has no parameter `epoch` its parameters are `epochs` (int), `rate` \
-                 (float), `title` (str)",
+                "parameter-value: Parameter `epochs` is declared as int, and `many` is not an int, such as 10. Give an \
+                 int, such as 10; the notebook's default is `10`.",
+                "unknown-parameter: The notebook has no parameter `epoch`. Its parameters are `epochs` (int), `rate` \
+                 (float), `title` (str).",
             ]
         );
     }

@@ -198,7 +198,7 @@ impl Draft {
 
     fn note_control(&mut self, span: Span, first: usize, last: usize, why: String) {
         let message = format!("{why} and is no part of one, so this is left out");
-        let help = "nothing; in the notebook it works as before";
+        let help = "nothing has to be done; in the notebook it works as before";
         self.diagnostics.push(Diagnostic::new(Code::ControlLine, message, help).at(span));
         self.control_lines.extend((first..=last).map(|index| self.lines.number(index)));
     }

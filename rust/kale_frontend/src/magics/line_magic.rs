@@ -62,7 +62,9 @@ fn statement_of(code: &str) -> Option<(&str, &str)> {
 
 /// Lets the parser see the statement that a magic runs.
 fn expose(draft: &mut Draft, line: &LogicalLine, magic: &str, operand: &str, version: PythonVersion) {
-    let Some(opening) = opening(magic, operand, version) else { return };
+    let Some(opening) = opening(magic, operand, version) else {
+        return refuse_broken(draft, line, magic, operand, version);
+    };
     let physical = &mut draft.lines.list[line.first];
     let first_part = operand.split(['\n', '\r']).next().unwrap_or("");
     let indent = physical.indent().to_owned();
@@ -88,6 +90,20 @@ pub(super) fn opening(magic: &str, operand: &str, version: PythonVersion) -> Opt
     body.iter().all(is_simple).then_some("class __timeit__: ")
 }
 
+/// The operand of `%time` and `%timeit` is Python to the letter, so what is wrong with it is wrong with the cell.
+fn refuse_broken(draft: &mut Draft, line: &LogicalLine, magic: &str, operand: &str, version: PythonVersion) {
+    if !matches!(magic, "time" | "timeit") {
+        return;
+    }
+    let parsed = parse(operand, version);
+    if let Some(fault) = parsed.errors.iter().min_by_key(|fault| (fault.start, fault.end)) {
+        let message = format!("The statement behind `%{magic}` is not valid Python: {}.", fault.message);
+        let help = "Correct the line; it would not run in Jupyter either.";
+        let span = draft.line_span(line.first);
+        draft.diagnostics.push(Diagnostic::new(Code::SyntaxError, message, help).at(span));
+    }
+}
+
 fn is_simple(statement: &Stmt) -> bool {
     matches!(
         statement,
@@ -110,9 +126,12 @@ fn assigned(draft: &mut Draft, line: &LogicalLine, text: &str, at: usize, versio
         draft.control_results.extend(words(&text[line.start..at]).into_iter().map(str::to_owned));
         return draft.take_out_line(line, "`%pipeline`");
     }
-    let Some(("time" | "timeit" | "memit", operand)) = statement_of(&text[at..line.end]) else { return };
+    let Some((magic @ ("time" | "timeit" | "memit"), operand)) = statement_of(&text[at..line.end]) else { return };
     let parsed = parse(operand, version);
-    if !parsed.errors.is_empty() || !matches!(parsed.module.body[..], [Stmt::Expr(_)]) {
+    if !parsed.errors.is_empty() {
+        return refuse_broken(draft, line, magic, operand, version);
+    }
+    if !matches!(parsed.module.body[..], [Stmt::Expr(_)]) {
         return;
     }
     let target = &text[line.start..at];

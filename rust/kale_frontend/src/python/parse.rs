@@ -9,6 +9,7 @@ use ruff_python_ast::{ModModule, PythonVersion as ParserVersion};
 use ruff_python_parser::{Mode, ParseOptions, parse_unchecked};
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
+use super::nesting;
 use super::scope::{Dialect, ScopeFault, SymbolTable};
 
 /// CPython's own limit is 200 open brackets and 100 levels of indentation.
@@ -51,6 +52,14 @@ pub fn parse(source: &str, version: PythonVersion) -> Parsed {
             kind: FaultKind::TooDeep,
         });
     }
+    if let Some(offset) = nesting::too_many_indents(source) {
+        return Parsed::refused(SyntaxFault {
+            message: "too many levels of indentation".to_owned(),
+            start: offset,
+            end: offset + 1,
+            kind: FaultKind::TooDeep,
+        });
+    }
     let target = ParserVersion { major: version.major, minor: version.minor };
     let options = ParseOptions::from(Mode::Ipython).with_target_version(target);
     // The parser has assertions of its own that broken input can reach: `[}` with an escape on the next line.
@@ -79,6 +88,12 @@ pub fn parse(source: &str, version: PythonVersion) -> Parsed {
         ruff_python_ast::Mod::Module(module) => module,
         ruff_python_ast::Mod::Expression(_) => empty_module(),
     };
+    if errors.is_empty()
+        && let Some(start) = nesting::too_many_blocks(&module.body)
+    {
+        let message = "too many statically nested blocks".to_owned();
+        errors.push(fault(message, start, start + TextSize::from(1), FaultKind::TooDeep));
+    }
     Parsed { module, tokens, errors }
 }
 
@@ -338,6 +353,26 @@ mod tests {
         assert_eq!(faults(&format!("x = '{}'", "f(".repeat(5000))), []);
         assert_eq!(faults(&format!("x = [{}]", "\"é[\", (1), ".repeat(5000))), [], "brackets in strings open nothing");
         assert_eq!(faults(&format!("# {}", "(".repeat(5000))), []);
+    }
+
+    /// Blocks in blocks, each indented by one blank.
+    fn nested(head: &str, depth: usize) -> String {
+        let lines: Vec<String> = (0..depth).map(|level| format!("{}{head}\n", " ".repeat(level))).collect();
+        format!("{}{}pass\n", lines.concat(), " ".repeat(depth))
+    }
+
+    #[test]
+    fn blocks_nest_as_deep_as_cpython_lets_them() {
+        for (head, most) in [("if 1:", 99), ("def f():", 99), ("class A:", 99), ("while 1:", 20), ("with x:", 20)] {
+            assert_eq!(faults(&nested(head, most)), [], "{head}");
+            assert_eq!(faults(&nested(head, most + 1)), [FaultKind::TooDeep], "{head}");
+        }
+        assert_eq!(faults(&nested("with x, y:", 10)), []);
+        assert_eq!(faults(&nested("with x, y:", 11)), [FaultKind::TooDeep]);
+        assert_eq!(faults(&nested("if 1:", 1000)), [FaultKind::TooDeep]);
+        assert_eq!(faults(&nested("if 1:", 20_000)), [FaultKind::TooDeep]);
+        let text = format!("x = 1 # {}\ns = \"\"\"\n{}\"\"\"\n", " ".repeat(200), nested("  text", 300));
+        assert_eq!(faults(&text), []);
     }
 
     #[test]

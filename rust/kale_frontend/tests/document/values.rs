@@ -64,7 +64,10 @@ fn what_is_computed_is_no_parameter() {
     let check = |source: &str, place: &str, what: &str, cause: &str| {
         let (parameters, diagnostics) = read_parameters(source);
         let what = if what.is_empty() { "the targets of this assignment".to_owned() } else { format!("`{what}`") };
-        assert_eq!(diagnostics, [format!("info not-a-parameter [0] {place} {what}: not a parameter, since {cause}")]);
+        assert_eq!(
+            diagnostics,
+            [format!("info not-a-parameter [0] {place} {what} cannot be set by a run, since {cause}")]
+        );
         assert_eq!(parameters.len(), usize::from(source.starts_with("a = 1\n")));
     };
     let computed = "its value is not a literal";

@@ -16,15 +16,18 @@ use kale_model::{Pipeline, StepPlan};
 use crate::graph::Task;
 
 const RUNTIME: &str = include_str!("../../../../python/kale_runtime/step.py");
+/// Only in steps that are asked for a report.
+const REPORT: &str = include_str!("../../../../python/kale_runtime/report.py");
 
 /// Compressed once: pipelines of a thousand steps carry it a thousand times.
 static COMPRESSED_RUNTIME: LazyLock<String> = LazyLock::new(|| compressed(&shortened(RUNTIME)));
+static COMPRESSED_REPORT: LazyLock<String> = LazyLock::new(|| compressed(&shortened(REPORT)));
 
 /// Placeholder for the ExecutorInput.
 const EXECUTOR_INPUT: &str = "{{$}}";
 
 pub fn command(task: &Task) -> Vec<String> {
-    vec!["python3".to_owned(), "-c".to_owned(), bootstrap(!task.files.is_empty())]
+    vec!["python3".to_owned(), "-c".to_owned(), bootstrap(!task.files.is_empty(), task.reports())]
 }
 
 /// The ExecutorInput, the plan, and the files where there are any.
@@ -41,15 +44,17 @@ pub fn arguments(pipeline: &Pipeline, task: &Task) -> Vec<String> {
 
 /// The SubprocessRunner of kfp.local refuses to start a command that does not name KFP's own executor; the comment
 /// satisfies it.
-fn bootstrap(with_files: bool) -> String {
+fn bootstrap(with_files: bool, with_report: bool) -> String {
+    let run = |code: &str| format!("exec(zlib.decompress(base64.b64decode(\"{code}\")))\n");
+    let report = if with_report { run(&COMPRESSED_REPORT) } else { String::new() };
     format!(
         "# kale_rs step runtime. For kfp.local, which starts only what mentions it: kfp.dsl.executor_main\n\
          import base64, json, os, sys, zlib\n\
          {}\
-         exec(zlib.decompress(base64.b64decode(\"{}\")))\n\
+         {}{report}\
          start(*sys.argv[1:])\n",
         if with_files { PLACE_FILES } else { "" },
-        *COMPRESSED_RUNTIME
+        run(&COMPRESSED_RUNTIME)
     )
 }
 
@@ -107,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_bootstrap_holds_nothing_that_kfp_rewrites() {
-        for code in [bootstrap(false), bootstrap(true)] {
+        for code in [bootstrap(false, false), bootstrap(true, true)] {
             assert!(code.contains("kfp.dsl.executor_main"));
             assert!(!code.contains(['{', '}']) && !code.contains("python3"), "{code}");
         }

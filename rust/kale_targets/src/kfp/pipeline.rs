@@ -11,10 +11,12 @@ use super::spec::{
     SCHEMA_VERSION, TaskInfo, TaskInputs, TaskOutputArtifact, TaskSpec,
 };
 use crate::graph::{Task, TaskGraph};
+use crate::names::REPORT_OUTPUT;
 use crate::resources::Limits;
 use crate::types::schema_title;
 
 const METRICS: &str = "system.Metrics";
+const HTML: &str = "system.HTML";
 
 pub fn spec(graph: &TaskGraph) -> PipelineSpec {
     let mut spec = PipelineSpec {
@@ -59,6 +61,9 @@ fn component(graph: &TaskGraph, task: &Task) -> ComponentSpec {
     }
     if let Some(key) = task.metrics_key() {
         outputs.artifacts.insert(key.to_owned(), ArtifactDefinition::of(METRICS));
+    }
+    if task.reports() {
+        outputs.artifacts.insert(REPORT_OUTPUT.to_owned(), ArtifactDefinition::of(HTML));
     }
     ComponentSpec {
         implementation: Implementation::ExecutorLabel(executor_label(&task.name)),
