@@ -92,6 +92,7 @@ lint: $(STAMPS)/wheel $(STAMPS)/lint
 
 bench: $(STAMPS)/requirements
 	@$(BIN)/python tests/bench/compare.py
+	@$(BIN)/python tests/bench/analysis.py
 
 precision: $(STAMPS)/wheel
 	@$(BIN)/python -W ignore -m tests.oracle.precision

@@ -58,3 +58,29 @@ def chain(path: Path, steps: int) -> Path:
     cells = [_cell("x_0 = list(range(3))", "step:s0")]
     cells += [_cell(f"x_{i} = x_{i - 1} + [{i}]", f"step:s{i}", f"prev:s{i - 1}") for i in range(1, steps)]
     return _write(path, cells)
+
+
+EXPLORATION = [
+    "import matplotlib.pyplot as plt\nimport numpy as np\nimport pandas as pd\n"
+    "from sklearn.linear_model import LinearRegression\nfrom sklearn.model_selection import train_test_split",
+    "def clean(df, k=3):\n    df = df.dropna()\n    df['z'] = df['a'] * k\n    return df\n\n\n"
+    "class Model:\n    def __init__(self, alpha):\n        self.alpha = alpha\n\n"
+    "    def fit(self, X, y):\n        self.inner = LinearRegression().fit(X, y)\n        return self\n\n"
+    "    def predict(self, X):\n        return self.inner.predict(X)",
+    "np.random.seed(0)\ndf = pd.DataFrame({'a': np.random.rand(100), 'b': np.random.rand(100)})",
+]
+ROUND = [
+    "d{i} = clean(df.copy())\nd{i}['w'] = np.log1p(d{i}['b'])\nd{i}.head()",
+    "X{i}, y{i} = d{i}[['a', 'w']], d{i}['z']\n"
+    "Xtr{i}, Xte{i}, ytr{i}, yte{i} = train_test_split(X{i}, y{i}, random_state={i})",
+    "m{i} = Model(0.{i}).fit(Xtr{i}, ytr{i})\nprint(m{i}.predict(Xte{i})[:3])",
+    "fig{i}, ax{i} = plt.subplots(figsize=(4, 3))\nax{i}.plot(d{i}['a'], d{i}['z'], label='run {i}')\nplt.show()",
+    "s{i} = d{i}.groupby('a')['z'].mean().sort_values(ascending=False)\n"
+    "for key, value in s{i}.items():\n    if value > 0.5:\n        print(key, value)\n        break",
+]
+
+
+def exploration(path: Path, size: int = 500) -> Path:
+    """An untagged notebook as people explore data: frames, models, plots, loops, a function and a class."""
+    rounds = [text.replace("{i}", str(number)) for number in range(size // len(ROUND) + 1) for text in ROUND]
+    return _write(path, [_cell(text) for text in (EXPLORATION + rounds)[:size]])

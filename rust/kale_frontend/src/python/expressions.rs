@@ -412,6 +412,12 @@ impl<'a> Analyzer<'a> {
             self.read_environment(index, range);
             return Value::immutable();
         }
+        if let Type::Library(path) = owner.ty
+            && self.facts.text(path) == "sys.modules"
+            && index.text.as_deref().is_none_or(|module| module == "__main__")
+        {
+            self.frame().effects.dynamic.push(("sys.modules".to_owned(), range));
+        }
         if self.type_path(owner) == Some("collections.defaultdict") {
             // A key that is missing is added.
             self.mutate(owner);

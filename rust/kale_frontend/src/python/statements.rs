@@ -106,7 +106,7 @@ impl<'a> Analyzer<'a> {
             }
             Stmt::Import(s) => {
                 for alias in &s.names {
-                    self.import(&alias.name, alias.asname.as_ref().map(|n| n.as_str()));
+                    self.import(&alias.name, alias.asname.as_ref().map(|n| n.as_str()), s.range());
                 }
             }
             Stmt::ImportFrom(s) => {
@@ -436,7 +436,15 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    fn import(&mut self, module: &str, alias: Option<&str>) {
+    /// `__main__`, the notebook itself as a module: what is done through it binds names that nobody sees bound.
+    fn note_main(&mut self, module: &str, range: TextRange) {
+        if module == "__main__" {
+            self.frame().effects.dynamic.push((module.to_owned(), range));
+        }
+    }
+
+    fn import(&mut self, module: &str, alias: Option<&str>, range: TextRange) {
+        self.note_main(module, range);
         let top = module.split('.').next().unwrap_or(module).to_owned();
         let (bound, path) = match alias {
             Some(alias) => (alias.to_owned(), module.to_owned()),
@@ -449,6 +457,7 @@ impl<'a> Analyzer<'a> {
 
     fn import_from(&mut self, module: &str, level: u32, name: &str, bound: &str, range: TextRange) {
         let module = format!("{}{module}", ".".repeat(level as usize));
+        self.note_main(&module, range);
         if module == "__future__" {
             // It changes how the code after it is compiled, wherever that runs.
             self.frame().effects.settings.insert(String::new());
