@@ -30,6 +30,7 @@ mod results;
 pub mod scope;
 mod statements;
 mod summary;
+mod types;
 mod value;
 mod variables;
 mod versions;

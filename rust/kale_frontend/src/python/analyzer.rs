@@ -24,6 +24,7 @@ use super::pragmas::pure_callee;
 use super::replay::MAX_DEPTH;
 use super::scope::{ScopeKind, ScopeRef, SymbolTable};
 use super::summary::{ActiveSummary, SummaryKey};
+use super::types::Types;
 use super::value::{CodeId, Type, Value};
 use crate::pragma::Pragma;
 
@@ -40,7 +41,7 @@ pub struct Definition<'a> {
 
 pub enum DefinitionKind<'a> {
     Function(Function<'a>),
-    Class { methods: BTreeMap<String, CodeId>, bases: Vec<Type>, statement: Option<&'a StmtClassDef> },
+    Class { methods: BTreeMap<String, CodeId>, bases: Vec<Type>, statement: Option<&'a StmtClassDef>, holds: Types },
 }
 
 #[derive(Clone, Copy)]
@@ -115,6 +116,8 @@ pub struct Frame<'a> {
     pub trusts: bool,
     /// Code of the closure that is being executed.
     pub own_code: Vec<CodeId>,
+    /// Types of what the closure holds.
+    pub own_types: Types,
     /// The class around the code, for private names.
     pub class_name: Option<String>,
     /// Types that values do not have inside the contexts entered, each with the type they have instead.
@@ -137,6 +140,7 @@ impl<'a> Frame<'a> {
             assumptions: vec![],
             trusts: false,
             own_code: vec![],
+            own_types: Types::default(),
             class_name: None,
             suspended: vec![],
         }
@@ -150,7 +154,15 @@ impl<'a> Frame<'a> {
         if let Some(&object) = self.places.get(&place) {
             return object;
         }
-        let object = self.heap.allocate(Class { places: vec![place], ..Class::default() });
+        self.place_of(place, &Types::default())
+    }
+
+    /// The object of a place which has these types, when it is met for the first time.
+    pub fn place_of(&mut self, place: Place, types: &Types) -> ObjectId {
+        if let Some(&object) = self.places.get(&place) {
+            return object;
+        }
+        let object = self.heap.allocate(Class { places: vec![place], types: types.clone(), ..Class::default() });
         self.places.insert(place, object);
         object
     }

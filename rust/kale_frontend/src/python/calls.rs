@@ -3,17 +3,18 @@
 
 use ruff_python_ast::{Expr, ExprCall};
 use ruff_text_size::{Ranged, TextRange};
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 
 use super::analyzer::{Analyzer, DefinitionKind};
 use super::arguments::Arguments;
 use super::heap::ObjectId;
 use super::knowledge::Unlisted;
 use super::library::Caller;
+use super::types::Types;
 use super::value::{CodeId, Type, Value};
 
 /// Code run on objects: the definitions, what the objects may call in turn, and the objects.
-pub type Invocation = (Vec<CodeId>, Vec<CodeId>, Vec<ObjectId>);
+pub type Invocation = (Vec<CodeId>, Vec<CodeId>, Vec<ObjectId>, Types);
 
 impl<'a> Analyzer<'a> {
     pub fn call(&mut self, call: &'a ExprCall) -> Value {
@@ -134,14 +135,26 @@ impl<'a> Analyzer<'a> {
                     return self.apply_facts(facts, Some(receiver), arguments, caller, range);
                 }
                 match self.knowledge.inherited(&text, |t| t.unknown_methods.as_ref()) {
-                    Some(Unlisted::Pure) => return receiver.part(Type::Unknown),
+                    Some(Unlisted::Pure) => return self.inside(receiver),
                     Some(Unlisted::Facts(facts)) => self.apply_effects(facts, Some(receiver), arguments, range),
                     None => {}
                 }
                 self.unknown_call(Some(receiver), arguments, range)
             }
             Type::Immutable => self.call_immutable_method(receiver, name, arguments, range),
-            Type::Function(_) | Type::Library(_) | Type::Unknown => self.unknown_call(Some(receiver), arguments, range),
+            Type::Unknown => match self.types_with_method(receiver, name) {
+                Some(types) => {
+                    let results = types.into_iter().map(|ty| {
+                        let objects = if ty == Type::Immutable { SmallVec::new() } else { receiver.objects.clone() };
+                        let receiver = Value { objects, ..receiver.part(ty) };
+                        self.call_method(&receiver, name, arguments, range)
+                    });
+                    let results: Vec<Value> = results.collect();
+                    results.into_iter().reduce(|a, b| a.join(&b)).unwrap_or_else(Value::immutable)
+                }
+                None => self.unknown_call(Some(receiver), arguments, range),
+            },
+            Type::Function(_) | Type::Library(_) => self.unknown_call(Some(receiver), arguments, range),
         }
     }
 
@@ -202,6 +215,10 @@ impl<'a> Analyzer<'a> {
     /// A new instance of a class of the notebook.
     fn instantiate(&mut self, class: CodeId, callee: &Value, arguments: &Arguments<'a>, range: TextRange) -> Value {
         let mut instance = self.fresh(Type::Object(class));
+        if let Some(mut types) = self.class_contents(class) {
+            types.insert(Type::Object(class));
+            instance.objects.iter().for_each(|&object| self.frame().heap.class(object).types = types.clone());
+        }
         instance.code = callee.code.clone();
         if !self.is_stateless(callee) {
             self.link(&instance, callee, false);
@@ -212,7 +229,7 @@ impl<'a> Analyzer<'a> {
             }
         }
         let has_init = self.method_of(class, "__init__").is_some();
-        if !has_init || !self.is_closed(class) {
+        if !has_init || !self.is_closed(class) || self.has_exception_base(class) {
             let values: Vec<Value> = arguments.all().cloned().collect();
             for value in &values {
                 self.link(&instance, value, false);
@@ -316,7 +333,9 @@ impl<'a> Analyzer<'a> {
         let mut reachable: Vec<_> = participants.iter().flat_map(|v| v.code.iter().copied()).collect();
         reachable.sort();
         reachable.dedup();
-        (codes.to_vec(), reachable, objects)
+        let mut types = self.types_of(value);
+        participants.iter().for_each(|participant| types.join(&self.types_of(participant)));
+        (codes.to_vec(), reachable, objects, types)
     }
 
     /// Within a function's body, running the same code on the same objects once more adds nothing to its summary: what

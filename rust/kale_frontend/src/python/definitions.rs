@@ -12,6 +12,7 @@ use super::analyzer::{Analyzer, Body, Definition, DefinitionKind, Function, Inne
 use super::heap::Class;
 use super::names::Name;
 use super::scope::{ScopeKind, ScopeRef};
+use super::types::Types;
 use super::value::{CodeId, Type, Value};
 
 impl Body<'_> {
@@ -75,15 +76,22 @@ impl<'a> Analyzer<'a> {
         let scope = self.scope_of(ScopeKind::Generator, generator.range());
         let code = self.add_definition(None, Body::Generator(generator), scope, true);
         let path = self.name("generator");
-        let elements = self.summarize(self.summary_key(code, vec![], &[]));
+        let captured: Vec<Value> = scope.captures().flat_map(|name| self.captures(name)).collect();
+        let mut own_types = Types::none();
+        captured.iter().chain(&first).for_each(|held| own_types.join(&self.types_of(held)));
+        let own_code: Vec<CodeId> = captured.iter().flat_map(|held| held.code.iter().copied()).collect();
+        let elements = self.summarize(self.summary_key(code, vec![], &own_code, own_types));
         let scalars = elements.returns.as_ref().is_some_and(|outcome| outcome.scalars);
         let ty = Type::Instance(path);
-        let mut value = if scalars { self.fresh_scalars(ty) } else { self.fresh(ty) };
-        if let Some(first) = first.filter(|_| !scalars) {
-            self.link(&value, &first, false);
+        if scalars {
+            let mut value = self.fresh_scalars(ty);
+            value.code.push(code);
+            return value;
         }
-        if !scalars {
-            self.link_captured(&value, scope);
+        let contents = elements.returns.as_ref().map(|outcome| outcome.types.clone()).unwrap_or_default();
+        let mut value = self.fresh_iterator(ty, contents);
+        for held in first.into_iter().chain(captured) {
+            self.hold(&mut value, &held);
         }
         value.code.push(code);
         value
@@ -138,7 +146,8 @@ impl<'a> Analyzer<'a> {
     fn function_value(&mut self, code: CodeId, scope: ScopeRef<'a>, held: &[Value]) -> Value {
         let captures = scope.captures().next().is_some();
         let stateless = !captures && held.iter().all(|value| value.objects.is_empty());
-        let object = self.frame().heap.allocate(Class { definition: stateless, ..Class::default() });
+        let types = Types::of(Type::Function(code));
+        let object = self.frame().heap.allocate(Class { definition: stateless, types, ..Class::default() });
         let mut value = Value::object(Type::Function(code), object);
         for default in held {
             self.link(&value, default, false);
@@ -154,7 +163,11 @@ impl<'a> Analyzer<'a> {
     /// A closure holds the variables around it that its code uses.
     fn link_captured(&mut self, value: &Value, scope: ScopeRef<'a>) {
         for name in scope.captures() {
-            self.capture(value, name);
+            for held in self.captures(name) {
+                if held.objects != value.objects {
+                    self.link(value, &held, false);
+                }
+            }
         }
     }
 
@@ -259,6 +272,10 @@ impl<'a> Analyzer<'a> {
             .chain(&inherited)
             .filter(|value| !value.objects.is_empty() && !self.is_stateless(value))
             .collect();
+        let mut holds = Types::none();
+        for (_, value) in attributes.iter().filter(|(_, value)| !matches!(value.ty, Type::Function(_))) {
+            holds.insert(value.ty);
+        }
         let code = CodeId(self.definitions.len());
         let stateless = state.is_empty() && !patches(&statement.body, &statement.name);
         let object = self.frame().heap.allocate(Class { definition: stateless, ..Class::default() });
@@ -267,7 +284,7 @@ impl<'a> Analyzer<'a> {
             self.link(&value, held, false);
         }
         self.definitions.push(Definition {
-            kind: DefinitionKind::Class { methods, bases, statement: Some(statement) },
+            kind: DefinitionKind::Class { methods, bases, statement: Some(statement), holds },
             name: None,
             class_name: None,
             suspends: vec![],
@@ -310,7 +327,12 @@ impl<'a> Analyzer<'a> {
     pub fn made_class(&mut self) -> Value {
         let code = CodeId(self.definitions.len());
         self.definitions.push(Definition {
-            kind: DefinitionKind::Class { methods: BTreeMap::new(), bases: vec![], statement: None },
+            kind: DefinitionKind::Class {
+                methods: BTreeMap::new(),
+                bases: vec![],
+                statement: None,
+                holds: Types::default(),
+            },
             name: None,
             class_name: None,
             suspends: vec![],
@@ -376,6 +398,81 @@ impl<'a> Analyzer<'a> {
         found
     }
 
+    /// The method of a name, and what loading it does.
+    pub fn method_kind(&self, class: CodeId, name: &str) -> Option<(CodeId, MethodKind)> {
+        let method = self.method_of(class, name)?;
+        let address = match &self.definitions[method.0].kind {
+            DefinitionKind::Function(function) => function.body.address(),
+            DefinitionKind::Class { .. } => return Some((method, MethodKind::Decorated)),
+        };
+        for definition in &self.definitions {
+            let DefinitionKind::Class { statement: Some(statement), .. } = &definition.kind else { continue };
+            let defs = statement.body.iter().filter_map(Stmt::as_function_def_stmt);
+            let found: Vec<&StmtFunctionDef> = defs.filter(|def| def.name.as_str() == name).collect();
+            if !found.iter().any(|def| Body::Statements(&def.body).address() == address) {
+                continue;
+            }
+            let is_property = |d: &Decorator| d.expression.as_name_expr().is_some_and(|n| n.id.as_str() == "property");
+            return Some(match found.as_slice() {
+                [def] if def.decorator_list.is_empty() => (method, MethodKind::Plain),
+                [def] if def.decorator_list.iter().all(is_property) => (method, MethodKind::Property),
+                _ => (method, MethodKind::Decorated),
+            });
+        }
+        Some((method, MethodKind::Decorated))
+    }
+
+    fn is_exception(&self, base: Name) -> bool {
+        let facts = self.knowledge.call(self.facts.text(base));
+        facts.is_some_and(|facts| facts.returns.as_deref() == Some("BaseException"))
+    }
+
+    /// Whether instances hold their arguments and have methods of their own, as exceptions do.
+    pub fn has_exception_base(&self, class: CodeId) -> bool {
+        let DefinitionKind::Class { bases, .. } = &self.definitions[class.0].kind else { return true };
+        bases.iter().any(|base| match base {
+            Type::Library(path) => self.is_exception(*path),
+            Type::Class(base) => self.has_exception_base(*base),
+            _ => false,
+        })
+    }
+
+    /// Whether a class says what an operator does with its instances.
+    pub fn has_operators(&self, class: CodeId) -> bool {
+        OPERATORS.iter().any(|name| self.method_of(class, name).is_some())
+    }
+
+    /// Whether `Class.name` is a member of an enumeration.
+    pub fn is_member(&self, class: CodeId, name: &str) -> bool {
+        let DefinitionKind::Class { bases, .. } = &self.definitions[class.0].kind else { return false };
+        let is_enum = |base: &Type| matches!(base, Type::Library(path) if is_enumeration(self.facts.text(*path)));
+        bases.iter().any(is_enum) && !name.starts_with('_') && self.method_of(class, name).is_none()
+    }
+
+    /// The types of what the attributes of a class hold, which its instances have, too. `None` when a base is unknown.
+    pub fn class_contents(&mut self, class: CodeId) -> Option<Types> {
+        let tuple = Type::Instance(self.name("tuple"));
+        if !self.is_closed(class) {
+            return None;
+        }
+        let mut contents = Types::none();
+        let (mut todo, mut seen) = (vec![class], BTreeSet::new());
+        while let Some(class) = todo.pop() {
+            let DefinitionKind::Class { bases, holds, .. } = &self.definitions[class.0].kind else { continue };
+            if seen.insert(class) {
+                contents.join(holds);
+                if self.has_exception_base(class) {
+                    contents.insert(tuple);
+                }
+                todo.extend(bases.iter().filter_map(|base| match base {
+                    Type::Class(code) => Some(*code),
+                    _ => None,
+                }));
+            }
+        }
+        Some(contents)
+    }
+
     /// Whether every base of the class is a class of the notebook, so that its methods are all known.
     pub fn is_closed(&self, class: CodeId) -> bool {
         let mut todo = vec![class];
@@ -388,21 +485,71 @@ impl<'a> Analyzer<'a> {
                 match base {
                     Type::Class(code) if seen.insert(*code) => todo.push(*code),
                     Type::Class(_) => {}
-                    Type::Library(path) if matches!(self.facts.text(*path), "builtins.object" | "abc.ABC") => {}
+                    Type::Library(path) if is_bare_base(self.facts.text(*path)) || self.is_exception(*path) => {}
                     _ => return false,
                 }
             }
         }
         true
     }
+}
 
-    /// Whether loading the attribute of this name runs code: it is decorated, as a property is.
-    pub fn is_property(&self, class: CodeId, _method: CodeId) -> bool {
-        let DefinitionKind::Class { statement: Some(statement), .. } = &self.definitions[class.0].kind else {
-            return true;
-        };
-        statement.body.iter().any(|s| matches!(s, Stmt::FunctionDef(def) if !def.decorator_list.is_empty()))
-    }
+/// Methods of binary operators and comparisons.
+const OPERATORS: &[&str] = &[
+    "__add__",
+    "__and__",
+    "__divmod__",
+    "__eq__",
+    "__floordiv__",
+    "__ge__",
+    "__gt__",
+    "__le__",
+    "__lshift__",
+    "__lt__",
+    "__matmul__",
+    "__mod__",
+    "__mul__",
+    "__ne__",
+    "__or__",
+    "__pow__",
+    "__radd__",
+    "__rand__",
+    "__rdivmod__",
+    "__rfloordiv__",
+    "__rlshift__",
+    "__rmatmul__",
+    "__rmod__",
+    "__rmul__",
+    "__ror__",
+    "__rpow__",
+    "__rrshift__",
+    "__rshift__",
+    "__rsub__",
+    "__rtruediv__",
+    "__rxor__",
+    "__sub__",
+    "__truediv__",
+    "__xor__",
+];
+
+/// What loading a method from an instance does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum MethodKind {
+    /// It gives the bound method.
+    Plain,
+    /// It calls the method.
+    Property,
+    /// What its decorators say.
+    Decorated,
+}
+
+fn is_enumeration(path: &str) -> bool {
+    matches!(path, "enum.Enum" | "enum.IntEnum" | "enum.StrEnum" | "enum.Flag" | "enum.IntFlag")
+}
+
+/// Bases that give instances no state and no methods that change any.
+fn is_bare_base(path: &str) -> bool {
+    matches!(path, "builtins.object" | "abc.ABC") || is_enumeration(path)
 }
 
 fn is_literal(expr: &Expr) -> bool {

@@ -7,6 +7,7 @@ use ruff_text_size::TextRange;
 use super::facts::ResourceUse;
 use super::heap::Place;
 use super::names::Name;
+use super::types::Types;
 use super::value::{CodeId, Type};
 
 /// Effects of a statement (in the module) or of a function's body.
@@ -111,6 +112,10 @@ pub struct Outcome {
     pub places: Vec<Place>,
     pub view: bool,
     pub code: Vec<CodeId>,
+    /// The types of the objects that it may be or share parts with.
+    pub types: Types,
+    /// The elements of a tuple that is made to be unpacked.
+    pub parts: Vec<Outcome>,
 }
 
 /// What calling a function does, in terms of its parameters and the module's variables.
@@ -129,6 +134,8 @@ pub struct Summary {
     pub returns: Option<Outcome>,
     /// What the summary was made with of the module's variables; it holds as long as that does.
     pub assumptions: Vec<(Name, Option<Assumed>)>,
+    /// The types that objects of places have afterwards.
+    pub types: Vec<(Place, Types)>,
 }
 
 /// What a summary depends on of a module variable's value.
@@ -137,6 +144,10 @@ pub struct Assumed {
     pub ty: Type,
     /// It is a container of immutable elements.
     pub scalars: bool,
+    /// It is a function or class without state.
+    pub stateless: bool,
+    /// The types of what it holds.
+    pub types: Types,
     /// Definitions that using it may call.
     pub code: Vec<CodeId>,
 }

@@ -1,6 +1,7 @@
 //! Evaluation of expressions to abstract values.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use ruff_python_ast::{
     Comprehension, Expr, FStringPart, InterpolatedStringElement, InterpolatedStringElements, UnaryOp,
@@ -10,10 +11,11 @@ use smallvec::smallvec;
 
 use super::analyzer::{Analyzer, Inner};
 use super::arguments::Arguments;
+use super::definitions::MethodKind;
 use super::knowledge::PartFacts;
 use super::operators::gives_bool;
 use super::scope::{ScopeKind, ScopeRef};
-use super::value::{Parts, Type, Value};
+use super::value::{CodeId, Parts, TuplePart, Type, Value};
 
 impl<'a> Analyzer<'a> {
     pub fn evaluate(&mut self, expr: &'a Expr) -> Value {
@@ -195,7 +197,22 @@ impl<'a> Analyzer<'a> {
             value.code = values.into_iter().flat_map(|v| v.code).collect();
             return value;
         }
+        if type_path == "tuple" && values.iter().all(|value| self.travels(value)) {
+            return self.loose_tuple(values);
+        }
         self.container(&values, type_path)
+    }
+
+    /// A tuple that has no name yet. It refers to its elements, but they need not become one alias class: unpacked at
+    /// once (`return a, b`), each goes its own way.
+    fn loose_tuple(&mut self, values: Vec<Value>) -> Value {
+        let path = self.name("tuple");
+        let mut tuple = self.fresh_empty(Type::Instance(path));
+        for value in &values {
+            self.hold(&mut tuple, value);
+        }
+        tuple.parts = Some(Rc::new(Parts::Each(values)));
+        tuple
     }
 
     /// A new object that refers to these values.
@@ -203,7 +220,7 @@ impl<'a> Analyzer<'a> {
         let path = self.name(type_path);
         let ty = Type::Instance(path);
         let mut container =
-            if values.iter().all(Value::is_immutable) { self.fresh_scalars(ty) } else { self.fresh(ty) };
+            if values.iter().all(Value::is_immutable) { self.fresh_scalars(ty) } else { self.fresh_empty(ty) };
         for value in values {
             self.link(&container, value, false);
             container.code.extend(value.code.iter().copied());
@@ -278,25 +295,53 @@ impl<'a> Analyzer<'a> {
                 let known = self.knowledge.attribute(&text, name);
                 match known.or_else(|| self.knowledge.inherited(&text, |t| t.unknown_attributes.as_ref())) {
                     Some(facts) => self.access(owner, facts, range),
-                    None => owner.part(Type::Unknown),
+                    None => {
+                        if self.knowledge.method(&text, name).is_some() {
+                            let method = self.name("types.MethodType");
+                            self.learn(owner, Type::Library(method));
+                        }
+                        self.inside(owner)
+                    }
                 }
             }
-            Type::Object(class) => {
-                if self.method_of(class, name).is_some_and(|method| self.is_property(class, method)) {
-                    self.invoke_code(owner, range);
-                } else if !self.is_closed(class) || self.method_of(class, "__getattr__").is_some() {
-                    self.invoke_methods(owner, range, is_accessor);
-                }
-                owner.part(Type::Unknown)
-            }
+            Type::Object(class) => self.object_attribute(owner, class, name, range),
             // Attributes of a class without state are constants and functions.
-            Type::Class(_) if self.is_stateless(owner) => Value { objects: smallvec![], ..owner.part(Type::Unknown) },
-            Type::Class(_) | Type::Function(_) => owner.part(Type::Unknown),
+            Type::Class(class) if self.is_stateless(owner) => {
+                let ty = if self.is_member(class, name) { Type::Object(class) } else { Type::Unknown };
+                Value { objects: smallvec![], ..owner.part(ty) }
+            }
+            Type::Class(_) | Type::Function(_) => self.inside(owner),
             Type::Unknown => {
                 self.invoke_methods(owner, range, is_accessor);
-                owner.part(Type::Unknown)
+                match self.candidate_attribute(owner, name, range) {
+                    Some(value) => value,
+                    None => {
+                        self.learn(owner, Type::Unknown);
+                        owner.part(Type::Unknown)
+                    }
+                }
             }
         }
+    }
+
+    fn object_attribute(&mut self, owner: &Value, class: CodeId, name: &str, range: TextRange) -> Value {
+        match self.method_kind(class, name) {
+            Some((method, MethodKind::Property)) => {
+                return self.call_function(method, owner, Some(owner), &Arguments::default(), range);
+            }
+            Some((method, MethodKind::Plain)) => self.learn(owner, Type::Function(method)),
+            Some((_, MethodKind::Decorated)) => {
+                self.invoke_code(owner, range);
+                self.learn(owner, Type::Unknown);
+            }
+            None if name.starts_with("__") => self.learn(owner, Type::Unknown),
+            None => {}
+        }
+        if !self.is_closed(class) || self.method_of(class, "__getattr__").is_some() {
+            self.invoke_methods(owner, range, is_accessor);
+            self.learn(owner, Type::Unknown);
+        }
+        self.inside(owner)
     }
 
     /// A value that a module holds. Changes of it are settings of the module, not of an object of the notebook.
@@ -343,7 +388,12 @@ impl<'a> Analyzer<'a> {
                 if view {
                     self.mark_view(owner);
                 }
-                let mut part = owner.part(ty);
+                let mut part = if ty == Type::Unknown {
+                    self.inside(owner)
+                } else {
+                    self.learn(owner, ty);
+                    owner.part(ty)
+                };
                 self.spread(&mut part, owner);
                 part
             }
@@ -362,18 +412,34 @@ impl<'a> Analyzer<'a> {
 
     /// What `value[...]`, iteration or an attribute may give, without consuming anything.
     pub fn element(&mut self, value: &Value) -> Value {
-        if value.is_constant() || self.holds_scalars(value) {
+        if value.is_constant() || self.holds_scalars(value) || self.gives_plain_keys(value) {
             return Value::immutable();
         }
-        if let Some(path) = self.type_path(value).map(str::to_owned)
-            && let Some(facts) = self.knowledge.inherited(&path, |t| t.iterate.as_ref())
-        {
-            return self.part(value, facts);
-        }
         match value.parts.as_deref() {
-            Some(&Parts::Alike { ty: Type::Immutable, .. }) => Value::immutable(),
-            Some(&Parts::Alike { ty, .. }) => value.part(ty),
-            _ => value.part(Type::Unknown),
+            Some(Parts::Tuples(parts)) => {
+                let parts = parts.iter().map(|part| match part {
+                    TuplePart::Immutable => Value::immutable(),
+                    TuplePart::Element(value) => self.element(value).named(),
+                    TuplePart::Held(value) if self.holds_scalars(value) => Value::immutable(),
+                    TuplePart::Held(value) => self.inside(value),
+                });
+                let parts = Some(Rc::new(Parts::Each(parts.collect())));
+                let ty = Type::Instance(self.name("tuple"));
+                return Value { ty, parts, ..self.inside(value) };
+            }
+            Some(&Parts::Alike { ty: Type::Immutable, .. }) => return Value::immutable(),
+            Some(&Parts::Alike { ty, .. }) if ty != Type::Unknown => {
+                let part = self.inside(value);
+                if !self.has_shell(&part, ty) {
+                    self.learn(&part, ty);
+                }
+                return Value { ty, ..part };
+            }
+            _ => {}
+        }
+        match self.type_path(value).and_then(|path| self.knowledge.inherited(path, |t| t.iterate.as_ref())) {
+            Some(facts) => self.part(value, facts),
+            None => self.inside(value),
         }
     }
 
@@ -385,8 +451,17 @@ impl<'a> Analyzer<'a> {
     /// Iterates a value: an iterator, or a value of unknown type, is consumed by it.
     pub fn iterate(&mut self, value: &Value, range: TextRange) -> Value {
         self.operate(&[value], range);
+        if let Type::Object(class) = value.ty
+            && let Some((method, MethodKind::Plain)) = self.method_kind(class, "__iter__")
+        {
+            let iterator = self.call_function(method, value, Some(value), &Arguments::default(), range);
+            if matches!(iterator.ty, Type::Instance(_)) {
+                return self.iterate(&iterator, range);
+            }
+        }
         let consumed = match value.ty {
-            Type::Unknown | Type::Object(_) => true,
+            Type::Unknown => !self.is_iterable_again(value),
+            Type::Object(_) => true,
             Type::Instance(path) => {
                 let text = self.facts.text(path);
                 self.knowledge.type_facts(text).is_none()
@@ -395,8 +470,11 @@ impl<'a> Analyzer<'a> {
             _ => false,
         };
         if consumed {
-            self.mutate(value);
+            self.consume(value);
             self.invoke_code(value, range);
+            if !matches!(value.ty, Type::Instance(_)) {
+                self.learn(value, Type::Unknown);
+            }
         }
         if let Some(path) = self.type_path(value)
             && let Some(facts) = self.knowledge.inherited(path, |t| t.iterate.as_ref())
@@ -442,6 +520,16 @@ impl<'a> Analyzer<'a> {
                 return self.collection_part(owner, is_slice);
             }
         }
+        if let Type::Object(class) = owner.ty
+            && let Some((method, MethodKind::Plain)) = self.method_kind(class, "__getitem__")
+        {
+            let arguments = Arguments::of_values(std::slice::from_ref(index));
+            return self.call_function(method, owner, Some(owner), &arguments, range);
+        }
+        if self.holds_elements(owner) {
+            return self.inside(owner);
+        }
+        self.learn(owner, Type::Unknown);
         if owner.ty == Type::Unknown {
             self.mark_view(owner);
         }
@@ -455,12 +543,12 @@ impl<'a> Analyzer<'a> {
 
     fn collection_part(&mut self, owner: &Value, is_slice: bool) -> Value {
         if !is_slice {
-            return owner.part(Type::Unknown);
+            return self.inside(owner);
         }
         if self.holds_scalars(owner) {
             return self.fresh_scalars(owner.ty);
         }
-        let part = self.fresh(owner.ty);
+        let part = self.fresh_empty(owner.ty);
         self.link(&part, owner, false);
         part
     }

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::names::Name;
+use super::types::Types;
 use super::value::CodeId;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +45,11 @@ pub struct Class {
     /// It is a function or class object: calls that we cannot see into use it, but do not change it.
     pub definition: bool,
     pub code: Vec<CodeId>,
+    /// It is one object without a name that only refers to others: an iterator, or a tuple that was just made. What is
+    /// inside of it is not this object.
+    pub shell: bool,
+    /// The types of its objects.
+    pub types: Types,
     /// Something that cannot travel was stored in an object of this class.
     pub unshippable: Option<Unshippable>,
 }
@@ -54,6 +60,9 @@ pub struct Heap {
     classes: Vec<Class>,
     /// Classes that were changed, joined or bound anew, possibly stale after unions.
     marked: Vec<ObjectId>,
+    /// How often older objects than `young` turned out to have more types.
+    pub surprises: usize,
+    pub young: u32,
 }
 
 impl Heap {
@@ -103,7 +112,13 @@ impl Heap {
         self.parent[from.0 as usize] = into.0;
         let class = &mut self.classes[into.0 as usize];
         class.view |= absorbed.view | view;
+        let before = class.types.clone();
+        class.types.join(&absorbed.types);
+        let is_new = |id: ObjectId, known: &Types| id.0 < self.young && class.types != *known;
+        self.surprises += usize::from(is_new(into, &before) || is_new(from, &absorbed.types));
+        let class = &mut self.classes[into.0 as usize];
         class.scalars = false;
+        class.shell = false;
         class.definition &= absorbed.definition;
         class.unshippable = class.unshippable.or(absorbed.unshippable);
         for code in absorbed.code {
@@ -119,6 +134,25 @@ impl Heap {
         class.members.extend(absorbed.members);
         self.marked.push(into);
         into
+    }
+
+    /// The number of objects so far, below which all are older than what is allocated next.
+    pub fn age(&self) -> u32 {
+        self.parent.len() as u32
+    }
+
+    /// Gives up what is known of the types of objects.
+    pub fn forget_types(&mut self) {
+        self.classes.iter_mut().for_each(|class| class.types = Types::default());
+    }
+
+    /// Notes that the class has objects of these types.
+    pub fn learn(&mut self, object: ObjectId, types: &Types) {
+        let root = self.find(object);
+        let known = &mut self.classes[root.0 as usize].types;
+        let before = known.clone();
+        known.join(types);
+        self.surprises += usize::from(*known != before && root.0 < self.young);
     }
 
     /// Notes that an object of the class was changed, joined or bound anew.

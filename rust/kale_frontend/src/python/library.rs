@@ -92,7 +92,7 @@ impl<'a> Analyzer<'a> {
         if path == "dataclasses.field" {
             // The decorator takes it away again.
             let code = arguments.all().flat_map(|value| value.code.iter().copied()).collect();
-            return Value { ty: Type::Unknown, code, ..Value::immutable() };
+            return Value { ty: self.factory_type(arguments), code, ..Value::immutable() };
         }
         if let Some(value) = self.path_operation(&path, arguments) {
             return value;
@@ -125,6 +125,22 @@ impl<'a> Analyzer<'a> {
             return if arguments.all().all(Value::is_immutable) { Value::immutable() } else { result };
         }
         self.unknown_call(None, arguments, range)
+    }
+
+    /// What a factory of default values makes: `field(default_factory=list)`.
+    pub(super) fn factory_type(&mut self, arguments: &Arguments<'a>) -> Type {
+        let factory = arguments.all().find_map(|value| match value.ty {
+            Type::Library(path) => Some(self.facts.text(path).trim_start_matches("builtins.").to_owned()),
+            _ => None,
+        });
+        match factory.as_deref() {
+            Some(path @ ("list" | "dict" | "set" | "collections.Counter" | "collections.deque")) => {
+                Type::Instance(self.name(path))
+            }
+            Some("int" | "float" | "str" | "bool") => Type::Immutable,
+            _ if arguments.all().all(Value::is_immutable) => Type::Immutable,
+            _ => Type::Unknown,
+        }
     }
 
     /// Whether the call makes an object without history (a logger, a lock), to be made again where it is used.
@@ -244,7 +260,7 @@ impl<'a> Analyzer<'a> {
 
     fn consume_iterator(&mut self, value: &Value, range: TextRange) {
         if self.is_iterator(value) {
-            self.mutate(value);
+            self.consume(value);
             self.invoke_code(value, range);
         }
     }
@@ -343,6 +359,11 @@ impl<'a> Analyzer<'a> {
         if !participants.iter().any(|value| self.has_code(value)) {
             return;
         }
+        // Elements of arrays and frames are values, which have no code.
+        let is_flat = |this: &Self, value: &Value| {
+            this.type_path(value).is_some_and(|path| this.knowledge.inherited(path, |t| t.flat) == Some(true))
+        };
+        let participants: Vec<Value> = participants.into_iter().filter(|value| !is_flat(self, value)).collect();
         for value in &participants {
             match caller {
                 Caller::Library => {
@@ -395,6 +416,24 @@ impl<'a> Analyzer<'a> {
         value.is_immutable()
             || self.type_path(value).is_some_and(|path| {
                 path.starts_with("numpy.ndarray") || self.knowledge.inherited(path, |t| t.deterministic) == Some(true)
+            })
+            || self.holds_deterministic(value)
+    }
+
+    /// Whether it is a container of values that never draw from a global generator.
+    fn holds_deterministic(&self, value: &Value) -> bool {
+        let types = self.types_of(value);
+        self.is_collection(value)
+            && types.known().is_some_and(|types| {
+                types.iter().all(|ty| match ty {
+                    Type::Instance(path) => {
+                        let path = self.facts.text(*path);
+                        self.is_container(path)
+                            || path.starts_with("numpy.ndarray")
+                            || self.knowledge.inherited(path, |t| t.deterministic) == Some(true)
+                    }
+                    _ => false,
+                })
             })
     }
 

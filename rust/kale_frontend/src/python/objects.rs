@@ -6,17 +6,19 @@ use super::analyzer::Analyzer;
 use super::facts::{Kind, Resource, ResourceUse};
 use super::heap::{Class, ObjectId, Unshippable};
 use super::names::Name;
+use super::types::Types;
 use super::value::{Type, Value};
 
 impl<'a> Analyzer<'a> {
     pub fn fresh(&mut self, ty: Type) -> Value {
-        let object = self.frame().heap.allocate(Class::default());
+        let types = self.types_of_new(ty);
+        let object = self.frame().heap.allocate(Class { types, ..Class::default() });
         Value::object(ty, object)
     }
 
     /// A new container of immutable elements.
     pub fn fresh_scalars(&mut self, ty: Type) -> Value {
-        let object = self.frame().heap.allocate(Class { scalars: true, ..Class::default() });
+        let object = self.frame().heap.allocate(Class { scalars: true, types: Types::of(ty), ..Class::default() });
         Value::object(ty, object)
     }
 
@@ -57,6 +59,7 @@ impl<'a> Analyzer<'a> {
     pub fn link(&mut self, a: &Value, b: &Value, view: bool) {
         if !b.is_immutable() {
             a.objects.iter().for_each(|&object| self.frame().heap.class(object).scalars = false);
+            self.learn_held(a, b);
         }
         let (Some(&first), Some(&second)) = (a.objects.first(), b.objects.first()) else {
             self.note_code(a, b);
@@ -83,6 +86,22 @@ impl<'a> Analyzer<'a> {
         }
         self.note_code(a, b);
         self.note_code(b, a);
+    }
+
+    /// `holder`, which has no name yet, refers to a value without becoming one alias class with it.
+    pub(super) fn hold(&mut self, holder: &mut Value, value: &Value) {
+        let own = Value { objects: holder.objects.iter().copied().take(1).collect(), ..holder.clone() };
+        self.learn_held(&own, value);
+        self.note_code(&own, value);
+        holder.absorb(value);
+    }
+
+    /// Notes the type of what an object holds; the class of a value of unknown type has its types already.
+    fn learn_held(&mut self, holder: &Value, value: &Value) {
+        let has_types = value.ty == Type::Unknown && !value.objects.is_empty() && !self.is_stateless(value);
+        if !has_types && !value.is_immutable() {
+            self.learn(holder, value.ty);
+        }
     }
 
     /// Why a container of the value could not travel.

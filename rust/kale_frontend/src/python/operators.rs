@@ -9,6 +9,7 @@ use super::analyzer::Analyzer;
 use super::arguments::Arguments;
 use super::expressions::MAX_TEXT;
 use super::knowledge::Words;
+use super::types::Types;
 use super::value::{Type, Value};
 
 impl<'a> Analyzer<'a> {
@@ -38,9 +39,20 @@ impl<'a> Analyzer<'a> {
             let ty = values.iter().find(|value| !value.is_constant()).map_or(Type::Unknown, |value| value.ty);
             return if compares { Value::immutable() } else { self.fresh_scalars(ty) };
         }
+        if compares && values.iter().all(|value| value.is_constant() || self.compares_plainly(value)) {
+            return Value::immutable();
+        }
         let known = values.iter().find_map(|value| self.operator_type(value, compares));
         let mut result = match &known {
+            Some(path) if self.is_container(path) => {
+                let ty = Type::Instance(self.name(path));
+                self.fresh_empty(ty)
+            }
             Some(path) => self.typed(path),
+            // `+` of lists makes a list: no other type than theirs.
+            None if values.iter().all(|value| value.is_constant() || self.compares_plainly(value)) => {
+                self.fresh_of(Types::none())
+            }
             None => self.fresh(Type::Unknown),
         };
         if result.is_immutable() {
@@ -101,7 +113,45 @@ impl<'a> Analyzer<'a> {
         if operator == Operator::Div && self.is_path(left) {
             return Value { ty: left.ty, ..Value::immutable() };
         }
+        if self.gives_immutable(operator, left, right) {
+            return Value::immutable();
+        }
         self.computed(&[left, right], false)
+    }
+
+    /// Whether the operands of an operator can only be immutable: no other of their types has it.
+    pub(super) fn gives_immutable(&self, operator: Operator, left: &Value, right: &Value) -> bool {
+        [left, right].into_iter().all(|value| {
+            value.is_constant()
+                || self.candidates(value).is_some_and(|types| types.iter().all(|&ty| self.lacks_operator(ty, operator)))
+        })
+    }
+
+    fn lacks_operator(&self, ty: Type, operator: Operator) -> bool {
+        use Operator::{Add, BitAnd, BitOr, BitXor, Mult, Sub};
+        match ty {
+            Type::Instance(path) => match self.facts.text(path) {
+                "list" | "tuple" | "collections.deque" => !matches!(operator, Add | Mult),
+                "dict" | "collections.defaultdict" => operator != BitOr,
+                "set" | "frozenset" | "dict_view" => !matches!(operator, Sub | BitOr | BitAnd | BitXor),
+                "iterator" | "generator" => true,
+                _ => false,
+            },
+            Type::Object(class) => self.is_closed(class) && !self.has_operators(class),
+            Type::Function(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether comparing a value of unknown type gives a bool.
+    fn compares_plainly(&self, value: &Value) -> bool {
+        self.candidates(value).is_some_and(|types| {
+            types.iter().all(|&ty| match ty {
+                Type::Instance(path) => self.is_container(self.facts.text(path)),
+                Type::Object(class) => self.is_closed(class) && !self.has_operators(class),
+                ty => matches!(ty, Type::Function(_)),
+            })
+        })
     }
 }
 

@@ -7,8 +7,9 @@ use ruff_text_size::TextRange;
 use super::analyzer::Analyzer;
 use super::arguments::{Arguments, concerned, first, is_certainly_given, is_given, select};
 use super::facts::Kind;
-use super::knowledge::CallFacts;
-use super::value::{Parts, Type, Value};
+use super::knowledge::{CallFacts, Words};
+use super::types::Types;
+use super::value::{Parts, TuplePart, Type, Value};
 
 impl<'a> Analyzer<'a> {
     /// A new value of a type by its path.
@@ -58,6 +59,9 @@ impl<'a> Analyzer<'a> {
         {
             returns = Some(naming.clone());
         }
+        if returns.is_none() && facts.contents.is_some() {
+            return self.part_of(applied, receiver, arguments);
+        }
         let mut result = match returns.as_deref() {
             Some("self") => return receiver.cloned().unwrap_or_else(Value::immutable),
             Some(text) if text.starts_with("arg:") => {
@@ -69,6 +73,18 @@ impl<'a> Analyzer<'a> {
         };
         if result.objects.is_empty() {
             return result;
+        }
+        if let Some(contents) = &facts.contents {
+            if self.looks_into(&result) {
+                let types = self.contents(contents, Type::Unknown, arguments);
+                result = self.fresh_iterator(result.ty, types);
+            } else {
+                let types = self.contents(contents, result.ty, arguments);
+                for &object in &result.objects {
+                    let class = self.frame().heap.class(object);
+                    (class.types, class.scalars) = (types.clone(), contents.is_empty());
+                }
+            }
         }
         if let Some(element) = facts.element.as_deref()
             && self.typed(element).is_immutable()
@@ -85,6 +101,44 @@ impl<'a> Analyzer<'a> {
         result
     }
 
+    /// Whether the value is an iterator, or a view of a dict: it holds no elements of its own.
+    fn looks_into(&self, value: &Value) -> bool {
+        self.is_iterator(value) || self.type_path(value) == Some("dict_view")
+    }
+
+    /// A result that is a part of what it shares: an element of a container, or one of the arguments.
+    fn part_of(&mut self, applied: &[&CallFacts], receiver: Option<&Value>, arguments: &Arguments<'a>) -> Value {
+        let mut part: Option<Value> = None;
+        for shared in applied.iter().flat_map(|facts| concerned(&facts.result, arguments)) {
+            let Some((kind, which)) = shared.split_once(':') else { continue };
+            for value in select(which, receiver, arguments) {
+                let one = match (kind, which) {
+                    ("items", _) => self.element(&value),
+                    (_, "self") if self.holds_scalars(&value) => Value::immutable(),
+                    (_, "self") => self.inside(&value),
+                    _ => value,
+                };
+                part = Some(match part {
+                    Some(other) => other.join(&one),
+                    None => one,
+                });
+            }
+        }
+        part.unwrap_or_else(Value::immutable).named()
+    }
+
+    /// What a new object has of types before it shares anything.
+    fn contents(&mut self, contents: &[String], ty: Type, arguments: &Arguments<'a>) -> Types {
+        let mut types = if ty == Type::Unknown { Types::none() } else { Types::of(ty) };
+        for path in contents {
+            types.insert(match path.as_str() {
+                "factory" => self.factory_type(arguments),
+                path => Type::Instance(self.name(path)),
+            });
+        }
+        types
+    }
+
     /// What unpacking the result gives: values of known types, which share nothing with each other when the facts say
     /// so, and otherwise what the result shares.
     pub(super) fn parts(
@@ -95,6 +149,9 @@ impl<'a> Analyzer<'a> {
         receiver: Option<&Value>,
         arguments: &Arguments<'a>,
     ) -> Option<Rc<Parts>> {
+        if !facts.tuples.is_empty() {
+            return Some(Rc::new(Parts::Tuples(self.tuple_parts(&facts.tuples, receiver, arguments))));
+        }
         let shares = applied.iter().any(|facts| facts.result.iter().any(|kind| kind != "fresh"));
         if facts.elements.is_empty() {
             let separate = facts.separate && !shares;
@@ -124,6 +181,21 @@ impl<'a> Analyzer<'a> {
             parts.push(part);
         }
         Some(Rc::new(Parts::Each(parts)))
+    }
+
+    /// The parts of the tuples that `zip` and its like give.
+    fn tuple_parts(&self, tuples: &Words, receiver: Option<&Value>, arguments: &Arguments<'a>) -> Vec<TuplePart> {
+        let mut parts = vec![];
+        for item in tuples.iter() {
+            let Some((kind, which)) = item.split_once(':') else {
+                parts.push(TuplePart::Immutable);
+                continue;
+            };
+            for value in select(which, receiver, arguments) {
+                parts.push(if kind == "values" { TuplePart::Held(value) } else { TuplePart::Element(value) });
+            }
+        }
+        parts
     }
 
     /// A new value of a type, or of the type of an argument (`like:0`).
@@ -190,7 +262,11 @@ impl<'a> Analyzer<'a> {
             self.spread(result, &value);
             // An iterator does not travel anyway, and what is taken from it does not hold its source.
             let held = if matches!(self.kind(result), Kind::Unshippable(_)) { held.part(Type::Unknown) } else { held };
-            self.link(result, &held, kind == "view");
+            if self.looks_into(result) && !self.may_be_callable(&held) {
+                self.hold(result, &held);
+            } else {
+                self.link(result, &held, kind == "view");
+            }
             for code in held.code {
                 if !result.code.contains(&code) {
                     result.code.push(code);

@@ -1,6 +1,6 @@
 //! Execution of statements on abstract values.
 
-use ruff_python_ast::{ExceptHandler, Expr, Pattern, Stmt, StmtFor, StmtMatch, StmtTry, StmtWith};
+use ruff_python_ast::{ExceptHandler, Expr, Operator, Pattern, Stmt, StmtFor, StmtMatch, StmtTry, StmtWith};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, Inner, Layer};
@@ -10,6 +10,9 @@ use super::value::{Type, Value};
 
 /// Loops within loops that are each gone through twice; within more of them, the work would double with each.
 const MAX_LOOPS: usize = 8;
+
+/// Rounds in which a loop's body may find new types of objects that were there before.
+const MAX_ROUNDS: usize = 5;
 
 impl<'a> Analyzer<'a> {
     pub fn execute_all(&mut self, body: &'a [Stmt]) {
@@ -48,7 +51,7 @@ impl<'a> Analyzer<'a> {
                     self.assign(&s.target, value);
                 }
             }
-            Stmt::AugAssign(s) => self.augmented(&s.target, &s.value, s.range()),
+            Stmt::AugAssign(s) => self.augmented(&s.target, s.op, &s.value, s.range()),
             Stmt::FunctionDef(s) => self.define_function(s),
             Stmt::ClassDef(s) => self.define_class(s),
             Stmt::Return(s) => {
@@ -169,13 +172,26 @@ impl<'a> Analyzer<'a> {
         if is_too_deep {
             self.frame().effects.dynamic.push(("loops nested this deep".to_owned(), range));
         }
-        let rounds = if is_too_deep { 1 } else { 2 };
-        for _ in 0..rounds {
+        let rounds = if is_too_deep { 1 } else { MAX_ROUNDS };
+        let heap = &mut self.frame().heap;
+        let (young, age) = (heap.young, heap.age());
+        heap.young = age;
+        for round in 1..=rounds {
+            let surprises = self.frame().heap.surprises;
             self.push_layer();
             body(self);
             let layer = self.pop_layer();
             self.join(vec![layer], true);
+            let heap = &mut self.frame().heap;
+            let stable = heap.surprises == surprises;
+            if round >= 2 && stable {
+                break;
+            }
+            if round + 1 == rounds {
+                heap.forget_types();
+            }
         }
+        self.frame().heap.young = young;
         self.loops -= 1;
     }
 
@@ -358,7 +374,8 @@ impl<'a> Analyzer<'a> {
                 }
             }
             Expr::Starred(starred) => {
-                let list = self.fresh(Type::Unknown);
+                let path = self.name("list");
+                let list = self.fresh_empty(Type::Instance(path));
                 self.link(&list, &value, false);
                 self.assign(&starred.value, list);
             }
@@ -377,17 +394,17 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    fn augmented(&mut self, target: &'a Expr, operand: &'a Expr, range: TextRange) {
+    fn augmented(&mut self, target: &'a Expr, operator: Operator, operand: &'a Expr, range: TextRange) {
         let old = self.evaluate_target(target);
         let value = self.evaluate(operand);
         self.operate(&[&old, &value], range);
         let in_place = !old.is_constant() && !self.has_pure_operators(&old);
-        let result = if in_place {
+        let result = if self.gives_immutable(operator, &old, &value) {
+            Value::immutable()
+        } else if in_place {
             self.mutate(&old);
             self.add_to(&old, &value);
             old
-        } else if old.is_immutable() && value.is_immutable() {
-            Value::immutable()
         } else {
             let mut result = self.fresh(Type::Unknown);
             if let Type::Instance(_) = old.ty {

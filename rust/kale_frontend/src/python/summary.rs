@@ -18,9 +18,10 @@ use super::analyzer::{Analyzer, Binding, Body, DefinitionKind, Frame, Function};
 use super::arguments::Arguments;
 use super::effects::{Effects, Outcome, Summary};
 use super::facts::StatementId;
-use super::heap::Place;
+use super::heap::{ObjectId, Place};
 use super::names::Name;
-use super::value::{CodeId, Type, Value};
+use super::types::Types;
+use super::value::{CodeId, Parts, Type, Value};
 
 /// What a summary depends on of an argument.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +32,7 @@ pub struct Shape {
     stateless: bool,
     code: Vec<CodeId>,
     text: Option<Rc<str>>,
+    types: Types,
 }
 
 /// What a summary depends on: the function, the shapes of its arguments, and the definitions that its own state may call.
@@ -39,6 +41,7 @@ pub struct SummaryKey {
     pub code: CodeId,
     pub shapes: Vec<Shape>,
     pub own_code: Vec<CodeId>,
+    pub own_types: Types,
 }
 
 /// A summary being made.
@@ -69,21 +72,22 @@ impl<'a> Analyzer<'a> {
         }
         let recursive = self.active.iter().any(|active| active.key.code == code);
         let shapes: Vec<Shape> = values.iter().map(|value| self.shape(value, recursive)).collect();
-        let summary = self.summarize(self.summary_key(code, shapes, &callee.code));
+        let summary = self.summarize(self.summary_key(code, shapes, &callee.code, self.types_of(callee)));
         self.apply(&summary, &values, callee, range)
     }
 
-    pub fn summary_key(&self, code: CodeId, shapes: Vec<Shape>, own_code: &[CodeId]) -> SummaryKey {
+    pub fn summary_key(&self, code: CodeId, shapes: Vec<Shape>, own_code: &[CodeId], own_types: Types) -> SummaryKey {
         let has_state = match &self.definitions[code.0].kind {
             DefinitionKind::Function(function) => {
                 function.has_mutable_defaults || function.scope.captures().next().is_some()
             }
             DefinitionKind::Class { .. } => false,
         };
+        let own_types = if has_state { own_types } else { Types::default() };
         let mut own_code = if has_state { own_code.to_vec() } else { vec![] };
         own_code.sort();
         own_code.dedup();
-        SummaryKey { code, shapes, own_code }
+        SummaryKey { code, shapes, own_code, own_types }
     }
 
     /// A recursive call forgets its texts, which might otherwise grow from call to call without end.
@@ -99,6 +103,7 @@ impl<'a> Analyzer<'a> {
             stateless: !value.objects.is_empty() && self.is_stateless(value),
             code,
             text: value.text.clone().filter(|_| !recursive),
+            types: self.types_of(value),
         }
     }
 
@@ -240,11 +245,12 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    fn evaluate_body(&mut self, SummaryKey { code, shapes, own_code }: &SummaryKey) -> Summary {
+    fn evaluate_body(&mut self, SummaryKey { code, shapes, own_code, own_types }: &SummaryKey) -> Summary {
         let definition = &self.definitions[code.0];
         let DefinitionKind::Function(function) = definition.kind else { return Summary::default() };
         let mut frame = Frame::new(function.scope);
         frame.own_code = own_code.clone();
+        frame.own_types = own_types.clone();
         frame.class_name = definition.class_name.clone();
         frame.suspended = definition.suspends.clone();
         self.frames.push(frame);
@@ -285,6 +291,7 @@ impl<'a> Analyzer<'a> {
             let class = self.frame().heap.class(object);
             class.scalars = shape.scalars;
             class.definition = shape.stateless;
+            class.types = shape.types.clone();
             value.objects = smallvec![object];
         }
         value
@@ -301,6 +308,7 @@ impl<'a> Analyzer<'a> {
             if !class.scalars {
                 summary.mixed.extend(&class.places);
             }
+            summary.types.extend(class.places.iter().map(|&place| (place, class.types.clone())));
             if class.places.len() > 1 {
                 summary.links.push((class.places.clone(), class.view));
             }
@@ -314,6 +322,7 @@ impl<'a> Analyzer<'a> {
                 outcome.places = class.places.iter().copied().filter(|p| *p != Place::Global(name)).collect();
                 outcome.view = class.view;
                 outcome.code.extend(class.code);
+                outcome.types = class.types;
             }
         }
         let returned = frame.returned.take();
@@ -327,7 +336,13 @@ impl<'a> Analyzer<'a> {
                 places: vec![],
                 view: false,
                 code: vec![],
+                types: Types::default(),
+                parts: vec![],
             });
+            made.parts = vec![];
+            if !made.object {
+                made.types = Types::none();
+            }
             made.ty = Type::Instance(path);
             made.object = true;
             made.places = frame.places.keys().copied().collect::<BTreeSet<_>>().into_iter().collect();
@@ -363,6 +378,12 @@ impl<'a> Analyzer<'a> {
             for pair in values.windows(2) {
                 // Which of them holds the other is not known any more.
                 self.link(&pair[0], &pair[1].part(Type::Unknown), *view);
+            }
+        }
+        for (place, types) in &summary.types {
+            let holder = self.at(*place, arguments, callee, range);
+            if !holder.is_constant() {
+                self.learn_all(&holder, types);
             }
         }
         for &(place, code) in &summary.code {
@@ -423,6 +444,20 @@ impl<'a> Analyzer<'a> {
         }
     }
 
+    fn outcome_parts(
+        &mut self,
+        outcome: &Outcome,
+        arguments: &[Value],
+        callee: &Value,
+        range: TextRange,
+    ) -> Option<Rc<Parts>> {
+        if outcome.parts.is_empty() {
+            return None;
+        }
+        let parts = outcome.parts.iter().map(|part| self.instance(part, arguments, callee, range)).collect();
+        Some(Rc::new(Parts::Each(parts)))
+    }
+
     /// An outcome as a value of the caller.
     fn instance(&mut self, outcome: &Outcome, arguments: &[Value], callee: &Value, range: TextRange) -> Value {
         let mut value =
@@ -430,9 +465,20 @@ impl<'a> Analyzer<'a> {
         if !outcome.object {
             return value;
         }
+        if matches!(outcome.ty, Type::Instance(path) if self.facts.text(path) == "generator") {
+            let own = self.fresh_iterator(outcome.ty, outcome.types.clone());
+            value.absorb(&own);
+            for &place in &outcome.places {
+                let at = self.at(place, arguments, callee, range);
+                value.absorb(&at);
+            }
+            return value;
+        }
         if outcome.places.is_empty() {
             let fresh = if outcome.scalars { self.fresh_scalars(outcome.ty) } else { self.fresh(outcome.ty) };
             value.objects = fresh.objects;
+            value.objects.iter().for_each(|&object| self.frame().heap.class(object).types = outcome.types.clone());
+            value.parts = self.outcome_parts(outcome, arguments, callee, range);
             return value;
         }
         for &place in &outcome.places {
@@ -442,6 +488,11 @@ impl<'a> Analyzer<'a> {
         if value.objects.is_empty() {
             value.objects = self.fresh(outcome.ty).objects;
         }
+        self.learn_all(&value, &outcome.types);
+        if !outcome.scalars {
+            self.forget_scalars(&value);
+        }
+        value.parts = self.outcome_parts(outcome, arguments, callee, range);
         if outcome.view {
             self.mark_view(&value);
         }
@@ -449,8 +500,24 @@ impl<'a> Analyzer<'a> {
     }
 }
 
+/// The elements of a tuple in terms of the frame's places, unless two of them share what no place names.
+fn parts_of(frame: &mut Frame<'_>, value: &Value) -> Vec<Outcome> {
+    let Some(Parts::Each(parts)) = value.parts.as_deref() else { return vec![] };
+    let mut own = BTreeSet::new();
+    for part in parts {
+        let roots: BTreeSet<ObjectId> = part.objects.iter().map(|&object| frame.heap.find(object)).collect();
+        for root in roots {
+            if frame.heap.class(root).places.is_empty() && !own.insert(root) {
+                return vec![];
+            }
+        }
+    }
+    parts.iter().map(|part| outcome(frame, &part.clone().named())).collect()
+}
+
 /// A value of the function's frame in terms of its places.
 fn outcome(frame: &mut Frame<'_>, value: &Value) -> Outcome {
+    let parts = parts_of(frame, value);
     let mut outcome = Outcome {
         ty: value.ty,
         object: !value.objects.is_empty(),
@@ -458,10 +525,17 @@ fn outcome(frame: &mut Frame<'_>, value: &Value) -> Outcome {
         places: vec![],
         view: false,
         code: value.code.clone(),
+        types: Types::none(),
+        parts,
     };
+    outcome.types.insert(value.ty);
+    if value.ty == Type::Unknown && !value.objects.is_empty() {
+        outcome.types = Types::none();
+    }
     for &object in &value.objects {
         let class = frame.heap.class(object);
         outcome.view |= class.view;
+        outcome.types.join(&class.types);
         for place in &class.places {
             if !outcome.places.contains(place) {
                 outcome.places.push(*place);
@@ -482,6 +556,7 @@ fn same(a: &Summary, b: &Summary) -> bool {
         && a.links == b.links
         && a.code == b.code
         && a.mixed == b.mixed
+        && a.types == b.types
         && a.returns == b.returns
         && a.effects.reads.keys().eq(b.effects.reads.keys())
         && a.effects.writes == b.effects.writes

@@ -11,7 +11,7 @@ use super::names::Name;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CodeId(pub usize);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Type {
     Unknown,
     /// Deeply immutable: int, float, str, bytes, bool, None, and tuples of these.
@@ -43,10 +43,22 @@ pub struct Value {
     pub parts: Option<Rc<Parts>>,
 }
 
+/// One place of the tuples that `zip` and its like give. What it is is only known when it is taken, for containers grow.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TuplePart {
+    Immutable,
+    /// What iterating over the value gives.
+    Element(Value),
+    /// What the value holds: the values of a dict.
+    Held(Value),
+}
+
 /// What unpacking a value gives.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Parts {
     Each(Vec<Value>),
+    /// Iterating gives tuples of these.
+    Tuples(Vec<TuplePart>),
     /// Any number of values of a type; `separate` when they share nothing with each other.
     Alike {
         ty: Type,

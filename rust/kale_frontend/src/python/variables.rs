@@ -9,6 +9,7 @@ use super::facts::Source;
 use super::heap::{Class, Place};
 use super::names::Name;
 use super::scope::{self, Resolution, Uses};
+use super::types::Types;
 use super::value::{Type, Value};
 
 /// Where a name lives, for the code being executed.
@@ -100,7 +101,7 @@ impl<'a> Analyzer<'a> {
         let object = match frame.cells.get(&name) {
             Some(&object) => object,
             None => {
-                let object = frame.heap.allocate(Class::default());
+                let object = frame.heap.allocate(Class { types: Types::none(), ..Class::default() });
                 frame.cells.insert(name, object);
                 object
             }
@@ -113,23 +114,19 @@ impl<'a> Analyzer<'a> {
         self.frame().lookup(name).map_or_else(Value::immutable, |binding| binding.value.clone())
     }
 
-    /// Lets a new closure hold a variable around it: what it is bound to, and what it will be bound to.
-    pub(super) fn capture(&mut self, closure: &Value, text: &str) {
+    /// What a new closure holds of a variable around it: what it is bound to, and what it will be bound to.
+    pub(super) fn captures(&mut self, text: &str) -> Vec<Value> {
         let name = self.name(text);
         let held = match self.home(text) {
-            Home::Inner(index) => self.frame().inner[index].names.get(&name).cloned().unwrap_or_else(Value::immutable),
-            Home::Frame => self.local(name),
-            Home::Cell(_) => {
-                let cell = self.shared_cell(name);
-                self.link(closure, &cell, false);
-                self.local(name)
+            Home::Inner(index) => {
+                vec![self.frame().inner[index].names.get(&name).cloned().unwrap_or_else(Value::immutable)]
             }
-            Home::Captured => self.captured(),
-            Home::Constant | Home::Module => Value::immutable(),
+            Home::Frame => vec![self.local(name)],
+            Home::Cell(_) => vec![self.shared_cell(name), self.local(name)],
+            Home::Captured => vec![self.captured()],
+            Home::Constant | Home::Module => vec![],
         };
-        if !held.objects.is_empty() && held.objects != closure.objects {
-            self.link(closure, &held, false);
-        }
+        held.into_iter().filter(|value| !value.objects.is_empty()).collect()
     }
 
     /// Notes a read that cannot but fail: of a deleted name, in a statement that certainly runs and is not tried.
@@ -150,7 +147,8 @@ impl<'a> Analyzer<'a> {
     /// A variable of an enclosing function: part of what the closure holds.
     pub(super) fn captured(&mut self) -> Value {
         let frame = self.frame();
-        let own = frame.place(Place::Own);
+        let types = frame.own_types.clone();
+        let own = frame.place_of(Place::Own, &types);
         let code = frame.own_code.clone();
         Value { ty: Type::Unknown, objects: smallvec![own], code, text: None, parts: None }
     }
@@ -167,9 +165,10 @@ impl<'a> Analyzer<'a> {
             Some((value, _)) if value.objects.is_empty() => value,
             Some((value, assumed)) => {
                 let is_new = !frame.places.contains_key(&Place::Global(name));
-                let object = frame.place(Place::Global(name));
+                let object = frame.place_of(Place::Global(name), &assumed.types);
                 let class = frame.heap.class(object);
                 class.scalars |= is_new && assumed.scalars;
+                class.definition |= is_new && assumed.stateless;
                 Value { objects: smallvec![object], code: assumed.code, ..value }
             }
             None => return self.builtin_or_unknown(name),
@@ -188,7 +187,10 @@ impl<'a> Analyzer<'a> {
         code.sort();
         code.dedup();
         let scalars = !value.objects.is_empty() && classes().all(|class| class.scalars);
-        Some(Assumed { ty: value.ty, scalars, code })
+        let stateless = !value.objects.is_empty() && classes().all(|class| class.definition);
+        let mut types = Types::none();
+        classes().for_each(|class| types.join(&class.types));
+        Some(Assumed { ty: value.ty, scalars, stateless, types, code })
     }
 
     pub(super) fn written_global(&mut self, name: Name, mut value: Value, outcome: &Outcome) -> Value {
@@ -197,6 +199,7 @@ impl<'a> Analyzer<'a> {
         value.objects = smallvec![object];
         value.text = None;
         value.code.extend(outcome.code.iter().copied());
+        self.learn_all(&value, &outcome.types);
         value
     }
 
@@ -296,6 +299,8 @@ impl<'a> Analyzer<'a> {
             places: vec![],
             view: false,
             code: value.code.clone(),
+            types: Types::default(),
+            parts: vec![],
         };
         self.frame().effects.writes.insert(name, outcome);
     }

@@ -15,6 +15,10 @@ pub struct CallFacts {
     pub returns_by_suffix: FxHashMap<String, String>,
     pub element: Option<String>,
     pub elements: Vec<String>,
+    /// The types of what the result holds besides what it shares.
+    pub contents: Option<Vec<String>>,
+    /// What each tuple has that iterating over the result gives, by position.
+    pub tuples: Words,
     pub separate: bool,
     pub result: Words,
     pub mutates: Words,
