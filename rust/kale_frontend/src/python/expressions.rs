@@ -410,16 +410,21 @@ impl<'a> Analyzer<'a> {
         }
     }
 
+    /// What iterating gives, without consuming anything: of a dict, its keys.
+    pub fn yielded(&mut self, value: &Value) -> Value {
+        if self.gives_plain_keys(value) { Value::immutable() } else { self.element(value) }
+    }
+
     /// What `value[...]`, iteration or an attribute may give, without consuming anything.
     pub fn element(&mut self, value: &Value) -> Value {
-        if value.is_constant() || self.holds_scalars(value) || self.gives_plain_keys(value) {
+        if value.is_constant() || self.holds_scalars(value) {
             return Value::immutable();
         }
         match value.parts.as_deref() {
             Some(Parts::Tuples(parts)) => {
                 let parts = parts.iter().map(|part| match part {
                     TuplePart::Immutable => Value::immutable(),
-                    TuplePart::Element(value) => self.element(value).named(),
+                    TuplePart::Element(value) => self.yielded(value).named(),
                     TuplePart::Held(value) if self.holds_scalars(value) => Value::immutable(),
                     TuplePart::Held(value) => self.inside(value),
                 });
@@ -481,7 +486,7 @@ impl<'a> Analyzer<'a> {
         {
             self.apply_effects(&facts.0, Some(value), &Arguments::default(), range);
         }
-        self.element(value)
+        self.yielded(value)
     }
 
     fn subscript(&mut self, owner: &Value, slice: &'a Expr, index: &Value, range: TextRange) -> Value {

@@ -113,7 +113,7 @@ impl<'a> Analyzer<'a> {
             let Some((kind, which)) = shared.split_once(':') else { continue };
             for value in select(which, receiver, arguments) {
                 let one = match (kind, which) {
-                    ("items", _) => self.element(&value),
+                    ("items", _) => self.yielded(&value),
                     (_, "self") if self.holds_scalars(&value) => Value::immutable(),
                     (_, "self") => self.inside(&value),
                     _ => value,
@@ -247,7 +247,7 @@ impl<'a> Analyzer<'a> {
             let held = match kind {
                 // What is made from an iterator holds its elements.
                 _ if self.is_iterator(&value) && !self.is_iterator(result) => self.element(&value),
-                "items" => self.element(&value),
+                "items" => self.yielded(&value),
                 "copy" if is_flat(self) || self.element(&value).is_immutable() => continue,
                 _ => value.clone(),
             };
