@@ -8,6 +8,7 @@ item by item, arrays by type, shape and content, frames column by column, and ev
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 import types
 
@@ -123,7 +124,8 @@ class Describer:
         keras = sys.modules.get("keras")
         if keras is None or not isinstance(value, keras.Model):
             return None
-        return f"{type(value).__name__} {value.get_config()} {self.text([v.numpy() for v in value.variables])}"
+        weights = self.text([v.numpy() for v in value.variables if "seed_generator" not in v.path])
+        return f"{type(value).__name__} {json.dumps(value.get_config(), sort_keys=True, default=str)} {weights}"
 
     def reduced(self, value, name: str) -> str:
         try:

@@ -44,6 +44,7 @@ fn unshippable(facts: &Facts, transfer: &Transfer, found: &mut BTreeSet<Hazard>)
     for &name in &transfer.names {
         let type_path = match kind_of(facts, name, transfer.version) {
             Kind::Unshippable(path) => Some(path),
+            Kind::Instance(path) if is_changed_copy(facts, name, transfer) => Some(path),
             Kind::Immutable | Kind::Callable => continue,
             Kind::Instance(path) if !holds_others(facts.text(path)) => continue,
             Kind::Instance(_) | Kind::Unknown => match version.unshippable {
@@ -54,6 +55,13 @@ fn unshippable(facts: &Facts, transfer: &Transfer, found: &mut BTreeSet<Hazard>)
         let reason = Reason::Unshippable { name, type_path, version: transfer.version };
         found.insert(Hazard { earlier: version.cell, later: transfer.cell, reason });
     }
+}
+
+/// Whether the cell changes a value that may travel only to be looked at.
+fn is_changed_copy(facts: &Facts, name: Name, transfer: &Transfer) -> bool {
+    let is_changed = |id: &VersionId| facts.version(*id).mutated.contains_key(&name);
+    bound_by(facts, name, transfer.version).is_some_and(|bound| bound.only_unchanged)
+        && facts.cells[transfer.cell].versions.iter().any(is_changed)
 }
 
 /// Whether values of the type may hold arbitrary objects.

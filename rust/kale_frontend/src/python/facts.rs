@@ -144,6 +144,8 @@ pub struct Bound {
     pub kind: Kind,
     /// No value of another type has a view of its buffers.
     pub own_buffers: bool,
+    /// What has travelled must not be changed: it would not go on as the original does.
+    pub only_unchanged: bool,
 }
 
 /// What is known of a value's type, as far as transport and display care.

@@ -89,7 +89,9 @@ impl<'a> Analyzer<'a> {
                     kind => kind,
                 };
                 let own_buffers = self.has_own_buffers(&binding.value);
-                bound.insert(name, Bound { statement: binding.statement, replay, kind, own_buffers });
+                let path = self.type_path(&binding.value);
+                let only_unchanged = path.is_some_and(|path| self.knowledge.ships(path) == Ships::Unchanged);
+                bound.insert(name, Bound { statement: binding.statement, replay, kind, own_buffers, only_unchanged });
                 range = range.or(Some(self.facts.statement(binding.statement).range));
             }
             if !bound_here || binding.outer {

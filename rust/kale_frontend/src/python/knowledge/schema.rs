@@ -224,6 +224,8 @@ impl PartFacts {
 pub enum Ships {
     Value,
     No,
+    /// Only to be looked at: a copy in another process would not go on as the original does.
+    Unchanged,
     /// Not, but the statement that made it may be executed again there.
     Rebuild,
 }
