@@ -62,7 +62,7 @@ STANDS_FOR = {
     "io.StringIO": ["io.StringIO", "io.BytesIO"],
     "io.TextIOWrapper": ["io.TextIOWrapper", "io.BufferedReader", "io.BufferedWriter"],
     "matplotlib.artist.Artist": [],
-    "matplotlib.axes.Axes": ["matplotlib.axes.Axes", "numpy.ndarray"],
+    "matplotlib.axes.Axes": ["matplotlib.axes.Axes", "mpl_toolkits.mplot3d.Axes3D", "numpy.ndarray"],
     "multiprocessing.Pool": ["multiprocessing.pool.Pool"],
     "numpy.ndarray": ["numpy.ndarray", "numpy.float64", "pandas.Series"],
     "numpy.random.BitGenerator": ["numpy.random.PCG64"],
