@@ -1,8 +1,8 @@
 """Compares the analysis of a notebook's cells with marimo's: part of `make bench`.
 
-Both read the same 500 cells in a process that is running already, in turn; CPU time is that of the process. marimo finds
-which names each cell binds and reads, and makes a graph of cells; kale_rs goes on to aliases, mutation, hidden state and
-the program of every step.
+Both read the same 500 cells in a process that is running already, in turn; CPU time is that of the process. marimo
+finds which names each cell binds and reads, and makes a graph of cells; kale_rs goes on to aliases, mutation, hidden
+state and the program of every step.
 """
 
 from __future__ import annotations

@@ -2,9 +2,8 @@
 
 import json
 
-import pytest
-
 import kale_rs
+import pytest
 
 from .support import call, cell, notebook
 
