@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::analyzer::{Analyzer, Binding};
+use super::analyzer::{Analyzer, Binding, Body, DefinitionKind};
 use super::facts::{Bound, Kind, Source, StatementId, Use, Version, VersionId};
 use super::heap::{Class, ObjectId};
 use super::knowledge::Ships;
@@ -150,7 +150,9 @@ impl<'a> Analyzer<'a> {
         for code in code {
             let definition = &self.definitions[code.0];
             let Some(name) = definition.name else {
-                by_value = true;
+                // A generator does not travel; what has been taken from it does not hold it.
+                by_value |=
+                    !matches!(&definition.kind, DefinitionKind::Function(f) if matches!(f.body, Body::Generator(_)));
                 continue;
             };
             let current = self.frames[0].layers[0].get(&name);
