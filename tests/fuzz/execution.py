@@ -3,7 +3,7 @@
 The linear run is plain `exec` of the cells in a fresh `__main__`. A step is carried out by the product's own
 `kale_runtime.step.Step`: its program, its pickles, its files. What a process of its own would give a step, this module
 gives it: a fresh `__main__`, generators in a state that nobody knows, the environment as it was at the start.
-`test_fast_lane.py` confirms on a sample that real processes do the same.
+`test_campaign.py` confirms on a sample that real processes do the same.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 //! The Python side of the frontend: an abstract interpretation of the notebook, from top to bottom.
 //!
-//! [`analyzer`] walks over cells and statements; `statements`, `expressions`, `definitions` and `calls` execute them on
-//! abstract values (`value`), whose objects live in alias classes (`heap`). Functions of the notebook become summaries
-//! (`summary`), libraries are what the [`knowledge`] base says. What comes out are [`facts`]: which versions of which
-//! names every cell uses and makes.
+//! [`parse`] gives syntax trees, [`scope`] what every name in them means. [`analyzer`] walks over cells and statements
+//! (begin there: its comment says how); `statements`, `expressions`, `operators`, `definitions` and `calls` execute
+//! them on abstract values (`value`), whose objects live in alias classes (`heap`). Functions of the notebook become
+//! summaries (`summary`), libraries are what the [`knowledge`] base says, and star imports bind what [`exports`] reads
+//! in sources. What comes out are [`facts`]: which versions of which names every cell uses and makes.
 
 pub mod analyzer;
 mod arguments;

@@ -1,8 +1,25 @@
-//! The state of the analysis: frames of names, and the versions that cells make.
+//! The walk over a notebook's cells, and the state that it carries: where def-use analysis begins.
 //!
-//! The analysis is an abstract interpretation of the notebook from top to bottom. `cells[0]` runs in the module's frame;
-//! a call of one of the notebook's functions evaluates the function's body in a frame of its own (see [`super::summary`])
-//! whose outside objects are [`Place`]s, and applies the result where it is called.
+//! The notebook is run once, from top to bottom, on *abstract values*: which type a value has, what it may share, which
+//! code it may call ("abstract interpretation"). What comes out are the chains from what cells make to what cells use.
+//!
+//! - **Versions** are static single assignment (SSA) with cells for blocks: a cell that binds a name makes a new
+//!   version of it, and a use means the version that reaches it. A binding that may not happen keeps its *parent*, as a
+//!   phi does.
+//! - **Alias groups** are what has versions: `b = a; b.append(1)` changes `a`. Objects that may share state are in one
+//!   class ([`super::heap`], after Steensgaard); the names bound to one class change, are stored and are loaded
+//!   together. Kishu calls such a set of names a co-variable.
+//! - **Early and late binding.** Defaults, decorators and bodies of classes are evaluated where they stand. The body of
+//!   a function is evaluated where it is *called*, and means the versions that reach the call. So a call uses what the
+//!   body reads, though its own line does not name it, and a definition uses none of it.
+//! - **Summaries** do this once per shape of the arguments: the body is evaluated in a [`Frame`] of its own, whose
+//!   outside objects are [`Place`]s, and what happens to these is applied at every call ([`super::summary`]).
+//! - **Choices and loops.** The branches of a choice start from one state and are joined; a loop is gone through twice.
+//! - **Replay.** What only binds names, to values that a second execution makes just as well (imports, functions,
+//!   constants), is executed again where it is needed and never travels, unless it is changed ([`super::replay`]).
+//!
+//! Liveness comes after it, from the last cell to the first: a version that nobody asks for is not stored
+//! ([`crate::dataflow::demand`]). In all this, what is not known counts as a use, a change, or shared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
