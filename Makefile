@@ -80,6 +80,8 @@ test-all: $(STAMPS)/wheel
 	@$(BIN)/python tests/parts.py --all
 
 fuzz: $(STAMPS)/wheel
+	@cd tests && ../$(BIN)/python -m fuzz.bytes
+	@cd tests && ../$(BIN)/python -m fuzz.faults
 	@cd tests && ../$(BIN)/python -m fuzz.campaign
 
 lint: $(STAMPS)/wheel $(STAMPS)/lint

@@ -375,7 +375,8 @@ def a_class(w: Writer) -> list[str]:
             needs |= more
     if w.chance(0.3):
         members.append(["@property", "def last(self):", *indented(w.pick((
-            ["return self.items[-1:]"], ["self.n += 1", "return self.n"], [f"type(self).shared.append({n})", "return 0"],
+            ["return self.items[-1:]"], ["self.n += 1", "return self.n"],
+            [f"type(self).shared.append({n})", "return 0"],
         )))])  # fmt: skip
     w.scopes[0].values[name] = Code(("class", name), needs)
     w.variables.discard(f"base {name}")

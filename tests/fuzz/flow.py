@@ -53,9 +53,8 @@ def for_loop(w: Writer) -> list[str]:
     else:
         if w.kind(target) != "int":
             return []
-        source = w.a_copy()
-        if w.chance(0.2):
-            source = f"{source}[:3]"
+        # Loops within loops over lists that they extend would take for ever.
+        source = f"({w.a_copy()})[:3]"
     w.reserved.add(target)
     lines = w.block(f"for {target} in {source}:")
     w.reserved.discard(target)
@@ -80,7 +79,21 @@ def aliasing_loop(w: Writer) -> list[str]:
     lines = [f"for _ in range({w.pick((2, 3))}):", f"    {first} = {second}", f"    {second} = {third}"]
     if w.chance(0.4):
         lines.insert(1, f"    {first}.append({w.fresh()})")
+    if w.chance(0.5):
+        lines.append(f"{first}.append({w.fresh()})")
     return lines
+
+
+def bound_before_the_exception(w: Writer) -> list[str]:
+    """The handler sees what the block has bound until then."""
+    if w.in_function:
+        return []
+    names = [n for n in w.names("list") if n in w.scope.values and n not in w.reserved]
+    if len(names) < 2:
+        return []
+    first, second = w.random.sample(names, 2)
+    lines = ["try:", f"    {first} = {second}", f"    {w.pick(('raise ValueError', f'{first}[99]'))}"]
+    return [*lines, "except (ValueError, IndexError):", f"    {first}.append({w.fresh()})"]
 
 
 def while_loop(w: Writer) -> list[str]:
@@ -190,5 +203,6 @@ def assertion(w: Writer) -> list[str]:
 
 RECIPES = [
     (4, branch), (2, bound_on_both_sides), (1, perhaps_delete), (3, for_loop), (1, aliasing_loop), (1, while_loop),
-    (2, loop_over_values), (3, attempt), (1, suppress), (1, match), (1, match_mapping), (1, assertion),
+    (2, loop_over_values), (3, attempt), (1, bound_before_the_exception), (1, suppress), (1, match),
+    (1, match_mapping), (1, assertion),
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Recipes: what is outside of variables: random generators, files, the environment, parameters; and arrays and frames."""
+"""Recipes for what is outside of variables: generators, files, the environment, parameters; and arrays and frames."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def write_file(w: Writer) -> list[str]:
     if not w.fixed and not w.in_function:
         w.files.add(name)
     forms = [
-        [f"with open({place}, '{mode}') as file: file.write({text})"], [f"print(open({place}, '{mode}').write({text}))"],
+        [f"with open({place}, '{mode}') as file: file.write({text})"],
+        [f"print(open({place}, '{mode}').write({text}))"],
     ]  # fmt: skip
     forms += [[f"Path({place}).write_text({text})"]] if mode == "w" else []
     return w.pick(forms)
@@ -122,7 +123,7 @@ def array(w: Writer) -> list[str]:
         return w.assign("array", w.pick((f"np.array([{n}, 2, 3])", "np.arange(3)", f"np.full(3, {n})", "np.zeros(3)")))
     roll = w.random.random()
     if roll < 0.35:
-        form = w.pick(("{}[:]", "{}[::-1]", "{}.reshape(3)", "{}.T", "{}.ravel()", "np.asarray({})", "{}.view()", "{}"))
+        form = w.pick(("{}[:]", "{}[::-1]", "{}.reshape(3)", "{}.T", "np.asarray({})", "{}.view()", "{}"))
         return w.assign("array", form.format(name))
     if roll < 0.5:
         form = w.pick(("{}.copy()", "{} + 1", "np.sort({})", "np.array({})", "np.where({} > 1, {}, 0)"))

@@ -9,6 +9,14 @@ def bind(w: Writer) -> list[str]:
     return w.bind_new(w.pick(PLAIN))
 
 
+def constant(w: Writer) -> list[str]:
+    """What may be executed again elsewhere: constants, and constants made of constants."""
+    name = w.name("int")
+    if name is None or w.chance(0.3):
+        return w.assign("int", str(w.fresh()))
+    return w.assign("int", w.pick((f"{name} + 1", name, f"{name} * 2")))
+
+
 def compute(w: Writer) -> list[str]:
     kind = w.pick(PLAIN)
     return w.assign(kind, w.expression(kind))
@@ -76,7 +84,8 @@ def copying(w: Writer) -> list[str]:
     if name is None:
         return []
     forms = {
-        "dict": ("dict({})", "{}.copy()", "{{**{}}}", "copy.copy({})", "copy.deepcopy({})", "{{k: v for k, v in {}.items()}}"),
+        "dict": ("dict({})", "{}.copy()", "{{**{}}}", "copy.copy({})", "copy.deepcopy({})",
+                 "{{k: v for k, v in {}.items()}}"),
         "nest": ("list({})", "{}[:]", "copy.deepcopy({})", "[v for v in {}]", "[list(v) for v in {}]"),
     }[kind]  # fmt: skip
     return w.assign(kind, w.pick(forms).format(name))
@@ -204,7 +213,7 @@ def walrus(w: Writer) -> list[str]:
         return [f"print({w.condition()} and ({name} := {w.an_int()}))"]
     if roll < 0.9:
         return [f"print(({name} := {w.an_int()}) if {w.condition()} else 0)"]
-    return [f"while ({name} := {w.an_int()}) < 0: pass"] if not w.fixed else []
+    return [f"while ({name} := {w.an_int()}) is None: pass"] if not w.fixed else []
 
 
 def iterator(w: Writer) -> list[str]:
@@ -282,7 +291,8 @@ def display(w: Writer) -> list[str]:
 
 
 RECIPES = [
-    (3, bind), (4, compute), (5, alias), (4, alias_of_part), (1, chained), (2, unpack), (1, swap), (3, copying),
+    (3, bind), (2, constant), (4, compute), (5, alias), (4, alias_of_part), (1, chained), (2, unpack), (1, swap),
+    (3, copying),
     (6, change_list), (3, change_dict), (3, change_nest), (1, change_set), (2, change_int), (1, change_through_tuple),
     (3, contain), (2, comprehend), (2, walrus), (1, iterator), (2, consume), (1, delete), (1, shadow),
     (2, perhaps_unbound), (2, display),

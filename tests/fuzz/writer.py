@@ -122,7 +122,8 @@ class Writer:
             lines += [line for kind in ("list", "int", self.pick(PLAIN)) for line in self.bind_new(kind)]
         for _ in range(self.random.choice((1, 1, 2, 2, 3, 4))):
             lines += self.statement()
-        return lines + self.show()
+        # Cells without a trace are repeated where they are needed, if they can be.
+        return lines + (self.show() if self.chance(0.8) else [])
 
     def seeds(self) -> list[str]:
         lines = [f"random.seed({self.fresh()})"] if self.seeded else []

@@ -135,7 +135,9 @@ fn drafts(analysis: &Analysis, options: &CompileOptions, diagnostics: &mut Vec<D
 /// Whether every statement of the cell may be repeated in the steps that need it.
 fn is_definitions(analysis: &Analysis, cell: CellId) -> bool {
     let facts = &analysis.facts;
+    let remade = |&id| facts.version(id).bound.values().all(|bound| bound.replay);
     facts.cells[cell].statements.iter().all(|&id| facts.statement(id).replay != Replay::No)
+        && facts.cells[cell].versions.iter().all(remade)
 }
 
 /// The section a cell is in: the number of headings of the splitting level above it. That level is the shallowest one

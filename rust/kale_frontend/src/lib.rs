@@ -5,6 +5,7 @@ pub mod blocks;
 mod claims;
 mod compile;
 mod dataflow;
+pub mod fault;
 mod fingerprint;
 mod fixes;
 mod grouping;

@@ -12,6 +12,7 @@ use crate::blocks::Role;
 use crate::claims::Claimant;
 use crate::dataflow::hazard::kind_of;
 use crate::dataflow::program::{Action, Transfer};
+use crate::fault::{Fault, planted};
 use crate::grouping::Groups;
 use crate::python::facts::{CellId, Kind, Replay, Resource, StatementId, VersionId};
 use crate::python::names::Name;
@@ -314,7 +315,7 @@ impl Lowering<'_> {
     fn definition(&self, id: StatementId) -> Vec<Instruction> {
         let statement = self.analysis.facts.statement(id);
         let block = self.analysis.cells[statement.cell].block;
-        if statement.replay == Replay::Parameter {
+        if statement.replay == Replay::Parameter && !planted(Fault::ParameterAsConstant) {
             let bound: BTreeSet<&str> = statement.binds.iter().map(|&name| self.analysis.facts.text(name)).collect();
             let named = self.analysis.parameters.iter().filter(|p| bound.contains(p.name.as_str()));
             return named.map(|p| Instruction::Parameter { name: p.name.clone() }).collect();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::fault::{Fault, planted};
 use crate::python::facts::{CellId, Facts, Kind, Replay, Source, StatementId, VersionId};
 use crate::python::names::Name;
 
@@ -170,6 +171,9 @@ impl Demands<'_> {
 
     /// Settings made by earlier cells that matter to this one.
     fn settings(&self, cell: CellId, wanted: &BTreeMap<VersionId, BTreeSet<Name>>) -> Vec<StatementId> {
+        if planted(Fault::SettingNotRepeated) {
+            return vec![];
+        }
         let touched = &self.facts.cells[cell];
         let concerns = |module: &str| {
             touched.may_use(module)

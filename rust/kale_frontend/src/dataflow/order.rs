@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::fault::{Fault, planted};
 use crate::python::facts::{CellId, Facts, Resource};
 
 /// One cell must run after another because of a resource, or because a pragma says so.
@@ -85,10 +86,12 @@ impl Usage {
                 found.insert(Ordering { from, to: cell, resource, carries });
             }
         };
-        if let Some(writer) = self.writer {
+        if let Some(writer) = self.writer
+            && (write || !planted(Fault::FileReadAfterWriteMissed))
+        {
             add(writer, carries);
         }
-        if write {
+        if write && !planted(Fault::FileWriteAfterReadMissed) {
             self.readers.iter().for_each(|&reader| add(reader, None));
         }
     }

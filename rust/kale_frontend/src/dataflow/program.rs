@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Grouping;
 use super::demand::{Item, Needs, Request};
 use super::order::Ordering;
+use crate::fault::{Fault, planted};
 use crate::python::facts::{CellId, Facts, StatementId, VersionId};
 use crate::python::names::Name;
 
@@ -117,6 +118,15 @@ fn add_saves(
     }
 }
 
+/// What a cell lacks in its process.
+#[derive(Default)]
+struct Chosen {
+    values: BTreeMap<VersionId, BTreeSet<Name>>,
+    definitions: BTreeSet<StatementId>,
+    /// Definitions that would overwrite what the process has bound since, with the last cell of theirs.
+    early: Vec<(CellId, BTreeSet<StatementId>)>,
+}
+
 struct Player<'f> {
     facts: &'f Facts,
     grouping: &'f Grouping,
@@ -137,13 +147,20 @@ impl Player<'_> {
         saves: &mut BTreeMap<VersionId, BTreeSet<Name>>,
     ) {
         let mut todo: Vec<((CellId, usize), Action)> = vec![];
-        let mut chosen = Request::default();
+        let mut chosen = Chosen::default();
         self.missing(&needs.wanted, needs, &mut chosen);
+        for (latest, definitions) in std::mem::take(&mut chosen.early) {
+            self.define_early(latest, &definitions, needs, &mut made.actions[self.group]);
+        }
         for statement in chosen.definitions {
             todo.push(((self.facts.statement(statement).cell, statement.0), Action::Define(statement)));
         }
         for (version, names) in chosen.values {
             let at = (self.facts.version(version).cell, usize::MAX);
+            if planted(Fault::AliasGroupSplit) {
+                todo.extend(names.iter().map(|&name| (at, Action::Load(version, BTreeSet::from([name])))));
+                continue;
+            }
             todo.push((at, Action::Load(version, names)));
         }
         todo.sort_by_key(|(at, _)| *at);
@@ -176,8 +193,8 @@ impl Player<'_> {
     /// Adds to `chosen` what of a request the process lacks: definitions to execute, and values to load.
     ///
     /// To execute a definition, what it reads must be bound as it was then. Where the process has bound such a name to
-    /// something else meanwhile, which it may need again, the value of the definition is loaded instead.
-    fn missing(&self, request: &Request, needs: &Needs, chosen: &mut Request) {
+    /// something else meanwhile, which it may need again, the definition is executed before that.
+    fn missing(&self, request: &Request, needs: &Needs, chosen: &mut Chosen) {
         for (&version, names) in &request.values {
             if !self.holds(version, names) {
                 self.load(version, names, needs, chosen);
@@ -188,29 +205,53 @@ impl Player<'_> {
             if chosen.definitions.contains(&statement) || !self.must_define(statement, own) {
                 continue;
             }
-            let mut with_support = Request::default();
+            let mut with_support = Chosen::default();
             with_support.definitions.insert(statement);
             if let Some(support) = needs.support.get(&Item::Definition(statement)) {
                 self.missing(support, needs, &mut with_support);
             }
+            let latest = with_support.definitions.iter().map(|&s| self.facts.statement(s).cell).max();
+            let is_newer = |name: &Name| self.made_in(name) > latest;
             let others = with_support.definitions.iter().filter(|&&other| other != statement);
-            let overwrites = others
-                .flat_map(|other| needs.definitions[other].keys())
-                .any(|name| self.held.contains_key(name) && !own.contains_key(name));
-            if overwrites && !own.is_empty() {
-                for (&name, &version) in own {
-                    self.load(version, &BTreeSet::from([name]), needs, chosen);
-                }
-            } else {
-                chosen.definitions.extend(with_support.definitions);
-                for (version, names) in with_support.values {
-                    chosen.values.entry(version).or_default().extend(names);
-                }
+            let overwrites = others.flat_map(|other| needs.definitions[other].keys()).any(is_newer);
+            chosen.early.append(&mut with_support.early);
+            match latest.filter(|_| overwrites && !own.is_empty()) {
+                Some(latest) => chosen.early.push((latest, with_support.definitions)),
+                None => chosen.definitions.extend(with_support.definitions),
+            }
+            for (version, names) in with_support.values {
+                chosen.values.entry(version).or_default().extend(names);
             }
         }
     }
 
-    fn load(&self, version: VersionId, names: &BTreeSet<Name>, needs: &Needs, chosen: &mut Request) {
+    /// Executes definitions, of which `latest` is the last cell, where the process was when the notebook came to them.
+    /// What it has bound since is bound after them, as in the notebook.
+    fn define_early(
+        &mut self,
+        latest: CellId,
+        definitions: &BTreeSet<StatementId>,
+        needs: &Needs,
+        actions: &mut Vec<Action>,
+    ) {
+        let is_before = |action: &Action| matches!(action, Action::Run(cell) if *cell < latest);
+        let place = actions.iter().rposition(is_before).map_or(0, |at| at + 1);
+        actions.splice(place..place, definitions.iter().map(|&statement| Action::Define(statement)));
+        self.origin += 1;
+        for (&name, &version) in definitions.iter().flat_map(|statement| &needs.definitions[statement]) {
+            if self.made_in(&name) <= Some(latest) {
+                self.held.insert(name, Held { version, origin: self.origin });
+            }
+        }
+    }
+
+    /// The cell that made what the process has under the name.
+    fn made_in(&self, name: &Name) -> Option<CellId> {
+        let held = self.held.get(name)?;
+        Some(self.facts.version(self.maker(*name, held.version)).cell)
+    }
+
+    fn load(&self, version: VersionId, names: &BTreeSet<Name>, needs: &Needs, chosen: &mut Chosen) {
         let known = chosen.values.entry(version).or_default();
         let before = known.len();
         known.extend(names);
@@ -300,7 +341,9 @@ impl Player<'_> {
                 given.contains(&name) || held.is_some_and(|h| self.maker(name, h.version) == self.maker(name, parent))
             };
             let kept = version.parents.iter().filter(is_kept).map(|(&name, _)| name);
-            let now: Vec<Name> = version.bound.keys().copied().chain(kept).collect();
+            // What the cell has deleted is held as such.
+            let deleted = version.optional.iter().filter(|name| !version.parents.contains_key(name));
+            let now: Vec<Name> = version.bound.keys().chain(deleted).copied().chain(kept).collect();
             for name in now {
                 self.held.insert(name, Held { version: id, origin: self.origin });
             }

@@ -7,6 +7,7 @@ use smallvec::smallvec;
 use super::analyzer::{Analyzer, Binding, Layer};
 use super::facts::CellId;
 use super::names::Name;
+use crate::fault::{Fault, planted};
 
 impl<'a> Analyzer<'a> {
     pub fn push_layer(&mut self) {
@@ -22,7 +23,7 @@ impl<'a> Analyzer<'a> {
         let names: BTreeSet<Name> = branches.iter().flat_map(|layer| layer.keys().copied()).collect();
         for name in names {
             let before = self.frame().lookup(name).cloned();
-            let mut merged: Option<Option<Binding>> = may_skip.then(|| before.clone());
+            let mut merged: Option<Option<Binding>> = (may_skip && !planted(Fault::MayAsMust)).then(|| before.clone());
             for layer in &branches {
                 let this = layer.get(&name).cloned().or_else(|| before.clone());
                 merged = Some(match merged {
@@ -52,6 +53,8 @@ impl<'a> Analyzer<'a> {
                 }
                 let root = self.frames[0].heap.find(root);
                 self.frames[0].heap.class(root).members.insert(name);
+                // It is a state of the group also where a branch has only deleted the name.
+                self.frames[0].heap.mark(root);
                 binding.value.objects = smallvec![root];
             }
             if binding.outer {
@@ -85,7 +88,7 @@ fn join_bindings(a: Option<Binding>, b: Option<Binding>, cell: CellId) -> Option
                 value,
                 cell: if a.cell == usize::MAX { a.cell } else { cell },
                 statement: a.statement.max(b.statement),
-                outer: outside(&a) || outside(&b),
+                outer: (outside(&a) || outside(&b)) && !planted(Fault::PassThroughDropped),
                 maybe_unbound: a.maybe_unbound || b.maybe_unbound || a.deleted != b.deleted,
                 deleted,
                 replay: false,

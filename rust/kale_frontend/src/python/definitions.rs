@@ -14,6 +14,7 @@ use super::names::Name;
 use super::scope::{ScopeKind, ScopeRef};
 use super::types::Types;
 use super::value::{CodeId, Type, Value};
+use crate::fault::{Fault, planted};
 
 impl Body<'_> {
     /// Where the body stands in the syntax tree, which is its identity.
@@ -127,7 +128,8 @@ impl<'a> Analyzer<'a> {
         if let Some(parameters) = parameters {
             for parameter in parameters.iter_non_variadic_params() {
                 if let Some(default) = &parameter.default {
-                    held.push(self.evaluate(default));
+                    let value = self.evaluate(default);
+                    held.extend((!planted(Fault::MissedDefault)).then_some(value));
                 }
             }
             for parameter in parameters.iter() {
@@ -162,7 +164,7 @@ impl<'a> Analyzer<'a> {
 
     /// A closure holds the variables around it that its code uses.
     fn link_captured(&mut self, value: &Value, scope: ScopeRef<'a>) {
-        for name in scope.captures() {
+        for name in scope.captures().filter(|_| !planted(Fault::MissedCapture)) {
             for held in self.captures(name) {
                 if held.objects != value.objects {
                     self.link(value, &held, false);
@@ -179,7 +181,7 @@ impl<'a> Analyzer<'a> {
 
     /// Applies decorators. Known ones keep what the function does; others give a value that may call it.
     fn decorate(&mut self, mut value: Value, decorators: &'a [Decorator]) -> Value {
-        for decorator in decorators.iter().rev() {
+        for decorator in decorators.iter().rev().filter(|_| !planted(Fault::DecoratorMissed)) {
             let callee = match &decorator.expression {
                 Expr::Call(call) => &call.func,
                 other => other,
@@ -214,8 +216,9 @@ impl<'a> Analyzer<'a> {
         let object = self.frame().heap.allocate(Class { definition: pure, ..Class::default() });
         let mut wrapped = Value::object(Type::Unknown, object);
         wrapped.code = value.code.clone();
-        for code in result.code.iter().chain(&decorator.code) {
-            if !wrapped.code.contains(code) && self.definitions[code.0].name.is_some() {
+        let named = decorator.code.iter().filter(|code| self.definitions[code.0].name.is_some());
+        for code in result.code.iter().chain(named) {
+            if !wrapped.code.contains(code) {
                 wrapped.code.push(*code);
             }
         }

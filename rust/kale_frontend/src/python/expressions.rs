@@ -16,6 +16,7 @@ use super::knowledge::PartFacts;
 use super::operators::gives_bool;
 use super::scope::{ScopeKind, ScopeRef};
 use super::value::{CodeId, Parts, TuplePart, Type, Value};
+use crate::fault::{Fault, planted};
 
 impl<'a> Analyzer<'a> {
     pub fn evaluate(&mut self, expr: &'a Expr) -> Value {
@@ -76,7 +77,9 @@ impl<'a> Analyzer<'a> {
             }
             Expr::Named(named) => {
                 let value = self.evaluate(&named.value);
-                if let Expr::Name(name) = named.target.as_ref() {
+                if let Expr::Name(name) = named.target.as_ref()
+                    && !planted(Fault::WalrusMissed)
+                {
                     self.bind_text(&name.id, value.clone());
                 }
                 value.named()
@@ -222,6 +225,9 @@ impl<'a> Analyzer<'a> {
         let mut container =
             if values.iter().all(Value::is_immutable) { self.fresh_scalars(ty) } else { self.fresh_empty(ty) };
         for value in values {
+            if planted(Fault::NoAliasInContainers) {
+                continue;
+            }
             self.link(&container, value, false);
             container.code.extend(value.code.iter().copied());
         }
@@ -249,9 +255,13 @@ impl<'a> Analyzer<'a> {
             }
         }
         let values: Vec<Value> = elements.iter().map(|element| self.evaluate(element)).collect();
-        self.frame().inner.pop();
+        let inner = self.frame().inner.pop();
+        if planted(Fault::ComprehensionLeak) && self.in_module() {
+            let names = inner.into_iter().flat_map(|inner| inner.names.into_keys());
+            names.for_each(|name| self.bind(name, Value::immutable()));
+        }
         let layer = self.pop_layer();
-        self.join(vec![layer], true);
+        self.join(vec![layer], !planted(Fault::ComprehensionLeak));
         self.container(&values, type_path)
     }
 
@@ -559,6 +569,9 @@ impl<'a> Analyzer<'a> {
     }
 
     pub fn store_attribute(&mut self, owner: &Value, name: &str, value: &Value, range: TextRange) {
+        if planted(Fault::MissedAttributeStore) {
+            return;
+        }
         if let Type::Library(path) = owner.ty {
             let path = self.facts.names.join(path, name);
             let text = self.facts.text(path).to_owned();
@@ -603,6 +616,9 @@ impl<'a> Analyzer<'a> {
 
     pub fn store_item(&mut self, owner: &Value, index: &'a Expr, value: &Value, range: TextRange) {
         self.operate(&[owner], range);
+        if planted(Fault::MissedItemStore) {
+            return;
+        }
         match owner.ty {
             Type::Library(path) => {
                 let text = self.facts.text(path).to_owned();

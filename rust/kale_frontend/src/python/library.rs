@@ -14,6 +14,7 @@ use super::facts::Resource;
 use super::knowledge::{CallFacts, Condition, Effect, Ships, Unlisted, Words};
 use super::names::Name;
 use super::value::{Type, Value};
+use crate::fault::{Fault, planted};
 
 /// Functions cheap enough to be called again where their result is needed, instead of shipping it.
 const CHEAP: &[&str] = &[
@@ -272,7 +273,8 @@ impl<'a> Analyzer<'a> {
         arguments: &Arguments<'a>,
         range: TextRange,
     ) {
-        for which in concerned(&facts.mutates, arguments) {
+        for which in concerned(&facts.mutates, arguments).into_iter().filter(|_| !planted(Fault::MissedMethodMutation))
+        {
             for value in select(which, receiver, arguments) {
                 self.change_setting(&value);
                 self.mutate(&value);

@@ -8,6 +8,7 @@ use super::heap::{Class, ObjectId, Unshippable};
 use super::names::Name;
 use super::types::Types;
 use super::value::{Type, Value};
+use crate::fault::{Fault, planted};
 
 impl<'a> Analyzer<'a> {
     pub fn fresh(&mut self, ty: Type) -> Value {
@@ -29,7 +30,7 @@ impl<'a> Analyzer<'a> {
     }
 
     pub fn mutate_object(&mut self, object: ObjectId) {
-        if self.frame().trusts {
+        if self.frame().trusts || planted(Fault::LostRng) {
             return;
         }
         let in_module = self.in_module();

@@ -11,11 +11,12 @@ use super::expressions::MAX_TEXT;
 use super::knowledge::Words;
 use super::types::Types;
 use super::value::{Type, Value};
+use crate::fault::{Fault, planted};
 
 impl<'a> Analyzer<'a> {
     /// What operators (and `repr`, truth tests, formatting) on these values may call: methods of the notebook's classes.
     pub fn operate(&mut self, values: &[&Value], range: TextRange) {
-        for value in values {
+        for value in values.iter().filter(|_| !planted(Fault::OperatorMissed)) {
             let calls_code =
                 matches!(value.ty, Type::Object(_)) || (value.ty == Type::Unknown && !value.code.is_empty());
             if calls_code {

@@ -10,6 +10,7 @@ use super::facts::{Facts, Replay, Source, StatementId, VersionId};
 use super::knowledge::Ships;
 use super::names::Name;
 use super::value::Value;
+use crate::fault::{Fault, planted};
 
 /// Assignments that build on each other are executed again up to this many; beyond it the value is shipped.
 pub const MAX_DEPTH: usize = 3;
@@ -91,7 +92,7 @@ impl<'a> Analyzer<'a> {
 
     /// After a change of existing objects, the names bound to them are not what their statements made.
     pub(super) fn forget_replays(&mut self) {
-        for name in self.mutated.keys() {
+        for name in self.mutated.keys().filter(|_| !planted(Fault::StaleDefinition)) {
             if let Some(binding) = self.frames[0].layers[0].get_mut(name) {
                 binding.replay = false;
             }

@@ -7,6 +7,7 @@ use super::analyzer::{Analyzer, Inner, Layer};
 use super::scope::ScopeKind;
 use super::value::Parts;
 use super::value::{Type, Value};
+use crate::fault::{Fault, planted};
 
 /// Loops within loops that are each gone through twice; within more of them, the work would double with each.
 const MAX_LOOPS: usize = 8;
@@ -38,6 +39,8 @@ impl<'a> Analyzer<'a> {
                 let value = self.evaluate(&s.value);
                 // In `pair = a, b = f()` the parts are reached by two ways.
                 let value = if s.targets.len() > 1 { value.named() } else { value };
+                let copies = planted(Fault::NoAliasOfNames) && s.value.is_name_expr();
+                let value = if copies { self.fresh(value.ty) } else { value };
                 for target in &s.targets {
                     self.assign(target, value.clone());
                 }
@@ -172,7 +175,7 @@ impl<'a> Analyzer<'a> {
         if is_too_deep {
             self.frame().effects.dynamic.push(("loops nested this deep".to_owned(), range));
         }
-        let rounds = if is_too_deep { 1 } else { MAX_ROUNDS };
+        let rounds = if is_too_deep || planted(Fault::OneRound) { 1 } else { MAX_ROUNDS };
         let heap = &mut self.frame().heap;
         let (young, age) = (heap.young, heap.age());
         heap.young = age;
@@ -255,7 +258,9 @@ impl<'a> Analyzer<'a> {
         for handler in &s.handlers {
             let ExceptHandler::ExceptHandler(handler) = handler;
             self.push_layer();
-            self.join(vec![body.clone()], true);
+            if !planted(Fault::HandlerStateMissed) {
+                self.join(vec![body.clone()], true);
+            }
             if let Some(kind) = &handler.type_ {
                 self.evaluate(kind);
             }
@@ -398,7 +403,7 @@ impl<'a> Analyzer<'a> {
         let old = self.evaluate_target(target);
         let value = self.evaluate(operand);
         self.operate(&[&old, &value], range);
-        let in_place = !old.is_constant() && !self.has_pure_operators(&old);
+        let in_place = !planted(Fault::MissedAugmentedMutation) && !old.is_constant() && !self.has_pure_operators(&old);
         let result = if self.gives_immutable(operator, &old, &value) {
             Value::immutable()
         } else if in_place {

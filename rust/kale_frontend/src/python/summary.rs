@@ -22,6 +22,7 @@ use super::heap::{ObjectId, Place};
 use super::names::Name;
 use super::types::Types;
 use super::value::{CodeId, Parts, Type, Value};
+use crate::fault::{Fault, planted};
 
 /// What a summary depends on of an argument.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -359,10 +360,16 @@ impl<'a> Analyzer<'a> {
 
     fn apply(&mut self, summary: &Summary, arguments: &[Value], callee: &Value, range: TextRange) -> Value {
         let effects = &summary.effects;
-        for &name in effects.reads.keys() {
+        for &name in effects.reads.keys().filter(|_| !planted(Fault::EarlyBinding)) {
             self.read_variable(name, range);
         }
         for &place in &summary.mutated {
+            if planted(Fault::MissedGlobalMutation) && matches!(place, Place::Global(_)) {
+                continue;
+            }
+            if planted(Fault::MissedArgumentMutation) && matches!(place, Place::Parameter(_)) {
+                continue;
+            }
             let value = self.at(place, arguments, callee, range);
             if !self.is_stateless(&value) || place == Place::Own {
                 self.mutate(&value);
@@ -391,7 +398,7 @@ impl<'a> Analyzer<'a> {
             self.note_code(&holder, &Value { code: vec![code], ..Value::immutable() });
         }
         self.apply_rng(effects, range);
-        for (&name, written) in &effects.writes {
+        for (&name, written) in effects.writes.iter().filter(|_| !planted(Fault::GlobalIgnored)) {
             let value = self.instance(written, arguments, callee, range);
             self.write_variable(name, value);
         }
@@ -474,7 +481,7 @@ impl<'a> Analyzer<'a> {
             }
             return value;
         }
-        if outcome.places.is_empty() {
+        if outcome.places.is_empty() || planted(Fault::ReturnIsFresh) {
             let fresh = if outcome.scalars { self.fresh_scalars(outcome.ty) } else { self.fresh(outcome.ty) };
             value.objects = fresh.objects;
             value.objects.iter().for_each(|&object| self.frame().heap.class(object).types = outcome.types.clone());

@@ -11,6 +11,7 @@ use super::names::Name;
 use super::scope::{self, Resolution, Uses};
 use super::types::Types;
 use super::value::{Type, Value};
+use crate::fault::{Fault, planted};
 
 /// Where a name lives, for the code being executed.
 enum Home {
@@ -382,6 +383,9 @@ impl<'a> Analyzer<'a> {
     }
 
     pub fn delete_module(&mut self, name: Name) {
+        if planted(Fault::DroppedDel) {
+            return;
+        }
         self.enter(name);
         self.unlink(name);
         self.statement_binds.insert(name);
