@@ -53,7 +53,7 @@ class Notebook(local.LocalStep):
         return in_a_copy(look)
 
     def of_generator(self, kind, name, path, own):
-        state = core.generator("get", name)()
+        state = core.generator(name, "get")
 
         def look():
             found = compare.difference(state, verify.stored(kind, path))
