@@ -212,7 +212,7 @@ def watched_value(kind: str, names: tuple, namespace: dict):
             return Path(detail).read_bytes()
         return None
     if kind == "rng":
-        return repr(core.generator("get", detail)())
+        return repr(core.generator(detail, "get"))
     return described(names, namespace)
 
 

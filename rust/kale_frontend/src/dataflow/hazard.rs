@@ -6,7 +6,7 @@ use super::Grouping;
 use super::demand::Needs;
 use super::program::Transfer;
 use crate::fault::{Fault, planted};
-use crate::python::facts::{Bound, CellId, Facts, Kind, Resource, VersionId};
+use crate::python::facts::{CellId, Facts, Kind, Resource, VersionId};
 use crate::python::names::Name;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,7 +61,7 @@ fn unshippable(facts: &Facts, transfer: &Transfer, found: &mut BTreeSet<Hazard>)
 /// Whether the cell changes a value that may travel only to be looked at.
 fn is_changed_copy(facts: &Facts, name: Name, transfer: &Transfer) -> bool {
     let is_changed = |id: &VersionId| facts.version(*id).mutated.contains_key(&name);
-    bound_by(facts, name, transfer.version).is_some_and(|bound| bound.only_unchanged)
+    facts.bound(name, transfer.version).is_some_and(|bound| bound.only_unchanged)
         && facts.cells[transfer.cell].versions.iter().any(is_changed)
 }
 
@@ -72,16 +72,7 @@ fn holds_others(path: &str) -> bool {
 }
 
 pub fn kind_of(facts: &Facts, name: Name, id: VersionId) -> Kind {
-    bound_by(facts, name, id).map_or(Kind::Unknown, |bound| bound.kind)
-}
-
-/// How `name` was bound to the value that it has in a version.
-fn bound_by(facts: &Facts, name: Name, id: VersionId) -> Option<Bound> {
-    let version = facts.version(id);
-    match version.bound.get(&name) {
-        Some(bound) => Some(*bound),
-        None => version.parents.get(&name).and_then(|&parent| bound_by(facts, name, parent)),
-    }
+    facts.bound(name, id).map_or(Kind::Unknown, |bound| bound.kind)
 }
 
 /// A cell that changes one of several loaded names that share a buffer would change only one of the copies.
@@ -114,7 +105,7 @@ fn shared_buffers(facts: &Facts, needs: &[Needs], grouping: &Grouping, found: &m
 }
 
 fn may_be_buffer(facts: &Facts, name: Name, id: VersionId) -> bool {
-    let bound = bound_by(facts, name, id);
+    let bound = facts.bound(name, id);
     if bound.is_some_and(|bound| bound.own_buffers) {
         return false;
     }

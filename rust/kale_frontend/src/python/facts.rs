@@ -121,6 +121,8 @@ pub struct Version {
     pub bound: BTreeMap<Name, Bound>,
     /// Earlier versions of the names that the cell does not bind for certain.
     pub parents: BTreeMap<Name, VersionId>,
+    /// For those names, the version that bound them: a name that many cells change is bound by one that is long past.
+    pub binders: BTreeMap<Name, VersionId>,
     /// Names whose objects changed, with the first statement that did it: though the cell does not bind them, they must
     /// come from it.
     pub mutated: BTreeMap<Name, StatementId>,
@@ -194,6 +196,13 @@ impl CellFacts {
 impl Facts {
     pub fn version(&self, id: VersionId) -> &Version {
         &self.versions[id.0]
+    }
+
+    /// How `name` was bound to the value that it has in a version.
+    pub fn bound(&self, name: Name, id: VersionId) -> Option<Bound> {
+        let version = self.version(id);
+        let own = version.bound.get(&name);
+        own.or_else(|| self.version(*version.binders.get(&name)?).bound.get(&name)).copied()
     }
 
     pub fn statement(&self, id: StatementId) -> &StatementFacts {

@@ -6,7 +6,7 @@ use ruff_python_ast::{Expr, Stmt};
 
 use super::analyzer::Analyzer;
 use super::effects::Effects;
-use super::facts::{Facts, Replay, Source, StatementId, VersionId};
+use super::facts::{Facts, Replay, Source, VersionId};
 use super::knowledge::Ships;
 use super::names::Name;
 use super::value::Value;
@@ -21,7 +21,7 @@ impl<'a> Analyzer<'a> {
         let behind = reads.iter().filter_map(|(&name, &source)| match source {
             Source::Statement(id) => Some(self.facts.statement(id).depth),
             Source::Version(id) => {
-                let bound = defining_statement(&self.facts, name, id)?;
+                let bound = self.facts.bound(name, id)?.statement;
                 Some(self.facts.statement(bound).depth)
             }
         });
@@ -116,17 +116,6 @@ fn is_simple(statement: &Stmt) -> bool {
         Stmt::Assign(assign) => simple(&assign.value),
         Stmt::AnnAssign(assign) => assign.value.as_deref().is_none_or(simple),
         _ => true,
-    }
-}
-
-/// The statement that binds the value of `name` in a version.
-fn defining_statement(facts: &Facts, name: Name, mut id: VersionId) -> Option<StatementId> {
-    loop {
-        let version = facts.version(id);
-        match version.bound.get(&name) {
-            Some(bound) => return Some(bound.statement),
-            None => id = *version.parents.get(&name)?,
-        }
     }
 }
 

@@ -110,6 +110,7 @@ impl<'a> Analyzer<'a> {
         self.facts.versions.push(Version {
             cell: self.cell,
             bound,
+            binders: parents.iter().filter_map(|(&name, &parent)| Some((name, self.binder(name, parent)?))).collect(),
             parents,
             mutated: members.iter().filter_map(|name| Some((*name, *self.mutated.get(name)?))).collect(),
             optional,
@@ -127,6 +128,12 @@ impl<'a> Analyzer<'a> {
             }
         }
         needed.into_iter().filter(|name| !by_value || !members.contains(name)).map(|name| (id, name)).collect()
+    }
+
+    /// The version that bound what a version has under the name.
+    fn binder(&self, name: Name, id: VersionId) -> Option<VersionId> {
+        let version = self.facts.version(id);
+        if version.bound.contains_key(&name) { Some(id) } else { version.binders.get(&name).copied() }
     }
 
     /// Whether what the statement reads of its own cell is still bound when the cell ends, so that it can be read again.
