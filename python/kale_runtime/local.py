@@ -39,7 +39,7 @@ import threading
 import time
 import traceback
 
-from kale_runtime import shell, verify
+from kale_runtime import mapped, shell, verify
 from kale_runtime import step as core
 from kale_runtime.audit import Audit
 from kale_runtime.capture import Capture
@@ -157,6 +157,12 @@ class LocalStep(core.Step):
         self.verifier.before_save(key, kind, names)
         self.store(key, kind, names)
         self.verifier.saved(key, kind, names)
+
+    def read(self, file, kind):
+        return mapped.load(file, kind)
+
+    def dump(self, values, file, kind):
+        mapped.dump(values, file, kind)
 
     def store(self, key, kind, names):
         try:

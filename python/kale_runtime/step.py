@@ -247,6 +247,8 @@ def tell(error):
 
 
 class Step:
+    dump = staticmethod(dump)
+
     def __init__(self, executor_input, plan):
         self.inputs, self.outputs = executor_input.get("inputs", {}), executor_input.get("outputs", {})
         self.plan, self.metrics, self.shell, self.flags, self.pid = plan, {}, None, 0, os.getpid()
@@ -439,7 +441,7 @@ class Step:
             if kind == "file":
                 return unpack(path, detail)
             with open(path, "rb") as file:
-                values = pickling(kind).load(file)
+                values = self.read(file, kind)
             if kind == "rng":
                 return generator(detail, "set", values)
         except StepError:
@@ -463,11 +465,14 @@ class Step:
             values = generator(detail, "get")
         with open(path, "wb") as file:
             try:
-                dump(values, file, kind)
+                self.dump(values, file, kind)
             except (OSError, StepError):
                 raise
             except Exception as error:
                 self.blame(values, kind, error)
+
+    def read(self, file, kind):
+        return pickling(kind).load(file)
 
     def blame(self, values, kind, error):
         raise StepError("value-not-stored", f"`{'`, `'.join(values)}` cannot go to another step: {error}") from error
@@ -534,14 +539,8 @@ def make_shell(step, **members):
                 source = "\n" * (step.line - 1) + source
             return super().ast_parse(source, filename, symbol)
 
-    def nothing(*_):
-        pass
-
-    def leave(self, code=None):
-        sys.exit(code)
-
-    ExitAutocall.__call__ = leave
-    members = dict(compiler_class=Compiler, enable_gui=nothing, _showtraceback=nothing) | members
+    ExitAutocall.__call__ = lambda self, code=None: sys.exit(code)
+    members = dict(compiler_class=Compiler, enable_gui=lambda *_: None, _showtraceback=lambda *_: None) | members
     # Libraries tell a notebook by the name of a kernel's shell.
     shell_class = type("ZMQInteractiveShell", (InteractiveShell,), members)
     return shell_class.instance(user_module=step.main, config=Config(HistoryManager={"enabled": False}))

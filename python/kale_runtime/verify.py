@@ -38,7 +38,7 @@ import os
 import re
 import sys
 
-from kale_runtime import compare, process_state, sharing, snapshot
+from kale_runtime import compare, mapped, process_state, sharing, snapshot
 from kale_runtime import step as core
 from kale_runtime.claims import Claim, Reach
 from kale_runtime.forked import FAILED, in_a_copy
@@ -312,7 +312,7 @@ def packages():
 
 def stored(kind, path):
     with open(path, "rb") as file:
-        return core.pickling(kind).load(file)
+        return mapped.load(file, kind)
 
 
 def changed(watch):

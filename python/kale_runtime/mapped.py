@@ -1,0 +1,119 @@
+"""Values on this machine: pickles whose large buffers are mapped, not read.
+
+The file is an ordinary pickle, which `pickle.load` reads anywhere. The bytes of a large buffer (the memory of an array,
+a column of a table) lie in it as they are, at an aligned place; behind the pickle's end, where `pickle.load` does not
+look, an index says where:
+
+    ... pickle ... | no-ops | opcode, length | bytes of a buffer, aligned | ... pickle, STOP | rows of the index | tail
+
+So a reader maps the file privately and lets arrays stand on the mapping: nothing is copied until it is written to, and
+what is written never reaches the file.
+
+The place of a buffer is known without looking for it: CPython's pickler hands a payload of 64 kiB and more to `write`
+by itself, in a call of its own, right after its opcode and length.
+"""
+
+import mmap
+import os
+import pickle
+import struct
+
+from kale_runtime import step as core
+
+ALIGNMENT = 64
+#: Do nothing between two opcodes of a pickle: push a mark, or a number, and drop it.
+NO_OP, ODD_NO_OP = b"(1", b"K\x000"
+#: What may stand before a payload: an opcode, and how its length is written.
+HEADS = {pickle.BYTEARRAY8: "<Q", pickle.BINBYTES8: "<Q", pickle.BINBYTES: "<I"}
+#: Of the index: where the opcode is, where its payload begins and ends. Last, the number of rows, and the mark.
+ROW, TAIL, MARK = struct.Struct("<QQQ"), struct.Struct("<Q8s"), b"kale_buf"
+
+
+class Writer:
+    """Stands between a pickler and a file."""
+
+    def __init__(self, file):
+        self.file, self.position, self.held, self.rows = file, 0, b"", []
+
+    def write(self, data):
+        if isinstance(data, pickle.PickleBuffer):
+            with data.raw() as view:
+                self.payload(view)
+                return view.nbytes
+        self.forward(self.held)
+        self.held = b""
+        if isinstance(data, bytes):
+            self.held = data  # it may end with the opcode of a payload
+        else:
+            self.forward(data)
+        return len(data)
+
+    def payload(self, view):
+        head = next((head for head in heads(view.nbytes) if self.held.endswith(head)), b"")
+        self.forward(self.held[: len(self.held) - len(head)])
+        if head:
+            self.forward(no_ops(-(self.position + len(head)) % ALIGNMENT))
+            begin = self.position + len(head)
+            self.rows.append((self.position, begin, begin + view.nbytes))
+        self.forward(head)
+        self.forward(view)
+        self.held = b""
+
+    def forward(self, data):
+        self.file.write(data)
+        self.position += len(data)
+
+    def close(self):
+        self.forward(self.held)
+        if self.rows:
+            self.file.write(b"".join(ROW.pack(*row) for row in self.rows) + TAIL.pack(len(self.rows), MARK))
+
+
+def heads(size):
+    for opcode, length in HEADS.items():
+        if size < 1 << (8 * struct.calcsize(length)):
+            yield opcode + struct.pack(length, size)
+
+
+def no_ops(size):
+    """So many bytes of them, or so many and `ALIGNMENT`: one byte alone cannot be had."""
+    size += ALIGNMENT if size == 1 else 0
+    odd = size % 2
+    return ODD_NO_OP * odd + NO_OP * ((size - 3 * odd) // 2)
+
+
+def dump(values, file, kind):
+    writer = Writer(file)
+    core.dump(values, writer, kind)
+    writer.close()
+
+
+def load(file, kind):
+    rows = index(file)
+    if not rows:
+        file.seek(0)
+        return core.pickling(kind).load(file)
+    view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+    pieces, buffers, at = [], [], 0
+    for opcode, begin, end in rows:
+        can_change = view[opcode] == pickle.BYTEARRAY8[0]
+        pieces += [view[at:opcode], pickle.NEXT_BUFFER if can_change else pickle.NEXT_BUFFER + pickle.READONLY_BUFFER]
+        buffers.append(view[begin:end])
+        at = end
+    return core.pickling(kind).loads(b"".join([*pieces, view[at:]]), buffers=buffers)
+
+
+def index(file):
+    """The rows at the end of a file; none for a pickle without large buffers."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - TAIL.size, 0))
+    tail = file.read()
+    if len(tail) < TAIL.size or not tail.endswith(MARK):
+        return []
+    count, _ = TAIL.unpack(tail)
+    if count * ROW.size + TAIL.size > size:
+        return []
+    file.seek(size - TAIL.size - count * ROW.size)
+    rows = list(ROW.iter_unpack(file.read(count * ROW.size)))
+    in_order = [0, *(place for row in rows for place in row), size]
+    return rows if in_order == sorted(in_order) else []
