@@ -6,6 +6,8 @@ look, an index says where:
 
     ... pickle ... | no-ops | opcode, length | bytes of a buffer, aligned | ... pickle, STOP | rows of the index | tail
 
+Between the pickle and the index there may be a second pickle, with the layout of sets (`sets.py`).
+
 So a reader maps the file privately and lets arrays stand on the mapping: nothing is copied until it is written to, and
 what is written never reaches the file.
 
@@ -13,11 +15,13 @@ The place of a buffer is known without looking for it: CPython's pickler hands a
 by itself, in a call of its own, right after its opcode and length.
 """
 
+import io
 import mmap
 import os
 import pickle
 import struct
 
+from kale_runtime import sets
 from kale_runtime import step as core
 
 ALIGNMENT = 64
@@ -33,7 +37,7 @@ class Writer:
     """Stands between a pickler and a file."""
 
     def __init__(self, file):
-        self.file, self.position, self.held, self.rows = file, 0, b"", []
+        self.file, self.position, self.held, self.rows, self.may_hold_sets = file, 0, b"", [], False
 
     def write(self, data):
         if isinstance(data, pickle.PickleBuffer):
@@ -42,6 +46,7 @@ class Writer:
                 return view.nbytes
         self.forward(self.held)
         self.held = b""
+        self.may_hold_sets = self.may_hold_sets or b"\x8f" in data or b"\x91" in data  # the opcodes of sets
         if isinstance(data, bytes):
             self.held = data  # it may end with the opcode of a payload
         else:
@@ -84,7 +89,9 @@ def no_ops(size):
 
 def dump(values, file, kind):
     writer = Writer(file)
-    core.dump(values, writer, kind)
+    pickler = core.dump(values, writer, kind)
+    if writer.may_hold_sets:
+        sets.dump(pickler)
     writer.close()
 
 
@@ -92,7 +99,7 @@ def load(file, kind):
     rows = index(file)
     if not rows:
         file.seek(0)
-        return core.pickling(kind).load(file)
+        return sets.load(core.pickling(kind).Unpickler(file))
     view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
     pieces, buffers, at = [], [], 0
     for opcode, begin, end in rows:
@@ -100,7 +107,8 @@ def load(file, kind):
         pieces += [view[at:opcode], pickle.NEXT_BUFFER if can_change else pickle.NEXT_BUFFER + pickle.READONLY_BUFFER]
         buffers.append(view[begin:end])
         at = end
-    return core.pickling(kind).loads(b"".join([*pieces, view[at:]]), buffers=buffers)
+    rest = view[at : len(view) - TAIL.size - len(rows) * ROW.size]
+    return sets.load(core.pickling(kind).Unpickler(io.BytesIO(b"".join([*pieces, rest])), buffers=buffers))
 
 
 def index(file):

@@ -151,7 +151,9 @@ def dump(values, file, kind="value"):
         return NotImplemented
 
     # Dill tells its own picklers by their module.
-    type("Pickler", (base,), {"reducer_override": check, "__module__": base.__module__})(file, 5).dump(values)
+    base = type("Pickler", (base,), {"reducer_override": check, "__module__": base.__module__})(file, 5)
+    base.dump(values)
+    return base
 
 
 def place(source, path):
@@ -267,7 +269,7 @@ class Step:
                 raise AttributeError(name)
 
             def verb(*_, **__):
-                raise RuntimeError(f"`kale_rs.{name}`: pipelines cannot be controlled from inside a step")
+                raise RuntimeError(f"`kale_rs.{name}`: a step cannot control pipelines")
 
             return verb
 
@@ -279,7 +281,7 @@ class Step:
         return module
 
     def no_input(self, prompt=""):
-        raise StdinNotImplementedError("a pipeline has nobody to ask: make the answer a parameter")
+        raise StdinNotImplementedError("nobody to ask: make the answer a parameter")
 
     def display(self, *values, **_):
         print(*map(repr, values))

@@ -120,7 +120,7 @@ def test_kale_rs_is_there_and_cannot_start_pipelines(bench):
     output = bench.embedded([["run", 0, 1, source, [], []]], metrics=True)
     assert output["artifacts"]["kale_metrics"]["artifacts"][0]["metadata"] == {"loss": 0.5}
     bench.embedded([["run", 0, 1, "import kale_rs\nkale_rs.run('x.ipynb')", [], []]])
-    assert "`kale_rs.run`: pipelines cannot be controlled from inside a step" in bench.stderr
+    assert "`kale_rs.run`: a step cannot control pipelines" in bench.stderr
 
 
 def test_missing_ipython_is_told():

@@ -98,7 +98,7 @@ def test_closed_streams(bench, rich, closing):
 def test_nobody_to_ask(bench, rich):
     result = bench.cells("name = input('name? ')", rich=rich)
     assert result["error"]["type"] == "StdinNotImplementedError"
-    assert result["error"]["message"] == "a pipeline has nobody to ask: make the answer a parameter"
+    assert result["error"]["message"] == "nobody to ask: make the answer a parameter"
     result = bench.cells("import getpass\ngetpass.getpass()", rich=rich)
     assert "nobody to ask" in result["error"]["message"]
     assert bench.cells("import subprocess\nsubprocess.run(['cat'])", rich=rich)["status"] == "succeeded"
