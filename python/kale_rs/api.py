@@ -24,12 +24,17 @@ def _current_notebook() -> str:
     jupyter = os.environ.get("JPY_SESSION_NAME", "")
     if jupyter.endswith(".ipynb") and os.path.exists(jupyter):
         return jupyter
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
+    shell = _shell()
     code = shell.user_ns.get("__vsc_ipynb_file__") if shell is not None else None
     if isinstance(code, str) and os.path.exists(code):
         return code
     raise UsageError("no notebook given, and this is no kernel of a saved one", "give the notebook's path")
+
+
+def _shell() -> Any:
+    """The IPython of this process, if it has one."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython is not None else None
 
 
 def _source(notebook: Path | None, granularity: str | None, python: Path | None) -> dict[str, Any]:
@@ -245,6 +250,34 @@ def diff(before: str | results.Run, after: str | results.Run = "last", *, store:
 
     request = {"before": _run_id(before), "after": _run_id(after), "store": _text(store)}
     return results.Diff(json.loads(_native.diff(json.dumps(request))))
+
+
+def restore(
+    run: str | results.Run,
+    step: str,
+    *,
+    before: bool = False,
+    files: bool = False,
+    output: Path | None = None,
+    store: Path | None = None,
+) -> results.Restored:
+    """Put back every variable as it was after a step of a run (or before it), functions and classes included.
+
+    The variables are bound in this process's `__main__`, which is the notebook's namespace in a kernel. With `files`,
+    files that the steps wrote are put back as well. With `output`, nothing is bound here: the notebook is written as it
+    was then, with a first cell that restores.
+    """
+    from kale_rs import _native
+
+    request = {"run": _run_id(run), "step": step, "before": before, "files": files, "store": _text(store)}
+    answer = json.loads(_native.restore(json.dumps(request | {"write": output is not None, "output": _text(output)})))
+    if output is not None:
+        return results.Restored(answer, set(), {})
+    from kale_rs.restoring import Restorer
+
+    restorer = Restorer(_shell())
+    restorer.carry_out(answer["namespace"]["actions"])
+    return results.Restored(answer, restorer.bound, restorer.failed)
 
 
 def doctor(notebook: Path | None = None, *, python: Path | None = None) -> results.Diagnosis:

@@ -20,6 +20,8 @@ _FLAGS = {
     "--follow": ("follow", True),
     "--differential": ("differential", True),
     "--fix": ("fix", True),
+    "--before": ("before", True),
+    "--files": ("files", True),
 }
 _INTEGERS = ("jobs", "limit")
 
@@ -71,6 +73,7 @@ VERBS: dict[str, Callable[..., object]] = {
     "runs": api.runs,
     "show": api.show,
     "logs": api.logs,
+    "restore": api.restore,
     "resume": api.resume,
     "cancel": api.cancel,
     "diff": api.diff,

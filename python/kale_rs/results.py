@@ -382,3 +382,35 @@ class Explanation:
 
     def _repr_markdown_(self) -> str:
         return "\n".join(self._texts("### {}"))
+
+
+class Restored:
+    """What `restore` did: variables that are back, and those that are not."""
+
+    def __init__(self, answer: Json, bound: set[str], failed: dict[str, str]) -> None:
+        self.run_id: str = answer["run_id"]
+        self.step: str = answer["step"]
+        self.before: bool = answer["before"]
+        self.notebook: str | None = answer["notebook"]
+        self.names: list[str] = sorted(bound)
+        #: Variables that were bound then and could not be put back, and why.
+        self.missing: dict[str, str] = {
+            each["name"]: each["reason"] for each in answer["namespace"]["missing"]
+        } | failed
+        #: Files that the steps wrote until then.
+        self.files: list[str] = [each["path"] for each in answer["namespace"]["files"]]
+        self.files_put_back: list[str] = answer["files_put_back"]
+
+    def __repr__(self) -> str:
+        when = "before" if self.before else "after"
+        lines = [f"run {self.run_id}, {when} step {self.step}"]
+        if self.notebook is not None:
+            lines.append(f"notebook   {self.notebook}")
+        else:
+            lines.append(f"restored   {', '.join(self.names) or 'nothing'}")
+        lines += [f"missing    {name}: {reason}" for name, reason in self.missing.items()]
+        if self.files_put_back:
+            lines.append(f"put back   {', '.join(self.files_put_back)}")
+        elif self.files:
+            lines.append(f"files      {', '.join(self.files)} (`files=True` puts them back as they were)")
+        return "\n".join(lines)

@@ -5,7 +5,8 @@ Request:
     {"plan": StepPlan, "executor_input": KFP's ExecutorInput with plain paths,
      "directory": the notebook's, "result": path, "events": path or descriptor or null, "log": path or null,
      "cells": {"3": {"id": "ab12", "execution_count": 4}} or a path or null, "rich": true,
-     "verify": "off" | "inputs" | "full", "claims": rows of `verify.py` or null}
+     "verify": "off" | "inputs" | "full", "claims": rows of `verify.py` or null,
+     "keep": what `keep.py` is asked for, or null}
 
 `rich` runs the cells in IPython where the Python has it. `cells` as a path names a file that holds the outputs of the
 cells finished so far, replaced after every cell, so that they outlive a step that is killed.
@@ -31,6 +32,7 @@ than `PATIENCE`.
 """
 
 import errno
+import functools
 import json
 import os
 import re
@@ -39,7 +41,7 @@ import threading
 import time
 import traceback
 
-from kale_runtime import mapped, shell, verify
+from kale_runtime import keep, mapped, shell, verify
 from kale_runtime import step as core
 from kale_runtime.audit import Audit
 from kale_runtime.capture import Capture
@@ -59,6 +61,7 @@ class LocalStep(core.Step):
         self.display_error, self.first_line = None, 1
         self.events = open_events(request.get("events"))
         self.verifier = verify.make(self, request.get("verify"), request.get("claims"))
+        self.keeper = keep.make(self, request.get("keep"), request.get("claims"))
 
     # Running
 
@@ -100,6 +103,7 @@ class LocalStep(core.Step):
             if self.display_error is not None:
                 raise self.display_error
             self.verifier.after(cell)
+            self.keeper.after(cell)
         except BaseException as error:
             self.note_error(error)
             raise
@@ -152,11 +156,13 @@ class LocalStep(core.Step):
     def load(self, key, kind, names):
         super().load(key, kind, names)
         self.verifier.loaded(key, kind, names)
+        self.keeper.loaded(kind, names)
 
     def save(self, key, kind, names):
         self.verifier.before_save(key, kind, names)
         self.store(key, kind, names)
         self.verifier.saved(key, kind, names)
+        self.keeper.stored(key, kind, names)
 
     def read(self, file, kind):
         return mapped.load(file, kind)
@@ -397,4 +403,6 @@ def main(path):
         "warnings": step.warnings,
     }
     write_result(step, result)
+    if error is None:
+        keep.write(step.keeper, functools.partial(replace_json, durable=False))
     return leave(int(error is not None))

@@ -104,6 +104,16 @@ Examples:
   kale-rs diff 20261120-094815-3f9a last
   kale-rs diff 20261120-094815-3f9a last --markdown >> report.md")]
     Diff(DiffArgs),
+    /// Write the notebook of a run as it was after a step, or before it, ready to go on from there
+    #[command(after_help = "\
+The notebook's first cell puts every variable back when it is run; the cells so far keep what they
+put out. In a kernel, `kale_rs.restore(RUN, STEP)` does the same at once.
+
+Examples:
+  kale-rs restore last train                   the state after `train`
+  kale-rs restore last train --before          before a step that failed: mend its cell and go on
+  kale-rs restore last train -o again.ipynb --files")]
+    Restore(RestoreArgs),
     /// Check that this machine can run notebooks, and say what to do where it cannot
     #[command(after_help = "\
 Examples:
@@ -342,6 +352,28 @@ pub struct DiffArgs {
     /// Print Markdown tables
     #[arg(long, conflicts_with = "json")]
     pub markdown: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct RestoreArgs {
+    /// A run's id, the start of one, or `last`
+    pub run: String,
+    /// The step
+    pub step: String,
+    /// Before the step's first cell, instead of after its last
+    #[arg(long)]
+    pub before: bool,
+    /// Where to write the notebook [default: beside the notebook that was run]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Put back the files that the steps wrote
+    #[arg(long)]
+    pub files: bool,
+    #[command(flatten)]
+    pub store: StoreArgs,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

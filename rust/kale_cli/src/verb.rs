@@ -9,6 +9,7 @@ pub mod engine;
 pub mod explain;
 pub mod graph;
 pub mod logs;
+pub mod restore;
 pub mod run;
 pub mod runs;
 pub mod show;

@@ -149,7 +149,7 @@ impl Comparison<'_> {
     }
 
     async fn judge(&self, first: Linear) -> Result<Vec<Diagnostic>> {
-        let cells = publish::cell_outputs(self.execution)?.outputs;
+        let cells = publish::cell_outputs(&self.execution.store, &self.execution.record)?.outputs;
         let unlike = |a: &BTreeMap<usize, Vec<Value>>, b: &BTreeMap<usize, Vec<Value>>| -> BTreeMap<usize, String> {
             let both = a.iter().filter_map(|(index, outputs)| Some((*index, outputs, b.get(index)?)));
             both.filter_map(|(index, a, b)| Some((index, Visible::of(a).difference(&Visible::of(b))?))).collect()

@@ -25,6 +25,7 @@ mod fingerprint;
 mod folder;
 mod gather;
 mod guardian;
+mod kept;
 mod last_words;
 mod launch;
 mod preflight;
@@ -40,7 +41,9 @@ mod visible;
 mod worker;
 
 pub use execute::execute;
+pub use executed::write as write_notebook;
 pub use kale_store::{RunOptions, Verify};
 pub use launch::launch;
 pub use preflight::preflight;
 pub use process::MARKER;
+pub use publish::executed_until;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use kale_model::{CellIndex, Code, Diagnostic, RunStatus, Severity, StepStatus};
-use kale_store::{Result, StepRecord};
+use kale_model::{CellIndex, Code, Diagnostic, RunId, RunStatus, Severity, StepStatus};
+use kale_store::{Result, RunRecord, StepRecord, Store};
 use serde_json::Value;
 
 use crate::execute::Execution;
@@ -31,7 +31,7 @@ fn write_notebook(execution: &Execution, status: RunStatus) -> std::result::Resu
     let Some(digest) = &record.notebook else { return Ok(None) };
     let bytes = execution.store.blobs().read_verified(digest).map_err(|error| vec![error.diagnostic()])?;
     let Ok(notebook) = serde_json::from_slice::<Value>(&bytes) else { return Ok(None) };
-    let cells = cell_outputs(execution).map_err(|error| vec![error.diagnostic()])?;
+    let cells = cell_outputs(&execution.store, record).map_err(|error| vec![error.diagnostic()])?;
     let filled = executed::fill(notebook, &cells, &record.id, status, &record.parameters);
     let name = record.source.as_deref().and_then(std::path::Path::file_name);
     let name = name.unwrap_or_else(|| std::ffi::OsStr::new("notebook.ipynb"));
@@ -55,28 +55,43 @@ fn unwritten(place: &std::path::Path, error: &std::io::Error) -> Diagnostic {
 }
 
 /// What the cells of the steps that ran put out.
-pub(crate) fn cell_outputs(execution: &Execution) -> Result<CellOutputs> {
-    let steps = execution.store.steps(&execution.record.id)?;
+pub(crate) fn cell_outputs(store: &Store, record: &RunRecord) -> Result<CellOutputs> {
+    let (steps, pipeline) = (store.steps(&record.id)?, &record.pipeline);
     let mut cells = CellOutputs::default();
     let mut by_cell: BTreeMap<CellIndex, Vec<Value>> = BTreeMap::new();
     for step in &steps {
-        let own = &execution.pipeline.steps[step.position].cells;
-        for (cell, outputs) in own.iter().zip(stored_outputs(execution, step)?) {
+        let own = &pipeline.steps[step.position].cells;
+        for (cell, outputs) in own.iter().zip(stored_outputs(store, step)?) {
             by_cell.extend(outputs.map(|outputs| (cell.index, outputs)));
         }
     }
     // What the cells of another notebook put out stands, in their order, at the cell that refers to it.
     for (cell, outputs) in by_cell {
-        cells.outputs.entry(execution.pipeline.sub_cells.visible(cell).0).or_default().extend(outputs);
+        cells.outputs.entry(pipeline.sub_cells.visible(cell).0).or_default().extend(outputs);
     }
     let ran = |step: &&StepRecord| step.attempt > 0 || step.status == StepStatus::Cached;
-    cells.mark_replayed(&execution.pipeline, steps.iter().filter(ran).map(|step| step.position));
+    cells.mark_replayed(pipeline, steps.iter().filter(ran).map(|step| step.position));
     Ok(cells)
 }
 
 /// The outputs of each of the step's cells, `None` for one that was not run.
-fn stored_outputs(execution: &Execution, step: &StepRecord) -> Result<Vec<Option<Vec<Value>>>> {
+fn stored_outputs(store: &Store, step: &StepRecord) -> Result<Vec<Option<Vec<Value>>>> {
     let Some(digest) = step.result.as_ref().and_then(|result| result.cells.as_ref()) else { return Ok(vec![]) };
-    let bytes = execution.store.blobs().read(digest)?;
+    let bytes = store.blobs().read(digest)?;
     Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+}
+
+/// The notebook of a run with what its cells put out, as far as `is_wanted` says of a cell's index; the others are as
+/// if they had not run. `None` for a run of no notebook.
+pub fn executed_until(store: &Store, run: &RunId, is_wanted: impl Fn(usize) -> bool) -> Result<Option<Value>> {
+    let record = store.run(run)?;
+    let Some(digest) = &record.notebook else { return Ok(None) };
+    let Ok(notebook) = serde_json::from_slice::<Value>(&store.blobs().read_verified(digest)?) else { return Ok(None) };
+    let mut cells = cell_outputs(store, &record)?;
+    cells.outputs.retain(|cell, _| is_wanted(*cell));
+    cells
+        .replayed
+        .extend(record.pipeline.definitions.iter().map(|each| record.pipeline.sub_cells.visible(each.cell).0));
+    cells.replayed.retain(|cell| is_wanted(*cell));
+    Ok(Some(executed::fill(notebook, &cells, run, record.status, &record.parameters)))
 }

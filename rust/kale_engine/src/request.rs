@@ -8,7 +8,8 @@
 //!                                 "outputFile": ".../output.json"}},
 //!  "directory": "/home/me/project", "result": ".../result.json", "events": ".../events.jsonl",
 //!  "cells": ".../cells.json", "log": ".../log.txt", "rich": true,
-//!  "verify": "inputs", "claims": [{"cell": 3, "reads": ["df"], "binds": ["model"]}]}
+//!  "verify": "inputs", "claims": [{"cell": 3, "reads": ["df"], "binds": ["model"]}],
+//!  "keep": {"folder": ".../kept", "bytes": 1073741824}}
 //! ```
 //!
 //! Inputs are the blobs themselves, which are read-only; outputs go to scratch space and become blobs afterwards.
@@ -36,6 +37,7 @@ impl Scratch {
             _ => {}
         }
         fs::create_dir_all(folder.join("outputs"))?;
+        fs::create_dir_all(folder.join("kept"))?;
         Ok(Scratch { folder })
     }
 
@@ -57,6 +59,11 @@ impl Scratch {
 
     pub fn output(&self, key: &str) -> PathBuf {
         self.folder.join("outputs").join(key)
+    }
+
+    /// Where it leaves what it keeps of its namespace.
+    pub fn kept(&self) -> PathBuf {
+        self.folder.join("kept")
     }
 
     /// Whether the disk has no room for as much as a result.
@@ -87,6 +94,7 @@ pub struct Order<'a> {
     pub directory: &'a Path,
     pub log: &'a Path,
     pub verify: Verify,
+    pub snapshot_bytes: u64,
 }
 
 impl Order<'_> {
@@ -106,6 +114,7 @@ impl Order<'_> {
             "rich": true,
             "verify": self.verify,
             "claims": self.pipeline.step(self.step).claims,
+            "keep": (self.snapshot_bytes > 0).then(|| json!({"folder": self.scratch.kept(), "bytes": self.snapshot_bytes})),
         })
     }
 

@@ -15,6 +15,7 @@ use crate::execute::{Ended, Execution};
 use crate::fault::Fault;
 use crate::fingerprint::{self, Fingerprint, Ingredients};
 use crate::gather::{self, Missing};
+use crate::kept;
 use crate::process;
 use crate::progress::Progress;
 use crate::report::Report;
@@ -72,11 +73,12 @@ async fn reuse(execution: &Execution, step: StepId, fingerprint: &Fingerprint, b
             status: StepStatus::Cached,
             seconds: began.elapsed().as_secs_f64(),
             reason: Some(format!("unchanged since run `{}`", candidate.run)),
-            result: Some(candidate.result),
+            result: Some(candidate.result.clone()),
             diagnostics: vec![],
             cacheable: false,
         };
         execution.end_step(step, &end)?;
+        execution.store.share_snapshot(&execution.record.id, step.0, &candidate)?;
         return Ok(true);
     }
     Ok(false)
@@ -155,6 +157,7 @@ impl<'a> Attempt<'a> {
             directory: &options.directory,
             log: &self.log,
             verify: options.verify,
+            snapshot_bytes: options.snapshot_bytes,
         }
     }
 
@@ -240,7 +243,18 @@ impl<'a> Attempt<'a> {
         end.cacheable = gather::is_repeatable(self.definition(), report, &self.execution.record.options.directory)
             && identify(self.execution, self.step).await == self.fingerprint;
         self.execution.end_step(self.step, &end)?;
+        self.keep(end.result.unwrap_or_default()).await;
         Ok(Ended::Succeeded)
+    }
+
+    /// Stores what the step left in its namespace. It has succeeded with or without that.
+    async fn keep(&self, result: StepResult) {
+        let (scratch, blobs) = (self.scratch.clone(), self.execution.store.blobs().clone());
+        let snapshot = spawn_blocking(move || kept::take_in(&scratch, &result.outputs, &blobs)).await;
+        if let Some(snapshot) = snapshot.expect("moving files does not panic") {
+            let (run, name) = (&self.execution.record.id, self.execution.step_name(self.step));
+            let _ = self.execution.store.add_snapshot(run, self.step.0, name, &snapshot);
+        }
     }
 
     /// The runtime does not know the cells' ids.

@@ -61,6 +61,7 @@ impl<'a> Claimant<'a> {
         claims.reads = variables(facts, cell.uses.iter().map(|used| used.name));
         let bound = cell.statements.iter().flat_map(|&statement| facts.statement(statement).binds.iter().copied());
         claims.binds = variables(facts, bound);
+        claims.remade = claims.binds.iter().filter(|text| self.is_remade(cell, text)).cloned().collect();
         let versions = || cell.versions.iter().map(|&version| facts.version(version));
         claims.changes = variables(facts, versions().flat_map(|version| version.mutated.keys().copied()));
         claims.optional = variables(facts, versions().flat_map(|version| version.optional.iter().copied()));
@@ -68,6 +69,16 @@ impl<'a> Claimant<'a> {
         claims.settings = cell.settings.iter().cloned().collect();
         self.hidden(id, cell, &mut claims);
         claims
+    }
+
+    /// Whether the last binding of a name in a cell is a definition, of which nothing has changed since.
+    fn is_remade(&self, cell: &CellFacts, text: &str) -> bool {
+        let facts = &self.analysis.facts;
+        let bound = cell.versions.iter().map(|&version| facts.version(version)).flat_map(|version| {
+            let of = version.bound.iter().filter(|(name, _)| facts.text(**name) == text);
+            of.map(|(name, bound)| bound.replay && !version.mutated.contains_key(name))
+        });
+        bound.fold(None, |all, one| Some(all.unwrap_or(true) && one)).unwrap_or(false)
     }
 
     fn hidden(&self, id: CellId, cell: &CellFacts, claims: &mut CellClaims) {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kale_model::{
-    Artifact, ArtifactId, ArtifactKind, ArtifactType, Code, Diagnostic, Edge, FileUse, Instruction, Metric, Pipeline,
-    PipelineName, Requirement, Step, StepCell, StepConfig, StepId, StepName, Uncacheable,
+    Artifact, ArtifactId, ArtifactKind, ArtifactType, Code, Definition, Diagnostic, Edge, FileUse, Instruction, Metric,
+    Pipeline, PipelineName, Requirement, Step, StepCell, StepConfig, StepId, StepName, Uncacheable,
 };
 
 use crate::analysis::Analysis;
@@ -42,6 +42,7 @@ pub fn lower(
     let metrics = lowering.metrics(diagnostics);
     let metadata = &analysis.blocks.metadata;
     let prelude = lowering.prelude();
+    let definitions = lowering.definitions();
     Pipeline {
         name: metadata.name.clone().unwrap_or_else(|| PipelineName::slug(&options.default_name)),
         description: metadata.description.clone(),
@@ -55,6 +56,7 @@ pub fn lower(
         metrics,
         volumes: metadata.volumes.clone(),
         prelude,
+        definitions,
         bindings: lowering.claimant.bindings(),
         sub_cells: analysis.blocks.sub_cells.clone(),
     }
@@ -244,6 +246,25 @@ impl Lowering<'_> {
     fn prelude(&self) -> Vec<StepCell> {
         let grouping = self.groups.grouping.iter().enumerate();
         grouping.filter(|(_, group)| group.is_none()).map(|(cell, _)| self.step_cell(cell)).collect()
+    }
+
+    /// All that could be executed again, whether a step needs it or not. Empty where no run will ask for it.
+    fn definitions(&self) -> Vec<Definition> {
+        if !self.options.for_run {
+            return vec![];
+        }
+        let ids = (0..self.analysis.facts.statements.len()).map(StatementId);
+        ids.flat_map(|id| {
+            let statement = self.analysis.facts.statement(id);
+            let again = match statement.replay {
+                Replay::Definition | Replay::Configuration(_) | Replay::Parameter => self.definition(id),
+                Replay::No | Replay::Nothing => vec![],
+            };
+            let cell = self.analysis.cells[statement.cell].block.index;
+            let names = self.texts(&statement.binds);
+            again.into_iter().map(move |instruction| Definition { cell, names: names.clone(), instruction })
+        })
+        .collect()
     }
 
     /// Empty where no run will ask for it.

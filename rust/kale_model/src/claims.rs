@@ -36,6 +36,9 @@ pub struct CellClaims {
     /// Variables that it binds or deletes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub binds: Vec<String>,
+    /// Those of them that executing definitions again binds just as well: they are never stored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remade: Vec<String>,
     /// Variables whose objects it changes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<String>,
@@ -81,6 +84,7 @@ impl CellClaims {
             independent: false,
             reads: vec![],
             binds: vec![],
+            remade: vec![],
             changes: vec![],
             optional: vec![],
             groups: vec![],

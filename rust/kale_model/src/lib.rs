@@ -27,7 +27,7 @@ pub use event::Event;
 pub use graph::GraphView;
 pub use name::{NameError, ParameterName, PipelineName, StepName};
 pub use parameter::{Parameter, ParameterType, ParameterValueError};
-pub use pipeline::{Edge, Metric, Pipeline};
+pub use pipeline::{Definition, Edge, Metric, Pipeline};
 pub use plan::{PLAN_VERSION, StepPlan};
 pub use resources::{Quantity, Resources, SecretVariable, Volume, VolumeKind};
 pub use run::{RunId, RunStatus, RunView, StepStatus, StepView};

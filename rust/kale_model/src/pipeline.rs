@@ -10,7 +10,7 @@ use crate::environment::PythonVersion;
 use crate::name::PipelineName;
 use crate::parameter::Parameter;
 use crate::resources::Volume;
-use crate::step::{Step, StepCell, StepId};
+use crate::step::{Instruction, Step, StepCell, StepId};
 
 /// A pipeline that holds together: steps in an order in which each comes after all it depends on, every input with
 /// one producer, names unique. Only the frontend builds one.
@@ -38,11 +38,24 @@ pub struct Pipeline {
     /// Cells that belong to no step, because they only define what steps repeat; in notebook order.
     #[serde(default)]
     pub prelude: Vec<StepCell>,
+    /// All that may be executed again to bind what it binds, in notebook order: what a namespace is restored from,
+    /// beside stored values. Empty where no run will ask for it.
+    #[serde(default)]
+    pub definitions: Vec<Definition>,
     /// Every variable of the notebook, with the first cell that binds it.
     #[serde(default)]
     pub bindings: BTreeMap<String, CellIndex>,
     #[serde(default)]
     pub sub_cells: SubCells,
+}
+
+/// A definition, a setting, or a parameter, with the cell it stands in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Definition {
+    pub cell: CellIndex,
+    /// Variables that it binds, sorted.
+    pub names: Vec<String>,
+    pub instruction: Instruction,
 }
 
 /// `to` runs after `from`.

@@ -169,6 +169,11 @@ pub fn diff(py: Python<'_>, request: &str) -> PyResult<String> {
 }
 
 #[pyfunction]
+pub fn restore(py: Python<'_>, request: &str) -> PyResult<String> {
+    ask(py, request, kale_verbs::restore::restore)
+}
+
+#[pyfunction]
 pub fn doctor(py: Python<'_>, request: &str) -> PyResult<String> {
     ask(py, request, kale_verbs::doctor::doctor)
 }

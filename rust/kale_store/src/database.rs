@@ -8,8 +8,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::error::{Result, StoreError};
 use crate::filesystem;
 
-/// Kept in SQLite's `user_version`. A change of the schema adds one and a migration.
-pub const STORE_VERSION: i64 = 1;
+/// Kept in SQLite's `user_version`: how many of [`MIGRATIONS`] the store has been through.
+#[allow(clippy::cast_possible_wrap)]
+pub const STORE_VERSION: i64 = MIGRATIONS.len() as i64;
 
 const WAL: &str = "wal";
 /// The journal file is emptied after each transaction, which costs less than making it anew.
@@ -18,8 +19,17 @@ const ROLLBACK: &str = "truncate";
 /// How long a writer waits for another run's transaction; those take milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Times are seconds since the Unix epoch; digests are blake3 in hex; JSON is text.
-const SCHEMA: &str = "
+/// From an empty file to the present schema, a version at a time. What has been shipped never changes; a change of the
+/// schema is one more. Times are seconds since the Unix epoch; digests are blake3 in hex; JSON is text.
+const MIGRATIONS: &[&str] = &[FIRST, SNAPSHOTS];
+
+/// `snapshot` is a blob: see `snapshot.rs`.
+const SNAPSHOTS: &str = "
+ALTER TABLE steps ADD COLUMN snapshot TEXT;
+ALTER TABLE cache ADD COLUMN snapshot TEXT;
+";
+
+const FIRST: &str = "
 CREATE TABLE runs (
     number          INTEGER PRIMARY KEY,        -- order of creation, also within one second
     id              TEXT NOT NULL UNIQUE,
@@ -115,17 +125,33 @@ impl Database {
     }
 
     fn migrate(&self) -> Result<()> {
-        if version(&self.connection).map_err(|error| self.fault(&error))? == STORE_VERSION {
+        let before = version(&self.connection).map_err(|error| self.fault(&error))?;
+        if before == STORE_VERSION {
             return Ok(());
         }
-        self.write(|transaction| {
+        if before > 0 {
+            self.back_up(before)?;
+        }
+        self.write_durably(|transaction| {
             // Another process may have been quicker between the look and the lock.
-            if version(transaction)? == 0 {
-                transaction.execute_batch(SCHEMA)?;
-                transaction.pragma_update(None, "user_version", STORE_VERSION)?;
+            let done = usize::try_from(version(transaction)?).unwrap_or_default();
+            for migration in MIGRATIONS.iter().skip(done) {
+                transaction.execute_batch(migration)?;
             }
-            Ok(())
+            transaction.pragma_update(None, "user_version", STORE_VERSION)
         })
+    }
+
+    /// The database as the older version knows it stays beside the new one: whoever goes back to that version puts it
+    /// in place. Runs recorded since are missing there; no blob is.
+    fn back_up(&self, version: i64) -> Result<()> {
+        let copy = self.path.with_file_name(backup_name(version));
+        if copy.exists() {
+            return Ok(());
+        }
+        let part = copy.with_extension(format!("{}.part", std::process::id()));
+        self.read(|connection| connection.execute("VACUUM INTO ?1", [part.to_string_lossy()]).map(drop))?;
+        std::fs::rename(&part, &copy).map_err(|error| StoreError::writing(&copy, &error))
     }
 
     /// One transaction, holding the write lock from its start: a reader that became a writer could be refused.
@@ -161,6 +187,11 @@ impl Database {
     fn fault(&self, error: &rusqlite::Error) -> StoreError {
         StoreError::database(&self.path, error)
     }
+}
+
+/// `store-v1.db`: the database before it was brought to a later version than 1.
+pub fn backup_name(version: i64) -> String {
+    format!("store-v{version}.db")
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {
@@ -207,6 +238,35 @@ mod tests {
     }
 
     #[test]
+    fn an_older_store_is_brought_up_to_date_and_kept_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(FIRST).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        old.execute_batch("INSERT INTO cache VALUES ('f', 'o', 1.0, 'r', 's', '{}')").unwrap();
+        drop(old);
+        let migrated = Database::open(&path).unwrap();
+        let row = |connection: &Connection| -> rusqlite::Result<(String, Option<String>)> {
+            connection.query_row("SELECT run, snapshot FROM cache", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        };
+        assert_eq!(row(&migrated.connection).unwrap(), ("r".to_owned(), None));
+        let made = Database::open(&folder.path().join("new.db")).unwrap();
+        let schema = |connection: &Connection| -> Vec<String> {
+            let sql = "SELECT m.name || '.' || c.name FROM sqlite_schema m, pragma_table_info(m.name) c ORDER BY 1";
+            let mut statement = connection.prepare(sql).unwrap();
+            statement.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<_>>().unwrap()
+        };
+        assert_eq!(schema(&migrated.connection), schema(&made.connection));
+        drop(migrated);
+        // The way back: the copy takes its place, and an older kale_rs finds what it left.
+        let backup = Connection::open(folder.path().join(backup_name(1))).unwrap();
+        assert_eq!(version(&backup).unwrap(), 1);
+        assert!(row(&backup).is_err(), "the old schema");
+        assert_eq!(backup.query_row("SELECT run FROM cache", [], |row| row.get::<_, String>(0)).unwrap(), "r");
+    }
+
+    #[test]
     fn a_newer_store_is_refused_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
@@ -216,7 +276,7 @@ mod tests {
         drop(connection);
         let before = std::fs::read(&path).unwrap();
         let error = Database::open(&path).unwrap_err();
-        assert!(matches!(error, StoreError::Newer { found: 2, .. }));
+        assert!(matches!(error, StoreError::Newer { found, .. } if found == STORE_VERSION + 1));
         assert_eq!(error.diagnostic().code, kale_model::Code::NewerStore);
         assert_eq!(std::fs::read(&path).unwrap(), before);
     }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use kale_model::{Code, Diagnostic};
 
+use crate::database::backup_name;
+
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 #[derive(Debug, thiserror::Error)]
@@ -34,8 +36,15 @@ impl StoreError {
     /// The same as a diagnostic, with what to do about it.
     pub fn diagnostic(&self) -> Diagnostic {
         let (code, help) = match self {
-            StoreError::Newer { .. } => {
-                (Code::NewerStore, "Upgrade kale_rs, or point `KALE_RS_HOME` at another folder.".to_owned())
+            StoreError::Newer { path, supported, .. } => {
+                let copy = path.with_file_name(backup_name(*supported));
+                let back = format!(
+                    " What this version knew is in `{}`: moved to `{}`, it is the store of before.",
+                    copy.display(),
+                    path.display()
+                );
+                let back = if copy.is_file() { back } else { String::new() };
+                (Code::NewerStore, format!("Upgrade kale_rs, or point `KALE_RS_HOME` at another folder.{back}"))
             }
             StoreError::UnknownRun(_) => (Code::UnknownRun, "`kale-rs runs` lists the runs of this store.".to_owned()),
             StoreError::AmbiguousRun { .. } => (Code::UnknownRun, "Give more of the run's id.".to_owned()),

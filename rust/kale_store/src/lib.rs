@@ -31,6 +31,7 @@ mod location;
 mod log;
 mod record;
 mod run;
+mod snapshot;
 mod step;
 mod time;
 mod view;
@@ -48,6 +49,7 @@ pub use log::StepLog;
 pub use record::{
     CachedResult, MetricPoint, NewRun, Observed, RunOptions, RunRecord, StepEnd, StepRecord, StepResult, Verify,
 };
+pub use snapshot::{Lost, SnapshotGroup, StepSnapshot, Unbound};
 pub use time::now;
 
 use database::Database;

@@ -39,10 +39,18 @@ pub struct RunOptions {
     /// Whether the notebook is run from top to bottom as well, and compared.
     #[serde(default)]
     pub differential: bool,
+    /// What each step may store of its namespace beyond what it ships, for `restore`.
+    #[serde(default = "snapshot_bytes")]
+    pub snapshot_bytes: u64,
     /// `PYTHONHASHSEED` of every step: the order of sets reaches the bytes of values.
     pub hash_seed: u32,
     /// Where the executed notebook is wanted besides the store.
     pub output_notebook: Option<PathBuf>,
+}
+
+/// A gibibyte: the variables of nearly all notebooks.
+fn snapshot_bytes() -> u64 {
+    1 << 30
 }
 
 impl RunOptions {
@@ -57,6 +65,7 @@ impl RunOptions {
             cache: true,
             verify: Verify::default(),
             differential: false,
+            snapshot_bytes: snapshot_bytes(),
             hash_seed: 0,
             output_notebook: None,
         }
@@ -174,4 +183,6 @@ pub struct CachedResult {
     pub run: RunId,
     pub step: String,
     pub result: StepResult,
+    /// The document of its snapshot (see [`crate::StepSnapshot`]), if it has one.
+    pub snapshot: Option<Digest>,
 }

@@ -50,6 +50,7 @@ fn pipeline(names: &[&str]) -> Pipeline {
         metrics: vec![],
         volumes: vec![],
         prelude: vec![],
+        definitions: vec![],
         bindings: Default::default(),
         sub_cells: kale_model::SubCells::default(),
     }

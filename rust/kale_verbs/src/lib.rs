@@ -23,6 +23,7 @@ mod modules;
 mod notebook;
 pub mod parameters;
 pub mod render;
+pub mod restore;
 pub mod resume;
 pub mod run;
 pub mod runs;

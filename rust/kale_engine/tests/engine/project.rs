@@ -109,6 +109,7 @@ pub fn pipeline(specs: &[StepSpec]) -> Pipeline {
         metrics: vec![],
         volumes: vec![],
         prelude: vec![],
+        definitions: vec![],
         bindings: BTreeMap::new(),
         sub_cells: kale_model::SubCells::default(),
     }

@@ -1,0 +1,117 @@
+//! `restore`: the namespace of a run at a point, to be put into a kernel, or the notebook as it was there.
+//!
+//! The point is after the last cell of a step, or before its first. What to do for the namespace is told as actions
+//! ([`namespace::Action`]); user code and pickles are a matter of the Python that wants them.
+
+mod namespace;
+mod notebook;
+
+use std::path::PathBuf;
+
+use kale_model::{CellIndex, Pipeline, RunId, StepId};
+use kale_store::Store;
+use serde::{Deserialize, Serialize};
+
+use crate::error::VerbError;
+use crate::history::StoreChoice;
+use crate::session::Session;
+
+pub use namespace::{Action, Missing, Namespace, WrittenFile};
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct RestoreRequest {
+    pub run: String,
+    pub step: String,
+    /// Before the step's first cell, and not after its last.
+    #[serde(default)]
+    pub before: bool,
+    /// Write the notebook.
+    #[serde(default)]
+    pub write: bool,
+    /// Where to; `None` is beside the notebook that was run.
+    #[serde(default)]
+    pub output: Option<PathBuf>,
+    /// Put back the files that the steps wrote.
+    #[serde(default)]
+    pub files: bool,
+    #[serde(flatten)]
+    pub store: StoreChoice,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Restored {
+    pub run_id: RunId,
+    pub step: String,
+    pub before: bool,
+    /// The notebook that was written.
+    pub notebook: Option<PathBuf>,
+    /// Where the notebook's relative paths start.
+    pub directory: PathBuf,
+    pub namespace: Namespace,
+    /// Files that were put back: those of `namespace.files` that were not there as the steps had left them.
+    pub files_put_back: Vec<String>,
+}
+
+/// A point of a notebook: everything before it has happened.
+#[derive(Clone, Copy)]
+pub struct Point<'p> {
+    pipeline: &'p Pipeline,
+    limit: (usize, usize),
+    inclusive: bool,
+}
+
+impl<'p> Point<'p> {
+    fn new(pipeline: &'p Pipeline, step: StepId, before: bool) -> Point<'p> {
+        let places = pipeline.step(step).cells.iter().map(|cell| place(pipeline, cell.index));
+        let limit = if before { places.min() } else { places.max() }.unwrap_or_default();
+        Point { pipeline, limit, inclusive: !before }
+    }
+
+    /// Whether a cell comes before the point.
+    pub fn has(&self, cell: CellIndex) -> bool {
+        let place = place(self.pipeline, cell);
+        place < self.limit || (self.inclusive && place == self.limit)
+    }
+}
+
+/// What sorts cells as the notebook has them: those of another notebook come where it is referred to.
+pub fn place(pipeline: &Pipeline, cell: CellIndex) -> (usize, usize) {
+    (pipeline.sub_cells.visible(cell).0, cell.0)
+}
+
+pub fn restore(session: &Session, request: &RestoreRequest) -> Result<Restored, VerbError> {
+    let (store, run) = request.store.find(session, &request.run)?;
+    let record = store.run(&run)?;
+    let step = find_step(&record.pipeline, &run, &request.step)?;
+    let point = Point::new(&record.pipeline, step, request.before);
+    let namespace = namespace::namespace(&store, &record, point)?;
+    let directory = record.options.directory.clone();
+    let files_put_back = if request.files { put_back(&store, &namespace, &directory)? } else { vec![] };
+    let step = record.pipeline.step(step).name.to_string();
+    let notebook = match request.write {
+        true => Some(notebook::write(session, request, &store, &record, point, &step)?),
+        false => None,
+    };
+    Ok(Restored { run_id: run, step, before: request.before, notebook, directory, namespace, files_put_back })
+}
+
+fn find_step(pipeline: &Pipeline, run: &RunId, name: &str) -> Result<StepId, VerbError> {
+    let found = pipeline.step_ids().find(|id| pipeline.step(*id).name.as_str() == name);
+    found.ok_or_else(|| {
+        let names: Vec<String> = pipeline.steps.iter().map(|step| format!("`{}`", step.name)).collect();
+        VerbError::usage(format!("run `{run}` has no step `{name}`"), format!("its steps are {}", names.join(", ")))
+    })
+}
+
+fn put_back(store: &Store, namespace: &Namespace, directory: &std::path::Path) -> Result<Vec<String>, VerbError> {
+    let mut done = vec![];
+    for file in &namespace.files {
+        let target = directory.join(&file.path);
+        if kale_store::Digest::of_file(&target).is_ok_and(|found| found == file.content) {
+            continue;
+        }
+        store.blobs().copy_out(&file.content, &target)?;
+        done.push(file.path.clone());
+    }
+    Ok(done)
+}

@@ -1,0 +1,316 @@
+//! Which definitions to execute and which values to load so that every variable is what it was at a point.
+//!
+//! A variable has a history of *states*, each made by one cell: a definition, a stored value, or nothing that is left
+//! of it. The newest state before the point counts; where that was not stored, the variable is missing and not older.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use kale_model::{ArtifactKind, CellClaims, CellIndex, Instruction, Pipeline, Step, StepStatus};
+use kale_store::{Digest, RunRecord, StepRecord, StepResult, StepSnapshot, Store};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Point, place};
+use crate::error::VerbError;
+
+/// What to do, in this order: each action only needs what the actions before it have bound.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Action {
+    Define {
+        cell: usize,
+        line: usize,
+        source: String,
+    },
+    Parameter {
+        name: String,
+        /// As in `kale_model::ParameterType`.
+        #[serde(rename = "type")]
+        kind: &'static str,
+        value: Value,
+        default: Value,
+    },
+    /// Forget what a definition has bound: it is unbound or missing at the point.
+    Unbind {
+        names: Vec<String>,
+    },
+    /// Bind these names of a stored pickle.
+    Load {
+        names: Vec<String>,
+        kind: String,
+        path: PathBuf,
+    },
+    /// Set a global random generator.
+    Generator {
+        name: String,
+        path: PathBuf,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Missing {
+    pub name: String,
+    /// The cell that made it, of those that people see.
+    pub cell: usize,
+    pub reason: String,
+}
+
+/// A file that a step wrote, with what is stored of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WrittenFile {
+    pub path: String,
+    pub step: String,
+    pub content: Digest,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Namespace {
+    pub actions: Vec<Action>,
+    /// Variables that were bound and cannot be put back.
+    pub missing: Vec<Missing>,
+    /// Files that the steps wrote until then.
+    pub files: Vec<WrittenFile>,
+}
+
+/// Where a cell stands in the notebook.
+type Place = (usize, usize);
+
+/// What one cell made of a variable.
+#[derive(Clone, Debug)]
+enum State {
+    Defined,
+    Stored(usize),
+    Unbound,
+    Lost(String),
+}
+
+/// Variables stored together.
+struct Pickle {
+    kind: String,
+    content: Digest,
+}
+
+/// The history of all variables up to a point.
+struct History<'r> {
+    pipeline: &'r Pipeline,
+    point: Point<'r>,
+    /// The newest state of each variable.
+    states: BTreeMap<String, (Place, State)>,
+    /// Pickles that states refer to.
+    pickles: Vec<Pickle>,
+    generators: BTreeMap<String, (Place, Digest)>,
+}
+
+pub fn namespace(store: &Store, record: &RunRecord, point: Point) -> Result<Namespace, VerbError> {
+    let pipeline = &record.pipeline;
+    let mut history =
+        History { pipeline, point, states: BTreeMap::new(), pickles: vec![], generators: BTreeMap::new() };
+    history.add_definitions();
+    let steps = store.steps(&record.id)?;
+    for step in &steps {
+        let snapshot = store.snapshot(&record.id, step.position)?;
+        history.add_step(step, snapshot.as_ref());
+    }
+    let mut namespace = history.actions(store, &record.parameters);
+    namespace.files = files(pipeline, point, &steps);
+    Ok(namespace)
+}
+
+impl History<'_> {
+    fn place(&self, cell: CellIndex) -> Option<Place> {
+        self.point.has(cell).then(|| place(self.pipeline, cell))
+    }
+
+    /// A state counts if no newer one is known. Of one cell, what is said later counts: a value that was stored after
+    /// it was defined.
+    fn add(&mut self, name: &str, cell: CellIndex, state: State) {
+        let Some(place) = self.place(cell) else { return };
+        if self.states.get(name).is_none_or(|(known, _)| *known <= place) {
+            self.states.insert(name.to_owned(), (place, state));
+        }
+    }
+
+    fn add_definitions(&mut self) {
+        let pipeline = self.pipeline;
+        for definition in &pipeline.definitions {
+            for name in &definition.names {
+                self.add(name, definition.cell, State::Defined);
+            }
+        }
+    }
+
+    /// First what the cells did to variables, as if nothing of it had been stored, then what has been.
+    fn add_step(&mut self, record: &StepRecord, snapshot: Option<&StepSnapshot>) {
+        let step = &self.pipeline.steps[record.position];
+        let result = record.result.as_ref().filter(|_| has_result(record.status));
+        for claims in step.claims.iter().flat_map(|claims| &claims.cells) {
+            let reason = || self.why_not_stored(step, record, claims.cell, snapshot.is_some());
+            let reason = reason();
+            for name in made(claims) {
+                self.add(name, claims.cell, State::Lost(reason.clone()));
+            }
+        }
+        let Some(result) = result else { return };
+        self.add_artifacts(step, result);
+        let Some(snapshot) = snapshot else { return };
+        for lost in &snapshot.lost {
+            let kind = lost.kind.as_ref().map_or_else(String::new, |kind| format!("a `{kind}`: "));
+            self.add(&lost.name, CellIndex(lost.cell), State::Lost(format!("{kind}{}", lost.reason)));
+        }
+        for unbound in &snapshot.unbound {
+            self.add(&unbound.name, CellIndex(unbound.cell), State::Unbound);
+        }
+        for group in &snapshot.groups {
+            let cell = CellIndex(group.cell);
+            match group.kind.strip_prefix("rng:") {
+                Some(generator) => self.add_generator(generator, cell, &group.content),
+                None => self.add_pickle(
+                    &group.names,
+                    cell,
+                    &self.kind_of(step, &group.kind, &group.content, result),
+                    &group.content,
+                ),
+            }
+        }
+    }
+
+    fn why_not_stored(&self, step: &Step, record: &StepRecord, cell: CellIndex, has_snapshot: bool) -> String {
+        let name = &step.name;
+        let later = step.cells.iter().any(|other| !self.point.has(other.index));
+        if !has_result(record.status) {
+            format!("step `{name}` has not finished")
+        } else if later {
+            format!("step `{name}` has later cells, and what it left there was stored")
+        } else if has_snapshot {
+            format!("nothing was stored of it after {}", self.pipeline.sub_cells.name(cell))
+        } else {
+            format!("step `{name}` ended before its variables were stored")
+        }
+    }
+
+    /// What the step shipped was stored right behind the cell that had made it.
+    fn add_artifacts(&mut self, step: &Step, result: &StepResult) {
+        let mut cell = None;
+        for instruction in &step.program {
+            match instruction {
+                Instruction::Run { cell: ran, .. } => cell = Some(*ran),
+                Instruction::Save { artifact, names } => {
+                    let artifact = self.pipeline.artifact(*artifact);
+                    let (Some(cell), Some(content)) = (cell, result.outputs.get(&artifact.key)) else { continue };
+                    match &artifact.kind {
+                        ArtifactKind::Rng(generator) => self.add_generator(generator, cell, content),
+                        ArtifactKind::Value => self.add_pickle(names, cell, "value", content),
+                        ArtifactKind::Callable => self.add_pickle(names, cell, "callable", content),
+                        ArtifactKind::File(_) => {}
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A group that stands for an artifact is read as that is.
+    fn kind_of(&self, step: &Step, kind: &str, content: &Digest, result: &StepResult) -> String {
+        let shipped = step.outputs.iter().map(|id| self.pipeline.artifact(*id));
+        let mut same = shipped.filter(|artifact| result.outputs.get(&artifact.key) == Some(content));
+        let by_value = same.any(|artifact| artifact.kind == ArtifactKind::Callable);
+        if by_value { "callable".to_owned() } else { kind.to_owned() }
+    }
+
+    fn add_pickle(&mut self, names: &[String], cell: CellIndex, kind: &str, content: &Digest) {
+        self.pickles.push(Pickle { kind: kind.to_owned(), content: content.clone() });
+        for name in names {
+            self.add(name, cell, State::Stored(self.pickles.len() - 1));
+        }
+    }
+
+    fn add_generator(&mut self, name: &str, cell: CellIndex, content: &Digest) {
+        let Some(place) = self.place(cell) else { return };
+        if self.generators.get(name).is_none_or(|(known, _)| *known <= place) {
+            self.generators.insert(name.to_owned(), (place, content.clone()));
+        }
+    }
+
+    /// Definitions come first, since pickles refer to them; then what other pickles may refer to by name.
+    fn actions(&self, store: &Store, parameters: &BTreeMap<String, Value>) -> Namespace {
+        let mut actions: Vec<Action> = self.definitions(parameters).collect();
+        let (mut unbound, mut missing) = (BTreeSet::new(), vec![]);
+        let mut loads: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for (name, (place, state)) in &self.states {
+            let lost = |reason: &str| Missing { name: name.clone(), cell: place.0, reason: reason.to_owned() };
+            match state {
+                State::Defined => {}
+                State::Unbound => drop(unbound.insert(name.clone())),
+                State::Lost(reason) => missing.push(lost(reason)),
+                State::Stored(pickle) if store.blobs().contains(&self.pickles[*pickle].content) => {
+                    loads.entry(*pickle).or_default().push(name.clone());
+                }
+                State::Stored(_) => missing.push(lost("its value is no longer in the store")),
+            }
+        }
+        unbound.extend(missing.iter().map(|missing| missing.name.clone()));
+        let defined: BTreeSet<&String> = self.pipeline.definitions.iter().flat_map(|each| &each.names).collect();
+        let names: Vec<String> = unbound.into_iter().filter(|name| defined.contains(name)).collect();
+        if !names.is_empty() {
+            actions.push(Action::Unbind { names });
+        }
+        let load = |(pickle, names): (usize, Vec<String>)| {
+            let Pickle { kind, content } = &self.pickles[pickle];
+            Action::Load { names, kind: kind.clone(), path: store.blobs().path(content) }
+        };
+        let (callable, values): (Vec<_>, Vec<_>) =
+            loads.into_iter().partition(|(pickle, _)| self.pickles[*pickle].kind == "callable");
+        actions.extend(callable.into_iter().chain(values).map(load));
+        let generator = |(name, (_, content)): (&String, &(Place, Digest))| Action::Generator {
+            name: name.clone(),
+            path: store.blobs().path(content),
+        };
+        actions.extend(self.generators.iter().map(generator));
+        Namespace { actions, missing, files: vec![] }
+    }
+
+    fn definitions<'a>(&'a self, parameters: &'a BTreeMap<String, Value>) -> impl Iterator<Item = Action> + 'a {
+        let before = self.pipeline.definitions.iter().filter(|definition| self.point.has(definition.cell));
+        before.filter_map(|definition| match &definition.instruction {
+            Instruction::Define { cell, line, source } => {
+                let cell = self.pipeline.sub_cells.visible(*cell).0;
+                Some(Action::Define { cell, line: *line, source: source.clone() })
+            }
+            Instruction::Parameter { name } => {
+                let parameter = self.pipeline.parameters.iter().find(|parameter| parameter.name == *name)?;
+                Some(Action::Parameter {
+                    name: name.to_string(),
+                    kind: parameter.parameter_type.as_str(),
+                    value: parameters.get(name.as_str()).unwrap_or(&parameter.default).clone(),
+                    default: parameter.default.clone(),
+                })
+            }
+            _ => None,
+        })
+    }
+}
+
+/// Variables of which the cell leaves values that no definition makes again.
+fn made(claims: &CellClaims) -> impl Iterator<Item = &String> {
+    let bound = claims.binds.iter().filter(|name| !claims.remade.contains(name));
+    bound.chain(&claims.changes)
+}
+
+fn has_result(status: StepStatus) -> bool {
+    matches!(status, StepStatus::Succeeded | StepStatus::Cached)
+}
+
+/// Of the steps that were done by then, in their order; the last to write a path counts.
+fn files(pipeline: &Pipeline, point: Point, steps: &[StepRecord]) -> Vec<WrittenFile> {
+    let mut found = BTreeMap::new();
+    for record in steps.iter().filter(|record| has_result(record.status)) {
+        let step = &pipeline.steps[record.position];
+        let done = step.cells.iter().all(|cell| point.has(cell.index));
+        for (path, content) in record.result.iter().filter(|_| done).flat_map(|result| &result.files) {
+            let file = WrittenFile { path: path.clone(), step: record.name.clone(), content: content.clone() };
+            found.insert(path.clone(), file);
+        }
+    }
+    found.into_values().collect()
+}

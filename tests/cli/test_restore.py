@@ -1,0 +1,171 @@
+"""The time machine: namespaces of past runs, put back into another process."""
+
+import ast
+import json
+import subprocess
+import sys
+
+import pytest
+
+from .support import call, cell, environment, notebook
+
+CELLS = [
+    "import json\nimport numpy as np\nLIMIT = 4\n\ndef double(x):\n    return x * 2\n\n"
+    "class Point:\n    def __init__(self, x):\n        self.x = x",
+    cell("count = 3\nrate: float = 1", "pipeline-parameters"),
+    cell(
+        "data = list(range(count))\nunused = np.arange(LIMIT)\nalias = unused\npoint = Point(5)\n"
+        "stream = (i for i in data)",
+        "step:load",
+    ),
+    cell("left = sum(data)\nnested = {'a': [1], 'p': point}\ninner = nested['a']", "step:left"),
+    cell(
+        "right = max(data)\ndel LIMIT\nadd = lambda x: x + right\nnp.random.seed(3)\ndraw = np.random.rand()",
+        "step:right",
+    ),
+    cell("total = left + right + double(2)\n1 / 0", "step:join"),
+    cell("print(total)", "pipeline-metrics"),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("restore")
+    done = call("run", notebook(folder / "n.ipynb", *CELLS), "-p", "count=5", cwd=folder)
+    assert done.returncode == 1, done.stderr
+    return folder
+
+
+def in_a_process(folder, *lines, module="import kale_rs"):
+    """Runs Python there, and gives what it prints as a literal."""
+    code = "\n".join([module, *lines])
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, env=environment())
+    assert done.returncode == 0, done.stderr
+    return ast.literal_eval(done.stdout)
+
+
+def test_every_variable_so_far_comes_back(folder):
+    found = in_a_process(
+        folder,
+        "restored = kale_rs.restore('last', 'join', before=True)",
+        "print((count, rate, type(rate).__name__, data, unused.tolist(), left, right, add(1), double(4), draw))",
+    )
+    assert found[:9] == (5, 1, "int", [0, 1, 2, 3, 4], [0, 1, 2, 3], 10, 4, 5, 8)
+    assert found[9] == pytest.approx(0.5507979025745755)
+
+
+def test_objects_are_shared_as_they_were_and_classes_are_one(folder):
+    found = in_a_process(
+        folder,
+        "kale_rs.restore('last', 'join', before=True)",
+        "import inspect",
+        "print((alias is unused, inner is nested['a'], nested['p'] is point, type(point) is Point,"
+        " inspect.getsource(double).splitlines()[1].strip(), 'LIMIT' in globals()))",
+    )
+    assert found == (True, True, True, True, "return x * 2", False)
+
+
+def test_a_random_generator_goes_on_where_it_was(folder):
+    found = in_a_process(
+        folder,
+        "kale_rs.restore('last', 'right')",
+        "drawn = np.random.rand()",
+        "np.random.seed(3)",
+        "print((draw == np.random.rand(), drawn == np.random.rand()))",
+    )
+    assert found == (True, True)
+
+
+def test_what_is_missing_is_told_with_the_reason(folder):
+    restored = in_a_process(folder, "print(kale_rs.restore('last', 'load').missing)")
+    assert list(restored) == ["stream"] and "generator" in restored["stream"]
+    done = call("restore", "last", "join", "-o", "after.ipynb", cwd=folder)
+    assert "not stored: total (cell 5): step `join` has not finished" in done.stdout
+
+
+def test_a_point_knows_nothing_of_later_cells(folder):
+    found = in_a_process(
+        folder, "kale_rs.restore('last', 'left')", "print(('right' in globals(), LIMIT, 'nested' in globals()))"
+    )
+    assert found == (False, 4, True)
+
+
+def test_the_notebook_is_written_and_restores_itself_in_a_kernel(folder):
+    nbclient = pytest.importorskip("nbclient")
+    nbformat = pytest.importorskip("nbformat")
+    done = call("restore", "last", "join", "--before", "--json", cwd=folder)
+    path = folder / "n-before-join.ipynb"
+    assert json.loads(done.stdout)["notebook"] == str(path)
+    again = call("restore", "last", "join", "--before", cwd=folder)
+    assert again.returncode == 2 and "is there already" in again.stderr
+    document = nbformat.read(path, as_version=4)
+    nbformat.validate(document)
+    assert [one.source for one in document.cells[1:]] == [
+        one if isinstance(one, str) else one["source"] for one in CELLS
+    ]
+    marked = ["kale_rs" in one.metadata for one in document.cells]
+    assert marked == [False, True, True, True, True, True, False, False]
+    assert call("check", path, "--json", cwd=folder).returncode == 0
+    document.cells = [document.cells[0], nbformat.v4.new_code_cell("print(double(left), add(2), point.x)")]
+    nbclient.NotebookClient(document, resources={"metadata": {"path": str(folder)}}).execute()
+    assert document.cells[1].outputs[0]["text"] == "20 6 5\n"
+
+
+def test_a_cached_step_brings_its_variables(tmp_path):
+    path = notebook(tmp_path / "n.ipynb", cell("a = [1]\nspare = {2}", "step:one"), cell("b = a + [2]", "step:two"))
+    for _ in range(2):
+        assert call("run", path).returncode == 0
+    shown = json.loads(call("show", "last", "--json", cwd=tmp_path).stdout)
+    assert [step["status"] for step in shown["steps"]] == ["cached", "cached"]
+    assert in_a_process(tmp_path, "kale_rs.restore('last', 'two')", "print((a, b, spare))") == ([1], [1, 2], {2})
+
+
+def test_the_newest_version_counts_and_an_older_one_never_stands_for_it(tmp_path):
+    path = notebook(
+        tmp_path / "n.ipynb",
+        cell("a = [1]\nb = 1\nc = [3]", "step:one"),
+        cell("a.append(2)\nb = (n for n in [b])\nc = c + [4]\nprint(a)", "step:two"),
+        cell("print(c)", "step:three"),
+    )
+    assert call("run", path).returncode == 0
+    found = in_a_process(
+        tmp_path, "r = kale_rs.restore('last', 'three')", "print((a, c, 'b' in globals(), list(r.missing)))"
+    )
+    assert found == ([1, 2], [3, 4], False, ["b"])
+    assert in_a_process(tmp_path, "kale_rs.restore('last', 'one')", "print((a, b, c))") == ([1], 1, [3])
+
+
+def test_files_are_put_back_on_request(tmp_path):
+    path = notebook(
+        tmp_path / "n.ipynb",
+        cell("with open('made.txt', 'w') as file:\n    file.write('as made')", "step:write"),
+        cell("x = open('made.txt').read()", "step:read"),
+    )
+    assert call("run", path).returncode == 0
+    (tmp_path / "made.txt").write_text("changed since")
+    restored = in_a_process(tmp_path, "print(kale_rs.restore('last', 'read').files)")
+    assert restored == ["made.txt"] and (tmp_path / "made.txt").read_text() == "changed since"
+    done = call("restore", "last", "read", "--files", cwd=tmp_path)
+    assert "put back: made.txt" in done.stdout and (tmp_path / "made.txt").read_text() == "as made"
+
+
+def test_a_hundred_megabytes_are_usable_within_a_second(tmp_path):
+    path = notebook(
+        tmp_path / "n.ipynb",
+        cell("import numpy as np\nbig = np.arange(13_000_000)", "step:make"),
+        cell("print(1)", "step:later"),
+    )
+    assert call("run", path).returncode == 0
+    seconds, total = in_a_process(
+        tmp_path,
+        "import time, numpy; start = time.perf_counter()",
+        "kale_rs.restore('last', 'make')",
+        "big[0] = 7; print((time.perf_counter() - start, int(big[:3].sum())))",
+    )
+    assert total == 10 and seconds < 1
+
+
+def test_an_unknown_step_is_named(folder):
+    done = call("restore", "last", "nothing", cwd=folder)
+    assert done.returncode == 2
+    assert "has no step `nothing`" in done.stderr and "`join`" in done.stderr
