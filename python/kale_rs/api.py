@@ -140,6 +140,7 @@ def run(
     *,
     jobs: int | None = None,
     cache: bool = True,
+    warm: bool = True,
     verify: str = "inputs",
     differential: bool = False,
     output_notebook: Path | None = None,
@@ -151,15 +152,17 @@ def run(
     """Run a notebook as a pipeline on this machine, and wait for it (unless `detach`).
 
     The run is a process of its own: it outlives this kernel. A failed run is returned as well; see its `.status`,
-    `.diagnostics`, and `.raise_for_status()`. `verify` (`off`, `inputs` or `full`) says how closely steps are held
-    against what the compiler assumed about them. With `differential` the notebook is run from top to bottom as well, in
-    a copy of its folder, and what differs is a diagnostic.
+    `.diagnostics`, and `.raise_for_status()`. Without `warm` every step starts an interpreter of its own, instead of
+    forking one that has done the notebook's imports. `verify` (`off`, `inputs` or `full`) says how closely steps are
+    held against what the compiler assumed about them. With `differential` the notebook is run from top to bottom as
+    well, in a copy of its folder, and what differs is a diagnostic.
     """
     return run_assigned(
         notebook,
         {"values": dict(parameters or {})},
         jobs=jobs,
         cache=cache,
+        warm=warm,
         verify=verify,
         differential=differential,
         output_notebook=output_notebook,
@@ -176,6 +179,7 @@ def run_assigned(
     *,
     jobs: int | None = None,
     cache: bool = True,
+    warm: bool = True,
     verify: str = "inputs",
     differential: bool = False,
     output_notebook: Path | None = None,
@@ -192,6 +196,7 @@ def run_assigned(
         "parameters": parameters,
         "jobs": jobs,
         "no_cache": not cache,
+        "no_warm": not warm,
         "differential": differential,
         "verify": _one_of("verify", verify, ("off", "inputs", "full")),
         "output_notebook": _text(output_notebook),

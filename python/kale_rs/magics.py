@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _CELL_MAGIC = "%%pipeline"
 _FLAGS = {
     "--no-cache": ("cache", False),
+    "--no-warm": ("warm", False),
     "--detach": ("detach", True),
     "--follow": ("follow", True),
     "--differential": ("differential", True),

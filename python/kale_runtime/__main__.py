@@ -1,5 +1,5 @@
-"""`python kale_runtime REQUEST.json`: makes this folder a package without adding anything to `sys.path`, where it could
-stand before the user's modules."""
+"""`python kale_runtime REQUEST.json`, or `--warm LISTENER`: makes this folder a package without adding anything to
+`sys.path`, where it could stand before the user's modules."""
 
 import os
 import sys
@@ -14,6 +14,10 @@ def run():
     package = types.ModuleType("kale_runtime")
     package.__path__ = [FOLDER]
     sys.modules["kale_runtime"] = package
+    if sys.argv[1] == "--warm":
+        from kale_runtime import warm
+
+        sys.exit(warm.main(int(sys.argv[2])))
     from kale_runtime import local
 
     sys.exit(local.main(sys.argv[1]))

@@ -88,9 +88,17 @@ class Spool:
     """A file that stands behind one file descriptor."""
 
     def __init__(self, name, descriptor, prefix):
-        self.name, self.descriptor, self.position = name, descriptor, 0
-        self.path = f"{prefix}.{name}"
-        self.file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self.name, self.descriptor, self.file = name, descriptor, None
+        self.open(prefix)
+
+    def open(self, prefix):
+        """A new file; an older one is left to whoever has its descriptors."""
+        self.path, self.position = f"{prefix}.{self.name}", 0
+        new = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        if self.file is None:
+            self.file = new
+        else:
+            stand_for(new, self.file)
 
     def attach(self):
         os.dup2(self.file, self.descriptor)
@@ -105,6 +113,12 @@ class Spool:
         while chunk := os.pread(self.file, 1 << 18, self.position):
             self.position += len(chunk)
             yield chunk
+
+
+def stand_for(new, descriptor):
+    """Lets a descriptor lead to where a new one leads, and closes that."""
+    os.dup2(new, descriptor, inheritable=False)
+    os.close(new)
 
 
 class Stream(io.TextIOWrapper):
@@ -129,26 +143,51 @@ class Stream(io.TextIOWrapper):
         self.flush()
 
 
+def open_log(path):
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644) if path else None
+
+
+def open_drained(prefix):
+    path = f"{prefix}.drained"
+    return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+
+
 class Capture:
     def __init__(self, log, prefix):
         self.pid = os.getpid()
         self.cell = None
-        self.log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644) if log else None
+        self.log = open_log(log)
         self.lock = threading.RLock()
         self.stopping = threading.Event()
         self.saved = [os.dup(1), os.dup(2)]
         self.replaced = sys.stdout, sys.stderr
         self.spools = [Spool("stdout", 1, prefix), Spool("stderr", 2, prefix)]
-        self.drained_path = f"{prefix}.drained"
-        self.drained = os.open(self.drained_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        self.drained_path, self.drained = open_drained(prefix)
         self.streams = [Stream(self, spool) for spool in self.spools]
         self.current = self.streams[0]
 
-    def start(self):
+    def attach(self):
+        """From here on all that is written is captured."""
         for stream, spool in zip(self.replaced, self.spools, strict=True):
             stream.flush()
             spool.attach()
         sys.stdout, sys.stderr = self.streams
+
+    def move(self, log, prefix):
+        """In a fork: the same streams, which others may hold, lead to files of its own."""
+        self.pid, self.lock = os.getpid(), threading.RLock()
+        self.log = open_log(log)
+        for saved in self.saved:
+            stand_for(open_log(log), saved)
+        for stream, spool in zip(self.streams, self.spools, strict=True):
+            spool.open(prefix)
+            stand_for(os.dup(spool.file), stream.fileno())
+            spool.attach()
+        os.close(self.drained)
+        self.drained_path, self.drained = open_drained(prefix)
+
+    def start(self):
+        """Looks after what was written, now and then."""
         faulthandler.enable(self.spools[1].file)
         os.register_at_fork(
             before=self.before_fork, after_in_parent=self.lock.release, after_in_child=self.lock.release
@@ -216,6 +255,15 @@ class Capture:
         cell, self.cell = self.cell, None
         return cell
 
+    def is_silent(self):
+        """Whether nothing was written so far."""
+        self.flush()
+        return not any(os.fstat(spool.file).st_size for spool in self.spools)
+
+    def remove_files(self):
+        for path in (self.drained_path, *(spool.path for spool in self.spools)):
+            os.unlink(path)
+
     def settle(self):
         """Takes in what was written, and mends what a cell has closed."""
         self.flush()
@@ -249,6 +297,5 @@ class Capture:
             self.stopping.set()
             for saved, descriptor in zip(self.saved, (1, 2), strict=True):
                 os.dup2(saved, descriptor)
-            for path in (self.drained_path, *(spool.path for spool in self.spools)):
-                os.unlink(path)
+            self.remove_files()
         sys.stdout, sys.stderr = self.replaced

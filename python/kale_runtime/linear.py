@@ -21,8 +21,8 @@ from kale_runtime.forked import FAILED, in_a_copy
 
 
 class Notebook(local.LocalStep):
-    def __init__(self, request, capture, audit):
-        super().__init__(request, capture, audit)
+    def take(self, request):
+        super().take(request)
         self.against = request["linear"]["against"]
         self.compared, self.unrepeatable, self.uncompared = [], [], []
 

@@ -32,7 +32,6 @@ than `PATIENCE`.
 """
 
 import errno
-import functools
 import json
 import os
 import re
@@ -50,23 +49,37 @@ from kale_runtime.capture import Capture
 PATIENCE = 5
 
 
+#: Before it is known which step this will be.
+NO_REQUEST = {"executor_input": {}, "plan": {"program": [], "ipython": False}, "rich": True}
+
+
 class LocalStep(core.Step):
-    def __init__(self, request, capture, audit):
-        super().__init__(request["executor_input"], request["plan"])
-        self.request, self.capture, self.audit = request, capture, audit
-        self.identities = request.get("cells") if isinstance(request.get("cells"), dict) else {}
-        self.total = sum(row[0] == "run" for row in self.plan["program"])
+    def __init__(self, capture):
+        super().__init__(NO_REQUEST["executor_input"], NO_REQUEST["plan"])
+        self.request, self.capture, self.audit, self.events = NO_REQUEST, capture, None, None
+        self.identities, self.total = {}, 0
         self.finished, self.metric_steps, self.warnings = {}, [], []
         self.bound = {}  # name to the identity of its value and the cell that made it
         self.display_error, self.first_line = None, 1
+
+    def take(self, request):
+        """From here on the process is that of one step, in the folder of its notebook."""
+        self.request, self.plan, self.pid = request, request["plan"], os.getpid()
+        self.inputs, self.outputs = (request["executor_input"].get(side, {}) for side in ("inputs", "outputs"))
+        self.identities = request.get("cells") if isinstance(request.get("cells"), dict) else {}
+        self.total = sum(row[0] == "run" for row in self.plan["program"])
+        enter(request["directory"])
+        self.audit = Audit(request["directory"])
         self.events = open_events(request.get("events"))
         self.verifier = verify.make(self, request.get("verify"), request.get("claims"))
         self.keeper = keep.make(self, request.get("keep"), request.get("claims"))
+        forbid_questions(self)
+        self.audit.start()
 
     # Running
 
     def start_shell(self):
-        if self.plan["ipython"] or self.request.get("rich"):
+        if self.shell is None and (self.plan["ipython"] or self.request.get("rich")):
             super().start_shell()
         if self.shell:
             self.shell.set_hook("show_in_pager", lambda *_, **__: None, 0)
@@ -227,7 +240,7 @@ class LocalStep(core.Step):
         path = self.request.get("cells")
         if isinstance(path, str):
             try:
-                replace_json(path, self.cells(), durable=False)
+                replace_json(path, self.cells())
             except OSError:
                 return  # it only serves a step that dies
 
@@ -298,15 +311,12 @@ def usage():
     }
 
 
-def replace_json(path, value, durable):
-    """Writes a file that is there as a whole or not at all."""
+def replace_json(path, value):
+    """Writes a file that is there as a whole or not at all. That it outlasts a power cut is up to whoever keeps it."""
     part = f"{path}.part"
     try:
         with open(part, "w", encoding="utf-8", errors="backslashreplace") as file:
             json.dump(value, file)
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
     except OSError:
         remove(part)
         raise
@@ -317,14 +327,14 @@ def write_result(step, result):
     """On a full disk what the step has stored makes room for saying so."""
     path = step.request["result"]
     try:
-        replace_json(path, result, durable=True)
+        replace_json(path, result)
     except OSError as error:
         for key in step.outputs.get("artifacts", {}):
             remove(step.path(step.outputs, key))
         failure = describe(
             core.StepError("store-unwritable", f"the step's result could not be stored: {error.strerror}"), None
         )
-        replace_json(path, {**result, "status": "failed", "error": failure, "cells": {}}, durable=True)
+        replace_json(path, {**result, "status": "failed", "error": failure, "cells": {}})
 
 
 def remove(path):
@@ -373,15 +383,22 @@ def kind_of(request):
 
 
 def main(path):
-    with open(path, encoding="utf-8") as file:
-        request = json.load(file)
-    enter(request["directory"])
+    request = read_request(path)
     capture = Capture(request.get("log"), request["result"])
-    audit = Audit(request["directory"])
-    step = kind_of(request)(request, capture, audit)
-    forbid_questions(step)
-    audit.start()
-    capture.start()
+    step = kind_of(request)(capture)
+    step.take(request)
+    capture.attach()
+    return leave(carry_out(step))
+
+
+def read_request(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def carry_out(step):
+    """Runs the step and writes its result; gives the process's exit status."""
+    step.capture.start()
     error = None
     try:
         step.start_shell()
@@ -389,14 +406,14 @@ def main(path):
         step.verifier.finish()
     except BaseException as failure:
         error = {**describe(failure, step.cell), "missing": step.verifier.missing(failure)}
-    capture.stop()
+    step.capture.stop()
     result = {
         "status": "failed" if error else "succeeded",
         "error": error,
         "metrics": step.metrics,
         "metric_steps": step.metric_steps,
         "cells": step.cells(),
-        **audit.result(),
+        **step.audit.result(),
         "touched": step.verifier.touched(),
         **step.findings(),
         **usage(),
@@ -404,5 +421,5 @@ def main(path):
     }
     write_result(step, result)
     if error is None:
-        keep.write(step.keeper, functools.partial(replace_json, durable=False))
-    return leave(int(error is not None))
+        keep.write(step.keeper, replace_json)
+    return int(error is not None)

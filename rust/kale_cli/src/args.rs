@@ -235,6 +235,9 @@ pub struct RunArgs {
     /// Run every step, also those with a stored result
     #[arg(long)]
     pub no_cache: bool,
+    /// Start an interpreter for every step, instead of forking one that has done the notebook's imports
+    #[arg(long)]
+    pub no_warm: bool,
     /// How closely steps are held against what the compiler assumed
     #[arg(long, value_name = "HOW", value_enum, default_value_t = VerifyLevel::Inputs)]
     pub verify: VerifyLevel,

@@ -1,6 +1,5 @@
 //! One attempt of one step: its process from start to end, limits included.
 
-use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -8,7 +7,8 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
 
 use crate::process;
-use crate::worker::{Launch, Worker};
+use crate::warm::Warm;
+use crate::worker::{Exit, Launch, Worker};
 
 /// How often progress and memory are looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -22,11 +22,11 @@ pub struct Limits {
 }
 
 /// Why the process is no more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ending {
     /// By itself, or by a signal of somebody else. `out_of_memory`: the kernel killed for lack of memory meanwhile.
     Exited {
-        status: ExitStatus,
+        exit: Exit,
         out_of_memory: bool,
     },
     TimedOut,
@@ -39,16 +39,17 @@ pub enum Ending {
 /// Runs the process to its end and leaves nothing of it behind. `look` is called now and then meanwhile.
 pub async fn run(
     launch: &Launch,
+    warm: Option<&Warm>,
     limits: Limits,
     stop: watch::Receiver<bool>,
     look: impl FnMut(),
 ) -> std::io::Result<Ending> {
     let kills_before = process::kernel_memory_kills();
-    let mut worker = Worker::spawn(launch)?;
-    let pid = worker.pid;
+    let mut worker = Worker::start(launch, warm).await?;
+    let (pid, reaper) = (worker.pid, worker.reaper());
     let ending = match watch_over(&mut worker, limits, stop, look).await? {
-        Ending::Exited { status, .. } => {
-            Ending::Exited { status, out_of_memory: process::kernel_memory_kills() > kills_before }
+        Ending::Exited { exit, .. } => {
+            Ending::Exited { exit, out_of_memory: process::kernel_memory_kills() > kills_before }
         }
         ended_by_us => {
             put_to_end(&mut worker, ended_by_us).await;
@@ -56,7 +57,7 @@ pub async fn run(
         }
     };
     let marker = launch.marker.clone();
-    let swept = tokio::task::spawn_blocking(move || process::sweep(pid, &marker)).await;
+    let swept = tokio::task::spawn_blocking(move || process::sweep(pid, &marker, reaper)).await;
     swept.expect("sweeping does not panic");
     Ok(ending)
 }
@@ -74,7 +75,7 @@ async fn watch_over(
     let allowed = limits.time.unwrap_or(Duration::MAX);
     loop {
         tokio::select! {
-            status = worker.wait() => return Ok(Ending::Exited { status: status?, out_of_memory: false }),
+            exit = worker.wait() => return Ok(Ending::Exited { exit: exit?, out_of_memory: false }),
             () = stopped(&mut stop) => return Ok(Ending::Stopped),
             _ = looks.tick() => {
                 look();

@@ -87,7 +87,8 @@ impl Comparison<'_> {
             .map_err(|error| error.to_string())?;
         let launch = self.launch(&scratch, &directory, name);
         let stop = self.execution.stop_signal();
-        let ending = attempt::run(&launch, Limits::default(), stop, || {}).await.map_err(|error| error.to_string())?;
+        let ending =
+            attempt::run(&launch, None, Limits::default(), stop, || {}).await.map_err(|error| error.to_string())?;
         let text = fs::read(scratch.result()).ok();
         let document: Option<Value> = text.and_then(|text| serde_json::from_slice(&text).ok());
         let document = document.ok_or_else(|| format!("its process ended without a result: {ending:?}"))?;

@@ -26,6 +26,7 @@ use crate::publish;
 use crate::scheduler::{Command, Happening, Scheduler};
 use crate::step;
 use crate::trespass::Trespasses;
+use crate::warm::{self, Warm};
 
 /// How often the engine looks whether the run is to be cancelled.
 const LOOK: Duration = Duration::from_millis(100);
@@ -66,6 +67,8 @@ pub(crate) struct Execution {
     pub results: RefCell<BTreeMap<StepId, StepResult>>,
     /// What the steps that ran used of the world outside.
     pub trespasses: RefCell<Trespasses>,
+    /// Where the processes of steps come from, unless the run is to start each anew.
+    pub warm: Option<Warm>,
     stop: watch::Sender<bool>,
 }
 
@@ -83,6 +86,7 @@ impl Execution {
         Ok(Execution {
             store,
             pipeline: Arc::new(record.pipeline.clone()),
+            warm: warm::can_be_had(&record.options).then(|| Warm::new(&record.pipeline, runtime.clone())),
             record,
             files,
             runtime,

@@ -25,10 +25,12 @@ impl Fault<'_> {
         match ending {
             Ending::TimedOut => self.timed_out(limits, last_cell),
             Ending::OverMemory(used) => self.over_memory(used, limits),
-            Ending::Exited { status, out_of_memory } => match report.and_then(|report| report.error.as_ref()) {
+            Ending::Exited { exit, out_of_memory } => match report.and_then(|report| report.error.as_ref()) {
                 Some(error) => self.reported(error),
-                None if status.code().is_some() && last_cell.is_none() => self.not_begun(&describe(status)),
-                None => self.died(&describe(status), out_of_memory, last_cell),
+                None if exit.status.is_some_and(|status| status.code().is_some()) && last_cell.is_none() => {
+                    self.not_begun(&describe(exit.status))
+                }
+                None => self.died(&describe(exit.status), out_of_memory, last_cell),
             },
             Ending::Stopped => self.died("a cancellation", false, last_cell),
         }

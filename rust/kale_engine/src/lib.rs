@@ -7,6 +7,7 @@
 //!            |                                  |    step.rs        look up, run, publish one step
 //!            |                                  |    attempt.rs     one process: limits, stop, nothing left behind
 //!            |                                  v    worker.rs      how a process is started
+//!            |                                  |    warm.rs        ... or forked from one with the imports done
 //!            +---- events and status ------- store <------------- python3 kale_runtime REQUEST.json
 //! ```
 //!
@@ -38,6 +39,7 @@ pub mod scheduler;
 mod step;
 mod trespass;
 mod visible;
+mod warm;
 mod worker;
 
 pub use execute::execute;

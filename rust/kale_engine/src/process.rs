@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kale_model::RunId;
@@ -31,12 +32,16 @@ pub fn signal_group(leader: i32, signal: Signal) {
 }
 
 /// Kills what is left of a step whose leader is gone: the rest of its group, then marked processes that were made
-/// orphans by that or had left the group before, until none is found.
-pub fn sweep(leader: i32, marker: &str) {
+/// orphans by that or had left the group before, until none is found. Orphans are children of `reaper`; when that is
+/// gone, too, they may be anywhere.
+pub fn sweep(leader: i32, marker: &str, reaper: i32) {
     signal_group(leader, Signal::SIGKILL);
+    if !is_there(reaper) {
+        return sweep_machine(marker);
+    }
     let patience = Instant::now() + Duration::from_secs(5);
     loop {
-        let left: Vec<i32> = own_children().into_iter().filter(|pid| carries(*pid, marker)).collect();
+        let left: Vec<i32> = children(reaper).into_iter().filter(|pid| carries(*pid, marker)).collect();
         if left.is_empty() || Instant::now() > patience {
             return;
         }
@@ -47,12 +52,11 @@ pub fn sweep(leader: i32, marker: &str) {
     }
 }
 
-/// Kills every process on the machine whose marker begins with `owner`, a run or an engine: what an engine left that
-/// was killed itself.
+/// Kills every process on the machine whose marker begins with `owner`, a run, an engine or a step: what was left by
+/// one that was killed itself.
 pub fn sweep_machine(owner: &str) {
     let own = std::process::id();
-    let marker = format!("{owner}/");
-    for pid in all_processes().into_iter().filter(|pid| pid.unsigned_abs() != own && carries(*pid, &marker)) {
+    for pid in all_processes().into_iter().filter(|pid| pid.unsigned_abs() != own && carries(*pid, owner)) {
         let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
 }
@@ -90,10 +94,6 @@ fn family(root: i32) -> BTreeSet<i32> {
     found
 }
 
-fn own_children() -> Vec<i32> {
-    children(i32::try_from(std::process::id()).expect("process ids are positive ints"))
-}
-
 /// Children are listed by the thread that made them.
 fn children(pid: i32) -> Vec<i32> {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return vec![] };
@@ -106,11 +106,17 @@ fn all_processes() -> Vec<i32> {
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// Whether the process was started with a marker that begins with `marker`. A zombie has no environment any more.
+/// Whether the process was started with this marker, or with one of something below it. A zombie has no environment
+/// any more.
 fn carries(pid: i32, marker: &str) -> bool {
     let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
     let wanted = format!("{MARKER}={marker}");
-    environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(wanted.as_bytes()))
+    let below = |variable: &[u8]| matches!(variable.strip_prefix(wanted.as_bytes()), Some([] | [b'/', ..]));
+    environment.split(|byte| *byte == 0).any(below)
+}
+
+fn is_there(pid: i32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
 }
 
 fn reap(pid: i32, patience: Instant) {
@@ -150,9 +156,10 @@ mod tests {
         let status =
             Command::new("python3").args(["-c", script]).env(MARKER, &marker).stdin(Stdio::null()).status().unwrap();
         assert!(status.success());
-        let left = || own_children().into_iter().filter(|pid| carries(*pid, &marker)).count();
+        let own = i32::try_from(std::process::id()).unwrap();
+        let left = || children(own).into_iter().filter(|pid| carries(*pid, &marker)).count();
         assert_eq!(left(), 1);
-        sweep(i32::MAX, &marker);
+        sweep(i32::MAX, &marker, own);
         assert_eq!(left(), 0);
     }
 

@@ -131,7 +131,8 @@ impl<'a> Attempt<'a> {
         let path = self.scratch.request();
         self.order().write().map_err(|error| StoreError::Unwritable { path, reason: error.to_string() })?;
         let mut progress = Progress::new(execution, self.step, self.scratch.events());
-        let ending = attempt::run(&self.launch(), self.limits(), execution.stop_signal(), || progress.look()).await;
+        let (launch, warm, stop) = (self.launch(), execution.warm.as_ref(), execution.stop_signal());
+        let ending = attempt::run(&launch, warm, self.limits(), stop, || progress.look()).await;
         progress.look();
         let ended = match ending {
             Ok(ending) => self.conclude(ending, progress.cell).await,

@@ -1,5 +1,5 @@
-//! Starting the process that runs one step. This is the only place that knows how: a plain spawn of the interpreter
-//! with the runtime's folder and the request, as `python3 .../kale_runtime REQUEST.json`.
+//! Starting the process that runs one step: a fork of a warm process where there is one (`warm.rs`), else a plain spawn
+//! of the interpreter with the runtime's folder and the request, as `python3 .../kale_runtime REQUEST.json`.
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -11,9 +11,10 @@ use std::process::{ExitStatus, Stdio};
 use tokio::process::{Child, Command};
 
 use crate::process::MARKER;
+use crate::warm::{Fork, Warm};
 
 /// All that a step's process is given besides its request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Launch {
     pub python: PathBuf,
     pub runtime: PathBuf,
@@ -27,12 +28,40 @@ pub struct Launch {
 
 /// A step's process: the leader of a process group of its own.
 pub struct Worker {
-    child: Child,
     pub pid: i32,
+    process: Process,
+}
+
+enum Process {
+    Spawned(Child),
+    Forked(Fork),
+}
+
+/// How a process ended, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Exit {
+    pub status: Option<ExitStatus>,
+    pub usage: Option<Usage>,
+}
+
+/// What the system says that a process has used.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Usage {
+    pub cpu_seconds: f64,
+    pub peak_memory_bytes: u64,
 }
 
 impl Worker {
-    pub fn spawn(launch: &Launch) -> io::Result<Worker> {
+    pub async fn start(launch: &Launch, warm: Option<&Warm>) -> io::Result<Worker> {
+        if let Some(warm) = warm
+            && let Some(fork) = warm.fork(launch).await
+        {
+            return Ok(Worker { pid: fork.pid, process: Process::Forked(fork) });
+        }
+        Worker::spawn(launch)
+    }
+
+    fn spawn(launch: &Launch) -> io::Result<Worker> {
         let log = OpenOptions::new().create(true).append(true).open(&launch.log)?;
         let mut command = std::process::Command::new(&launch.python);
         command
@@ -48,11 +77,22 @@ impl Worker {
         die_with_the_engine(&mut command);
         let child = Command::from(command).spawn()?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).expect("a process that was not waited for");
-        Ok(Worker { child, pid })
+        Ok(Worker { pid, process: Process::Spawned(child) })
     }
 
-    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.child.wait().await
+    pub async fn wait(&mut self) -> io::Result<Exit> {
+        match &mut self.process {
+            Process::Spawned(child) => Ok(Exit { status: Some(child.wait().await?), usage: None }),
+            Process::Forked(fork) => Ok(fork.wait().await),
+        }
+    }
+
+    /// The process to which orphans of this one are given.
+    pub fn reaper(&self) -> i32 {
+        match &self.process {
+            Process::Spawned(_) => i32::try_from(std::process::id()).expect("process ids are positive ints"),
+            Process::Forked(fork) => fork.parent,
+        }
     }
 }
 
@@ -77,7 +117,8 @@ fn die_with_the_engine(command: &mut std::process::Command) {
 fn die_with_the_engine(_command: &mut std::process::Command) {}
 
 /// How a process ended, for people: `exit status 3`, `signal 9 (SIGKILL)`.
-pub fn describe(status: ExitStatus) -> String {
+pub fn describe(status: Option<ExitStatus>) -> String {
+    let Some(status) = status else { return "a way that nobody saw".to_owned() };
     match (status.signal(), status.code()) {
         (Some(signal), _) => {
             let name = nix::sys::signal::Signal::try_from(signal).map_or("unknown", |signal| signal.as_str());

@@ -23,6 +23,7 @@ mod spelling;
 pub mod stack;
 pub mod tag;
 pub mod text;
+mod warm_up;
 mod why;
 
 use kale_model::graph::Reason;

@@ -16,7 +16,7 @@ use crate::fault::{Fault, planted};
 use crate::grouping::Groups;
 use crate::python::facts::{CellId, Kind, Replay, Resource, StatementId, VersionId};
 use crate::python::names::Name;
-use crate::{CompileOptions, fingerprint, report};
+use crate::{CompileOptions, fingerprint, report, warm_up};
 
 pub fn lower(
     analysis: &Analysis,
@@ -59,6 +59,7 @@ pub fn lower(
         definitions,
         bindings: lowering.claimant.bindings(),
         sub_cells: analysis.blocks.sub_cells.clone(),
+        warm_up: warm_up::warm_up(analysis, &options.environment),
     }
 }
 

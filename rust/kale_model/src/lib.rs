@@ -17,6 +17,7 @@ pub mod plan;
 pub mod resources;
 pub mod run;
 pub mod step;
+mod warm_up;
 
 pub use artifact::{Artifact, ArtifactId, ArtifactKind, ArtifactType};
 pub use cell::{CellIndex, Position, Span, SubCell, SubCells};
@@ -32,3 +33,4 @@ pub use plan::{PLAN_VERSION, StepPlan};
 pub use resources::{Quantity, Resources, SecretVariable, Volume, VolumeKind};
 pub use run::{RunId, RunStatus, RunView, StepStatus, StepView};
 pub use step::{Caching, FileUse, Instruction, MetricSite, Step, StepCell, StepConfig, StepId, Uncacheable};
+pub use warm_up::WarmUp;

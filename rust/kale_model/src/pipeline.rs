@@ -11,6 +11,7 @@ use crate::name::PipelineName;
 use crate::parameter::Parameter;
 use crate::resources::Volume;
 use crate::step::{Instruction, Step, StepCell, StepId};
+use crate::warm_up::WarmUp;
 
 /// A pipeline that holds together: steps in an order in which each comes after all it depends on, every input with
 /// one producer, names unique. Only the frontend builds one.
@@ -47,6 +48,9 @@ pub struct Pipeline {
     pub bindings: BTreeMap<String, CellIndex>,
     #[serde(default)]
     pub sub_cells: SubCells,
+    /// What steps may find done already when they start.
+    #[serde(default)]
+    pub warm_up: Vec<WarmUp>,
 }
 
 /// A definition, a setting, or a parameter, with the cell it stands in.

@@ -46,6 +46,13 @@ pub struct RunOptions {
     pub hash_seed: u32,
     /// Where the executed notebook is wanted besides the store.
     pub output_notebook: Option<PathBuf>,
+    /// Whether processes of steps may be forked from one that has done the imports.
+    #[serde(default = "yes")]
+    pub warm: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A gibibyte: the variables of nearly all notebooks.
@@ -68,6 +75,7 @@ impl RunOptions {
             snapshot_bytes: snapshot_bytes(),
             hash_seed: 0,
             output_notebook: None,
+            warm: true,
         }
     }
 }

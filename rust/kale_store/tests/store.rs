@@ -53,6 +53,7 @@ fn pipeline(names: &[&str]) -> Pipeline {
         definitions: vec![],
         bindings: Default::default(),
         sub_cells: kale_model::SubCells::default(),
+        warm_up: vec![],
     }
 }
 

@@ -27,6 +27,9 @@ pub struct RunRequest {
     /// Run every step, also those with a stored result.
     #[serde(default)]
     pub no_cache: bool,
+    /// Start an interpreter for every step.
+    #[serde(default)]
+    pub no_warm: bool,
     /// How much of what the compiler promised is checked.
     #[serde(default)]
     pub verify: Verify,
@@ -117,6 +120,7 @@ fn options(session: &Session, request: &RunRequest, compiled: &Compiled) -> RunO
     RunOptions {
         jobs: request.jobs,
         cache: !request.no_cache,
+        warm: !request.no_warm,
         verify: request.verify,
         differential: request.differential,
         output_notebook: request.output_notebook.as_ref().map(|file| session.directory.join(file)),

@@ -17,6 +17,7 @@ pub fn run(session: &Session, args: RunArgs) -> Done {
         parameters: ParameterInputs { assignments: args.parameters, file: args.params, ..Default::default() },
         jobs: args.jobs.map(usize::from),
         no_cache: args.no_cache,
+        no_warm: args.no_warm,
         verify: args.verify.into(),
         differential: args.differential,
         output_notebook: args.output_notebook,

@@ -112,6 +112,7 @@ pub fn pipeline(specs: &[StepSpec]) -> Pipeline {
         definitions: vec![],
         bindings: BTreeMap::new(),
         sub_cells: kale_model::SubCells::default(),
+        warm_up: vec![],
     }
 }
 
