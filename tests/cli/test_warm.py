@@ -35,16 +35,14 @@ def runtime():
 
 def warm_processes(runtime):
     """Not their forks."""
-    found = [pid for pid in processes_with(f"XDG_RUNTIME_DIR={runtime}") if is_warm(pid)]
-    return [pid for pid in found if parent(pid) not in found]
-
-
-def is_warm(pid):
-    return b"--warm" in Path(f"/proc/{pid}/cmdline").read_bytes()
-
-
-def parent(pid):
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    found = {}
+    for pid in processes_with(f"XDG_RUNTIME_DIR={runtime}"):
+        try:
+            if b"--warm" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found[pid] = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue  # it has just ended
+    return [pid for pid, parent in found.items() if parent not in found]
 
 
 @pytest.fixture
