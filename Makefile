@@ -10,13 +10,14 @@ STAMPS := .cache/stamps
 SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md \
 	$(shell find rust python -type f -not -path '*/__pycache__/*' -not -name '*.so')
 
-.PHONY: help demo test test-all lint bench precision lab install clean
+.PHONY: help demo test test-all soak lint bench precision lab install clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo    set up, then compile and run an example'
 	@echo 'make test    set up, then run every test'
 	@echo 'make test-all  also the tests that need torch, keras and other heavy libraries (7 GB), or older versions'
+	@echo 'make soak    a thousand engines killed at random moments'
 	@echo 'make fuzz    random notebooks, planted faults and random bytes'
 	@echo 'make lint    formatting, lints and types'
 	@echo 'make bench   compare with kubeflow-kale'
@@ -83,6 +84,9 @@ fuzz: $(STAMPS)/wheel
 	@cd tests && ../$(BIN)/python -m fuzz.bytes
 	@cd tests && ../$(BIN)/python -m fuzz.faults
 	@cd tests && ../$(BIN)/python -m fuzz.campaign
+
+soak:
+	KALE_CRASHES=1000 cargo test --quiet -p kale_engine --test engine crashes -- --nocapture
 
 lint: $(STAMPS)/wheel $(STAMPS)/lint
 	cargo fmt --all --check

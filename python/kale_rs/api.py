@@ -141,6 +141,7 @@ def run(
     jobs: int | None = None,
     cache: bool = True,
     warm: bool = True,
+    from_step: str | None = None,
     verify: str = "inputs",
     differential: bool = False,
     output_notebook: Path | None = None,
@@ -153,9 +154,10 @@ def run(
 
     The run is a process of its own: it outlives this kernel. A failed run is returned as well; see its `.status`,
     `.diagnostics`, and `.raise_for_status()`. Without `warm` every step starts an interpreter of its own, instead of
-    forking one that has done the notebook's imports. `verify` (`off`, `inputs` or `full`) says how closely steps are
-    held against what the compiler assumed about them. With `differential` the notebook is run from top to bottom as
-    well, in a copy of its folder, and what differs is a diagnostic.
+    forking one that has done the notebook's imports. With `from_step`, that step and those after it run, and the
+    results of those before it are taken from earlier runs, whatever they read of the world. `verify` (`off`, `inputs`
+    or `full`) says how closely steps are held against what the compiler assumed about them. With `differential` the
+    notebook is run from top to bottom as well, in a copy of its folder, and what differs is a diagnostic.
     """
     return run_assigned(
         notebook,
@@ -163,6 +165,7 @@ def run(
         jobs=jobs,
         cache=cache,
         warm=warm,
+        from_step=from_step,
         verify=verify,
         differential=differential,
         output_notebook=output_notebook,
@@ -180,6 +183,7 @@ def run_assigned(
     jobs: int | None = None,
     cache: bool = True,
     warm: bool = True,
+    from_step: str | None = None,
     verify: str = "inputs",
     differential: bool = False,
     output_notebook: Path | None = None,
@@ -197,6 +201,7 @@ def run_assigned(
         "jobs": jobs,
         "no_cache": not cache,
         "no_warm": not warm,
+        "from": from_step,
         "differential": differential,
         "verify": _one_of("verify", verify, ("off", "inputs", "full")),
         "output_notebook": _text(output_notebook),

@@ -107,7 +107,7 @@ def _option(word: str, rest: Iterator[str]) -> tuple[str, object]:
     value = text if separator else next(rest, None)
     if value is None:
         raise UsageError(f"`{word}` needs a value", "write it after the option")
-    keyword = {"-p": "assignments", "--parameter": "assignments", "-o": "output"}.get(
+    keyword = {"-p": "assignments", "--parameter": "assignments", "-o": "output", "--from": "from_step"}.get(
         name, name.lstrip("-").replace("-", "_")
     )
     if keyword in _INTEGERS:

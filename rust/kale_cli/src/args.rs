@@ -68,6 +68,7 @@ Examples:
   kale-rs run train.ipynb
   kale-rs run train.ipynb -p epochs=20 -p title='first try'
   kale-rs run train.ipynb --params settings.yaml --output-notebook out.ipynb
+  kale-rs run train.ipynb --from train         after mending a step: not even the downloads before it
   kale-rs run train.ipynb --json > result.json")]
     Run(RunArgs),
     /// List runs, newest first
@@ -238,6 +239,9 @@ pub struct RunArgs {
     /// Start an interpreter for every step, instead of forking one that has done the notebook's imports
     #[arg(long)]
     pub no_warm: bool,
+    /// Run this step and what comes after it; what comes before is taken from earlier runs, whatever it read
+    #[arg(long, value_name = "STEP", conflicts_with = "no_cache")]
+    pub from: Option<String>,
     /// How closely steps are held against what the compiler assumed
     #[arg(long, value_name = "HOW", value_enum, default_value_t = VerifyLevel::Inputs)]
     pub verify: VerifyLevel,

@@ -90,12 +90,20 @@ impl Ingredients {
 
 /// Whether what a stored step was seen to read is still the same.
 pub fn holds(observed: &Observed, directory: &Path, files: &FileDigests) -> bool {
-    let same_file = |(path, digest): (&String, &Option<Digest>)| files.of(&directory.join(path)) == *digest;
-    let same_variable = |(name, digest): (&String, &Option<Digest>)| variable_digest(name) == *digest;
-    let same_listing = |(path, digest): (&String, &Option<Digest>)| listing_digest(&directory.join(path)) == *digest;
-    observed.environment.iter().all(same_variable)
-        && observed.listings.iter().all(same_listing)
-        && observed.files.iter().all(same_file)
+    changed_variables(observed).is_empty() && changed_files(observed, directory, files).is_empty()
+}
+
+/// Environment variables that a step read and that have another value now.
+pub fn changed_variables(observed: &Observed) -> Vec<String> {
+    let changed = observed.environment.iter().filter(|(name, digest)| variable_digest(name) != **digest);
+    changed.map(|(name, _)| name.clone()).collect()
+}
+
+/// Folders and files that a step read and that are not what they were.
+pub fn changed_files(observed: &Observed, directory: &Path, files: &FileDigests) -> Vec<String> {
+    let listed = observed.listings.iter().filter(|(path, digest)| listing_digest(&directory.join(path)) != **digest);
+    let read = observed.files.iter().filter(|(path, digest)| files.of(&directory.join(path)) != **digest);
+    listed.chain(read).map(|(path, _)| path.clone()).collect()
 }
 
 pub fn variable_digest(name: &str) -> Option<Digest> {

@@ -40,6 +40,7 @@ mod step;
 mod trespass;
 mod visible;
 mod warm;
+mod why;
 mod worker;
 
 pub use execute::execute;

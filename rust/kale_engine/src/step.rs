@@ -20,6 +20,7 @@ use crate::process;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::request::{Order, Scratch};
+use crate::why;
 use crate::worker::{self, Launch};
 
 /// Looks the step up (on its first attempt) or runs it.
@@ -28,15 +29,56 @@ pub(crate) async fn carry_out(execution: &Execution, step: StepId, attempt: u32)
     let fingerprint = identify(execution, step).await;
     let identity = serde_json::to_value(&fingerprint).expect("plain data");
     execution.store.identify_step(&execution.record.id, step.0, &fingerprint.digest(), &identity)?;
+    if attempt == 1 && go_on_from(execution, step, &fingerprint, began)? {
+        return Ok(Ended::Reused);
+    }
     if attempt == 1 && may_reuse(execution, step) && reuse(execution, step, &fingerprint, began).await? {
         return Ok(Ended::Reused);
     }
+    let reason = why::why(execution, step, &fingerprint);
     execution.store.begin_step(&execution.record.id, step.0, execution.step_name(step), attempt)?;
-    Attempt::new(execution, step, attempt, began, fingerprint)?.run().await
+    Attempt { reason, ..Attempt::new(execution, step, attempt, began, fingerprint)? }.run().await
 }
 
 fn may_reuse(execution: &Execution, step: StepId) -> bool {
-    execution.record.options.cache && execution.pipeline.step(step).may_reuse()
+    let options = &execution.record.options;
+    let starts_here = options.from.as_deref() == Some(execution.step_name(step));
+    options.cache && !starts_here && execution.pipeline.step(step).may_reuse()
+}
+
+/// Publishes an earlier result of a step that comes before the one that the run starts from.
+fn go_on_from(execution: &Execution, step: StepId, fingerprint: &Fingerprint, began: Instant) -> Result<bool> {
+    if !why::comes_before_start(execution, step) {
+        return Ok(false);
+    }
+    let Some(earlier) = why::finished_before(execution, step, fingerprint) else { return Ok(false) };
+    let reason = format!("finished in run `{}`", earlier.run);
+    let result = earlier.into_cached(execution.step_name(step));
+    let (directory, blobs) = (&execution.record.options.directory, execution.store.blobs());
+    if gather::put_back(&result.result.files, directory, blobs, &execution.files).is_err() {
+        return Ok(false);
+    }
+    publish_reused(execution, step, result, reason, began)?;
+    Ok(true)
+}
+
+fn publish_reused(
+    execution: &Execution,
+    step: StepId,
+    found: CachedResult,
+    reason: String,
+    began: Instant,
+) -> Result<()> {
+    let end = StepEnd {
+        status: StepStatus::Cached,
+        seconds: began.elapsed().as_secs_f64(),
+        reason: Some(reason),
+        result: Some(found.result.clone()),
+        diagnostics: vec![],
+        cacheable: false,
+    };
+    execution.end_step(step, &end)?;
+    execution.store.share_snapshot(&execution.record.id, step.0, &found)
 }
 
 async fn identify(execution: &Execution, step: StepId) -> Fingerprint {
@@ -69,16 +111,8 @@ async fn reuse(execution: &Execution, step: StepId, fingerprint: &Fingerprint, b
         if !execution.store.is_complete(&candidate.result) || !still_holds(execution, &candidate).await {
             continue;
         }
-        let end = StepEnd {
-            status: StepStatus::Cached,
-            seconds: began.elapsed().as_secs_f64(),
-            reason: Some(format!("unchanged since run `{}`", candidate.run)),
-            result: Some(candidate.result.clone()),
-            diagnostics: vec![],
-            cacheable: false,
-        };
-        execution.end_step(step, &end)?;
-        execution.store.share_snapshot(&execution.record.id, step.0, &candidate)?;
+        let reason = format!("unchanged since run `{}`", candidate.run);
+        publish_reused(execution, step, candidate, reason, began)?;
         return Ok(true);
     }
     Ok(false)
@@ -105,6 +139,8 @@ struct Attempt<'a> {
     scratch: Scratch,
     /// What the step prints, of all attempts.
     log: PathBuf,
+    /// Why no stored result stands for it.
+    reason: Option<String>,
 }
 
 impl<'a> Attempt<'a> {
@@ -123,7 +159,7 @@ impl<'a> Attempt<'a> {
             // Of an earlier session of the run, if it is there at all.
             let _ = std::fs::remove_file(&log);
         }
-        Ok(Attempt { execution, step, number, began, fingerprint, scratch, log })
+        Ok(Attempt { execution, step, number, began, fingerprint, scratch, log, reason: None })
     }
 
     async fn run(self) -> Result<Ended> {
@@ -287,6 +323,6 @@ impl<'a> Attempt<'a> {
 
     fn end(&self, status: StepStatus, result: Option<StepResult>, diagnostics: Vec<Diagnostic>) -> StepEnd {
         let seconds = self.began.elapsed().as_secs_f64();
-        StepEnd { status, seconds, result, diagnostics, reason: None, cacheable: false }
+        StepEnd { status, seconds, result, diagnostics, reason: self.reason.clone(), cacheable: false }
     }
 }

@@ -21,7 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// From an empty file to the present schema, a version at a time. What has been shipped never changes; a change of the
 /// schema is one more. Times are seconds since the Unix epoch; digests are blake3 in hex; JSON is text.
-const MIGRATIONS: &[&str] = &[FIRST, SNAPSHOTS];
+const MIGRATIONS: &[&str] = &[FIRST, SNAPSHOTS, STEPS_BY_NAME];
+
+const STEPS_BY_NAME: &str = "CREATE INDEX steps_by_name ON steps (name, run);";
 
 /// `snapshot` is a blob: see `snapshot.rs`.
 const SNAPSHOTS: &str = "

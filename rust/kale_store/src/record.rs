@@ -39,6 +39,9 @@ pub struct RunOptions {
     /// Whether the notebook is run from top to bottom as well, and compared.
     #[serde(default)]
     pub differential: bool,
+    /// Steps that neither are this one nor come after it are taken from earlier runs, whatever they read.
+    #[serde(default)]
+    pub from: Option<String>,
     /// What each step may store of its namespace beyond what it ships, for `restore`.
     #[serde(default = "snapshot_bytes")]
     pub snapshot_bytes: u64,
@@ -72,6 +75,7 @@ impl RunOptions {
             cache: true,
             verify: Verify::default(),
             differential: false,
+            from: None,
             snapshot_bytes: snapshot_bytes(),
             hash_seed: 0,
             output_notebook: None,

@@ -30,6 +30,9 @@ pub struct RunRequest {
     /// Start an interpreter for every step.
     #[serde(default)]
     pub no_warm: bool,
+    /// Start from this step: what comes before it is taken from earlier runs.
+    #[serde(default)]
+    pub from: Option<String>,
     /// How much of what the compiler promised is checked.
     #[serde(default)]
     pub verify: Verify,
@@ -72,6 +75,13 @@ pub fn run(session: &Session, request: &RunRequest, listener: &mut dyn Listener)
     let Some(pipeline) = compiled.compilation.pipeline.take() else {
         return Ok(answer(&compiled, nothing_ran(&compiled, vec![])));
     };
+    if let Some(from) =
+        request.from.as_deref().filter(|from| !pipeline.steps.iter().any(|step| step.name.as_str() == *from))
+    {
+        let names: Vec<String> = pipeline.steps.iter().map(|step| format!("`{}`", step.name)).collect();
+        let message = format!("there is no step `{from}` to start from");
+        return Err(VerbError::usage(message, format!("the notebook's steps are {}", names.join(", "))));
+    }
     let values = match given.resolve(&pipeline.parameters) {
         Ok(values) => values,
         Err(faults) => return Ok(answer(&compiled, nothing_ran(&compiled, faults))),
@@ -121,6 +131,7 @@ fn options(session: &Session, request: &RunRequest, compiled: &Compiled) -> RunO
         jobs: request.jobs,
         cache: !request.no_cache,
         warm: !request.no_warm,
+        from: request.from.clone(),
         verify: request.verify,
         differential: request.differential,
         output_notebook: request.output_notebook.as_ref().map(|file| session.directory.join(file)),

@@ -18,6 +18,7 @@ pub fn run(session: &Session, args: RunArgs) -> Done {
         jobs: args.jobs.map(usize::from),
         no_cache: args.no_cache,
         no_warm: args.no_warm,
+        from: args.from,
         verify: args.verify.into(),
         differential: args.differential,
         output_notebook: args.output_notebook,

@@ -2,6 +2,7 @@
 
 mod bad_steps;
 mod caching;
+mod crashes;
 mod durability;
 mod notebook;
 mod project;
