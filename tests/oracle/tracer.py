@@ -31,6 +31,7 @@ import inspect
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -61,6 +62,8 @@ class Trace:
     definitions: list[int]
     #: By cell: the names it asked for, whatever they hold, that it had not bound itself before.
     reads: dict[int, set[str]]
+    #: By cell: the names whose values it changed without binding them.
+    changes: dict[int, set[str]]
     #: `[cell, exception]` that stopped the notebook.
     error: list | None
 
@@ -83,6 +86,7 @@ def read_result(data: dict) -> Trace:
         joined=[tuple(pair) for pair in data["joined"]],
         definitions=data["definitions"],
         reads={int(cell): set(names) for cell, names in data["reads"].items()},
+        changes={int(cell): set(names) for cell, names in data["changes"].items()},
         error=data["error"],
     )
 
@@ -119,6 +123,9 @@ def answer_in_child(notebook: str, result: str) -> None:
         with tempfile.TemporaryDirectory() as directory:
             os.chdir(directory)
             sys.path[0] = directory
+            for beside in Path(notebook).parent.iterdir():
+                if beside.suffix != ".ipynb":
+                    (shutil.copytree if beside.is_dir() else shutil.copy)(beside, Path(directory, beside.name))
             answer = Tracer(json.loads(Path(notebook).read_text(encoding="utf-8")), directory).run()
             Path(result).write_text(json.dumps(answer), encoding="utf-8")
         status = 0
@@ -141,20 +148,21 @@ class Namespace(dict):
         self.bound: set[str] = set()
 
     def __getitem__(self, name):
-        value = super().__getitem__(name)
+        # Also one that is not there: that is something to know, too.
         self.note_read(name)
-        return value
+        return super().__getitem__(name)
 
     def __setitem__(self, name, value):
         self.bound.add(name)
         super().__setitem__(name, value)
 
     def __delitem__(self, name):
+        self.note_read(name)
         super().__delitem__(name)
         self.bound.discard(name)
 
     def note_read(self, name: str) -> None:
-        if name not in self.bound and not name.startswith("__"):
+        if name not in self.bound and not (name.startswith("__") and name.endswith("__")):
             self.read.add(name)
 
 
@@ -212,19 +220,21 @@ class Tracer:
         self.edges: dict[tuple[int, int], list[str]] = {}
         self.joined: set[tuple[int, int]] = set()
         self.reads: dict[int, set[str]] = {}
+        self.changes: dict[int, set[str]] = {}
 
     def run(self) -> dict:
         error = None
         for index, source in self.sources.items():
-            tree = ast.parse(source)
             before = {name: id(value) for name, value in self.namespace.items()}
             self.namespace.start()
             self.files.start()
             for generator in self.generators.values():
                 generator.start()
             try:
+                tree = ast.parse(source)
                 self.execute(tree, index)
             except Exception as raised:
+                self.reads[index] = set(self.namespace.read)
                 error = [index, repr(raised)]
                 break
             self.settle(index, tree, before)
@@ -232,8 +242,9 @@ class Tracer:
             "cells": list(self.sources),
             "edges": [[source, target, sorted(set(why))] for (source, target), why in sorted(self.edges.items())],
             "joined": sorted(self.joined),
-            "definitions": [index for index, source in self.sources.items() if is_definitions(ast.parse(source))],
+            "definitions": [index for index, source in self.sources.items() if is_definitions(source)],
             "reads": {index: sorted(names) for index, names in self.reads.items()},
+            "changes": {index: sorted(names) for index, names in self.changes.items()},
             "error": error,
         }
 
@@ -243,8 +254,7 @@ class Tracer:
         code = compile(tree, f"<cell {index}>", "exec", dont_inherit=True)
         exec(code, self.namespace)
         for name in class_body_names(code):
-            if name in self.namespace:
-                self.namespace.note_read(name)
+            self.namespace.note_read(name)
         if last is not None:
             show(eval(compile(ast.Expression(last.value), f"<cell {index}>", "eval"), self.namespace))
         # The inline backend shows the figures of a cell at its end and forgets them.
@@ -263,6 +273,7 @@ class Tracer:
         texts = {name: describe(value) for name, value in values.items()}
         changed = {name for name in texts if name not in bound and texts[name] != self.texts.get(name)}
         changed |= self.used_without_trace(read & set(values), values, texts)
+        self.changes[index] = changed
         definitions = defined_names(tree)
         for name in bound | changed:
             self.maker[name] = index
@@ -275,7 +286,7 @@ class Tracer:
             return
         maker = self.maker[name]
         self.depend(maker, index, name)
-        if CANNOT_TRAVEL in self.texts[name]:
+        if CANNOT_TRAVEL in self.texts.get(name, ""):
             self.joined.add((maker, index))
 
     def depend(self, source: int, target: int, why: str) -> None:
@@ -439,8 +450,12 @@ def class_body_names(code: types.CodeType) -> set[str]:
     return found
 
 
-def is_definitions(tree: ast.Module) -> bool:
-    return all(defined_by(statement) is not None or is_setting(statement) for statement in tree.body)
+def is_definitions(source: str) -> bool:
+    try:
+        statements = ast.parse(source).body
+    except SyntaxError:
+        return False
+    return all(defined_by(statement) is not None or is_setting(statement) for statement in statements)
 
 
 def defined_names(tree: ast.Module) -> set[str]:

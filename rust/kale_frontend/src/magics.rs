@@ -154,8 +154,8 @@ impl Reader {
             }
             line_magic::read(&mut draft, self.version);
             if !skipped {
-                self.read_control(&mut draft);
-                self.earlier.push(draft.lines.python_text());
+                let python = self.read_control(&mut draft);
+                self.earlier.push(python);
             }
         }
         draft.finish()
@@ -167,16 +167,18 @@ impl Reader {
         *free < self.earlier.len()
     }
 
-    fn read_control(&mut self, draft: &mut Draft) {
+    /// Takes out what controls pipelines; returns the Python that is left.
+    fn read_control(&mut self, draft: &mut Draft) -> String {
         self.control.add_results(std::mem::take(&mut draft.control_results));
         let python = draft.lines.python_text();
         if !self.control.may_occur_in(&python) {
-            return;
+            return python;
         }
         let parsed = parse(&python, self.version);
         if parsed.errors.is_empty() {
             let statements = self.control.control_statements(&parsed.module);
             draft.take_out(&python, &statements);
         }
+        draft.lines.python_text()
     }
 }

@@ -20,6 +20,7 @@ mod files;
 mod heap;
 pub mod knowledge;
 mod library;
+mod liveness;
 pub mod names;
 mod nesting;
 mod objects;

@@ -16,6 +16,11 @@ pub(super) struct CellMagic {
     pub setup: Option<usize>,
 }
 
+/// Whether a line may be one of a cell magic.
+pub(super) fn opens(line: &str) -> bool {
+    line.starts_with("%%")
+}
+
 /// Reads a line such as `%%bash --out text`; `None` when it is no cell magic (`%%time?` asks for help).
 pub(super) fn parse(line: &str, body: &str) -> Option<(String, CellMagic)> {
     let call = line.strip_prefix("%%")?.trim_end();

@@ -79,6 +79,9 @@ impl Draft {
     pub fn take_cell_magics(&mut self, version: PythonVersion) {
         let mut head = 0;
         while head < self.lines.list.len() {
+            if !cell_magic::opens(&self.lines.list[head].python) {
+                return;
+            }
             let line = self.lines.list[head].python.clone();
             let body: Vec<&str> = self.lines.list[head + 1..].iter().map(|line| line.python.as_str()).collect();
             let Some((name, magic)) = cell_magic::parse(&line, &body.join("\n")) else { return };

@@ -36,6 +36,7 @@ use super::facts::{
 };
 use super::heap::{Class, Heap, ObjectId, Place};
 use super::knowledge::Knowledge;
+use super::liveness::{DeadTargets, dead_targets};
 use super::names::Name;
 use super::pragmas::pure_callee;
 use super::replay::MAX_DEPTH;
@@ -217,6 +218,7 @@ pub struct Analyzer<'a> {
     pub words: BTreeSet<&'a str>,
     /// Callees that pragmas declare to be pure, as calls write them.
     pub pure: BTreeSet<&'a str>,
+    pub(super) dead_targets: DeadTargets<'a>,
 }
 
 /// A code cell as the analysis reads it.
@@ -250,6 +252,7 @@ pub fn analyze<'a>(
         analyzer.words.extend(units.iter().flat_map(|unit| unit.reads).map(String::as_str));
     }
     analyzer.pure = units.iter().flat_map(|unit| unit.pragmas).filter_map(|(said, _)| pure_callee(said)).collect();
+    analyzer.dead_targets = dead_targets(units);
     for unit in units {
         analyzer.cell(unit);
     }
@@ -284,6 +287,7 @@ impl<'a> Analyzer<'a> {
             exports,
             words: BTreeSet::new(),
             pure: BTreeSet::new(),
+            dead_targets: DeadTargets::default(),
         }
     }
 

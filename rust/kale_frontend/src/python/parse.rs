@@ -183,19 +183,19 @@ fn empty_module() -> ModModule {
 
 /// Byte offset of the first bracket or operator that nests deeper than CPython allows.
 ///
-/// One pass over the characters, past comments and plain strings. What an f-string contains may be code, so brackets in
-/// it count.
+/// One pass over the bytes, past comments and plain strings. What an f-string contains may be code, so brackets in it
+/// count. Everything beyond ASCII is part of a name.
 fn too_deep(source: &str) -> Option<usize> {
     let bytes = source.as_bytes();
     let mut nesting = Nesting::default();
     let (mut at, mut format_end) = (0, 0);
-    while let Some(c) = source[at..].chars().next() {
+    while let Some(&byte) = bytes.get(at) {
         let offset = at;
-        at += c.len_utf8();
-        match c {
-            '#' if offset >= format_end => at = end_of_line(bytes, offset),
-            '"' | '\'' if offset >= format_end => {
-                let end = end_of_string(bytes, offset, bytes[offset]);
+        at += 1;
+        match byte {
+            b'#' if offset >= format_end => at = end_of_line(bytes, offset),
+            b'"' | b'\'' if offset >= format_end => {
+                let end = end_of_string(bytes, offset, byte);
                 if is_format(bytes, offset) {
                     format_end = end
                 } else {
@@ -203,18 +203,18 @@ fn too_deep(source: &str) -> Option<usize> {
                 }
                 nesting.operand();
             }
-            '(' | '[' | '{' => nesting.open(),
-            ')' | ']' | '}' => nesting.close(),
-            '\n' | '\r' | ';' | ',' => nesting.next_item(c == ','),
-            '-' | '+' | '~' | '*' | '/' | '%' | '@' | '&' | '|' | '^' | '<' | '>' | '.' => nesting.operator(),
-            ':' | '\\' => {}
-            c if c.is_whitespace() => {}
-            c if c.is_alphabetic() => {
-                let is_part = |c: char| c.is_alphanumeric() || c == '_';
-                at = source[offset..].find(|c| !is_part(c)).map_or(source.len(), |length| offset + length);
-                match &source[offset..at] {
-                    "lambda" => nesting.lambda(),
-                    "not" | "await" | "if" | "else" | "elif" | "yield" => nesting.operator(),
+            b'(' | b'[' | b'{' => nesting.open(),
+            b')' | b']' | b'}' => nesting.close(),
+            b'\n' | b'\r' | b';' | b',' => nesting.next_item(byte == b','),
+            b'-' | b'+' | b'~' | b'*' | b'/' | b'%' | b'@' | b'&' | b'|' | b'^' | b'<' | b'>' | b'.' => {
+                nesting.operator()
+            }
+            b':' | b'\\' | b' ' | b'\t' | 0x0c => {}
+            _ if is_part_of_name(byte) => {
+                at += bytes[at..].iter().take_while(|&&byte| is_part_of_name(byte)).count();
+                match &bytes[offset..at] {
+                    b"lambda" => nesting.lambda(),
+                    b"not" | b"await" | b"if" | b"else" | b"elif" | b"yield" => nesting.operator(),
                     _ => nesting.operand(),
                 }
             }
@@ -225,6 +225,10 @@ fn too_deep(source: &str) -> Option<usize> {
         }
     }
     None
+}
+
+fn is_part_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii()
 }
 
 /// How deep the syntax tree is at a place, from above.
@@ -305,13 +309,13 @@ fn end_of_line(bytes: &[u8], start: usize) -> usize {
 /// Offset just behind the string literal that opens at `start`.
 fn end_of_string(bytes: &[u8], start: usize, quote: u8) -> usize {
     let triple = bytes[start..].starts_with(&[quote; 3]);
-    let close: &[u8] = if triple { &[quote; 3] } else { &[quote] };
-    let mut at = start + close.len();
+    let length = if triple { 3 } else { 1 };
+    let mut at = start + length;
     while at < bytes.len() {
         match bytes[at] {
             b'\\' => at += 2,
             b'\n' if !triple => return at,
-            _ if bytes[at..].starts_with(close) => return at + close.len(),
+            byte if byte == quote && (!triple || bytes[at..].starts_with(&[quote; 3])) => return at + length,
             _ => at += 1,
         }
     }

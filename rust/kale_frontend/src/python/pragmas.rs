@@ -14,6 +14,13 @@ pub(super) fn pure_callee(said: &Pragma) -> Option<&str> {
     }
 }
 
+pub(super) fn changed_name(said: &Pragma) -> Option<&str> {
+    match said {
+        Pragma::Mutates(name) => Some(name),
+        _ => None,
+    }
+}
+
 impl<'a> Analyzer<'a> {
     /// What a pragma says about the cell that has just been executed.
     pub(super) fn pragma(&mut self, said: &Pragma, range: TextRange) {

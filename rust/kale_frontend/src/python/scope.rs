@@ -295,6 +295,18 @@ impl SymbolTable {
         bound.chain(walruses).collect()
     }
 
+    /// Variables of the module that code reads which may run later than it stands: bodies of functions, above all.
+    pub fn read_late(&self) -> impl Iterator<Item = &str> {
+        let at_once = |scope: &&Scope| {
+            let kind = scope.kind;
+            kind == ScopeKind::Module || (kind.is_comprehension() && !kind.outlives_its_value())
+        };
+        let late = self.scopes.iter().filter(move |scope| !at_once(scope)).flat_map(|scope| &scope.symbols);
+        let is_global =
+            |symbol: &Symbol| matches!(symbol.resolution, Resolution::GlobalExplicit | Resolution::GlobalImplicit);
+        late.filter(move |(_, symbol)| is_global(symbol)).map(|(name, _)| name.as_str())
+    }
+
     /// The scopes inside of one, as CPython lists them: in place of an inlined comprehension, those inside of it.
     pub fn listed_children(&self, id: ScopeId) -> Vec<ScopeId> {
         let children = self.scope(id).children.iter().filter(|child| !self.scope(**child).is_detached);

@@ -200,6 +200,7 @@ impl<'a> Analyzer<'a> {
 
     fn for_loop(&mut self, s: &'a StmtFor) {
         let iterable = self.evaluate(&s.iter);
+        self.forget_dead_targets(s.start());
         self.looped(s.range(), |this| {
             let element = this.iterate(&iterable, s.iter.range());
             this.assign(&s.target, element);

@@ -1,6 +1,6 @@
 //! Reading and binding variables by the rules of Python's scopes.
 
-use ruff_text_size::TextRange;
+use ruff_text_size::{TextRange, TextSize};
 use smallvec::smallvec;
 
 use super::analyzer::{Analyzer, Binding, Layer};
@@ -358,6 +358,18 @@ impl<'a> Analyzer<'a> {
         let objects = binding.value.objects.clone();
         for object in objects {
             self.frames[0].heap.class(object).members.remove(&name);
+        }
+    }
+
+    /// Before a loop: nobody will read what its targets are now, so that they need not be that or an element.
+    pub(super) fn forget_dead_targets(&mut self, start: TextSize) {
+        if !self.in_module() || self.frames[0].layers.len() > 1 {
+            return;
+        }
+        for text in self.dead_targets.remove(&(self.cell, start)).into_iter().flatten() {
+            let name = self.name(text);
+            self.unlink(name);
+            self.frames[0].layers[0].remove(&name);
         }
     }
 

@@ -1,0 +1,81 @@
+"""What is shipped is needed: no tagged step is given a variable that its cells neither ask for nor change.
+
+`test_equivalence.py` shows that nothing is missing; this shows that nothing is superfluous. The authority is the traced
+run of the same cells from top to bottom (`tracer`). It sees one execution, so a name that only a branch not taken asks
+for is known by its place in the text.
+"""
+
+import ast
+import json
+
+import kale_rs
+import pytest
+
+from .spec_cases import read_cases
+from .tracer import trace_all
+
+#: Inputs that no trace of this one run explains, each with the reason.
+EXPLAINED = {
+    # What the star import perhaps binds, it passes on.
+    "imports/a-star-import-that-perhaps-binds-a-name-passes-the-earlier-value-on": {"b: rows"},
+    # Pickle writes the name of a function that the register holds, and reading it back looks the name up.
+    "functions/a-decorator-that-keeps-a-register": {"two: one", "use: one", "use: two"},
+}
+
+
+def is_tagged(case) -> bool:
+    tags = {tag.split(":")[0] for cell in case.cells for tag in cell["tags"]}
+    return bool(tags & {"step", "block"}) and "notebook" not in tags
+
+
+CASES = [case for case in read_cases() if case.compiles and is_tagged(case)]
+
+
+@pytest.fixture(scope="module")
+def traces(tmp_path_factory):
+    """By case: its graph and its trace. Cells that are skipped are not traced."""
+    found, paths = {}, {}
+    for case in CASES:
+        directory = tmp_path_factory.mktemp("shipping")
+        path = case.write(directory)
+        graph = kale_rs.graph(path)
+        notebook = json.loads(path.read_text())
+        for cell in notebook["cells"]:
+            if "skip" in cell["metadata"].get("tags", []):
+                cell["source"] = ""
+        path.write_text(json.dumps(notebook))
+        paths[path], found[case.name] = case, (graph, None)
+    for path, trace in trace_all(list(paths)).items():
+        found[paths[path].name] = (found[paths[path].name][0], trace)
+    return found
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_every_input_is_needed(case, traces):
+    graph, trace = traces[case.name]
+    if trace.error and not case.raises:
+        pytest.skip(f"the tracer, which knows no IPython, cannot run it: {trace.error[1]}")
+    superfluous = []
+    for edge in graph.edges:
+        cells = graph.steps[edge.target]
+        if not trace.reads.keys() >= set(cells):
+            continue  # The notebook's exception stopped the trace before them.
+        needed = set().union(*(trace.reads.get(cell, set()) | trace.changes.get(cell, set()) for cell in cells))
+        needed |= set().union(*(conditional_names(case.cells[cell]["source"]) for cell in cells))
+        superfluous += [f"{edge.target}: {name}" for name in edge.variables if name not in needed]
+    assert sorted(set(superfluous) - EXPLAINED.get(case.name, set())) == []
+
+
+def test_most_cases_can_be_traced(traces):
+    assert sum(trace.error is None for _, trace in traces.values()) >= 200
+
+
+def conditional_names(source: str) -> set[str]:
+    """Names in the branches and handlers of a cell, which one run need not reach."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return set()
+    optional = (ast.If, ast.IfExp, ast.For, ast.While, ast.Try, ast.Match, ast.BoolOp, ast.With, ast.comprehension)
+    branches = [node for node in ast.walk(tree) if isinstance(node, optional)]
+    return {name.id for branch in branches for name in ast.walk(branch) if isinstance(name, ast.Name)}
