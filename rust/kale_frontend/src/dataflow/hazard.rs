@@ -77,6 +77,7 @@ pub fn kind_of(facts: &Facts, name: Name, id: VersionId) -> Kind {
 
 /// A cell that changes one of several loaded names that share a buffer would change only one of the copies.
 fn shared_buffers(facts: &Facts, needs: &[Needs], grouping: &Grouping, found: &mut BTreeSet<Hazard>) {
+    let loads = shared_loads(facts, needs, grouping);
     for (cell, cell_facts) in facts.cells.iter().enumerate() {
         for &id in &cell_facts.versions {
             let version = facts.version(id);
@@ -86,22 +87,41 @@ fn shared_buffers(facts: &Facts, needs: &[Needs], grouping: &Grouping, found: &m
             // A name that the cell itself binds, if only perhaps (a loop's target), does not see the change.
             let kept = version.parents.keys().filter(|name| !version.bound.contains_key(name));
             let group: BTreeSet<Name> = kept.copied().collect();
-            for (&loaded, names) in &needs[cell].values {
+            // What the process has loaded for an earlier cell of its own is as separate as what it loads for this one.
+            for &(reader, loaded, names) in loads.get(&grouping[cell]).into_iter().flatten() {
                 let source = facts.version(loaded);
+                if reader > cell || grouping[source.cell] == grouping[cell] {
+                    continue;
+                }
                 // The change may come before the cell binds a name that it reads.
                 let reads = |name| cell_facts.uses.iter().any(|used| used.name == name && used.version == loaded);
+                // And views may have been made of all that was loaded before.
+                let is_old = reader < cell && !names.is_disjoint(&group);
                 let shared: BTreeSet<Name> = names
                     .iter()
                     .copied()
-                    .filter(|&name| (group.contains(&name) || reads(name)) && may_be_buffer(facts, name, loaded))
+                    .filter(|&name| is_old || group.contains(&name) || (reader == cell && reads(name)))
+                    .filter(|&name| may_be_buffer(facts, name, loaded))
                     .collect();
-                if shared.len() > 1 && source.view && grouping[source.cell] != grouping[cell] {
+                if shared.len() > 1 {
                     let reason = Reason::SharedBuffer { names: shared, version: loaded };
                     found.insert(Hazard { earlier: source.cell, later: cell, reason });
                 }
             }
         }
     }
+}
+
+/// By group, what its cells load of versions whose names may share a buffer.
+type Loads<'n> = BTreeMap<Option<usize>, Vec<(CellId, VersionId, &'n BTreeSet<Name>)>>;
+
+fn shared_loads<'n>(facts: &Facts, needs: &'n [Needs], grouping: &Grouping) -> Loads<'n> {
+    let mut loads = Loads::new();
+    for (cell, needs) in needs.iter().enumerate() {
+        let shared = needs.values.iter().filter(|(id, names)| names.len() > 1 && facts.version(**id).view);
+        loads.entry(grouping[cell]).or_default().extend(shared.map(|(&id, names)| (cell, id, names)));
+    }
+    loads
 }
 
 fn may_be_buffer(facts: &Facts, name: Name, id: VersionId) -> bool {

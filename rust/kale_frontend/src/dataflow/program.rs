@@ -206,22 +206,33 @@ impl Player<'_> {
                 continue;
             }
             let mut with_support = Chosen::default();
-            with_support.definitions.insert(statement);
-            if let Some(support) = needs.support.get(&Item::Definition(statement)) {
-                self.missing(support, needs, &mut with_support);
-            }
+            self.with_support(statement, needs, &mut with_support);
             let latest = with_support.definitions.iter().map(|&s| self.facts.statement(s).cell).max();
             let is_newer = |name: &Name| self.made_in(name) > latest;
             let others = with_support.definitions.iter().filter(|&&other| other != statement);
             let overwrites = others.flat_map(|other| needs.definitions[other].keys()).any(is_newer);
-            chosen.early.append(&mut with_support.early);
             match latest.filter(|_| overwrites && !own.is_empty()) {
                 Some(latest) => chosen.early.push((latest, with_support.definitions)),
                 None => chosen.definitions.extend(with_support.definitions),
             }
+            chosen.early.append(&mut with_support.early);
             for (version, names) in with_support.values {
                 chosen.values.entry(version).or_default().extend(names);
             }
+        }
+    }
+
+    /// Adds a definition and what it reads of what the process lacks.
+    fn with_support(&self, statement: StatementId, needs: &Needs, chosen: &mut Chosen) {
+        if !chosen.definitions.insert(statement) {
+            return;
+        }
+        let Some(support) = needs.support.get(&Item::Definition(statement)) else { return };
+        for (&version, names) in support.values.iter().filter(|(version, names)| !self.holds(**version, names)) {
+            self.load(version, names, needs, chosen);
+        }
+        for &read in support.definitions.iter().filter(|read| self.must_define(**read, &needs.definitions[*read])) {
+            self.with_support(read, needs, chosen);
         }
     }
 
