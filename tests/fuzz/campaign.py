@@ -1,7 +1,7 @@
 """Random notebooks by the thousand: `python -m fuzz.campaign` (from `tests/`), which `make fuzz` runs.
 
     --cells 1000000     stop after this many cells           KALE_FUZZ_CELLS
-    --seconds 600       stop after this time, if earlier     KALE_FUZZ_SECONDS
+    --seconds 7200      stop after this time, if earlier     KALE_FUZZ_SECONDS
     --seed 0            the first notebook's seed            KALE_FUZZ_SEED
     --workers 2         processes                            KALE_FUZZ_WORKERS
 
@@ -26,6 +26,8 @@ from .writer import RandomNotebook, Writer
 
 #: Notebooks with a difference that are shrunk and shown; more of them mostly have the same cause.
 SHOWN = 5
+#: Seconds that a smaller notebook may take.
+PATIENCE = 10
 
 
 @dataclass
@@ -91,8 +93,15 @@ class Examiner:
         except RuntimeError as error:
             if "the compiler died" not in str(error):
                 raise
-            self.planner = Planner(self.executable, self.fault)
+            self.start_again()
             return Verdict(differences=[str(error)])
+
+    def start_again(self) -> None:
+        """After what did not come to its end."""
+        self.planner.process.kill()
+        self.planner.process.wait()
+        self.planner = Planner(self.executable, self.fault)
+        self.world.clear()
 
     def look_at(self, seed: int) -> bool:
         """Whether the notebook of this seed is as it should be."""
@@ -112,14 +121,18 @@ class Examiner:
         return not verdict.differences
 
     def report(self, notebook: RandomNotebook) -> str:
-        from .shrinking import shrink
+        from .shrinking import TooLong, limited, shrink
 
         first = self.differences(notebook, orders=3)
 
         def fails(smaller: RandomNotebook) -> bool:
             try:
-                verdict = self.differences(smaller, orders=3)
+                with limited(PATIENCE):
+                    verdict = self.differences(smaller, orders=3)
             except SyntaxError:
+                return False
+            except TooLong:
+                self.start_again()
                 return False
             same = verdict.raised == first.raised and bool(verdict.refused) == bool(first.refused)
             return bool(verdict.differences) and same
@@ -159,7 +172,7 @@ def option(parser: argparse.ArgumentParser, name: str, default: float) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in (("cells", 1_000_000), ("seconds", 600.0), ("seed", 0), ("workers", os.cpu_count() or 1)):
+    for name, default in (("cells", 1_000_000), ("seconds", 7200.0), ("seed", 0), ("workers", os.cpu_count() or 1)):
         option(parser, name, default)
     asked = parser.parse_args()
     executable = build()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from .writer import RandomNotebook
@@ -25,6 +27,26 @@ def shrink(notebook: RandomNotebook, fails: Predicate, attempts: int = 1500) -> 
                 notebook, changed = smaller, True
                 break
     return notebook
+
+
+class TooLong(BaseException):
+    """Not an `Exception`: those are what cells raise."""
+
+
+@contextmanager
+def limited(seconds: int) -> Iterator[None]:
+    """Without the line that ends it, a loop goes on for ever."""
+
+    def stop(*_):
+        raise TooLong
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def candidates(notebook: RandomNotebook) -> Iterator[RandomNotebook]:

@@ -1,5 +1,6 @@
 //! Everything known about a notebook before it is cut into steps.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use kale_model::{Diagnostic, Severity, Span};
@@ -13,13 +14,16 @@ use crate::python::facts::{CellId, Facts, Resource};
 use crate::python::knowledge::Knowledge;
 use crate::python::parse::{Parsed, ParsedCell};
 use crate::python::scope::SymbolTable;
-use crate::{CompileOptions, metrics, parameters, pragma, text};
+use crate::text::Lines;
+use crate::{CompileOptions, metrics, parameters, pragma};
 
 /// A block's cell with its syntax tree and symbol table.
 pub struct Analysed<'a> {
     pub block: &'a BlockCell,
     pub parsed: &'a Parsed,
     pub table: &'a SymbolTable,
+    /// Of the block's Python, once somebody asks for a place in it.
+    lines: OnceCell<Lines>,
 }
 
 pub struct Analysis<'a> {
@@ -44,7 +48,7 @@ pub fn analyse<'a>(
     let all = || blocks.cells.iter().zip(parsed);
     let cells: Vec<Analysed> = all()
         .filter(|(block, _)| block.role != Role::Skip && !block.code.is_empty())
-        .map(|(block, cell)| Analysed { block, parsed: &cell.syntax, table: &cell.table })
+        .map(|(block, cell)| Analysed { block, parsed: &cell.syntax, table: &cell.table, lines: OnceCell::new() })
         .collect();
     let parameter_cells: Vec<_> = cells
         .iter()
@@ -109,7 +113,16 @@ fn pragmas(cell: &Analysed, diagnostics: &mut Vec<Diagnostic>) -> Vec<(Pragma, T
 
 impl Analysed<'_> {
     fn place(&self, range: TextRange) -> Span {
-        text::span(self.block.index, &self.block.code, range.start().into(), range.end().into())
+        self.lines().span(self.block.index, &self.block.code, range.start().into(), range.end().into())
+    }
+
+    pub fn lines(&self) -> &Lines {
+        self.lines.get_or_init(|| Lines::of(&self.block.code.python))
+    }
+
+    /// The line of the cell, from 1, on which a statement starts.
+    pub fn line(&self, range: TextRange) -> usize {
+        self.lines().line(range.start().into()) + self.block.code.first_line
     }
 }
 

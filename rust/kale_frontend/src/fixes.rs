@@ -12,7 +12,7 @@ use ruff_python_ast::Stmt;
 use crate::analysis::Analysis;
 use crate::blocks::{BlockCell, Mark, Role};
 use crate::python::facts::{CellId, Replay};
-use crate::text::{line_number, lines_with_breaks, utf16_len, without_break};
+use crate::text::{lines_with_breaks, utf16_len, without_break};
 
 /// Tags a step `prev:FROM`, where its name stands.
 pub fn declare_prev(analysis: &Analysis, from: &StepName, to: &StepName) -> Option<Fix> {
@@ -121,13 +121,13 @@ fn pieces(analysis: &Analysis, cell: CellId) -> Option<Vec<Piece>> {
     if code.cell_magic.is_some() || !code.is_verbatim() {
         return None;
     }
-    let lines = lines_with_breaks(&code.run_source);
+    let (lines, starts) = (lines_with_breaks(&code.run_source), analysis.cells[cell].lines());
     let mut pieces: Vec<Piece> = vec![];
     let mut end = 0;
     for (number, &id) in facts.cells[cell].statements.iter().enumerate() {
         let statement = facts.statement(id);
         let (start, last) = (statement.range.start().to_usize(), statement.range.end().to_usize());
-        let (start, last) = (line_number(&code.python, start), line_number(&code.python, last));
+        let (start, last) = (starts.line(start), starts.line(last));
         if start < end {
             return None;
         }

@@ -116,17 +116,17 @@ fn transfers_by(groups: &Groups, group: impl Fn(&Transfer) -> usize) -> Vec<Vec<
 impl Lowering<'_> {
     /// Numbers the artifacts in the order in which steps save them.
     fn name_artifacts(&mut self) {
-        let mut taken = BTreeSet::new();
+        let mut keys = Keys::default();
         for (group, actions) in self.groups.programs.actions.iter().enumerate() {
             for action in actions {
                 let (content, artifact) = match action {
                     Action::Save(version, names) => {
-                        (Content::Version(*version), self.value_artifact(group, *version, names, &mut taken))
+                        (Content::Version(*version), self.value_artifact(group, *version, names, &mut keys))
                     }
                     Action::SaveFile { path, writer } => (
                         Content::File(path.clone(), *writer),
                         Artifact {
-                            key: unique(&format!("file_{}", kale_model::name::slug(path, '_')), &mut taken),
+                            key: keys.unique(&format!("file_{}", kale_model::name::slug(path, '_'))),
                             names: vec![],
                             kind: ArtifactKind::File(path.clone()),
                             producer: StepId(group),
@@ -141,13 +141,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn value_artifact(
-        &self,
-        group: usize,
-        version: VersionId,
-        names: &BTreeSet<Name>,
-        taken: &mut BTreeSet<String>,
-    ) -> Artifact {
+    fn value_artifact(&self, group: usize, version: VersionId, names: &BTreeSet<Name>, keys: &mut Keys) -> Artifact {
         let facts = &self.analysis.facts;
         let mut texts: Vec<String> = names.iter().map(|&name| facts.text(name).to_owned()).collect();
         texts.sort();
@@ -164,7 +158,7 @@ impl Lowering<'_> {
         let wanted = texts.iter().map(|text| kale_model::name::slug(text, '_')).collect::<Vec<_>>().join("_");
         let wanted: String = wanted.chars().take(40).collect();
         Artifact {
-            key: unique(if wanted.is_empty() { "value" } else { &wanted }, taken),
+            key: keys.unique(if wanted.is_empty() { "value" } else { &wanted }),
             names: if generator.is_some() { vec![] } else { texts },
             kind,
             producer: StepId(group),
@@ -342,8 +336,7 @@ impl Lowering<'_> {
             let named = self.analysis.parameters.iter().filter(|p| bound.contains(p.name.as_str()));
             return named.map(|p| Instruction::Parameter { name: p.name.clone() }).collect();
         }
-        let start: usize = statement.range.start().into();
-        let line = block.code.python[..start].matches('\n').count() + block.code.first_line;
+        let line = self.analysis.cells[statement.cell].line(statement.range);
         vec![Instruction::Define { cell: block.index, line, source: self.statement_source(id) }]
     }
 
@@ -556,12 +549,27 @@ impl Lowering<'_> {
     }
 }
 
-fn unique(wanted: &str, taken: &mut BTreeSet<String>) -> String {
-    let start = if wanted.starts_with(|c: char| c.is_ascii_digit()) { format!("_{wanted}") } else { wanted.to_owned() };
-    let candidates = std::iter::once(start.clone()).chain((2..).map(|n| format!("{start}_{n}")));
-    let key = candidates.into_iter().find(|key| !taken.contains(key)).expect("some number is free");
-    taken.insert(key.clone());
-    key
+/// Keys of artifacts that are taken.
+#[derive(Default)]
+struct Keys {
+    taken: BTreeSet<String>,
+    /// By wanted key, the number that was given last: a name of which every cell makes a version wants one key for all.
+    numbers: BTreeMap<String, usize>,
+}
+
+impl Keys {
+    fn unique(&mut self, wanted: &str) -> String {
+        let is_number = wanted.starts_with(|c: char| c.is_ascii_digit());
+        let start = if is_number { format!("_{wanted}") } else { wanted.to_owned() };
+        let number = self.numbers.entry(start.clone()).or_default();
+        loop {
+            *number += 1;
+            let key = if *number == 1 { start.clone() } else { format!("{start}_{number}") };
+            if self.taken.insert(key.clone()) {
+                return key;
+            }
+        }
+    }
 }
 
 /// Whether a statement is IPython's and not Python's.

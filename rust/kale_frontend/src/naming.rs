@@ -1,6 +1,6 @@
 //! Names of steps: the tag's, the heading's, or a number.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kale_model::StepName;
 
@@ -12,6 +12,7 @@ use crate::python::facts::CellId;
 pub fn step_names(analysis: &Analysis, groups: &[(&[CellId], Option<&StepName>, &Role)]) -> Vec<StepName> {
     let mut taken: BTreeSet<StepName> = groups.iter().filter_map(|(_, tag, _)| tag.cloned()).collect();
     let mut numbered = 0;
+    let mut repeats = BTreeMap::new();
     let mut notebook_order: Vec<usize> = (0..groups.len()).collect();
     notebook_order.sort_by_key(|&group| groups[group].0.first().copied());
     let mut names: Vec<(usize, StepName)> = vec![];
@@ -22,7 +23,7 @@ pub fn step_names(analysis: &Analysis, groups: &[(&[CellId], Option<&StepName>, 
                 numbered += 1;
                 format!("step_{numbered}")
             });
-            free(&wanted, &taken)
+            free(wanted, &taken, &mut repeats)
         });
         taken.insert(name.clone());
         names.push((group, name));
@@ -45,10 +46,14 @@ fn wanted(analysis: &Analysis, cells: &[CellId], role: &Role) -> Option<String> 
     }
 }
 
-fn free(wanted: &str, taken: &BTreeSet<StepName>) -> StepName {
-    let candidates = std::iter::once(wanted.to_owned()).chain((2..).map(|n| format!("{wanted}_{n}")));
-    candidates
-        .filter_map(|name| name.parse::<StepName>().ok())
-        .find(|name| !taken.contains(name))
-        .expect("some number is free")
+/// `repeats` has the number that each wanted name was given last.
+fn free(wanted: String, taken: &BTreeSet<StepName>, repeats: &mut BTreeMap<String, usize>) -> StepName {
+    let number = repeats.entry(wanted.clone()).or_default();
+    loop {
+        *number += 1;
+        let name = if *number == 1 { wanted.clone() } else { format!("{wanted}_{number}") };
+        if let Some(name) = name.parse::<StepName>().ok().filter(|name| !taken.contains(name)) {
+            return name;
+        }
+    }
 }

@@ -97,6 +97,20 @@ pub fn hazard(analysis: &Analysis, hazard: &Hazard) -> Diagnostic {
             .at(later)
             .with_related(made_place(analysis, *version), "they are joined here")
         }
+        Reason::Layout { names, version } => {
+            let names: Vec<String> = names.iter().map(|&name| format!("`{}`", facts.text(name))).collect();
+            Diagnostic::new(
+                Code::SharedBuffer,
+                format!(
+                    "{} may be a view with gaps, which do not travel; without them, what is made of it by `reshape` or \
+                     `ravel` is a view and no copy, and {later_cell} changes one of the two.",
+                    names.join(" and ")
+                ),
+                "Copy it explicitly where it is made (such as `b = a[::2].copy()`), or put both cells into one step.",
+            )
+            .at(later)
+            .with_related(made_place(analysis, *version), "it is made here")
+        }
         Reason::ProcessState { module } => {
             let what = if module.is_empty() { "the process".to_owned() } else { format!("`{module}`") };
             let place = settings_place(analysis, hazard.earlier);
@@ -143,7 +157,7 @@ fn settings_place(analysis: &Analysis, cell: CellId) -> Span {
 fn uses_place(analysis: &Analysis, hazard: &Hazard) -> Span {
     let names: BTreeSet<_> = match &hazard.reason {
         Reason::Unshippable { name, .. } => BTreeSet::from([*name]),
-        Reason::SharedBuffer { names, .. } => names.clone(),
+        Reason::SharedBuffer { names, .. } | Reason::Layout { names, .. } => names.clone(),
         _ => BTreeSet::new(),
     };
     let cell = &analysis.facts.cells[hazard.later];

@@ -6,20 +6,45 @@ use crate::magics::CellCode;
 
 /// The place in the cell of a byte range of [`CellCode::python`].
 pub fn span(cell: CellIndex, code: &CellCode, start: usize, end: usize) -> Span {
-    Span { cell, start: position(code, start), end: position(code, end.max(start)) }
+    Lines::of(&code.python).span(cell, code, start, end)
 }
 
-fn position(code: &CellCode, offset: usize) -> Position {
-    let text = &code.python;
-    let mut offset = offset.min(text.len());
-    while !text.is_char_boundary(offset) {
-        offset -= 1;
+/// Where the lines of a text start: many places in one long cell are found without reading it again for each.
+pub struct Lines(Vec<usize>);
+
+impl Lines {
+    pub fn of(text: &str) -> Lines {
+        let mut starts = vec![0];
+        let mut at = 0;
+        for line in lines_with_breaks(text) {
+            at += line.len();
+            if line.ends_with(['\n', '\r']) {
+                starts.push(at);
+            }
+        }
+        Lines(starts)
     }
-    let before = &text[..offset];
-    let line_start = line_start(before);
-    let line = line_breaks(&before[..line_start]) + 1;
-    let column = utf16_len(&before[line_start..]) as isize + 1 + code.shift(line);
-    Position { line: line + code.first_line - 1, column: column.max(1) as usize }
+
+    /// The place in the cell of a byte range of [`CellCode::python`], whose lines these are.
+    pub fn span(&self, cell: CellIndex, code: &CellCode, start: usize, end: usize) -> Span {
+        Span { cell, start: self.position(code, start), end: self.position(code, end.max(start)) }
+    }
+
+    fn position(&self, code: &CellCode, offset: usize) -> Position {
+        let text = &code.python;
+        let mut offset = offset.min(text.len());
+        while !text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let line = self.line(offset) + 1;
+        let column = utf16_len(&text[self.0[line - 1]..offset]) as isize + 1 + code.shift(line);
+        Position { line: line + code.first_line - 1, column: column.max(1) as usize }
+    }
+
+    /// The line that an offset is on, from 0.
+    pub fn line(&self, offset: usize) -> usize {
+        self.0.partition_point(|&start| start <= offset) - 1
+    }
 }
 
 /// The place of a byte range of one physical line of a cell, the line counted from 1.
@@ -32,23 +57,7 @@ pub(crate) fn utf16_len(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
-/// Offset of the start of the last line of `text`; `\n`, `\r\n` and a lone `\r` each end a line, as in Python.
-fn line_start(text: &str) -> usize {
-    text.rfind(['\n', '\r']).map_or(0, |at| at + 1)
-}
-
-fn line_breaks(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let ends = |(at, byte): (usize, &u8)| *byte == b'\n' || (*byte == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
-    bytes.iter().enumerate().filter(|&pair| ends(pair)).count()
-}
-
-/// The line of a text that an offset is on, from 0.
-pub(crate) fn line_number(text: &str, offset: usize) -> usize {
-    line_breaks(&text[..line_start(&text[..offset])])
-}
-
-/// The lines of a text, each with its line break.
+/// The lines of a text, each with its line break; `\n`, `\r\n` and a lone `\r` each end a line, as in Python.
 pub(crate) fn lines_with_breaks(text: &str) -> Vec<&str> {
     let bytes = text.as_bytes();
     let mut lines = vec![];

@@ -5,6 +5,7 @@
 //! A step is a container that needs nothing but `python3`: see [`payload`].
 
 mod claims;
+mod document;
 mod header;
 mod limits;
 mod payload;
@@ -21,7 +22,7 @@ use crate::yaml;
 pub fn emit(graph: &TaskGraph, options: &EmitOptions, diagnostics: &mut Vec<Diagnostic>) -> String {
     let spec = pipeline::spec(graph);
     let mut text = header::comment(graph);
-    text.push_str(&yaml::write(&serde_json::to_value(&spec).expect("the document is plain data")));
+    document::write(&mut text, &spec);
     if let Some(platform) = platform::spec(graph) {
         text.push_str("---\n");
         text.push_str(&yaml::write(&serde_json::to_value(&platform).expect("the document is plain data")));

@@ -3,6 +3,9 @@
 //! Every string that any of them might take for something else (`yes`, `1e3`, `12:30`, `2026-01-01`) is quoted, floats
 //! are written so that YAML 1.1 sees a float, keys are sorted, and text of several lines is a literal block.
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
 /// One document, with a final line break.
@@ -17,6 +20,33 @@ pub fn write(value: &Value) -> String {
         }
     }
     out
+}
+
+/// A key of a map that the caller goes on to write.
+pub fn write_key(out: &mut String, indent: usize, key: &str) {
+    pad(out, indent);
+    out.push_str(&inline(key));
+    out.push_str(":\n");
+}
+
+/// A key and its value.
+pub fn write_entry<T: Serialize + ?Sized>(out: &mut String, indent: usize, key: &str, value: &T) {
+    pad(out, indent);
+    out.push_str(&inline(key));
+    out.push(':');
+    let value = serde_json::to_value(value).expect("documents are plain data");
+    write_below(out, &value, indent);
+}
+
+/// A key and a map, of which one value at a time is made.
+pub fn write_entries<T: Serialize>(out: &mut String, indent: usize, key: &str, map: &BTreeMap<String, T>) {
+    if map.is_empty() {
+        return write_entry(out, indent, key, map);
+    }
+    write_key(out, indent, key);
+    for (key, value) in map {
+        write_entry(out, indent + 2, key, value);
+    }
 }
 
 fn write_map(out: &mut String, map: &Map<String, Value>, indent: usize) {

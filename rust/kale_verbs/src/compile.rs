@@ -59,7 +59,6 @@ pub fn compile(session: &Session, request: &CompileRequest) -> Result<CompileAns
     let emitted = kale_targets::emit(&pipeline, target, &EmitOptions { allow_oversize: request.allow_oversize });
     answer.diagnostics.extend(emitted.diagnostics);
     let Some(bundle) = emitted.files else { return Ok(answer) };
-    answer.text = bundle.files.first().map(|(_, text)| text.clone());
     if request.output.as_deref() != Some(Path::new(STDIN)) {
         let main = request.output.clone().unwrap_or_else(|| {
             // KFP's own tools look for the pipeline's name.
@@ -71,6 +70,7 @@ pub fn compile(session: &Session, request: &CompileRequest) -> Result<CompileAns
             answer.files.push(file);
         }
     }
+    answer.text = bundle.files.into_iter().next().map(|(_, text)| text);
     Ok(answer)
 }
 

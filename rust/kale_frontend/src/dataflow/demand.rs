@@ -43,10 +43,12 @@ impl Needs {
 
 /// For each cell, its needs.
 pub fn demands(facts: &Facts) -> Vec<Needs> {
-    let settings = (0..facts.statements.len())
-        .map(StatementId)
-        .filter(|&id| matches!(facts.statement(id).replay, Replay::Configuration(_)))
-        .collect();
+    let mut settings: BTreeMap<&str, Vec<StatementId>> = BTreeMap::new();
+    for (index, statement) in facts.statements.iter().enumerate() {
+        if let Replay::Configuration(module) = &statement.replay {
+            settings.entry(module).or_default().push(StatementId(index));
+        }
+    }
     let needs = vec![Needs::default(); facts.cells.len()];
     let mut demands = Demands { facts, settings, needs, asked: BTreeMap::new() };
     for cell in (0..facts.cells.len()).rev() {
@@ -57,8 +59,8 @@ pub fn demands(facts: &Facts) -> Vec<Needs> {
 
 struct Demands<'f> {
     facts: &'f Facts,
-    /// Statements that change settings, in notebook order.
-    settings: Vec<StatementId>,
+    /// By module, the statements that change its settings, in notebook order.
+    settings: BTreeMap<&'f str, Vec<StatementId>>,
     needs: Vec<Needs>,
     /// Names asked of cells before they are settled, by the version that reaches the cell.
     asked: BTreeMap<CellId, BTreeMap<VersionId, BTreeSet<Name>>>,
@@ -86,30 +88,29 @@ impl Demands<'_> {
     /// A version that only joined names, without changing an object, need not be waited for unless one of the names
     /// wanted was bound by it. `by` is what asks for them, if it is not the cell itself.
     fn supply(&mut self, cell: CellId, id: VersionId, names: BTreeSet<Name>, by: Option<Item>) {
-        let version = self.facts.version(id);
-        let (definitions, values): (BTreeSet<Name>, BTreeSet<Name>) = names.into_iter().partition(|name| {
-            !version.mutated.contains_key(name) && version.bound.get(name).is_some_and(|bound| bound.replay)
-        });
-        for name in definitions {
-            self.define(cell, version.bound[&name].statement, name, id, by);
-        }
-        if values.is_empty() {
-            return;
-        }
-        let is_made = |name: &Name| version.mutated.contains_key(name) || version.bound.contains_key(name);
-        let made_here = values.iter().any(is_made);
-        if made_here {
-            self.ship(cell, id, values, by);
-            return;
-        }
-        let mut by_parent: BTreeMap<VersionId, BTreeSet<Name>> = BTreeMap::new();
-        for name in values {
-            if let Some(&parent) = version.parents.get(&name) {
-                by_parent.entry(parent).or_default().insert(name);
+        let facts = self.facts;
+        let mut wanted: Vec<(VersionId, Name)> =
+            names.into_iter().filter_map(|name| Some((facts.maker(name, id)?, name))).collect();
+        while let Some(&(maker, _)) = wanted.iter().max() {
+            let version = facts.version(maker);
+            let made = |name: &Name| version.mutated.contains_key(name) || version.bound.contains_key(name);
+            let mut values = BTreeSet::new();
+            wanted.retain(|&(made_by, name)| {
+                if made_by < maker {
+                    return true;
+                }
+                match version.bound.get(&name).filter(|b| b.replay && !version.mutated.contains_key(&name)) {
+                    Some(bound) => self.define(cell, bound.statement, name, maker, by),
+                    // What is made by being deleted is no value.
+                    None => values.extend(made(&name).then_some(name)),
+                }
+                false
+            });
+            if !values.is_empty() {
+                // Older names of the group, so that identity among them holds.
+                wanted.retain(|&(_, name)| !version.parents.contains_key(&name) || !values.insert(name));
+                self.ship(cell, maker, values, by);
             }
-        }
-        for (parent, names) in by_parent {
-            self.supply(cell, parent, names, by);
         }
     }
 
@@ -179,21 +180,17 @@ impl Demands<'_> {
             touched.may_use(module)
                 || wanted.iter().any(|(&id, names)| names.iter().any(|&name| self.may_concern(id, name, module)))
         };
-        self.settings
-            .iter()
-            .copied()
-            .take_while(|&id| self.facts.statement(id).cell < cell)
-            .filter(|&id| match &self.facts.statement(id).replay {
-                Replay::Configuration(module) => concerns(module),
-                _ => false,
-            })
-            .collect()
+        let made_before = |id: &StatementId| self.facts.statement(*id).cell < cell;
+        let concerning = self.settings.iter().filter(|(module, made)| made_before(&made[0]) && concerns(module));
+        let mut found: Vec<StatementId> =
+            concerning.flat_map(|(_, made)| made.iter().copied().take_while(made_before)).collect();
+        found.sort();
+        found
     }
 
     /// Whether a value may be shown or handled by a library.
     fn may_concern(&self, id: VersionId, name: Name, module: &str) -> bool {
-        let version = self.facts.version(id);
-        match version.bound.get(&name).map(|bound| bound.kind) {
+        match self.facts.bound(name, id).map(|bound| bound.kind) {
             Some(Kind::Immutable) => false,
             Some(Kind::Callable) => false,
             Some(Kind::Instance(path) | Kind::Unshippable(path)) => {
@@ -203,8 +200,7 @@ impl Demands<'_> {
                     None => module != "matplotlib",
                 }
             }
-            Some(Kind::Unknown) => true,
-            None => version.parents.get(&name).is_none_or(|&parent| self.may_concern(parent, name, module)),
+            Some(Kind::Unknown) | None => true,
         }
     }
 }

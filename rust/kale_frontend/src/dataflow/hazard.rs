@@ -22,6 +22,9 @@ pub enum Reason {
     Unshippable { name: Name, type_path: Option<Name>, version: VersionId },
     /// The names may share a buffer that the later cell changes.
     SharedBuffer { names: BTreeSet<Name>, version: VersionId },
+    /// A loaded array that may have gaps has none in this process, and by that something is a view of it or a copy, one
+    /// of which the later cell changes.
+    Layout { names: BTreeSet<Name>, version: VersionId },
     /// The earlier cell changes process-wide state in a way that cannot be repeated.
     ProcessState { module: String },
     /// The cell executes code that cannot be seen.
@@ -75,9 +78,11 @@ pub fn kind_of(facts: &Facts, name: Name, id: VersionId) -> Kind {
     facts.bound(name, id).map_or(Kind::Unknown, |bound| bound.kind)
 }
 
-/// A cell that changes one of several loaded names that share a buffer would change only one of the copies.
+/// A cell that changes one of several loaded names that share a buffer would change only one of the copies. One loaded
+/// name alone is enough where something was made of it that is a view or a copy by its layout.
 fn shared_buffers(facts: &Facts, needs: &[Needs], grouping: &Grouping, found: &mut BTreeSet<Hazard>) {
-    let loads = shared_loads(facts, needs, grouping);
+    let loads = loads_of_views(facts, needs, grouping);
+    let by_layout: Vec<CellId> = (0..facts.cells.len()).filter(|&cell| facts.cells[cell].layout).collect();
     for (cell, cell_facts) in facts.cells.iter().enumerate() {
         for &id in &cell_facts.versions {
             let version = facts.version(id);
@@ -103,23 +108,27 @@ fn shared_buffers(facts: &Facts, needs: &[Needs], grouping: &Grouping, found: &m
                     .filter(|&name| is_old || group.contains(&name) || (reader == cell && reads(name)))
                     .filter(|&name| may_be_buffer(facts, name, loaded))
                     .collect();
-                if shared.len() > 1 {
-                    let reason = Reason::SharedBuffer { names: shared, version: loaded };
-                    found.insert(Hazard { earlier: source.cell, later: cell, reason });
-                }
+                let depends = |&at: &CellId| (reader..=cell).contains(&at) && grouping[at] == grouping[cell];
+                let reason = match shared.len() {
+                    0 => continue,
+                    1 if !by_layout.iter().any(depends) => continue,
+                    1 => Reason::Layout { names: shared, version: loaded },
+                    _ => Reason::SharedBuffer { names: shared, version: loaded },
+                };
+                found.insert(Hazard { earlier: source.cell, later: cell, reason });
             }
         }
     }
 }
 
-/// By group, what its cells load of versions whose names may share a buffer.
+/// By group, what its cells load of versions that may be views.
 type Loads<'n> = BTreeMap<Option<usize>, Vec<(CellId, VersionId, &'n BTreeSet<Name>)>>;
 
-fn shared_loads<'n>(facts: &Facts, needs: &'n [Needs], grouping: &Grouping) -> Loads<'n> {
+fn loads_of_views<'n>(facts: &Facts, needs: &'n [Needs], grouping: &Grouping) -> Loads<'n> {
     let mut loads = Loads::new();
     for (cell, needs) in needs.iter().enumerate() {
-        let shared = needs.values.iter().filter(|(id, names)| names.len() > 1 && facts.version(**id).view);
-        loads.entry(grouping[cell]).or_default().extend(shared.map(|(&id, names)| (cell, id, names)));
+        let views = needs.values.iter().filter(|(id, _)| facts.version(**id).view);
+        loads.entry(grouping[cell]).or_default().extend(views.map(|(&id, names)| (cell, id, names)));
     }
     loads
 }

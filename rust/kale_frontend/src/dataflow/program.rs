@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustc_hash::FxHashMap;
+
 use super::Grouping;
 use super::demand::{Item, Needs, Request};
 use super::order::Ordering;
@@ -65,7 +67,8 @@ pub fn programs(
         carried.entry(ordering.to).or_default().push(ordering);
     }
     for (group, cells) in cells_of.into_iter().enumerate() {
-        let mut player = Player { facts, grouping, group, held: BTreeMap::new(), defined: BTreeSet::new(), origin: 0 };
+        let mut player =
+            Player { facts, grouping, group, held: FxHashMap::default(), defined: BTreeSet::new(), origin: 0 };
         for cell in cells {
             player.prepare(cell, &needs[cell], &mut made, &mut saves);
             for ordering in carried.get(&cell).into_iter().flatten() {
@@ -131,7 +134,7 @@ struct Player<'f> {
     facts: &'f Facts,
     grouping: &'f Grouping,
     group: usize,
-    held: BTreeMap<Name, Held>,
+    held: FxHashMap<Name, Held>,
     /// Settings that the process has made.
     defined: BTreeSet<StatementId>,
     origin: usize,
@@ -303,17 +306,15 @@ impl Player<'_> {
         if names.is_empty() {
             return !own && !self.defined.contains(&statement);
         }
-        names.iter().any(|(name, version)| {
-            self.held.get(name).is_none_or(|held| self.maker(*name, held.version) != self.maker(*name, *version))
-        })
+        names
+            .iter()
+            .any(|(name, version)| self.held.get(name).is_none_or(|held| !self.is_same(*name, held.version, *version)))
     }
 
     /// Whether the process has all of `names` as `version` has them, as identical to each other as there.
     fn holds(&self, version: VersionId, names: &BTreeSet<Name>) -> bool {
         if self.grouping[self.facts.version(version).cell] == Some(self.group)
-            && names.iter().all(|name| {
-                self.held.get(name).is_some_and(|h| self.maker(*name, h.version) == self.maker(*name, version))
-            })
+            && names.iter().all(|name| self.held.get(name).is_some_and(|h| self.is_same(*name, h.version, version)))
         {
             return true;
         }
@@ -321,23 +322,19 @@ impl Player<'_> {
         names.iter().all(|name| {
             self.held.get(name).is_some_and(|held| {
                 origins.insert(held.origin);
-                self.maker(*name, held.version) == self.maker(*name, version)
+                self.is_same(*name, held.version, version)
             })
         }) && origins.len() <= 1
     }
 
     /// The version in which `name` last got its object or its state.
-    fn maker(&self, name: Name, mut id: VersionId) -> VersionId {
-        loop {
-            let version = self.facts.version(id);
-            if version.mutated.contains_key(&name) || version.bound.contains_key(&name) {
-                return id;
-            }
-            match version.parents.get(&name) {
-                Some(&parent) => id = parent,
-                None => return id,
-            }
-        }
+    fn maker(&self, name: Name, id: VersionId) -> VersionId {
+        self.facts.maker(name, id).unwrap_or(id)
+    }
+
+    /// Whether the name's object and its state are the same in two versions.
+    fn is_same(&self, name: Name, one: VersionId, other: VersionId) -> bool {
+        one == other || self.maker(name, one) == self.maker(name, other)
     }
 
     /// What the process holds after a cell of the group.
@@ -347,11 +344,17 @@ impl Player<'_> {
         let given: BTreeSet<Name> = needs.values.values().flatten().chain(defined).copied().collect();
         for &id in &self.facts.cells[cell].versions {
             let version = self.facts.version(id);
-            let is_kept = |&(&name, &parent): &(&Name, &VersionId)| {
-                let held = self.held.get(&name);
-                given.contains(&name) || held.is_some_and(|h| self.maker(name, h.version) == self.maker(name, parent))
+            let is_kept = |name: &Name| {
+                let Some(&parent) = version.parents.get(name) else { return false };
+                given.contains(name) || self.held.get(name).is_some_and(|h| self.is_same(*name, h.version, parent))
             };
-            let kept = version.parents.iter().filter(is_kept).map(|(&name, _)| name);
+            // Of a large group, a process has few.
+            let few = self.held.len() + given.len() < version.parents.len();
+            let candidates: Vec<Name> = match few {
+                true => self.held.keys().chain(&given).copied().collect(),
+                false => version.parents.keys().copied().collect(),
+            };
+            let kept = candidates.into_iter().filter(is_kept);
             // What the cell has deleted is held as such.
             let deleted = version.optional.iter().filter(|name| !version.parents.contains_key(name));
             let now: Vec<Name> = version.bound.keys().chain(deleted).copied().chain(kept).collect();

@@ -205,13 +205,15 @@ pub struct Analyzer<'a> {
     pub statement: StatementId,
     pub source: &'a str,
     /// Versions that reached the current cell, for each name it has touched.
-    pub(super) entry: BTreeMap<Name, Option<VersionId>>,
+    pub(super) entry: FxHashMap<Name, Option<VersionId>>,
     /// Names used by the current cell, with the first place.
     pub(super) uses: BTreeMap<Name, TextRange>,
     /// Names whose objects the current cell changed, with the first statement that did.
-    pub(super) mutated: BTreeMap<Name, StatementId>,
+    pub(super) mutated: FxHashMap<Name, StatementId>,
     pub(super) statement_reads: BTreeMap<Name, Source>,
     pub(super) statement_binds: BTreeSet<Name>,
+    /// By module, how many statements that steps repeat change its settings.
+    pub(super) repeated_settings: BTreeMap<String, usize>,
     /// What star imports bind, by module.
     pub exports: &'a BTreeMap<String, BTreeMap<String, Export>>,
     /// Every word of the notebook's code: what a star import binds beyond them, nobody reads.
@@ -279,11 +281,12 @@ impl<'a> Analyzer<'a> {
             cell: 0,
             statement: StatementId(0),
             source: "",
-            entry: BTreeMap::new(),
+            entry: FxHashMap::default(),
             uses: BTreeMap::new(),
-            mutated: BTreeMap::new(),
+            mutated: FxHashMap::default(),
             statement_reads: BTreeMap::new(),
             statement_binds: BTreeSet::new(),
+            repeated_settings: BTreeMap::new(),
             exports,
             words: BTreeSet::new(),
             pure: BTreeSet::new(),
@@ -389,6 +392,7 @@ impl<'a> Analyzer<'a> {
         cell.imports.extend(effects.imports.iter().cloned());
         cell.libraries.extend(effects.libraries);
         cell.unknown_calls |= effects.unknown_calls;
+        cell.layout |= effects.layout;
         cell.settings.extend(effects.settings.iter().cloned());
         cell.reported_metrics.extend(effects.metrics);
         cell.environment_variables.extend(effects.environment_variables);

@@ -41,6 +41,8 @@ pub struct Effects {
     pub libraries: BTreeSet<String>,
     pub metrics: Vec<String>,
     pub environment_variables: BTreeSet<String>,
+    /// Something becomes a view or a copy of an array by how that lies in memory.
+    pub layout: bool,
     /// A function or class gets an attribute.
     pub patches: bool,
     /// `from module import *`: any name may be bound by it.
@@ -68,6 +70,7 @@ impl Effects {
         self.calls |= other.calls;
         self.unknown_calls |= other.unknown_calls;
         self.expensive |= other.expensive;
+        self.layout |= other.layout;
         self.imports.extend(other.imports);
         self.libraries.extend(other.libraries);
         self.environment_variables.extend(other.environment_variables);
@@ -77,6 +80,7 @@ impl Effects {
     pub fn absorb_hidden(&mut self, other: &Effects, range: TextRange) {
         self.calls |= other.calls;
         self.patches |= other.patches;
+        self.layout |= other.layout;
         self.unknown_calls |= other.unknown_calls;
         self.expensive |= other.expensive;
         extend_new(&mut self.unknown_paths, other.unknown_paths.iter().map(|_| range));

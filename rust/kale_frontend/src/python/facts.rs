@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ruff_text_size::TextRange;
+use rustc_hash::FxHashMap;
 
 use super::heap::Unshippable;
-use super::names::{Name, Names};
+use super::names::{Name, NameMap, Names};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VersionId(pub usize);
@@ -26,6 +27,10 @@ pub struct Facts {
     pub cells: Vec<CellFacts>,
     pub statements: Vec<StatementFacts>,
     pub versions: Vec<Version>,
+    /// By name, the versions that bind or delete it, and all versions that make it: these, and those that change its
+    /// object. Where many cells join or change a group, what made a name is long past.
+    pub binders: FxHashMap<Name, Vec<VersionId>>,
+    pub makers: FxHashMap<Name, Vec<VersionId>>,
     pub names: Names,
     /// Those names of `pure` pragmas that some call fits.
     pub trusted: BTreeSet<String>,
@@ -63,6 +68,8 @@ pub struct CellFacts {
     pub libraries: BTreeSet<String>,
     /// It makes calls that cannot be seen into, which may use any library.
     pub unknown_calls: bool,
+    /// It makes views or copies of arrays by how these lie in memory.
+    pub layout: bool,
     /// Everything before it runs before it, everything after it runs after it.
     pub barrier: bool,
     /// The resources that it uses concern no other cell.
@@ -120,12 +127,10 @@ pub struct Version {
     /// Names that the cell binds, with the statement when it may be replayed instead of shipping the value.
     pub bound: BTreeMap<Name, Bound>,
     /// Earlier versions of the names that the cell does not bind for certain.
-    pub parents: BTreeMap<Name, VersionId>,
-    /// For those names, the version that bound them: a name that many cells change is bound by one that is long past.
-    pub binders: BTreeMap<Name, VersionId>,
+    pub parents: NameMap<VersionId>,
     /// Names whose objects changed, with the first statement that did it: though the cell does not bind them, they must
     /// come from it.
-    pub mutated: BTreeMap<Name, StatementId>,
+    pub mutated: NameMap<StatementId>,
     /// Names that may be unbound.
     pub optional: BTreeSet<Name>,
     pub view: bool,
@@ -200,9 +205,12 @@ impl Facts {
 
     /// How `name` was bound to the value that it has in a version.
     pub fn bound(&self, name: Name, id: VersionId) -> Option<Bound> {
-        let version = self.version(id);
-        let own = version.bound.get(&name);
-        own.or_else(|| self.version(*version.binders.get(&name)?).bound.get(&name)).copied()
+        self.version(latest(self.binders.get(&name)?, id)?).bound.get(&name).copied()
+    }
+
+    /// The version in which a name of this version last got its object or its state, or was deleted.
+    pub fn maker(&self, name: Name, id: VersionId) -> Option<VersionId> {
+        latest(self.makers.get(&name)?, id)
     }
 
     pub fn statement(&self, id: StatementId) -> &StatementFacts {
@@ -212,4 +220,10 @@ impl Facts {
     pub fn text(&self, name: Name) -> &str {
         self.names.text(name)
     }
+}
+
+/// The last of these versions that is not behind `id`. Of a name, every cell makes one version at most.
+fn latest(versions: &[VersionId], id: VersionId) -> Option<VersionId> {
+    let behind = versions.partition_point(|&version| version <= id);
+    Some(versions[behind.checked_sub(1)?])
 }

@@ -329,6 +329,7 @@ impl<'a> Analyzer<'a> {
             // Figures are shown and closed at the end of each cell; `exit` fails the step.
             Effect::Plot => self.note_library("matplotlib"),
             Effect::Exit => {}
+            Effect::Layout => self.frame().effects.layout = true,
         }
     }
 

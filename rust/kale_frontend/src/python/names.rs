@@ -36,3 +36,39 @@ impl Names {
         self.intern(&path)
     }
 }
+
+/// A map from names that is made once and then only read: of a large alias group, every cell that changes it has some.
+#[derive(Clone, Debug)]
+pub struct NameMap<V>(Vec<(Name, V)>);
+
+impl<V> NameMap<V> {
+    pub fn get(&self, name: &Name) -> Option<&V> {
+        let place = self.0.binary_search_by_key(name, |(name, _)| *name).ok()?;
+        Some(&self.0[place].1)
+    }
+
+    pub fn contains_key(&self, name: &Name) -> bool {
+        self.get(name).is_some()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &Name> {
+        self.0.iter().map(|(name, _)| name)
+    }
+}
+
+impl<V> FromIterator<(Name, V)> for NameMap<V> {
+    /// The names must be sorted, each given once.
+    fn from_iter<I: IntoIterator<Item = (Name, V)>>(pairs: I) -> NameMap<V> {
+        let pairs: Vec<(Name, V)> = pairs.into_iter().collect();
+        debug_assert!(pairs.is_sorted_by(|a, b| a.0 < b.0));
+        NameMap(pairs)
+    }
+}

@@ -15,6 +15,9 @@ use crate::fault::{Fault, planted};
 /// Assignments that build on each other are executed again up to this many; beyond it the value is shipped.
 pub const MAX_DEPTH: usize = 3;
 
+/// Every later step repeats the settings of a module, up to this many; beyond it, its users are one step.
+const MAX_SETTINGS: usize = 100;
+
 impl<'a> Analyzer<'a> {
     /// How many assignments are behind the statement.
     pub(super) fn depth(&self, statement: Option<&Stmt>, reads: &BTreeMap<Name, Source>) -> usize {
@@ -43,11 +46,14 @@ impl<'a> Analyzer<'a> {
             return Replay::No;
         }
         if !effects.settings.is_empty() {
-            // A block may do more than call the setting: print, say.
-            let is_call = matches!(statement, Stmt::Expr(_) | Stmt::Assign(_) | Stmt::AugAssign(_)) && binds.is_empty();
-            let only_settings = is_call || !effects.calls;
+            // A block may do more than call the setting: print, say, or bind what other statements have bound since.
+            let is_call = matches!(statement, Stmt::Expr(_) | Stmt::Assign(_) | Stmt::AugAssign(_));
+            let only_settings = binds.is_empty() && (is_call || !effects.calls);
             let module = effects.settings.iter().next().cloned().unwrap_or_default();
-            return if only_settings { Replay::Configuration(module) } else { Replay::No };
+            let repeated = self.repeated_settings.entry(module.clone()).or_default();
+            *repeated += usize::from(only_settings);
+            let is_worth_it = only_settings && *repeated <= MAX_SETTINGS;
+            return if is_worth_it { Replay::Configuration(module) } else { Replay::No };
         }
         let is_definition = matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_));
         if effects.unknown_calls || (effects.calls && !is_definition) || !is_simple(statement) {
@@ -121,12 +127,6 @@ fn is_simple(statement: &Stmt) -> bool {
 
 /// Whether the value of `name` in a version can be made again by executing its statement.
 pub fn replays(facts: &Facts, name: Name, id: VersionId) -> bool {
-    let version = facts.version(id);
-    if version.mutated.contains_key(&name) {
-        return false;
-    }
-    match version.bound.get(&name) {
-        Some(bound) => bound.replay,
-        None => version.parents.get(&name).is_some_and(|&parent| replays(facts, name, parent)),
-    }
+    let Some(version) = facts.maker(name, id).map(|maker| facts.version(maker)) else { return false };
+    !version.mutated.contains_key(&name) && version.bound.get(&name).is_some_and(|bound| bound.replay)
 }

@@ -12,26 +12,24 @@ use super::value::{CodeId, Type, Value};
 impl<'a> Analyzer<'a> {
     /// Gives a new version to every name that the cell bound, and to every alias group that it changed or joined.
     pub(super) fn end_cell(&mut self) {
-        let mut groups: Vec<(BTreeSet<Name>, Option<ObjectId>)> = vec![];
-        let mut grouped = BTreeSet::new();
-        for root in self.frames[0].heap.take_marked() {
-            let members = self.current_members(root);
-            grouped.extend(members.iter().copied());
+        let mut needed = vec![];
+        let roots = self.frames[0].heap.take_marked();
+        let groups: Vec<(ObjectId, BTreeSet<Name>)> =
+            roots.into_iter().map(|root| (root, self.current_members(root))).collect();
+        for (root, members) in groups {
             if !members.is_empty() {
-                groups.push((members, Some(root)));
+                needed.extend(self.make_version(&members, Some(root)));
+                self.frames[0].heap.class(root).members = members;
             }
         }
         let cell = self.cell;
-        // Whatever the cell bound has entered it, at the latest by being bound.
-        let entered = self.entry.keys().copied().filter(|name| !grouped.contains(name));
-        let alone = entered.filter(|name| {
+        // Whatever the cell bound has entered it, at the latest by being bound; what is in a group has its version now.
+        let alone = self.entry.keys().copied().filter(|name| {
             let binding = self.frames[0].layers[0].get(name);
             binding.is_some_and(|binding| binding.cell == cell && binding.version.is_none())
         });
-        groups.extend(alone.map(|name| (BTreeSet::from([name]), None)));
-        let mut needed = vec![];
-        for (members, root) in groups {
-            needed.extend(self.make_version(&members, root));
+        for name in alone.collect::<BTreeSet<Name>>() {
+            needed.extend(self.make_version(&BTreeSet::from([name]), None));
         }
         for (id, name) in needed {
             if let Some(version) = self.frames[0].layers[0].get(&name).and_then(|binding| binding.version) {
@@ -48,14 +46,13 @@ impl<'a> Analyzer<'a> {
         self.facts.cells[cell].uses = used.collect();
     }
 
-    /// The names that are bound to objects of a class now; a branch that was overwritten may have left others.
-    pub(super) fn current_members(&mut self, root: ObjectId) -> BTreeSet<Name> {
+    /// Takes the names that are bound to objects of a class now; a branch that was overwritten may have left others.
+    fn current_members(&mut self, root: ObjectId) -> BTreeSet<Name> {
         let mut members = std::mem::take(&mut self.frames[0].heap.class(root).members);
         members.retain(|name| {
             let object = self.frames[0].layers[0].get(name).and_then(|binding| binding.value.objects.first().copied());
             object.is_some_and(|object| self.frames[0].heap.find(object) == root)
         });
-        self.frames[0].heap.class(root).members = members.clone();
         members
     }
 
@@ -64,7 +61,7 @@ impl<'a> Analyzer<'a> {
         let id = VersionId(self.facts.versions.len());
         let alone = Class::default();
         let class = root.map_or(&alone, |root| self.frames[0].heap.peek(root));
-        let (mut bound, mut parents, mut needed) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        let (mut bound, mut parents, mut needed) = (BTreeMap::new(), vec![], BTreeSet::new());
         let (mut by_value, mut range, mut optional) = (false, None, BTreeSet::new());
         let bindings: Vec<(Name, &Binding)> =
             members.iter().filter_map(|&name| Some((name, self.frames[0].layers[0].get(&name)?))).collect();
@@ -95,11 +92,13 @@ impl<'a> Analyzer<'a> {
                 range = range.or(Some(self.facts.statement(binding.statement).range));
             }
             if !bound_here || binding.outer {
-                if let Some(&Some(version)) = self.entry.get(&name) {
-                    parents.insert(name, version);
-                } else if let Some(version) = binding.version {
-                    parents.insert(name, version);
-                }
+                parents.extend(self.entry.get(&name).copied().flatten().or(binding.version).map(|id| (name, id)));
+            }
+            if bound_here {
+                self.facts.binders.entry(name).or_default().push(id);
+            }
+            if bound_here || self.mutated.contains_key(&name) {
+                self.facts.makers.entry(name).or_default().push(id);
             }
             if binding.maybe_unbound || binding.deleted {
                 optional.insert(name);
@@ -110,8 +109,7 @@ impl<'a> Analyzer<'a> {
         self.facts.versions.push(Version {
             cell: self.cell,
             bound,
-            binders: parents.iter().filter_map(|(&name, &parent)| Some((name, self.binder(name, parent)?))).collect(),
-            parents,
+            parents: parents.into_iter().collect(),
             mutated: members.iter().filter_map(|name| Some((*name, *self.mutated.get(name)?))).collect(),
             optional,
             view: class.view,
@@ -128,12 +126,6 @@ impl<'a> Analyzer<'a> {
             }
         }
         needed.into_iter().filter(|name| !by_value || !members.contains(name)).map(|name| (id, name)).collect()
-    }
-
-    /// The version that bound what a version has under the name.
-    fn binder(&self, name: Name, id: VersionId) -> Option<VersionId> {
-        let version = self.facts.version(id);
-        if version.bound.contains_key(&name) { Some(id) } else { version.binders.get(&name).copied() }
     }
 
     /// Whether what the statement reads of its own cell is still bound when the cell ends, so that it can be read again.

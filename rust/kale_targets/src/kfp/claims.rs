@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::pipeline::{component_name, executor_label};
 use super::spec::{
-    CachingOptions, ComponentRef, ComponentSpec, Container, Definitions, ExecutorSpec, Implementation,
-    ParameterDefinition, ParameterInput, PipelineSpec, TaskInfo, TaskInputs, TaskOutputParameter, TaskSpec,
+    CachingOptions, ComponentRef, ComponentSpec, Container, Definitions, ExecutorSpec, ParameterDefinition,
+    ParameterInput, PipelineSpec, TaskInfo, TaskInputs, TaskOutputParameter, TaskSpec,
 };
 use crate::graph::{Claim, TaskGraph};
 
@@ -29,15 +29,14 @@ pub fn name_of(claim: &Claim) -> TaskOutputParameter {
 
 fn insert(spec: &mut PipelineSpec, task: &str, image: &str, definitions: (Definitions, Definitions), body: TaskSpec) {
     let container = Container { image: image.to_owned(), ..Container::default() };
-    spec.deployment_spec.executors.insert(executor_label(task), ExecutorSpec { container });
+    spec.executors.insert(executor_label(task), ExecutorSpec { container });
     let component = ComponentSpec {
-        implementation: Implementation::ExecutorLabel(executor_label(task)),
+        executor_label: executor_label(task),
         input_definitions: definitions.0,
         output_definitions: definitions.1,
     };
     spec.components.insert(component_name(task), component);
-    let Implementation::Dag(dag) = &mut spec.root.implementation else { unreachable!("the root is a graph") };
-    dag.tasks.insert(task.to_owned(), body);
+    spec.root.dag.tasks.insert(task.to_owned(), body);
 }
 
 fn create_definitions() -> (Definitions, Definitions) {

@@ -23,7 +23,7 @@ pub fn check(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     for task in &graph.tasks {
-        let executor = &spec.deployment_spec.executors[&executor_label(&task.name)];
+        let executor = &spec.executors[&executor_label(&task.name)];
         let size = serde_json::to_string(&executor.container).expect("a container is plain data").len();
         let what = format!("Step `{}` is {} as a command line", task.step.name, kilobytes(size));
         diagnostics.extend(verdict(&what, size, (STEP_WARNING, STEP_ERROR), STEP_HELP, options));

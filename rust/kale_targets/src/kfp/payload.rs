@@ -3,6 +3,7 @@
 //! Both travel as base64 of zlib, which leaves KFP and Argo no `{{...}}` to replace and kfp.local no interpreter name
 //! to rewrite. The single template is the argument `{{$}}`, for which KFP puts the step's inputs and outputs as JSON.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::LazyLock;
@@ -21,13 +22,19 @@ const REPORT: &str = include_str!("../../../../python/kale_runtime/report.py");
 
 /// Compressed once: pipelines of a thousand steps carry it a thousand times.
 static COMPRESSED_RUNTIME: LazyLock<String> = LazyLock::new(|| compressed(&shortened(RUNTIME)));
+static PLAIN_BOOTSTRAP: LazyLock<String> = LazyLock::new(|| bootstrap(false, false));
 static COMPRESSED_REPORT: LazyLock<String> = LazyLock::new(|| compressed(&shortened(REPORT)));
 
 /// Placeholder for the ExecutorInput.
 const EXECUTOR_INPUT: &str = "{{$}}";
 
-pub fn command(task: &Task) -> Vec<String> {
-    vec!["python3".to_owned(), "-c".to_owned(), bootstrap(!task.files.is_empty(), task.reports())]
+pub fn command(task: &Task) -> Vec<Cow<'static, str>> {
+    let program = match (task.files.is_empty(), task.reports()) {
+        // What nearly every step has: one text for all of them.
+        (true, false) => Cow::Borrowed(PLAIN_BOOTSTRAP.as_str()),
+        (no_files, reports) => Cow::Owned(bootstrap(!no_files, reports)),
+    };
+    vec![Cow::Borrowed("python3"), Cow::Borrowed("-c"), program]
 }
 
 /// The ExecutorInput, the plan, and the files where there are any.

@@ -6,9 +6,9 @@ use super::claims;
 use super::payload;
 use super::spec::{
     Accelerator, ArtifactDefinition, ArtifactInput, ArtifactSelector, CachingOptions, ComponentRef, ComponentSpec,
-    Container, Dag, DagArtifact, DagOutputs, Definitions, DeploymentSpec, EnvironmentVariable, ExecutorSpec,
-    Implementation, ParameterDefinition, ParameterInput, PipelineInfo, PipelineSpec, ResourceSpec, RetryPolicy,
-    SCHEMA_VERSION, TaskInfo, TaskInputs, TaskOutputArtifact, TaskSpec,
+    Container, Dag, DagArtifact, DagOutputs, Definitions, EnvironmentVariable, ExecutorSpec, ParameterDefinition,
+    ParameterInput, PipelineInfo, PipelineSpec, ResourceSpec, RetryPolicy, RootSpec, SCHEMA_VERSION, TaskInfo,
+    TaskInputs, TaskOutputArtifact, TaskSpec,
 };
 use crate::graph::{Task, TaskGraph};
 use crate::names::REPORT_OUTPUT;
@@ -25,7 +25,7 @@ pub fn spec(graph: &TaskGraph) -> PipelineSpec {
             description: graph.pipeline.description.clone(),
         },
         components: BTreeMap::new(),
-        deployment_spec: DeploymentSpec { executors: BTreeMap::new() },
+        executors: BTreeMap::new(),
         root: root(graph),
         schema_version: SCHEMA_VERSION,
         sdk_version: format!("kale-rs-{}", env!("CARGO_PKG_VERSION")),
@@ -33,7 +33,7 @@ pub fn spec(graph: &TaskGraph) -> PipelineSpec {
     for task in &graph.tasks {
         spec.components.insert(component_name(&task.name), component(graph, task));
         let container = container(graph, task);
-        spec.deployment_spec.executors.insert(executor_label(&task.name), ExecutorSpec { container });
+        spec.executors.insert(executor_label(&task.name), ExecutorSpec { container });
     }
     claims::add(graph, &mut spec);
     spec
@@ -65,11 +65,7 @@ fn component(graph: &TaskGraph, task: &Task) -> ComponentSpec {
     if task.reports() {
         outputs.artifacts.insert(REPORT_OUTPUT.to_owned(), ArtifactDefinition::of(HTML));
     }
-    ComponentSpec {
-        implementation: Implementation::ExecutorLabel(executor_label(&task.name)),
-        input_definitions: inputs,
-        output_definitions: outputs,
-    }
+    ComponentSpec { executor_label: executor_label(&task.name), input_definitions: inputs, output_definitions: outputs }
 }
 
 fn container(graph: &TaskGraph, task: &Task) -> Container {
@@ -100,7 +96,7 @@ fn resources(limits: &Limits) -> ResourceSpec {
     }
 }
 
-fn root(graph: &TaskGraph) -> ComponentSpec {
+fn root(graph: &TaskGraph) -> RootSpec {
     let mut inputs = Definitions::default();
     for parameter in &graph.parameters {
         let definition = ParameterDefinition::optional(parameter.wire.ir(), Some(parameter.default.clone()));
@@ -117,7 +113,7 @@ fn root(graph: &TaskGraph) -> ComponentSpec {
             outputs.artifacts.insert(output.clone(), ArtifactDefinition::of(METRICS));
         }
     }
-    ComponentSpec { implementation: Implementation::Dag(dag), input_definitions: inputs, output_definitions: outputs }
+    RootSpec { dag, input_definitions: inputs, output_definitions: outputs }
 }
 
 fn task_spec(graph: &TaskGraph, task: &Task) -> TaskSpec {

@@ -3,6 +3,7 @@
 //! Field names are those of `pipeline_spec.proto` in its JSON form. Servers refuse fields that they do not know, so
 //! only old and settled ones are used.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -11,13 +12,12 @@ use serde_json::Value;
 /// Servers accept this one only.
 pub const SCHEMA_VERSION: &str = "2.1.0";
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
+/// Written by [`super::document`].
 pub struct PipelineSpec {
     pub pipeline_info: PipelineInfo,
     pub components: BTreeMap<String, ComponentSpec>,
-    pub deployment_spec: DeploymentSpec,
-    pub root: ComponentSpec,
+    pub executors: BTreeMap<String, ExecutorSpec>,
+    pub root: RootSpec,
     pub schema_version: &'static str,
     pub sdk_version: String,
 }
@@ -30,11 +30,6 @@ pub struct PipelineInfo {
 }
 
 #[derive(Serialize)]
-pub struct DeploymentSpec {
-    pub executors: BTreeMap<String, ExecutorSpec>,
-}
-
-#[derive(Serialize)]
 pub struct ExecutorSpec {
     pub container: Container,
 }
@@ -43,7 +38,7 @@ pub struct ExecutorSpec {
 pub struct Container {
     pub image: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub command: Vec<String>,
+    pub command: Vec<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -87,19 +82,18 @@ pub struct Accelerator {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentSpec {
-    #[serde(flatten)]
-    pub implementation: Implementation,
+    pub executor_label: String,
     #[serde(skip_serializing_if = "Definitions::is_empty")]
     pub input_definitions: Definitions,
     #[serde(skip_serializing_if = "Definitions::is_empty")]
     pub output_definitions: Definitions,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Implementation {
-    ExecutorLabel(String),
-    Dag(Dag),
+/// The pipeline as a component: what it is given, its tasks, and what it makes.
+pub struct RootSpec {
+    pub dag: Dag,
+    pub input_definitions: Definitions,
+    pub output_definitions: Definitions,
 }
 
 #[derive(Default, Serialize)]
@@ -111,7 +105,7 @@ pub struct Definitions {
 }
 
 impl Definitions {
-    fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.artifacts.is_empty() && self.parameters.is_empty()
     }
 }
@@ -155,9 +149,7 @@ impl ParameterDefinition {
     }
 }
 
-#[derive(Serialize)]
 pub struct Dag {
-    #[serde(skip_serializing_if = "DagOutputs::is_empty")]
     pub outputs: DagOutputs,
     pub tasks: BTreeMap<String, TaskSpec>,
 }
@@ -168,7 +160,7 @@ pub struct DagOutputs {
 }
 
 impl DagOutputs {
-    fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.artifacts.is_empty()
     }
 }

@@ -313,6 +313,7 @@ pub enum Effect {
     History,
     Plot,
     Exit,
+    Layout,
 }
 
 /// A setting of the process: the interpreter's own, or a library's.
