@@ -1,4 +1,4 @@
-"""Four times as much of the same takes about four times as long to compile: what a fuzzer of small inputs does not see."""
+"""Four times as much of the same takes about four times as long: what a fuzzer of small inputs does not see."""
 
 import sys
 import time
