@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval_at, timeout};
 
 use crate::process;
 use crate::warm::Warm;
-use crate::worker::{Exit, Launch, Worker};
+use crate::worker::{Exit, Launch, Usage, Worker};
 
 /// How often progress and memory are looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -34,6 +34,13 @@ pub enum Ending {
     OverMemory(u64),
     /// The run was cancelled.
     Stopped,
+}
+
+impl Ending {
+    /// What the system says that the process used, where it was asked.
+    pub fn usage(&self) -> Option<Usage> {
+        if let Ending::Exited { exit, .. } = self { exit.usage } else { None }
+    }
 }
 
 /// Runs the process to its end and leaves nothing of it behind. `look` is called now and then meanwhile.

@@ -146,6 +146,7 @@ impl Comparison<'_> {
                 variable("KALE_INSTALL", "0"),
                 variable("PYTHONHASHSEED", &options.hash_seed.to_string()),
             ],
+            processors: vec![],
         }
     }
 

@@ -20,10 +20,12 @@ use crate::differential;
 use crate::digests::FileDigests;
 use crate::fingerprint;
 use crate::guardian::Guardian;
+use crate::memory;
 use crate::preflight::{missing_directory, preflight};
 use crate::process;
+use crate::processors::Processors;
 use crate::publish;
-use crate::scheduler::{Command, Happening, Scheduler};
+use crate::scheduler::{Command, Happening, Room, Scheduler};
 use crate::step;
 use crate::trespass::Trespasses;
 use crate::warm::{self, Warm};
@@ -69,6 +71,7 @@ pub(crate) struct Execution {
     pub trespasses: RefCell<Trespasses>,
     /// Where the processes of steps come from, unless the run is to start each anew.
     pub warm: Option<Warm>,
+    pub processors: Processors,
     stop: watch::Sender<bool>,
 }
 
@@ -92,6 +95,7 @@ impl Execution {
             runtime,
             results: RefCell::new(results),
             trespasses: RefCell::default(),
+            processors: Processors::of_engine(),
             stop: watch::Sender::new(false),
         })
     }
@@ -117,6 +121,16 @@ impl Execution {
         let results = self.results.borrow();
         let steps = self.store.steps(&self.record.id)?;
         Ok(steps.iter().map(|s| results.contains_key(&StepId(s.position)).then_some(s.status)).collect())
+    }
+
+    fn scheduler(&self) -> Result<Scheduler> {
+        let peaks = match &self.record.source {
+            Some(source) => self.store.memory_peaks(source)?,
+            None => BTreeMap::new(),
+        };
+        let needs = memory::needs(&self.pipeline, &peaks);
+        let memory = memory::available().unwrap_or(u64::MAX);
+        Ok(Scheduler::new(&self.pipeline, &self.done_before()?, &needs, Room { jobs: self.jobs(), memory }))
     }
 
     fn jobs(&self) -> usize {
@@ -176,7 +190,7 @@ async fn carry_out(execution: Rc<Execution>) -> Result<RunStatus> {
 
 /// The loop between the scheduler and the tasks.
 async fn obey(execution: &Rc<Execution>, tasks: &mut Tasks) -> Result<RunStatus> {
-    let mut scheduler = Scheduler::new(&execution.pipeline, &execution.done_before()?, execution.jobs());
+    let mut scheduler = execution.scheduler()?;
     let mut stopped = BTreeMap::new();
     let mut looks = tokio::time::interval(LOOK);
     let mut cancels = CancelSignals::new();

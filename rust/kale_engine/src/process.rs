@@ -61,15 +61,16 @@ pub fn sweep_machine(owner: &str) {
     }
 }
 
-/// Bytes in memory of a process and everything below it. Memory that a family shares counts once, but asking for
-/// that costs milliseconds, so it is asked for only when the simple sum is over `limit`.
+/// Bytes that a process and everything below it hold. Mapped files do not count: the system takes their memory back
+/// when it needs it. Memory that a family shares counts once, but asking for that costs milliseconds, so it is asked
+/// for only when the simple sum is over `limit`.
 pub fn memory_bytes(root: i32, limit: u64) -> u64 {
     let family = family(root);
-    let simple: u64 = family.iter().map(|pid| resident_bytes(*pid)).sum();
+    let simple: u64 = family.iter().map(|pid| held_bytes(*pid)).sum();
     if simple <= limit || family.len() == 1 {
         return simple;
     }
-    family.iter().map(|pid| proportional_bytes(*pid).unwrap_or_else(|| resident_bytes(*pid))).sum()
+    family.iter().map(|pid| proportional_bytes(*pid).unwrap_or_else(|| held_bytes(*pid))).sum()
 }
 
 /// What the markers of a run's processes begin with, as long as this engine executes it. An engine that resumes the
@@ -128,18 +129,22 @@ fn reap(pid: i32, patience: Instant) {
     }
 }
 
-fn resident_bytes(pid: i32) -> u64 {
-    let pages = fs::read_to_string(format!("/proc/{pid}/statm")).ok();
-    let pages = pages.and_then(|text| text.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0);
-    // SAFETY: asks for a constant of the system.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    pages * u64::try_from(page).unwrap_or(4096)
+fn held_bytes(pid: i32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    sum_of_lines(&status, &["RssAnon:", "RssShmem:", "VmSwap:"]).unwrap_or(0)
 }
 
 fn proportional_bytes(pid: i32) -> Option<u64> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+    sum_of_lines(&rollup, &["Pss_Anon:", "Pss_Shmem:", "SwapPss:"])
+}
+
+/// `None` when none of the names is there: an old system, or a process that has ended.
+fn sum_of_lines(text: &str, names: &[&str]) -> Option<u64> {
+    let line = |name: &&str| text.lines().find_map(|line| line.strip_prefix(*name));
+    let bytes = |value: &str| Some(value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024);
+    let found: Vec<u64> = names.iter().filter_map(line).filter_map(bytes).collect();
+    (!found.is_empty()).then(|| found.iter().sum())
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use kale_model::{CellIndex, Code, Diagnostic};
 use kale_store::MetricPoint;
 use serde_json::{Map, Value};
 
+use crate::worker::Usage;
+
 /// Programs that libraries ask about the machine; the answer decides no result.
 const QUESTIONS: &[&str] = &["lscpu", "ldconfig", "/sbin/ldconfig", "uname", "nproc", "fc-list", "gcc", "cc", "ld"];
 
@@ -76,6 +78,13 @@ impl Report {
     pub fn read(path: &Path) -> Option<Report> {
         let text = fs::read(path).ok()?;
         serde_json::from_slice(&text).ok().map(|document| Report::from_json(&document))
+    }
+
+    /// Of a process that left no report: what the system says of it.
+    pub fn of_usage(usage: Option<Usage>) -> Report {
+        let (cpu_seconds, peak_memory_bytes) =
+            usage.map_or((0.0, 0), |usage| (usage.cpu_seconds, usage.peak_memory_bytes));
+        Report { cpu_seconds, peak_memory_bytes, ..Report::default() }
     }
 
     pub fn from_json(document: &Value) -> Report {

@@ -75,31 +75,42 @@ pub struct Task {
     pub retries: u32,
     /// How it ended in an earlier session of the run.
     pub done: Option<StepStatus>,
+    /// Bytes that it is expected to need.
+    pub memory: u64,
+}
+
+/// What steps that run at the same time may take together.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    pub jobs: usize,
+    /// Bytes. A step that needs more than there is runs alone.
+    pub memory: u64,
 }
 
 pub struct Scheduler {
     tasks: Vec<Task>,
     states: Vec<State>,
-    jobs: usize,
+    room: Room,
     cancelled: bool,
     finished: bool,
 }
 
 impl Scheduler {
-    /// `done[i]` is how step `i` ended in an earlier session of the run, if it did.
-    pub fn new(pipeline: &Pipeline, done: &[Option<StepStatus>], jobs: usize) -> Scheduler {
+    /// `done[i]` is how step `i` ended in an earlier session of the run, if it did; `memory[i]` is what it needs.
+    pub fn new(pipeline: &Pipeline, done: &[Option<StepStatus>], memory: &[u64], room: Room) -> Scheduler {
         let task = |id: StepId| Task {
             upstream: pipeline.upstream(id).collect(),
             retries: pipeline.step(id).config.retries,
             done: done[id.0],
+            memory: memory[id.0],
         };
-        Scheduler::of_tasks(pipeline.step_ids().map(task).collect(), jobs)
+        Scheduler::of_tasks(pipeline.step_ids().map(task).collect(), room)
     }
 
-    pub fn of_tasks(tasks: Vec<Task>, jobs: usize) -> Scheduler {
+    pub fn of_tasks(tasks: Vec<Task>, room: Room) -> Scheduler {
         let state = |task: &Task| task.done.map_or(State::Ready { attempt: 1 }, State::Done);
         let states = tasks.iter().map(state).collect();
-        Scheduler { tasks, states, jobs: jobs.max(1), cancelled: false, finished: false }
+        Scheduler { tasks, states, room: Room { jobs: room.jobs.max(1), ..room }, cancelled: false, finished: false }
     }
 
     /// The first commands.
@@ -187,16 +198,13 @@ impl Scheduler {
 
     /// Starts what may start, in the pipeline's order, and says when all is over.
     fn advance(&mut self, mut commands: Vec<Command>) -> Vec<Command> {
-        let mut free = self.jobs.saturating_sub(self.running());
         for index in 0..self.states.len() {
             let State::Ready { attempt } = self.states[index] else { continue };
-            if free == 0 {
-                break;
-            }
-            if self.tasks[index].upstream.iter().all(|step| self.has_result(*step)) {
+            if self.has_room_for(&self.tasks[index])
+                && self.tasks[index].upstream.iter().all(|step| self.has_result(*step))
+            {
                 self.states[index] = State::Running { attempt };
                 commands.push(Command::Start { step: StepId(index), attempt });
-                free -= 1;
             }
         }
         if !self.finished && self.states.iter().all(|state| matches!(state, State::Done(_))) {
@@ -206,8 +214,13 @@ impl Scheduler {
         commands
     }
 
-    fn running(&self) -> usize {
-        self.states.iter().filter(|state| matches!(state, State::Running { .. })).count()
+    fn has_room_for(&self, task: &Task) -> bool {
+        let pairs = self.tasks.iter().zip(&self.states);
+        let running =
+            || pairs.clone().filter(|(_, state)| matches!(state, State::Running { .. })).map(|(task, _)| task);
+        let taken = running().fold(task.memory, |sum, task| sum.saturating_add(task.memory));
+        let count = running().count();
+        count == 0 || (count < self.room.jobs && taken <= self.room.memory)
     }
 
     fn has_result(&self, step: StepId) -> bool {

@@ -16,6 +16,7 @@ use crate::fault::Fault;
 use crate::fingerprint::{self, Fingerprint, Ingredients};
 use crate::gather::{self, Missing};
 use crate::kept;
+use crate::memory;
 use crate::process;
 use crate::progress::Progress;
 use crate::report::Report;
@@ -167,8 +168,12 @@ impl<'a> Attempt<'a> {
         let path = self.scratch.request();
         self.order().write().map_err(|error| StoreError::Unwritable { path, reason: error.to_string() })?;
         let mut progress = Progress::new(execution, self.step, self.scratch.events());
-        let (launch, warm, stop) = (self.launch(), execution.warm.as_ref(), execution.stop_signal());
+        let cpu = self.definition().config.resources.cpu().and_then(kale_model::Quantity::value);
+        let share = cpu.and_then(|cpu| execution.processors.share(cpu));
+        let launch = self.launch(share.as_ref().map(|share| share.processors.clone()).unwrap_or_default());
+        let (warm, stop) = (execution.warm.as_ref(), execution.stop_signal());
         let ending = attempt::run(&launch, warm, self.limits(), stop, || progress.look()).await;
+        drop(share);
         progress.look();
         let ended = match ending {
             Ok(ending) => self.conclude(ending, progress.cell).await,
@@ -198,7 +203,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    fn launch(&self) -> Launch {
+    fn launch(&self, processors: Vec<usize>) -> Launch {
         let options = &self.execution.record.options;
         let variable = |name: &str, value: &str| (OsString::from(name), OsString::from(value));
         Launch {
@@ -212,16 +217,15 @@ impl<'a> Attempt<'a> {
                 variable("KALE_INSTALL", "0"),
                 variable("PYTHONHASHSEED", &options.hash_seed.to_string()),
             ],
+            processors,
         }
     }
 
     fn limits(&self) -> Limits {
         let config = &self.execution.pipeline.step(self.step).config;
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let bytes = |bytes: f64| bytes as u64;
         Limits {
             time: config.timeout_seconds.map(Duration::from_secs),
-            memory_bytes: config.resources.memory().and_then(kale_model::Quantity::value).map(bytes),
+            memory_bytes: config.resources.memory().and_then(memory::in_bytes),
         }
     }
 
@@ -242,7 +246,7 @@ impl<'a> Attempt<'a> {
         if let Some(report) = report.as_ref().filter(|report| report.succeeded) {
             return self.succeed(report).await;
         }
-        let harvest = self.harvest(report.clone().unwrap_or_default());
+        let harvest = self.harvest(report.clone().unwrap_or_else(|| Report::of_usage(ending.usage())));
         let result = spawn_blocking(move || harvest.remains()).await.expect("copying files does not panic").ok();
         if ending == Ending::Stopped {
             return Ok(Ended::Stopped(self.end(StepStatus::Cancelled, result, vec![])));

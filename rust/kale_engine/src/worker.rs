@@ -24,6 +24,8 @@ pub struct Launch {
     pub log: PathBuf,
     pub marker: String,
     pub environment: Vec<(OsString, OsString)>,
+    /// Those that it may run on; empty: all.
+    pub processors: Vec<usize>,
 }
 
 /// A step's process: the leader of a process group of its own.
@@ -53,7 +55,8 @@ pub struct Usage {
 
 impl Worker {
     pub async fn start(launch: &Launch, warm: Option<&Warm>) -> io::Result<Worker> {
-        if let Some(warm) = warm
+        // Libraries that are imported already have their threads.
+        if let Some(warm) = warm.filter(|_| launch.processors.is_empty())
             && let Some(fork) = warm.fork(launch).await
         {
             return Ok(Worker { pid: fork.pid, process: Process::Forked(fork) });
@@ -75,6 +78,7 @@ impl Worker {
             .stderr(log)
             .process_group(0);
         die_with_the_engine(&mut command);
+        bind(&mut command, &launch.processors);
         let child = Command::from(command).spawn()?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).expect("a process that was not waited for");
         Ok(Worker { pid, process: Process::Spawned(child) })
@@ -115,6 +119,18 @@ fn die_with_the_engine(command: &mut std::process::Command) {
 
 #[cfg(not(target_os = "linux"))]
 fn die_with_the_engine(_command: &mut std::process::Command) {}
+
+#[cfg(target_os = "linux")]
+fn bind(command: &mut std::process::Command, processors: &[usize]) {
+    if !processors.is_empty() {
+        let processors = processors.to_vec();
+        // SAFETY: `bind` allocates nothing and takes no lock.
+        unsafe { command.pre_exec(move || crate::processors::bind(&processors)) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn bind(_command: &mut std::process::Command, _processors: &[usize]) {}
 
 /// How a process ended, for people: `exit status 3`, `signal 9 (SIGKILL)`.
 pub fn describe(status: Option<ExitStatus>) -> String {

@@ -2,17 +2,25 @@
 
 use std::collections::BTreeSet;
 
-use kale_engine::scheduler::{Command, Happening, Scheduler, Task};
+use kale_engine::scheduler::{Command, Happening, Room, Scheduler, Task};
 use kale_model::{RunStatus, StepId, StepStatus};
 use proptest::prelude::*;
 
+/// What steps may take together in these tests; what one takes is up to a little more.
+const MEMORY: u64 = 10;
+
+fn room(jobs: usize) -> Room {
+    Room { jobs, memory: MEMORY }
+}
+
 /// A random DAG: step `i` waits for some of the steps before it.
 fn tasks() -> impl Strategy<Value = Vec<Task>> {
-    prop::collection::vec((any::<u32>(), 0..3_u32), 1..12).prop_map(|rows| {
-        let task = |(index, (mask, retries)): (usize, &(u32, u32))| Task {
+    prop::collection::vec((any::<u32>(), 0..3_u32, 0..=MEMORY + 2), 1..12).prop_map(|rows| {
+        let task = |(index, (mask, retries, memory)): (usize, &(u32, u32, u64))| Task {
             upstream: (0..index).filter(|bit| mask >> bit & 1 == 1).map(StepId).collect(),
             retries: *retries,
             done: None,
+            memory: *memory,
         };
         rows.iter().enumerate().map(task).collect()
     })
@@ -81,6 +89,8 @@ impl World {
         assert!(attempt <= self.tasks[step.0].retries + 1);
         assert!(self.running.insert(step));
         assert!(self.running.len() <= self.jobs);
+        let taken: u64 = self.running.iter().map(|step| self.tasks[step.0].memory).sum();
+        assert!(taken <= MEMORY || self.running.len() == 1, "{taken} at the same time");
     }
 
     fn end(&mut self, step: StepId, status: StepStatus) {
@@ -123,7 +133,7 @@ impl World {
 }
 
 fn play(tasks: Vec<Task>, jobs: usize, choices: &[u32], cancel_at: Option<usize>) -> World {
-    let mut scheduler = Scheduler::of_tasks(tasks.clone(), jobs);
+    let mut scheduler = Scheduler::of_tasks(tasks.clone(), room(jobs));
     let mut world = World::new(tasks, jobs);
     world.obey(scheduler.begin());
     for round in 0..10_000 {
@@ -180,7 +190,7 @@ proptest! {
                 tasks[index].done = Some(StepStatus::Succeeded);
             }
         }
-        let mut scheduler = Scheduler::of_tasks(tasks.clone(), 99);
+        let mut scheduler = Scheduler::of_tasks(tasks.clone(), room(99));
         for command in scheduler.begin() {
             if let Command::Start { step, .. } = command {
                 prop_assert_eq!(tasks[step.0].done, None);
@@ -191,7 +201,7 @@ proptest! {
 
 #[test]
 fn attempts_pause_longer_each_time() {
-    let mut scheduler = Scheduler::of_tasks(vec![Task { retries: 9, ..Task::default() }], 1);
+    let mut scheduler = Scheduler::of_tasks(vec![Task { retries: 9, ..Task::default() }], room(1));
     scheduler.begin();
     let mut pauses = vec![];
     for _ in 0..9 {
@@ -208,6 +218,6 @@ fn attempts_pause_longer_each_time() {
 
 #[test]
 fn a_pipeline_without_steps_is_done_at_once() {
-    let mut scheduler = Scheduler::of_tasks(vec![], 1);
+    let mut scheduler = Scheduler::of_tasks(vec![], room(1));
     assert_eq!(scheduler.begin(), [Command::Finish { status: RunStatus::Succeeded }]);
 }

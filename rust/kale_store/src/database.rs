@@ -167,6 +167,10 @@ impl Database {
         run().map_err(|error| self.fault(&error))
     }
 
+    pub fn write_as<T>(&self, durable: bool, body: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T> {
+        if durable { self.write_durably(body) } else { self.write(body) }
+    }
+
     /// As [`Database::write`], and on the disk when it returns: for what must outlast a power cut.
     pub fn write_durably<T>(&self, body: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T> {
         if !self.deferred_flush {

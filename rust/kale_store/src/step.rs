@@ -1,5 +1,8 @@
 //! A step's record: begun, ended, read.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use kale_model::{Event, RunId, StepStatus};
 use rusqlite::{Row, params};
 use serde_json::Value;
@@ -20,6 +23,24 @@ impl Store {
             let sql = format!("SELECT {COLUMNS} FROM steps WHERE run = ?1 ORDER BY position");
             let mut statement = connection.prepare_cached(&sql)?;
             let rows = statement.query_map(params![run.0], read_step)?;
+            rows.collect()
+        })
+    }
+
+    /// What steps of a notebook took at their peak, by name, when they last ran.
+    pub fn memory_peaks(&self, source: &Path) -> Result<BTreeMap<String, u64>> {
+        self.database.read(|connection| {
+            let sql = "SELECT name, json_extract(result, '$.peak_memory_bytes') FROM steps
+                       WHERE result IS NOT NULL AND run IN
+                             (SELECT id FROM runs WHERE source = ?1 ORDER BY number DESC LIMIT 3)
+                       ORDER BY (SELECT number FROM runs WHERE id = run)";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params![source.to_string_lossy()], |row| {
+                Ok((
+                    row.get(0)?,
+                    row.get::<_, Option<i64>>(1)?.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
+                ))
+            })?;
             rows.collect()
         })
     }
@@ -46,7 +67,9 @@ impl Store {
     /// result names is on the disk already, so a step that is recorded as succeeded can be relied on.
     pub fn end_step(&self, run: &RunId, position: usize, name: &str, end: &StepEnd) -> Result<()> {
         let time = now();
-        self.database.write_durably(|transaction| {
+        // What a power cut makes forget of a step that did not run is found out again.
+        let ran = !matches!(end.status, StepStatus::Cached | StepStatus::Skipped);
+        self.database.write_as(ran, |transaction| {
             transaction.execute(
                 "UPDATE steps SET status = ?3, finished = ?4, seconds = ?5, result = ?6, diagnostics = ?7, reason = ?8
                  WHERE run = ?1 AND position = ?2",

@@ -250,3 +250,28 @@ fn a_definition_of_no_steps_is_done_at_once() {
     let project = Project::new();
     assert_eq!(project.run_pipeline(&pipeline(&[])).status, RunStatus::Succeeded);
 }
+
+#[test]
+fn a_cpu_limit_binds_a_step_to_as_many_processors() {
+    let project = Project::new();
+    let available = std::thread::available_parallelism().map_or(1, usize::from);
+    let look = "import os\nwith open('seen', 'a') as f: f.write(str(len(os.sched_getaffinity(0))))";
+    let limited = step("limited", look).config(|config| {
+        config.resources.limits.insert("cpu".to_owned(), kale_model::Quantity("500m".to_owned()));
+    });
+    let view = project.run(&[limited, step("free", look).after("limited")]);
+    assert_eq!(view.status, RunStatus::Succeeded, "{:?}", view.diagnostics);
+    assert_eq!(project.read("seen"), format!("1{available}"));
+}
+
+#[test]
+fn mapped_files_are_no_memory_of_a_step() {
+    let limit = |config: &mut kale_model::StepConfig| {
+        config.resources.limits.insert("memory".to_owned(), kale_model::Quantity("200Mi".to_owned()));
+    };
+    let source = "import mmap, time\nwith open('big', 'wb') as f: f.truncate(400 << 20)\n\
+                  f = open('big', 'rb')\nm = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)\n\
+                  n = sum(m[i] for i in range(0, len(m), 4096))\ntime.sleep(0.5)\nm.close()\nassert n == 0";
+    let view = Project::new().run(&[step("maps", source).config(limit)]);
+    assert_eq!(view.status, RunStatus::Succeeded, "{:?}", view.diagnostics);
+}
