@@ -20,7 +20,7 @@ help:
 	@echo 'make soak    a thousand engines killed at random moments'
 	@echo 'make fuzz    random notebooks, planted faults and random bytes'
 	@echo 'make lint    formatting, lints and types'
-	@echo 'make bench   compare with kubeflow-kale'
+	@echo 'make bench   compare with kubeflow-kale, marimo, kfp.local and papermill'
 	@echo 'make precision  how much of the parallelism of untagged notebooks is kept'
 	@echo 'make lab     JupyterLab with kale_rs, on this machine only'
 	@echo 'make clean   remove everything that these make'
@@ -99,6 +99,7 @@ lint: $(STAMPS)/wheel $(STAMPS)/lint
 bench: $(STAMPS)/requirements
 	@$(BIN)/python tests/bench/compare.py
 	@$(BIN)/python tests/bench/analysis.py
+	@$(BIN)/python tests/bench/engine.py
 
 precision: $(STAMPS)/wheel
 	@$(BIN)/python -W ignore -m tests.oracle.precision

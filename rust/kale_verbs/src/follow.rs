@@ -11,6 +11,8 @@ use crate::listener::{Interrupt, Listener};
 
 /// Short enough for a live display; a poll is one indexed query.
 const POLL: Duration = Duration::from_millis(60);
+/// Where something has just happened, more is likely to follow soon.
+const SOON: Duration = Duration::from_millis(4);
 /// A Python process on a machine under load takes seconds to come up.
 const START: Duration = Duration::from_secs(30);
 
@@ -20,12 +22,14 @@ const START: Duration = Duration::from_secs(30);
 pub fn follow(store: &Store, run: &RunId, after: i64, listener: &mut dyn Listener) -> Result<RunStatus, VerbError> {
     let mut seen = after;
     let mut cancelled = false;
+    let mut pause = SOON;
     loop {
         // The status first: what an engine that has ended wrote before is then surely among the events.
         let status = store.run_status(run)?;
         for stored in store.events_after(run, seen)? {
             listener.event(&stored.event);
             seen = stored.sequence;
+            pause = SOON;
         }
         if status.is_finished() || status == RunStatus::Interrupted {
             return Ok(status);
@@ -37,7 +41,8 @@ pub fn follow(store: &Store, run: &RunId, after: i64, listener: &mut dyn Listene
             }
             cancelled = true;
         }
-        sleep(POLL);
+        sleep(pause);
+        pause = (pause * 5 / 4).min(POLL);
     }
 }
 
