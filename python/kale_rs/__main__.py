@@ -9,6 +9,7 @@ if not __package__:
     del sys.path[0]
     sys.modules["kale_rs"] = package = type(sys)("kale_rs")
     package.__path__ = [os.path.dirname(os.path.abspath(__file__))]
+    package.__file__ = os.path.join(package.__path__[0], "__init__.py")
 
 
 def main() -> int:
