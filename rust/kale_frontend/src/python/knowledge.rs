@@ -12,10 +12,13 @@ use std::sync::{LazyLock, Mutex};
 use kale_model::Environment;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;
+use serde_json::Value;
 
 pub use schema::Unlisted;
 pub use schema::{CallFacts, Condition, Effect, PartFacts, Pure, Ships, Store, Words};
 use schema::{Generator, Setting, TYPE_KEYS, TypeFacts};
+
+type Map = serde_json::Map<String, Value>;
 
 #[derive(Default)]
 pub struct Knowledge {
@@ -62,14 +65,14 @@ impl Overlay {
 
 /// A file of the shipped knowledge base.
 struct Source {
-    tables: toml::Table,
+    tables: Map,
     overlay: Option<Overlay>,
 }
 
 impl Source {
     fn read(text: &str) -> Result<Source, String> {
-        let mut tables: toml::Table = text.parse().map_err(|e: toml::de::Error| e.to_string())?;
-        let overlay = tables.remove("overlay").map(toml::Value::try_into).transpose();
+        let mut tables: Map = serde_json::from_str(text).map_err(|e| e.to_string())?;
+        let overlay = tables.remove("overlay").map(read).transpose();
         Ok(Source { tables, overlay: overlay.map_err(|e| format!("in [overlay]: {e}"))? })
     }
 }
@@ -115,9 +118,9 @@ impl Knowledge {
     }
 
     /// Adds the tables of one file. Errors name the table.
-    fn add(&mut self, tables: &toml::Table) -> Result<(), String> {
+    fn add(&mut self, tables: &Map) -> Result<(), String> {
         for (name, content) in tables {
-            let toml::Value::Table(content) = content else {
+            let Value::Object(content) = content else {
                 return Err(format!("`{name}` is not a table"));
             };
             self.add_table(name, content).map_err(|e| format!("in [{name}]: {e}"))?;
@@ -125,7 +128,7 @@ impl Knowledge {
         Ok(())
     }
 
-    fn add_table(&mut self, name: &str, content: &toml::Table) -> Result<(), String> {
+    fn add_table(&mut self, name: &str, content: &Map) -> Result<(), String> {
         match name {
             "constructors" => self.constructors.extend(paths(content)?),
             "aliases" => self.aliases.extend(paths(content)?),
@@ -246,17 +249,17 @@ impl Knowledge {
     }
 }
 
-fn read<T: for<'de> Deserialize<'de>>(value: toml::Value) -> Result<T, String> {
-    value.try_into().map_err(|e: toml::de::Error| e.to_string())
+fn read<T: for<'de> Deserialize<'de>>(value: Value) -> Result<T, String> {
+    serde_json::from_value(value).map_err(|e| e.to_string())
 }
 
 /// A table whose values are strings.
-fn paths(content: &toml::Table) -> Result<BTreeMap<String, String>, String> {
+fn paths(content: &Map) -> Result<BTreeMap<String, String>, String> {
     read(content.clone().into())
 }
 
 /// A table of lists of strings under these keys, all of them together.
-fn lists(content: &toml::Table, keys: &[&str]) -> Result<Vec<String>, String> {
+fn lists(content: &Map, keys: &[&str]) -> Result<Vec<String>, String> {
     if let Some(key) = content.keys().find(|key| !keys.contains(&key.as_str())) {
         return Err(format!("unknown key `{key}`"));
     }

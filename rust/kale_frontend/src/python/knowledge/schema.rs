@@ -4,6 +4,9 @@
 use rustc_hash::FxHashMap;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
+use serde_json::{Value, from_value};
+
+use super::Map;
 
 /// What a call does. An entry that exists is pure unless it says otherwise.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -78,11 +81,11 @@ pub struct Condition {
 impl<'de> Deserialize<'de> for Conditional {
     /// One table holds the condition and the facts.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Conditional, D::Error> {
-        let facts = toml::Table::deserialize(deserializer)?;
+        let facts = Map::deserialize(deserializer)?;
         let is_condition = |key: &str| matches!(key, "given" | "safe" | "is" | "without");
-        let (condition, facts): (toml::Table, toml::Table) = facts.into_iter().partition(|(key, _)| is_condition(key));
-        let condition = condition.try_into().map_err(|e| Error::custom(format!("in `when`: {e}")))?;
-        let facts = facts.try_into().map_err(|e| Error::custom(format!("in `when`: {e}")))?;
+        let (condition, facts): (Map, Map) = facts.into_iter().partition(|(key, _)| is_condition(key));
+        let condition = from_value(condition.into()).map_err(|e| Error::custom(format!("in `when`: {e}")))?;
+        let facts = from_value(facts.into()).map_err(|e| Error::custom(format!("in `when`: {e}")))?;
         Ok(Conditional { condition, facts: Box::new(facts) })
     }
 }
@@ -197,9 +200,9 @@ pub struct PartFacts(pub Box<CallFacts>);
 
 impl<'de> Deserialize<'de> for PartFacts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<PartFacts, D::Error> {
-        let facts = match toml::Value::deserialize(deserializer)? {
-            toml::Value::String(path) => CallFacts { returns: Some(path), ..CallFacts::default() },
-            table => table.try_into().map_err(Error::custom)?,
+        let facts = match Value::deserialize(deserializer)? {
+            Value::String(path) => CallFacts { returns: Some(path), ..CallFacts::default() },
+            table => from_value(table).map_err(Error::custom)?,
         };
         Ok(PartFacts(Box::new(facts)))
     }
@@ -253,9 +256,9 @@ pub enum Unlisted {
 
 impl<'de> Deserialize<'de> for Unlisted {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Unlisted, D::Error> {
-        match toml::Value::deserialize(deserializer)? {
-            toml::Value::String(word) if word == "pure" => Ok(Unlisted::Pure),
-            facts => facts.try_into().map(|facts| Unlisted::Facts(Box::new(facts))).map_err(Error::custom),
+        match Value::deserialize(deserializer)? {
+            Value::String(word) if word == "pure" => Ok(Unlisted::Pure),
+            facts => from_value(facts).map(|facts| Unlisted::Facts(Box::new(facts))).map_err(Error::custom),
         }
     }
 }
@@ -417,8 +420,8 @@ impl<T> OneOrMany<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<OneOrMany<T>, D::Error> {
-        let items = match toml::Value::deserialize(deserializer)? {
-            toml::Value::Array(items) => items,
+        let items = match Value::deserialize(deserializer)? {
+            Value::Array(items) => items,
             item => vec![item],
         };
         items

@@ -1,7 +1,11 @@
 use super::*;
 
+/// Of a file as people write it.
 fn fault(text: &str) -> String {
-    Source::read(text).and_then(|source| Knowledge::default().add(&source.tables)).expect_err("it is no fact")
+    let tables: Value = toml::from_str(text).expect("the test is TOML");
+    Source::read(&tables.to_string())
+        .and_then(|source| Knowledge::default().add(&source.tables))
+        .expect_err("it is no fact")
 }
 
 #[test]
