@@ -23,9 +23,10 @@ What makes a fork equal to a plain start
 - Environment variables that the notebook sets are set where it sets them, between the imports, and taken back before
   the step begins: the step sets them itself.
 - The streams that libraries take hold of while they are imported are those of the step (`Capture.move`).
-- The step's generators get new seeds: CPython does it for `random`, here it is done for numpy and torch.
-- An import is left to the step where it writes something, fails, starts threads that outlast a fork, or makes random
-  generators that nobody knows (`Flaw`); this process then starts over without it.
+- Random generators that were made without a seed get a new one: CPython does it for `random`, here it is done for
+  numpy's, wherever libraries have some, and for torch.
+- An import is left to the step where it writes something, fails, starts threads that outlast a fork, or makes
+  random generators that nobody knows (`Flaw`); this process then starts over without it.
 - Modules beside the notebook are never imported; an order from a folder that has a module of the name of one that is
   loaded is refused. So is one from before a change of what is installed, or of other files that imports have read.
 - Nothing is ever computed here: a process that has used OpenMP must not fork.
@@ -99,6 +100,7 @@ def main(listener):
         start_over(settings, flaw.at, listener, initial)
     take_back(changed)
     watch.look()
+    step.unseeded = [each for each in generators().values() if has_no_seed(each)]
     step.last_module = next(reversed(sys.modules))
     gc.collect()
     gc.freeze()
@@ -142,27 +144,42 @@ def carry_out_imports(rows, capture):
         if not capture.is_silent() or has_threads() or not FORK_UNSAFE.isdisjoint(sys.modules):
             raise Flaw(at)
         new = generators()
-        if new - known - standard_generators():
+        if any(is_obscure(each) for key, each in new.items() if key not in known):
             raise Flaw(at)
         known = new
     return replaced
 
 
 def generators():
-    """Identities of the random generators there are, and of their classes' names."""
+    """The random generators that there are, by identity."""
     kinds = [sys.modules["random"].Random] if "random" in sys.modules else []
     numpy = sys.modules.get("numpy.random")
     kinds += [numpy.RandomState, numpy.Generator] if hasattr(numpy, "Generator") else []
     kinds = tuple(kinds)
-    return {id(each) for each in gc.get_objects() if isinstance(each, kinds)} if kinds else set()
+    return {id(each): each for each in gc.get_objects() if issubclass(type(each), kinds)} if kinds else {}
 
 
-def standard_generators():
-    """Those that get new seeds, or the system's."""
-    python, numpy = sys.modules.get("random"), sys.modules.get("numpy.random")
-    known = {id(getattr(python, "_inst", None)), id(getattr(getattr(numpy, "mtrand", None), "_rand", None))}
-    system = getattr(python, "SystemRandom", ())
-    return known | {id(each) for each in gc.get_objects() if system and isinstance(each, system)}
+def is_obscure(generator):
+    """Whether nobody can say if it was seeded. Python's own get new seeds in a fork, or have the system's numbers."""
+    python, tempfile = sys.modules.get("random"), sys.modules.get("tempfile")
+    names = getattr(tempfile, "_name_sequence", None)
+    own = (getattr(python, "_inst", None), getattr(names, "_rng", None))
+    if python is None or not isinstance(generator, python.Random) or isinstance(generator, python.SystemRandom):
+        return False
+    return not any(generator is each for each in own)
+
+
+def has_no_seed(generator):
+    """Whether a generator of numpy was made from the system's numbers, of which it has 128 bits."""
+    bits = getattr(generator, "bit_generator", None) or getattr(generator, "_bit_generator", None)
+    seeds = getattr(bits, "seed_seq", None) or getattr(bits, "_seed_seq", None)
+    entropy = getattr(seeds, "entropy", None)
+    return isinstance(entropy, int) and entropy >> 64 != 0
+
+
+def reseed(generator):
+    bits = getattr(generator, "bit_generator", None) or generator._bit_generator
+    bits.state = type(bits)().state
 
 
 def has_threads():
@@ -438,23 +455,23 @@ def in_fork(step, order, place):
     request = local.read_request(order["request"])
     step.capture.move(request.get("log"), request["result"])
     step.take(request)
-    mend(step.shell)
+    mend(step)
     return local.carry_out(step)
 
 
-def mend(shell):
+def mend(step):
     """What libraries know of the process from when they were imported."""
     folder = os.getcwd()
-    if shell:
-        visited = shell.user_ns["_dh"]
+    if step.shell:
+        visited = step.shell.user_ns["_dh"]
         visited[:] = [type(visited[0])(folder)]
-        shell.starting_dir = folder
+        step.shell.starting_dir = folder
     processes = sys.modules.get("multiprocessing.process")
     if processes:
         processes.ORIGINAL_DIR = folder
-    numpy, torch = sys.modules.get("numpy.random"), sys.modules.get("torch")
-    if hasattr(numpy, "seed"):
-        numpy.seed()
+    for generator in step.unseeded:
+        reseed(generator)
+    torch = sys.modules.get("torch")
     if hasattr(torch, "seed"):
         torch.seed()
 

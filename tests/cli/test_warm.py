@@ -182,10 +182,14 @@ def test_what_imports_do_beside(printed, installed, source, look):
     same(printed, imports, cell(look, "step:a"), cell(look + "\n1", "step:b"), PYTHONPATH=str(installed))
 
 
-def test_generators_of_libraries(printed, installed):
-    package(installed, "kale_probe", "import random\nOWN = random.Random()")
-    cells = cell("import kale_probe", "imports"), cell("print(kale_probe.OWN.random())", "step:a")
-    assert printed(*cells, PYTHONPATH=str(installed)) != printed(*cells, PYTHONPATH=str(installed))
+@pytest.mark.parametrize("make", ["random.Random()", "numpy.random.default_rng()", "numpy.random.RandomState()"])
+def test_generators_of_libraries(printed, installed, make):
+    source = f"import random, numpy\nOWN = {make}\nSEEDED = numpy.random.default_rng(3)"
+    package(installed, "kale_probe", source)
+    look = "print(kale_probe.SEEDED.random(), getattr(kale_probe.OWN, 'random', None) and kale_probe.OWN.random())"
+    cells = cell("import kale_probe", "imports"), cell(look, "step:a")
+    first, second = (printed(*cells, PYTHONPATH=str(installed))[1].split() for _ in range(2))
+    assert (first[0], first[1] != second[1]) == (second[0], True)
 
 
 def test_a_settings_file_beside_the_notebook(printed, tmp_path):
