@@ -290,6 +290,26 @@ def restore(
     return results.Restored(answer, restorer.bound, restorer.failed)
 
 
+def gc(
+    *,
+    keep_days: float | None = None,
+    keep_best: int = 0,
+    max_size: str | int | None = None,
+    dry_run: bool = False,
+    store: Path | None = None,
+) -> results.Collected:
+    """Remove old runs by policy, and stored values that no run names.
+
+    `keep_days` removes older runs, `max_size` (bytes, or a text such as `"20GB"`) the oldest until the others fit;
+    `keep_best` keeps so many runs with the highest and lowest values of each metric. What a remaining run needs stays.
+    """
+    from kale_rs import _native
+
+    request = {"keep_days": keep_days, "keep_best": keep_best, "dry_run": dry_run, "store": _text(store)}
+    request["max_size"] = None if max_size is None else str(max_size)
+    return results.Collected(json.loads(_native.gc(json.dumps(request))))
+
+
 def doctor(notebook: Path | None = None, *, python: Path | None = None) -> results.Diagnosis:
     """Check that this machine can run notebooks, and say what to do where it cannot."""
     from kale_rs import _native

@@ -23,8 +23,9 @@ _FLAGS = {
     "--fix": ("fix", True),
     "--before": ("before", True),
     "--files": ("files", True),
+    "--dry-run": ("dry_run", True),
 }
-_INTEGERS = ("jobs", "limit")
+_INTEGERS = ("jobs", "limit", "keep_days", "keep_best")
 
 
 def register(shell: InteractiveShell) -> None:
@@ -78,6 +79,7 @@ VERBS: dict[str, Callable[..., object]] = {
     "resume": api.resume,
     "cancel": api.cancel,
     "diff": api.diff,
+    "gc": api.gc,
     "doctor": api.doctor,
     "explain": api.explain,
 }

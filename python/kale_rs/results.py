@@ -414,3 +414,20 @@ class Restored:
         elif self.files:
             lines.append(f"files      {', '.join(self.files)} (`files=True` puts them back as they were)")
         return "\n".join(lines)
+
+
+class Collected:
+    """What `gc` removed (or would remove), and what is left."""
+
+    def __init__(self, answer: Json) -> None:
+        self.runs: list[str] = answer["runs"]
+        self.blobs: int = answer["blobs"]
+        self.bytes: int = answer["bytes"]
+        self.kept_runs: int = answer["kept_runs"]
+        self.kept_bytes: int = answer["kept_bytes"]
+        self.dry_run: bool = answer["dry_run"]
+
+    def __repr__(self) -> str:
+        word = "would remove" if self.dry_run else "removed"
+        gone = f"{word} {len(self.runs)} runs and {self.blobs} values ({self.bytes:,} bytes)"
+        return f"{gone}; left: {self.kept_runs} runs, {self.kept_bytes:,} bytes"

@@ -55,7 +55,7 @@ class Keeper:
     def __init__(self, step, request, rows):
         self.step, self.folder, self.room = step, request["folder"], request["bytes"]
         self.claims = {row["cell"]: row for row in rows or ()}
-        self.last, self.remade, self.saved = {}, set(), {}
+        self.last, self.remade, self.saved, self.given = {}, set(), {}, {}
         self.groups, self.generators = sharing.Groups(), set()
         self.bound_here = {name for claim in self.claims.values() for name in claim.get("binds", ())}
         self.lost, self.files = [], 0
@@ -66,6 +66,7 @@ class Keeper:
         if kind in ("value", "callable"):
             self.groups.fresh(names)
             self.groups.join(names)
+            self.given.update((name, id(self.step.names[name])) for name in names if name in self.step.names)
 
     def stored(self, key, kind, names):
         if kind in ("value", "callable"):
@@ -75,7 +76,7 @@ class Keeper:
         claim = self.claims.get(cell, {"unseen": True})
         unseen = claim.get("unseen", False)
         binds, changes = set(claim.get("binds", ())), set(claim.get("changes", ()))
-        bound = {name for name, (_, where) in self.step.bound.items() if where == cell}
+        bound = {name for name, (value, at) in self.step.bound.items() if at == cell and self.given.get(name) != value}
         touched = binds | changes | bound | (self.values() if unseen else set())
         self.groups.unknown |= unseen
         self.groups.fresh(binds)

@@ -115,6 +115,16 @@ Examples:
   kale-rs restore last train --before          before a step that failed: mend its cell and go on
   kale-rs restore last train -o again.ipynb --files")]
     Restore(RestoreArgs),
+    /// Remove old runs by policy, and stored values that no run names
+    #[command(after_help = "\
+Nothing that a remaining run needs is removed: its values, snapshots, logs and executed notebook
+stay. Runs that are at work stay. Without a policy only values that no run names are removed.
+
+Examples:
+  kale-rs gc --keep-days 30
+  kale-rs gc --keep-days 30 --keep-best 3      and the best runs of each notebook and metric
+  kale-rs gc --max-size 20GB --dry-run         say what would go")]
+    Gc(GcArgs),
     /// Check that this machine can run notebooks, and say what to do where it cannot
     #[command(after_help = "\
 Examples:
@@ -379,6 +389,27 @@ pub struct RestoreArgs {
     /// Put back the files that the steps wrote
     #[arg(long)]
     pub files: bool,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct GcArgs {
+    /// Remove runs that are older than this many days
+    #[arg(long, value_name = "N")]
+    pub keep_days: Option<f64>,
+    /// Keep the N runs with the highest and the N with the lowest value of each metric, per notebook
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub keep_best: usize,
+    /// Remove the oldest runs until the values of the others fit, such as 500MB or 20GiB
+    #[arg(long, value_name = "SIZE")]
+    pub max_size: Option<String>,
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
     #[command(flatten)]
     pub store: StoreArgs,
     /// Print one JSON document

@@ -7,6 +7,7 @@ pub mod diff;
 pub mod doctor;
 pub mod engine;
 pub mod explain;
+pub mod gc;
 pub mod graph;
 pub mod logs;
 pub mod restore;

@@ -18,7 +18,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod _native {
     #[pymodule_export]
     use crate::verbs::{
-        cancel, check, cli_verbs, compile, diff, doctor, explain, graph, logs, main, render_graph, restore, resume,
+        cancel, check, cli_verbs, compile, diff, doctor, explain, gc, graph, logs, main, render_graph, restore, resume,
         run, runs, show,
     };
 

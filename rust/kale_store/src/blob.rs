@@ -10,11 +10,12 @@
 //! blobs/.writing-Xk29       left over by a process that died; swept when the store is opened a day later
 //! ```
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -80,8 +81,37 @@ impl Blobs {
         self.folder.join(&digest.0[..2]).join(&digest.0)
     }
 
+    /// Whether it is there. Whoever asks may be about to name it, so from now on the garbage collector (`gc.rs`) takes it
+    /// for new; where the store cannot be written, nothing is collected either.
     pub fn contains(&self, digest: &Digest) -> bool {
-        self.path(digest).is_file()
+        let Ok(blob) = File::open(self.path(digest)) else { return false };
+        let _ = blob.set_modified(SystemTime::now());
+        true
+    }
+
+    /// Every blob with its size.
+    pub(crate) fn sizes(&self) -> BTreeMap<Digest, u64> {
+        let folders = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let files = folders.filter_map(|folder| fs::read_dir(folder.path()).ok()).flatten().flatten();
+        let blob = |file: fs::DirEntry| {
+            let digest = Digest::try_from(file.file_name().into_string().ok()?).ok()?;
+            Some((digest, file.metadata().ok()?.len()))
+        };
+        files.filter_map(blob).collect()
+    }
+
+    /// Removes a blob that nobody has written or found for `grace`. It is moved aside first: see `gc.rs`.
+    pub(crate) fn remove_if_idle(&self, digest: &Digest, grace: Duration) -> bool {
+        let path = self.path(digest);
+        let aside = self.folder.join(format!("{TEMPORARY}{digest}"));
+        if !is_idle(&path, grace) || fs::rename(&path, &aside).is_err() {
+            return false;
+        }
+        if is_idle(&aside, grace) {
+            return fs::remove_file(&aside).is_ok();
+        }
+        let _ = fs::rename(&aside, &path);
+        false
     }
 
     pub fn put(&self, bytes: &[u8]) -> Result<Digest> {
@@ -177,6 +207,11 @@ impl Blobs {
             let _ = fs::remove_file(entry.path());
         }
     }
+}
+
+fn is_idle(path: &Path, grace: Duration) -> bool {
+    let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
+    modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age >= grace))
 }
 
 fn bad_blob(digest: &Digest, reason: &str) -> StoreError {

@@ -63,12 +63,16 @@ impl Store {
 
     /// `None`: the step has none.
     pub fn snapshot(&self, run: &RunId, position: usize) -> Result<Option<StepSnapshot>> {
+        let Some(digest) = self.snapshot_digest(run, position)? else { return Ok(None) };
+        Ok(serde_json::from_slice(&self.blobs.read(&digest)?).ok())
+    }
+
+    pub(crate) fn snapshot_digest(&self, run: &RunId, position: usize) -> Result<Option<Digest>> {
         let digest = self.database.read(|connection| {
             let sql = "SELECT snapshot FROM steps WHERE run = ?1 AND position = ?2";
             let read = |row: &rusqlite::Row| crate::run::read_digest(row, 0);
             connection.query_row(sql, params![run.0, position], read).optional()
         })?;
-        let Some(digest) = digest.flatten() else { return Ok(None) };
-        Ok(serde_json::from_slice(&self.blobs.read(&digest)?).ok())
+        Ok(digest.flatten())
     }
 }

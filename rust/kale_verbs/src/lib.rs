@@ -14,6 +14,7 @@ mod environment;
 mod error;
 pub mod explain;
 mod follow;
+pub mod gc;
 pub mod graph;
 mod history;
 mod interpreter;

@@ -1,0 +1,34 @@
+//! `kale-rs gc`.
+
+use kale_verbs::Session;
+use kale_verbs::gc::{GcRequest, gc as collect};
+use kale_verbs::render::{bytes, count};
+
+use super::{Done, store};
+use crate::args::GcArgs;
+use crate::output;
+
+pub fn gc(session: &Session, args: GcArgs) -> Done {
+    let request = GcRequest {
+        keep_days: args.keep_days,
+        keep_best: args.keep_best,
+        max_size: args.max_size,
+        dry_run: args.dry_run,
+        store: store(args.store),
+    };
+    let collected = collect(session, &request)?;
+    if args.json {
+        output::json(&collected);
+        return Ok(0);
+    }
+    let word = if collected.dry_run { "would remove" } else { "removed" };
+    output::answer(format_args!(
+        "{word} {} and {} ({})\nleft: {}, {}\n",
+        count(collected.runs.len(), "run"),
+        count(collected.blobs, "value"),
+        bytes(collected.bytes),
+        count(collected.kept_runs, "run"),
+        bytes(collected.kept_bytes),
+    ));
+    Ok(0)
+}
