@@ -65,6 +65,8 @@ SPARES = 2
 MARKER = "KALE_STEP_PROCESS"
 #: Top-level modules that do not stand a fork, whatever they have been used for.
 FORK_UNSAFE = {"grpc", "jax", "jaxlib", "keras", "pyspark", "ray", "tensorflow"}
+#: Threads, by name, without which a fork works as well: their libraries know what a fork is.
+FORK_SAFE_THREADS = {"jemalloc_bg_thd"}
 #: Files that imports look for in the working directory, by the module that does.
 READ_FROM_FOLDER = {"matplotlib": "matplotlibrc"}
 
@@ -160,13 +162,14 @@ def generators():
 
 
 def is_obscure(generator):
-    """Whether nobody can say if it was seeded. Python's own get new seeds in a fork, or have the system's numbers."""
-    python, tempfile = sys.modules.get("random"), sys.modules.get("tempfile")
-    names = getattr(tempfile, "_name_sequence", None)
-    own = (getattr(python, "_inst", None), getattr(names, "_rng", None))
+    """Whether nobody can say if it was seeded. The generator of `random`, and those that draw names of temporary files,
+    get new seeds in a fork by themselves; the system's have none."""
+    python = sys.modules.get("random")
     if python is None or not isinstance(generator, python.Random) or isinstance(generator, python.SystemRandom):
         return False
-    return not any(generator is each for each in own)
+    names = getattr(sys.modules.get("tempfile"), "_RandomNameSequence", ())
+    drawing = [vars(each).get("_rng") for each in gc.get_objects() if names and type(each) is names]
+    return not any(generator is each for each in (getattr(python, "_inst", None), *drawing))
 
 
 def has_no_seed(generator):
@@ -195,7 +198,12 @@ def has_threads():
 
 
 def threads():
-    return len(os.listdir("/proc/self/task"))
+    """The number of those that matter."""
+    count = 0
+    for task in os.listdir("/proc/self/task"):
+        with contextlib.suppress(OSError), open(f"/proc/self/task/{task}/comm", encoding="utf-8") as name:
+            count += name.read().strip() not in FORK_SAFE_THREADS
+    return count
 
 
 def take_back(replaced):
@@ -207,8 +215,10 @@ def take_back(replaced):
 
 
 def start_over(settings, at, listener, environment):
-    """The same program anew, without the import that cannot be had ahead."""
-    settings["imports"].pop(at)
+    """The same program anew, without the import that cannot be had ahead; the second time, without all after it, so
+    that a notebook of many such imports does not wait for as many starts."""
+    del settings["imports"][at : None if settings.get("started over") else at + 1]
+    settings["started over"] = True
     reading, writing = os.pipe()
     os.write(writing, json.dumps(settings).encode())
     os.close(writing)

@@ -146,6 +146,13 @@ def test_computing_with_openmp_in_forks(printed):
     assert printed(imports, cell(fit, "step:a"), cell(fit, "step:b"))[1:] == ["True\n", "True\n"]
 
 
+def test_what_notebooks_use_most_is_there_already(printed):
+    modules = "pandas as pd", "sklearn.datasets", "sklearn.ensemble", "matplotlib.pyplot as plt"
+    imports = cell("\n".join(f"import {module}" for module in modules), "imports")
+    look = "print([name for name in ('pandas', 'sklearn', 'matplotlib') if f'/{name}/' not in open('/proc/self/maps').read()])"
+    assert printed(imports, cell(look, "step:a"))[1] == "[]\n"
+
+
 def test_an_installation_is_noticed(printed, installed):
     cells = cell("import kale_probe", "imports"), cell("print(kale_probe.VERSION)", "step:a")
     for version in ("1", "2"):
