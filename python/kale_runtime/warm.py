@@ -76,7 +76,7 @@ LATE_IMPORTS = ("IPython.core.logger", "bdb", "encodings.ascii", "getpass", "res
 
 
 class Flaw(Exception):
-    """The import at this place in the settings has to be left to the steps."""
+    """The import at this place in the settings has to be left to the steps; at the end: nobody knows yet which."""
 
     def __init__(self, at):
         super().__init__(at)
@@ -97,12 +97,12 @@ def main(listener):
     run_empty_cell(step)
     watch = FileWatch()
     try:
-        changed = carry_out_imports(settings["imports"], capture)
+        changed = carry_out_imports(settings["imports"], capture, settings.get("careful"))
+        step.unseeded = unseeded_generators(len(settings["imports"]), settings.get("careful"))
     except Flaw as flaw:
         start_over(settings, flaw.at, listener, initial)
     take_back(changed)
     watch.look()
-    step.unseeded = [each for each in generators().values() if has_no_seed(each)]
     step.last_module = next(reversed(sys.modules))
     gc.collect()
     gc.freeze()
@@ -129,10 +129,9 @@ def run_empty_cell(step):
     linecache.clearcache()
 
 
-def carry_out_imports(rows, capture):
+def carry_out_imports(rows, capture, careful):
     """Imports and environment writes in the notebook's order; gives what the latter replaced."""
     replaced = {}
-    known = generators()
     for at, (what, *row) in enumerate(rows):
         if what == "set":
             name, value = row
@@ -145,20 +144,27 @@ def carry_out_imports(rows, capture):
             raise Flaw(at) from None
         if not capture.is_silent() or has_threads() or not FORK_UNSAFE.isdisjoint(sys.modules):
             raise Flaw(at)
-        new = generators()
-        if any(is_obscure(each) for key, each in new.items() if key not in known):
+        if careful and any(map(is_obscure, generators())):
             raise Flaw(at)
-        known = new
     return replaced
 
 
+def unseeded_generators(at, careful):
+    """What forks have to give new seeds. To look for obscure ones takes long, so that is done only now, and after each
+    import only where there are some."""
+    found = generators()
+    if not careful and any(map(is_obscure, found)):
+        raise Flaw(at)
+    return [each for each in found if has_no_seed(each)]
+
+
 def generators():
-    """The random generators that there are, by identity."""
+    """The random generators that there are."""
     kinds = [sys.modules["random"].Random] if "random" in sys.modules else []
     numpy = sys.modules.get("numpy.random")
     kinds += [numpy.RandomState, numpy.Generator] if hasattr(numpy, "Generator") else []
     kinds = tuple(kinds)
-    return {id(each): each for each in gc.get_objects() if issubclass(type(each), kinds)} if kinds else {}
+    return [each for each in gc.get_objects() if issubclass(type(each), kinds)] if kinds else []
 
 
 def is_obscure(generator):
@@ -217,8 +223,11 @@ def take_back(replaced):
 def start_over(settings, at, listener, environment):
     """The same program anew, without the import that cannot be had ahead; the second time, without all after it, so
     that a notebook of many such imports does not wait for as many starts."""
-    del settings["imports"][at : None if settings.get("started over") else at + 1]
-    settings["started over"] = True
+    if at == len(settings["imports"]):
+        settings["careful"] = True
+    else:
+        del settings["imports"][at : None if settings.get("started over") else at + 1]
+        settings["started over"] = True
     reading, writing = os.pipe()
     os.write(writing, json.dumps(settings).encode())
     os.close(writing)
