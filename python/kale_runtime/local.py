@@ -231,7 +231,7 @@ class LocalStep(core.Step):
 
     def emit(self, event):
         if self.events is not None and os.getpid() == self.pid:
-            os.write(self.events, json.dumps(event).encode() + b"\n")
+            os.write(self.events, as_json(event).encode() + b"\n")
 
     def cells(self):
         return {cell: outputs.finish() for cell, outputs in self.finished.items()}
@@ -311,12 +311,18 @@ def usage():
     }
 
 
+def as_json(value):
+    """JSON for those who know no half of a character: a lone surrogate becomes text, as where Python shows it."""
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\\\u{ord(found[0]):x}", text)
+
+
 def replace_json(path, value):
     """Writes a file that is there as a whole or not at all. That it outlasts a power cut is up to whoever keeps it."""
     part = f"{path}.part"
     try:
-        with open(part, "w", encoding="utf-8", errors="backslashreplace") as file:
-            json.dump(value, file)
+        with open(part, "w", encoding="utf-8") as file:
+            file.write(as_json(value))
     except OSError:
         remove(part)
         raise

@@ -57,6 +57,14 @@ def test_a_fix_may_lay_bare_another(tmp_path):
     assert tags == [["step:a"], ["step:b", "prev:a"], ["step:a_2"], ["step:c", "prev:b", "prev:a_2"]]
 
 
+def test_a_misspelt_order_names_an_earlier_step(tmp_path):
+    """The step `losb` is as near, and comes later."""
+    cells = [cell("rows = [1]", "step:load"), cell("x = 2", "step:use", "prev:losd"), cell("y = 1", "step:losb")]
+    path = jupyter_notebook(tmp_path / "n.ipynb", *cells)
+    done = call("check", path, "--fix", "--json")
+    assert [row["title"] for row in json.loads(done.stdout)["fixed"]] == ["Write `prev:load`"]
+
+
 def test_edits_are_part_of_the_contract(tmp_path):
     path = notebook(tmp_path / "n.ipynb", cell("import os\nprint(os.sep)", "imports"), *MISSPELT)
     rows = json.loads(call("check", path, "--json").stdout)["diagnostics"]

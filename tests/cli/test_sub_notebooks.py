@@ -68,3 +68,11 @@ def test_it_is_part_of_the_emitted_pipeline(path, tmp_path):
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "out.yaml").read_text()
     assert "# prep (cell 1)" in text or "prep (cell 1)" in text
+
+
+@pytest.mark.parametrize("line", ["%run self.ipynb", "%run ./self.ipynb"])
+def test_a_notebook_that_runs_itself(tmp_path, line):
+    path = notebook(tmp_path / "self.ipynb", "rows = [1]", line)
+    done = call("check", path)
+    assert done.returncode == 1
+    assert "error[sub-notebook]: Cell 1 runs" in done.stdout and "without end" in done.stdout

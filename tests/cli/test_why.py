@@ -82,3 +82,8 @@ def test_in_python(flows):
     assert kale_rs.graph(flows).why == []
     with pytest.raises(kale_rs.UsageError, match="two steps"):
         kale_rs.graph(flows, why="load")
+
+
+def test_one_step_is_no_way(flows):
+    told = call("graph", flows, "--why", "grow", "grow").stdout
+    assert told == "grow is one step: name two steps, the earlier one first.\n"

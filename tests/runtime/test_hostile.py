@@ -203,6 +203,12 @@ def test_texts_that_json_does_not_like(bench, rich):
 
 
 @RICH
+def test_half_a_character_in_an_exception_is_told(bench, rich):
+    result = bench.cells("raise ValueError('\\ud800')", rich=rich)
+    assert result["error"]["message"] == "\\ud800" and "\\ud800" in result["error"]["traceback"][-1]
+
+
+@RICH
 def test_a_syntax_error_has_its_place(bench, rich):
     result = bench.run([["run", 4, 3, "x = 1\ny = (2,\nz = 3 3", [], []]], rich=rich)
     error = result["error"]

@@ -85,7 +85,7 @@ pub fn analyse<'a>(
             pragmas,
         })
         .collect();
-    let facts = analyzer::analyze(&units, Knowledge::shipped(&options.environment), &options.environment.exports);
+    let facts = analyzer::analyze(&units, Knowledge::shipped(&options.environment), &options.environment);
     diagnostics.extend(unheard(&cells, &pragmas, &facts));
     let skipped_names = all()
         .filter(|(block, _)| block.role == Role::Skip)

@@ -109,7 +109,7 @@ fn drafts(analysis: &Analysis, options: &CompileOptions, diagnostics: &mut Vec<D
                     }
                 }
             }
-            Role::Untagged if is_definitions(analysis, cell) => {}
+            Role::Untagged if is_definitions(analysis, cell) && !analysis.facts.cells[cell].displays => {}
             Role::Untagged if by_heading => {
                 let section = section_of(analysis, cell);
                 match sections.get(&section) {

@@ -350,7 +350,7 @@ impl Lowering<'_> {
         let mut texts: Vec<String> = names
             .iter()
             .map(|&name| self.analysis.facts.text(name))
-            .filter(|t| !t.starts_with("rng:"))
+            .filter(|text| !text.contains(':'))
             .map(str::to_owned)
             .collect();
         texts.sort();

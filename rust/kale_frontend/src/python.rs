@@ -8,6 +8,7 @@
 
 pub mod analyzer;
 mod arguments;
+pub mod beside;
 mod branches;
 mod calls;
 mod definitions;
@@ -21,6 +22,7 @@ mod heap;
 pub mod knowledge;
 mod library;
 mod liveness;
+pub mod module_state;
 pub mod names;
 mod nesting;
 mod objects;

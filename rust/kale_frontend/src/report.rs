@@ -11,6 +11,7 @@ use crate::dataflow::hazard::{Hazard, Reason};
 use crate::fixes;
 use crate::grouping::Groups;
 use crate::notebook::Notebook;
+use crate::python::beside::STATE;
 use crate::python::facts::{CellId, Replay, Resource, VersionId};
 
 /// Sorts by place and adds cell ids.
@@ -70,16 +71,33 @@ pub fn hazard(analysis: &Analysis, hazard: &Hazard) -> Diagnostic {
     let later = uses_place(analysis, hazard);
     let (earlier_cell, later_cell) = (name_of(analysis, hazard.earlier), name_of(analysis, hazard.later));
     match &hazard.reason {
-        Reason::Unshippable { name, type_path, version } => {
-            let name = facts.text(*name);
-            let what = type_path.map_or(String::new(), |path| format!(", a `{}`,", short(facts.text(path))));
+        Reason::Unshippable { name, type_path, is_own, version } => {
+            let (name, path) = (facts.text(*name), facts.text(*type_path));
+            if let Some(module) = name.strip_prefix(STATE) {
+                return Diagnostic::new(
+                    Code::ProcessState,
+                    format!(
+                        "{earlier_cell} changes the state of the module `{module}`, which {later_cell} uses: a step of \
+                         its own imports the module anew."
+                    ),
+                    "Put both cells into one step, or let the functions take and return what they keep.",
+                )
+                .at(later)
+                .with_related(made_place(analysis, *version), "it is changed here");
+            }
+            let what = if *is_own { "a" } else { "which may hold a" };
+            let remake = match path {
+                "iterator" | "generator" => format!("or pass on what it yields (such as `list({name})`, if it ends), "),
+                _ => String::new(),
+            };
             Diagnostic::new(
                 Code::UnshippableValue,
-                format!("`{name}`{what} is made in {earlier_cell} and used in {later_cell}, but cannot travel between processes."),
                 format!(
-                    "Make `{name}` again where it is used, or pass on what it yields (such as `list({name})`), or put \
-                     both cells into one step."
+                    "`{name}`, {what} `{}`, is made in {earlier_cell} and used in {later_cell}, but cannot travel \
+                     between processes.",
+                    short(path)
                 ),
+                format!("Make `{name}` again where it is used, {remake}or put both cells into one step."),
             )
             .at(later)
             .with_related(made_place(analysis, *version), format!("`{name}` is made here"))
@@ -92,7 +110,8 @@ pub fn hazard(analysis: &Analysis, hazard: &Hazard) -> Diagnostic {
                     "{} may share memory that {later_cell} changes in place; in another process they are copies.",
                     names.join(" and ")
                 ),
-                "Copy one of them explicitly (such as `b = a.copy()`), or put both cells into one step.",
+                "Put both cells into one step. If they are not meant to share it, let one of them be a copy where they \
+                 are joined (such as `b = a.copy()`).",
             )
             .at(later)
             .with_related(made_place(analysis, *version), "they are joined here")

@@ -1,6 +1,6 @@
 //! The Python environment that a notebook runs in, as plain facts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,22 @@ pub struct Environment {
     pub local_modules: Vec<String>,
     /// What `from module import *` binds, by module: of those that the notebook so imports and that could be read.
     pub exports: BTreeMap<String, BTreeMap<String, Export>>,
+    /// By full name, modules beside the notebook of which functions or the notebook may change something.
+    pub module_states: BTreeMap<String, ModuleState>,
+}
+
+/// What may change of a module while it is imported.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleState {
+    pub variables: BTreeSet<String>,
+    /// Functions and classes that look at the variables.
+    pub readers: BTreeSet<String>,
+    /// Those that change them.
+    pub writers: BTreeSet<String>,
+    /// Those that may return one, or a part of one.
+    pub leakers: BTreeSet<String>,
+    /// By function or class: the functions of libraries that it calls, itself or through others.
+    pub calls: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// A name that a star import binds.

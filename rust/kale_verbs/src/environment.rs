@@ -16,6 +16,7 @@ pub fn scan(interpreter: &Interpreter, notebook_directory: &Path) -> Environment
         distributions: BTreeMap::new(),
         local_modules: local_modules(notebook_directory),
         exports: BTreeMap::new(),
+        module_states: BTreeMap::new(),
     };
     for directory in &interpreter.path {
         for distribution in installed_in(directory) {

@@ -51,7 +51,11 @@ impl NotebookText {
     /// The texts of the notebooks that it refers to; paths start at its directory.
     pub fn references(&self) -> Sources {
         let read = |path: String| {
-            let bytes = fs::read(self.directory.join(&path)).map_err(|error| plain(&error));
+            let place = self.directory.join(&path);
+            if self.path.is_some() && place.canonicalize().ok() == self.path {
+                return (path, Err(reference::ITSELF.to_owned()));
+            }
+            let bytes = fs::read(place).map_err(|error| plain(&error));
             let text = bytes.and_then(decode);
             (path, text)
         };

@@ -10,7 +10,7 @@ use crate::error::VerbError;
 use crate::interpreter::{self, Choice};
 use crate::notebook::{Listing, NotebookText};
 use crate::session::{Interpreter, Session};
-use crate::{environment, modules};
+use crate::{beside, environment, modules};
 
 /// Which notebook, and how to read it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -45,6 +45,8 @@ impl Source {
         let Choice { interpreter, remark } = interpreter::choose(session, &notebook, self.python.as_deref())?;
         let mut environment = environment::scan(&interpreter, &notebook.directory);
         environment.exports = modules::star_exports(&notebook.text, &interpreter, &notebook.directory, &environment);
+        environment.module_states =
+            beside::module_states(&notebook.text, &notebook.directory, &environment.local_modules, interpreter.version);
         let options = CompileOptions {
             granularity,
             environment,

@@ -43,7 +43,7 @@ pub(super) fn steps(
         let mut prev = step.prev;
         prev.retain(|(name, span)| {
             let fault = match order.get(name) {
-                None => Some(unknown(&step.name, name, *span, &order)),
+                None => Some(unknown(&step.name, name, *span, &order, index)),
                 Some(earlier) if *earlier < index => None,
                 Some(later) => Some(out_of_order(&step.name, name, circle(&graph, &order, index, *later))),
             };
@@ -79,16 +79,23 @@ fn gather(cells: &[Contribution], diagnostics: &mut Vec<Diagnostic>) -> Vec<Gath
     steps
 }
 
-fn unknown(step: &StepName, prev: &StepName, place: Span, order: &BTreeMap<StepName, usize>) -> Diagnostic {
-    let nearest = order.keys().filter(|name| *name != step).min_by_key(|name| distance(name.as_str(), prev.as_str()));
+/// `index` is the place of `step`: only steps before it can be meant.
+fn unknown(
+    step: &StepName,
+    prev: &StepName,
+    place: Span,
+    order: &BTreeMap<StepName, usize>,
+    index: usize,
+) -> Diagnostic {
+    let earlier = || order.iter().filter(|(_, at)| **at < index).map(|(name, _)| name);
+    let nearest = earlier().min_by_key(|name| distance(name.as_str(), prev.as_str()));
     let nearest = nearest.filter(|name| distance(name.as_str(), prev.as_str()) <= 2);
     let help = match nearest {
         Some(name) => format!("did you mean `prev:{name}`?"),
-        None if order.len() < 2 => "remove it; the notebook has no other step".to_owned(),
+        None if index == 0 => "remove it; no step comes before this one".to_owned(),
         None => {
-            let names: Vec<String> =
-                order.keys().filter(|name| *name != step).map(|name| format!("`{name}`")).collect();
-            format!("name a step of this notebook that is not skipped: {}", names.join(", "))
+            let names: Vec<String> = earlier().map(|name| format!("`{name}`")).collect();
+            format!("name an earlier step that is not skipped: {}", names.join(", "))
         }
     };
     let message = format!("step `{step}` has `prev:{prev}`, and there is no step `{prev}`");

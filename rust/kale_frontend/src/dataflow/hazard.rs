@@ -18,8 +18,8 @@ pub struct Hazard {
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// The value of `name` cannot travel; its type, when known.
-    Unshippable { name: Name, type_path: Option<Name>, version: VersionId },
+    /// The value of `name` cannot travel: it is of this type, or only shares its state with such a value.
+    Unshippable { name: Name, type_path: Name, is_own: bool, version: VersionId },
     /// The names may share a buffer that the later cell changes.
     SharedBuffer { names: BTreeSet<Name>, version: VersionId },
     /// A loaded array that may have gaps has none in this process, and by that something is a view of it or a copy, one
@@ -46,17 +46,17 @@ pub fn hazards(facts: &Facts, needs: &[Needs], transfers: &[Transfer], grouping:
 fn unshippable(facts: &Facts, transfer: &Transfer, found: &mut BTreeSet<Hazard>) {
     let version = facts.version(transfer.version);
     for &name in &transfer.names {
-        let type_path = match kind_of(facts, name, transfer.version) {
-            Kind::Unshippable(path) => Some(path),
-            Kind::Instance(path) if is_changed_copy(facts, name, transfer) => Some(path),
+        let (type_path, is_own) = match kind_of(facts, name, transfer.version) {
+            Kind::Unshippable(path) => (path, true),
+            Kind::Instance(path) if is_changed_copy(facts, name, transfer) => (path, true),
             Kind::Immutable | Kind::Callable => continue,
             Kind::Instance(path) if !holds_others(facts.text(path)) => continue,
             Kind::Instance(_) | Kind::Unknown => match version.unshippable {
-                Some(unshippable) => Some(unshippable.type_path),
+                Some(unshippable) => (unshippable.type_path, false),
                 None => continue,
             },
         };
-        let reason = Reason::Unshippable { name, type_path, version: transfer.version };
+        let reason = Reason::Unshippable { name, type_path, is_own, version: transfer.version };
         found.insert(Hazard { earlier: version.cell, later: transfer.cell, reason });
     }
 }

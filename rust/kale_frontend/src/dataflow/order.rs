@@ -35,8 +35,13 @@ pub fn orderings(facts: &Facts) -> BTreeSet<Ordering> {
             match &used.resource {
                 Resource::File(path) => {
                     let name = format!("file:{path}");
-                    for (other, usage) in files.iter().filter(|(other, _)| overlap(other, path)) {
-                        let carries = (other == path && !used.write && !path.contains('{')).then(|| path.clone());
+                    let concerned = || files.iter().filter(|(other, _)| overlap(other, path));
+                    let writers = concerned().filter_map(|(_, usage)| usage.writer);
+                    let latest = writers.chain(any.writer).max();
+                    for (other, usage) in concerned() {
+                        // What another writer may have changed since is in the folder, and not in the writer's copy.
+                        let is_last = !used.write && usage.writer == latest;
+                        let carries = (other == path && is_last && !path.contains('{')).then(|| path.clone());
                         usage.conflicts(cell, used.write, &name, carries.as_deref(), &mut found);
                     }
                     any.conflicts(cell, used.write, &name, None, &mut found);

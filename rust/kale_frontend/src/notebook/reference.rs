@@ -14,6 +14,9 @@ use crate::tag::Tag;
 /// Texts of other notebooks by the path that is written in this one, or why there is none.
 pub type Sources = BTreeMap<String, Result<String, String>>;
 
+/// Why a notebook cannot be read that is the one which refers to it.
+pub const ITSELF: &str = "it is this notebook itself";
+
 /// Another notebook in place of a cell.
 #[derive(Clone, Debug)]
 pub struct Reference {
@@ -88,13 +91,18 @@ pub(super) fn resolve(notebook: &Notebook, sources: &Sources) -> (Vec<Reference>
                 references.push(Reference { at: cell.index, name: target.name, cells: numbered.collect() });
             }
             // IPython looks for the file when it gets there; until then `%run` is code like any other.
-            Err(_) if target.name.is_none() => {}
+            Err(_) if target.name.is_none() && !is_itself(&target, sources) => {}
             Err((cause, help)) => {
                 diagnostics.push(Diagnostic::new(Code::SubNotebook, cause, help).at(Span::of_cell(cell.index)));
             }
         }
     }
     (references, sub_cells, diagnostics)
+}
+
+fn is_itself(target: &Target, sources: &Sources) -> bool {
+    let found = target.path.as_ref().and_then(|path| sources.get(path));
+    matches!(found, Some(Err(reason)) if reason == ITSELF)
 }
 
 fn read(cell: &Cell, target: &Target, sources: &Sources) -> Result<Notebook, (String, String)> {
@@ -108,6 +116,10 @@ fn read(cell: &Cell, target: &Target, sources: &Sources) -> Result<Notebook, (St
     };
     let text = match sources.get(path) {
         Some(Ok(text)) => text,
+        Some(Err(reason)) if reason == ITSELF => {
+            let cause = format!("Cell {} runs `{path}`, the notebook that it is in, without end.", cell.index.0);
+            return Err((cause, "Remove the cell, or name another notebook.".into()));
+        }
         Some(Err(reason)) => {
             let cause =
                 format!("The notebook `{path}`, which cell {} stands for, cannot be read: {reason}.", cell.index.0);

@@ -24,7 +24,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use kale_model::Export;
+use kale_model::Environment;
 use ruff_python_ast::{ModModule, Parameters, Stmt, StmtClassDef};
 use ruff_text_size::{Ranged, TextRange};
 use rustc_hash::FxHashMap;
@@ -125,6 +125,8 @@ pub struct Frame<'a> {
     pub cells: FxHashMap<Name, ObjectId>,
     pub effects: Effects,
     pub returned: Option<Value>,
+    /// Exceptions raised so far, outside of what handlers have caught.
+    pub raised: Option<Value>,
     /// Outside objects that were changed.
     pub mutated: BTreeSet<Place>,
     /// What has been run by calls that cannot be seen into.
@@ -153,6 +155,7 @@ impl<'a> Frame<'a> {
             cells: FxHashMap::default(),
             effects: Effects::default(),
             returned: None,
+            raised: None,
             mutated: BTreeSet::new(),
             invoked: BTreeMap::new(),
             assumptions: vec![],
@@ -214,8 +217,8 @@ pub struct Analyzer<'a> {
     pub(super) statement_binds: BTreeSet<Name>,
     /// By module, how many statements that steps repeat change its settings.
     pub(super) repeated_settings: BTreeMap<String, usize>,
-    /// What star imports bind, by module.
-    pub exports: &'a BTreeMap<String, BTreeMap<String, Export>>,
+    /// What star imports bind, and what lies beside the notebook.
+    pub environment: &'a Environment,
     /// Every word of the notebook's code: what a star import binds beyond them, nobody reads.
     pub words: BTreeSet<&'a str>,
     /// Callees that pragmas declare to be pure, as calls write them.
@@ -241,14 +244,10 @@ pub struct Unit<'a> {
 }
 
 /// Analyses the notebook's code cells, in order.
-pub fn analyze<'a>(
-    units: &[Unit<'a>],
-    knowledge: &'static Knowledge,
-    exports: &'a BTreeMap<String, BTreeMap<String, Export>>,
-) -> Facts {
+pub fn analyze<'a>(units: &[Unit<'a>], knowledge: &'static Knowledge, environment: &'a Environment) -> Facts {
     let Some(first) = units.first() else { return Facts::default() };
-    let mut analyzer = Analyzer::new(knowledge, exports, first.table);
-    if !exports.is_empty() {
+    let mut analyzer = Analyzer::new(knowledge, environment, first.table);
+    if !environment.exports.is_empty() {
         let is_part = |c: char| c.is_alphanumeric() || c == '_';
         analyzer.words = units.iter().flat_map(|unit| unit.source.split(|c| !is_part(c))).collect();
         analyzer.words.extend(units.iter().flat_map(|unit| unit.reads).map(String::as_str));
@@ -262,11 +261,7 @@ pub fn analyze<'a>(
 }
 
 impl<'a> Analyzer<'a> {
-    fn new(
-        knowledge: &'static Knowledge,
-        exports: &'a BTreeMap<String, BTreeMap<String, Export>>,
-        table: &'a SymbolTable,
-    ) -> Analyzer<'a> {
+    fn new(knowledge: &'static Knowledge, environment: &'a Environment, table: &'a SymbolTable) -> Analyzer<'a> {
         Analyzer {
             knowledge,
             facts: Facts::default(),
@@ -287,7 +282,7 @@ impl<'a> Analyzer<'a> {
             statement_reads: BTreeMap::new(),
             statement_binds: BTreeSet::new(),
             repeated_settings: BTreeMap::new(),
-            exports,
+            environment,
             words: BTreeSet::new(),
             pure: BTreeSet::new(),
             dead_targets: DeadTargets::default(),
@@ -305,6 +300,7 @@ impl<'a> Analyzer<'a> {
             for statement in &unit.module.body {
                 self.top_level(statement, unit);
             }
+            self.facts.cells[self.cell].displays = self.displays(unit);
         }
         if !unit.binds.is_empty() || !unit.resources.is_empty() || !unit.reads.is_empty() {
             self.magic(unit);
@@ -313,6 +309,14 @@ impl<'a> Analyzer<'a> {
             self.pragma(said, *range);
         }
         self.end_cell();
+    }
+
+    /// Whether a notebook shows what the last line gives. (What is printed shows, too, but is no definition.)
+    fn displays(&self, unit: &Unit<'a>) -> bool {
+        match unit.module.body.last() {
+            Some(Stmt::Expr(last)) => !unit.source.trim_end().ends_with(';') && !self.gives_none(&last.value),
+            _ => false,
+        }
     }
 
     /// A body that runs in a namespace of its own: it reads and changes objects, and binds nothing.
@@ -371,7 +375,8 @@ impl<'a> Analyzer<'a> {
         let replay = self.replay(statement, &effects, &reads, &binds, parameters);
         let depth = self.depth(statement, &reads);
         let replay = if depth > MAX_DEPTH && replay == Replay::Definition { Replay::No } else { replay };
-        let replayed = matches!(replay, Replay::Definition | Replay::Parameter);
+        let is_definition = matches!(statement, Some(Stmt::FunctionDef(_) | Stmt::ClassDef(_)));
+        let replayed = replay.remakes() && (is_definition || matches!(replay, Replay::Definition | Replay::Parameter));
         for &name in &binds {
             let id = self.statement;
             if let Some(binding) = self.frames[0].layers[0].get_mut(&name) {

@@ -68,7 +68,7 @@ pub fn given<'g, 'a>(which: &str, arguments: &'g Arguments<'a>) -> Option<(&'g V
 }
 
 pub fn is_given(which: &str, arguments: &Arguments<'_>) -> bool {
-    given(which, arguments).is_some()
+    which == "*" || given(which, arguments).is_some()
 }
 
 /// Whether the argument is given and cannot be None.

@@ -124,6 +124,9 @@ impl<'a> Analyzer<'a> {
                     let values: Vec<Value> = arguments.all().cloned().chain([receiver.clone()]).collect();
                     self.call_loosely(method, receiver, &values, range)
                 }
+                None if self.registers_class(receiver, name) => {
+                    arguments.all().next().cloned().unwrap_or_else(Value::immutable)
+                }
                 None => self.unknown_call(Some(receiver), arguments, range),
             },
             Type::Instance(path) if self.facts.text(path) == "os._Environ" => {
@@ -131,6 +134,9 @@ impl<'a> Analyzer<'a> {
             }
             Type::Instance(path) => {
                 let text = self.facts.text(path).to_owned();
+                if matches!(name, "write" | "writelines" | "truncate" | "flush" | "close") {
+                    self.write_stream(receiver, range);
+                }
                 if let Some(facts) = self.knowledge.method(&text, name) {
                     let caller = if builtin { Caller::Builtin } else { Caller::Library };
                     return self.apply_facts(facts, Some(receiver), arguments, caller, range);

@@ -195,12 +195,39 @@ impl<'a> Analyzer<'a> {
                 }
                 continue;
             }
-            if is_property_accessor(callee) {
+            if is_property_accessor(callee) || self.registers(&known, callee) {
                 continue;
             }
             value = self.apply_decorator(value, &decorator.expression);
         }
         value
+    }
+
+    /// A decorator that makes a class known to a library (`@register_dataframe_accessor("geo")`) or to an abstract base
+    /// (`@Base.register`), and gives it back: a setting, to be made again wherever it may matter.
+    fn registers(&mut self, decorator: &Value, callee: &'a Expr) -> bool {
+        if let Type::Library(path) = decorator.ty {
+            let path = self.knowledge.canonical(self.facts.text(path)).into_owned();
+            let Some(facts) = self.knowledge.call(&path).filter(|facts| facts.registers) else { return false };
+            self.note_library(&path);
+            let settings = facts.config.iter().map(|setting| setting.module().to_owned());
+            self.frame().effects.settings.extend(settings);
+            return true;
+        }
+        let Expr::Attribute(attribute) = callee else { return false };
+        let owner = self.evaluate(&attribute.value);
+        self.registers_class(&owner, &attribute.attr)
+    }
+
+    /// `Base.register` of a class of the notebook that has no such method itself: an abstract base class notes a class.
+    pub(super) fn registers_class(&mut self, owner: &Value, method: &str) -> bool {
+        let Type::Class(class) = owner.ty else { return false };
+        let found = method == "register" && self.method_of(class, method).is_none() && self.is_stateless(owner);
+        if found {
+            self.frame().effects.settings.insert(String::new());
+            self.frame().effects.patches = true;
+        }
+        found
     }
 
     fn apply_decorator(&mut self, value: Value, expression: &'a Expr) -> Value {

@@ -136,6 +136,8 @@ pub struct Summary {
     /// Places that may hold more than immutable elements afterwards.
     pub mixed: BTreeSet<Place>,
     pub returns: Option<Outcome>,
+    /// What it may raise.
+    pub raises: Option<Outcome>,
     /// What the summary was made with of the module's variables; it holds as long as that does.
     pub assumptions: Vec<(Name, Option<Assumed>)>,
     /// The types that objects of places have afterwards.

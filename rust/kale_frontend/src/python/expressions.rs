@@ -12,6 +12,7 @@ use smallvec::smallvec;
 use super::analyzer::{Analyzer, Inner};
 use super::arguments::Arguments;
 use super::definitions::MethodKind;
+use super::facts::Resource;
 use super::knowledge::PartFacts;
 use super::operators::gives_bool;
 use super::scope::{ScopeKind, ScopeRef};
@@ -21,7 +22,16 @@ use crate::fault::{Fault, planted};
 impl<'a> Analyzer<'a> {
     pub fn evaluate(&mut self, expr: &'a Expr) -> Value {
         match expr {
-            Expr::Name(name) => self.read(&name.id, name.range()),
+            Expr::Name(name) => {
+                let value = self.read(&name.id, name.range());
+                if let Type::Library(path) = value.ty
+                    && !self.environment.module_states.is_empty()
+                {
+                    let path = self.facts.text(path).to_owned();
+                    self.use_member(&path, name.range());
+                }
+                value
+            }
             Expr::Attribute(attribute) => {
                 let owner = self.evaluate(&attribute.value);
                 self.attribute(&owner, &attribute.attr, attribute.range())
@@ -297,7 +307,7 @@ impl<'a> Analyzer<'a> {
             Type::Library(path) => {
                 let path = self.facts.names.join(path, name);
                 let canonical = self.knowledge.canonical(self.facts.text(path)).into_owned();
-                self.library_attribute(&canonical)
+                self.library_attribute(&canonical, range)
             }
             Type::Immutable => Value::immutable(),
             Type::Instance(path) => {
@@ -305,13 +315,12 @@ impl<'a> Analyzer<'a> {
                 let known = self.knowledge.attribute(&text, name);
                 match known.or_else(|| self.knowledge.inherited(&text, |t| t.unknown_attributes.as_ref())) {
                     Some(facts) => self.access(owner, facts, range),
-                    None => {
-                        if self.knowledge.method(&text, name).is_some() {
-                            let method = self.name("types.MethodType");
-                            self.learn(owner, Type::Library(method));
-                        }
-                        self.inside(owner)
+                    None if name.starts_with("__") || self.knowledge.method(&text, name).is_some() => {
+                        let method = self.name(BOUND_METHOD);
+                        self.learn(owner, Type::Library(method));
+                        owner.part(Type::Instance(method))
                     }
+                    None => self.inside(owner),
                 }
             }
             Type::Object(class) => self.object_attribute(owner, class, name, range),
@@ -360,12 +369,13 @@ impl<'a> Analyzer<'a> {
         Value { objects: smallvec![], ..value }
     }
 
-    fn library_attribute(&mut self, path: &str) -> Value {
+    fn library_attribute(&mut self, path: &str, range: TextRange) -> Value {
         if path == "os.environ" {
             let path = self.name("os._Environ");
             return Value { ty: Type::Instance(path), ..Value::immutable() };
         }
         self.note_library(path);
+        self.use_member(path, range);
         if let Some(type_path) = self.knowledge.call(path).and_then(|c| c.value.as_deref()) {
             return self.module_constant(type_path);
         }
@@ -512,8 +522,7 @@ impl<'a> Analyzer<'a> {
             self.frame().effects.dynamic.push(("sys.modules".to_owned(), range));
         }
         if self.type_path(owner) == Some("collections.defaultdict") {
-            // A key that is missing is added.
-            self.mutate(owner);
+            self.add_missing(owner, range);
         }
         if owner.is_constant() || (self.holds_scalars(owner) && !slice.is_slice_expr()) {
             return Value::immutable();
@@ -551,6 +560,12 @@ impl<'a> Analyzer<'a> {
         owner.part(Type::Unknown)
     }
 
+    /// A key that is missing is added, with what the factory makes.
+    pub(super) fn add_missing(&mut self, owner: &Value, range: TextRange) {
+        self.mutate(owner);
+        self.invoke_code(owner, range);
+    }
+
     /// Whether an index is known to pick elements like a mask or a list does.
     fn is_selector(&self, index: &Value) -> bool {
         self.type_path(index).is_some_and(|path| matches!(path, "list" | "numpy.ndarray" | "pandas.Series"))
@@ -576,6 +591,11 @@ impl<'a> Analyzer<'a> {
             let path = self.facts.names.join(path, name);
             let text = self.facts.text(path).to_owned();
             self.set_option(&text, range);
+            self.store_in_member(&text, value, range);
+            if STREAMS.contains(&text.as_str()) {
+                // What is there has a state of its own: another one made elsewhere is not it.
+                self.touch(Resource::Process(String::new()), true, range);
+            }
             return;
         }
         let is_definition = matches!(owner.ty, Type::Function(_) | Type::Class(_));
@@ -623,6 +643,7 @@ impl<'a> Analyzer<'a> {
             Type::Library(path) => {
                 let text = self.facts.text(path).to_owned();
                 self.set_option(&text, range);
+                self.store_in_member(&text, value, range);
                 return;
             }
             Type::Instance(path) if self.facts.text(path) == "os._Environ" => {
@@ -669,6 +690,12 @@ fn selects(index: &Expr) -> bool {
         _ => false,
     }
 }
+
+/// Attributes of `sys` that what is printed or shown goes through.
+const STREAMS: &[&str] = &["sys.stdout", "sys.stderr", "sys.stdin", "sys.displayhook", "sys.excepthook"];
+
+/// A method of a library's object, taken without being called.
+pub(super) const BOUND_METHOD: &str = "types.MethodType";
 
 /// Methods that loading an attribute may call.
 fn is_accessor(name: &str) -> bool {

@@ -70,6 +70,8 @@ pub struct CellFacts {
     pub unknown_calls: bool,
     /// It makes views or copies of arrays by how these lie in memory.
     pub layout: bool,
+    /// Its last line may show a value.
+    pub displays: bool,
     /// Everything before it runs before it, everything after it runs after it.
     pub barrier: bool,
     /// The resources that it uses concern no other cell.
@@ -110,6 +112,13 @@ pub enum Replay {
     Configuration(String),
     /// Binds a run parameter.
     Parameter,
+}
+
+impl Replay {
+    /// Whether executing the statement again makes what it binds.
+    pub fn remakes(&self) -> bool {
+        matches!(self, Replay::Definition | Replay::Parameter | Replay::Configuration(_))
+    }
 }
 
 /// Where a statement finds a name that it reads.

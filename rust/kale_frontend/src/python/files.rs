@@ -5,6 +5,7 @@ use ruff_text_size::TextRange;
 use super::analyzer::Analyzer;
 use super::arguments::{Arguments, first, given, literal_text};
 use super::facts::Resource;
+use super::heap::Place;
 use super::knowledge::CallFacts;
 use super::value::Value;
 
@@ -60,6 +61,9 @@ impl<'a> Analyzer<'a> {
             None if !path.is_constant() && !self.is_path(path) => {
                 // A stream: its state changes; the file behind it was named when it was opened.
                 self.mutate(path);
+                if writes {
+                    self.write_stream(path, range);
+                }
                 return;
             }
             None => {
@@ -72,6 +76,23 @@ impl<'a> Analyzer<'a> {
         }
         if writes {
             self.touch(resource, true, range);
+        }
+    }
+
+    /// Writing to a file that an earlier cell has opened (or that a function finds open) changes that file now.
+    pub(super) fn write_stream(&mut self, stream: &Value, range: TextRange) {
+        if !self.type_path(stream).is_some_and(|path| path.starts_with("io.")) {
+            return;
+        }
+        let cell = self.cell;
+        let is_earlier = stream.objects.iter().any(|&object| {
+            let class = self.frames[self.frames.len() - 1].heap.peek(object);
+            let mut names = class.members.iter();
+            class.places.iter().any(|place| matches!(place, Place::Global(_)))
+                || names.any(|&name| self.module_binding(name).is_some_and(|binding| binding.cell != cell))
+        });
+        if is_earlier {
+            self.touch(Resource::AnyFile, true, range);
         }
     }
 

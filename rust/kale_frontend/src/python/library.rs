@@ -10,6 +10,7 @@ use super::arguments::{
     Arguments, concerned, given, is_certainly_given, is_given, is_truthy_or_unknown, literal_kinds, literal_text,
     select,
 };
+use super::expressions::BOUND_METHOD;
 use super::facts::Resource;
 use super::knowledge::{CallFacts, Condition, Effect, Ships, Unlisted, Words};
 use super::names::Name;
@@ -80,6 +81,7 @@ impl<'a> Analyzer<'a> {
     pub fn call_library(&mut self, path: &str, arguments: &Arguments<'a>, range: TextRange) -> Value {
         let path = self.knowledge.canonical(path).into_owned();
         self.note_library(&path);
+        let shared = self.call_member(&path, arguments, range);
         if CLASS_MAKERS.contains(&path.as_str()) && arguments.positional.len() > 1 {
             return self.made_class();
         }
@@ -125,7 +127,11 @@ impl<'a> Analyzer<'a> {
             }
             return if arguments.all().all(Value::is_immutable) { Value::immutable() } else { result };
         }
-        self.unknown_call(None, arguments, range)
+        let result = self.unknown_call(None, arguments, range);
+        if let Some(state) = shared {
+            self.link(&result, &state, false);
+        }
+        result
     }
 
     /// What a factory of default values makes: `field(default_factory=list)`.
@@ -358,6 +364,11 @@ impl<'a> Analyzer<'a> {
         caller: Caller,
         range: TextRange,
     ) {
+        for value in arguments.all().cloned().collect::<Vec<_>>() {
+            if self.type_path(&value) == Some(BOUND_METHOD) {
+                self.mutate(&value);
+            }
+        }
         let participants: Vec<Value> = receiver.into_iter().chain(arguments.all()).cloned().collect();
         if !participants.iter().any(|value| self.has_code(value)) {
             return;
@@ -394,7 +405,8 @@ impl<'a> Analyzer<'a> {
             self.seed(generator.name());
         }
         let avoided = facts.rng_unless.iter().any(|which| is_certainly_given(which, arguments))
-            || (!facts.rng_through.is_empty() && self.are_harmless(&facts.rng_through, arguments));
+            || (!facts.rng_through.is_empty()
+                && self.are_all(&facts.rng_through, arguments, &|path| self.draws_nothing(path)));
         for value in facts.rng_unless.iter().flat_map(|which| select(which, None, arguments)) {
             self.mutate(&value);
         }
@@ -405,35 +417,41 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    /// Whether using these arguments never draws from a global generator.
+    /// Whether using these arguments has no effect beyond them: they draw from no global generator, and keep nothing.
     pub(super) fn are_harmless(&self, which: &Words, arguments: &Arguments<'a>) -> bool {
+        self.are_all(which, arguments, &|path| self.is_harmless(path))
+    }
+
+    /// Whether these arguments are immutable, or of good types, or hold nothing else.
+    pub(super) fn are_all(&self, which: &Words, arguments: &Arguments<'a>, good: &dyn Fn(&str) -> bool) -> bool {
         let given: Vec<Value> = which
             .iter()
             .filter(|which| is_given(which, arguments))
             .flat_map(|which| select(which, None, arguments))
             .collect();
-        arguments.spread.is_empty() && given.iter().all(|value| self.is_deterministic(value))
-    }
-
-    fn is_deterministic(&self, value: &Value) -> bool {
-        value.is_immutable()
-            || self.type_path(value).is_some_and(|path| {
-                path.starts_with("numpy.ndarray") || self.knowledge.inherited(path, |t| t.deterministic) == Some(true)
+        arguments.spread.is_empty()
+            && given.iter().all(|value| {
+                value.is_immutable() || self.type_path(value).is_some_and(good) || self.holds_only(value, good)
             })
-            || self.holds_deterministic(value)
     }
 
-    /// Whether it is a container of values that never draw from a global generator.
-    fn holds_deterministic(&self, value: &Value) -> bool {
+    pub(super) fn is_harmless(&self, path: &str) -> bool {
+        path.starts_with("numpy.ndarray") || self.knowledge.inherited(path, |t| t.deterministic) == Some(true)
+    }
+
+    fn draws_nothing(&self, path: &str) -> bool {
+        self.is_harmless(path) || self.knowledge.inherited(path, |t| t.draws) == Some(false)
+    }
+
+    /// Whether it is a container of values of good types.
+    fn holds_only(&self, value: &Value, good: &dyn Fn(&str) -> bool) -> bool {
         let types = self.types_of(value);
         self.is_collection(value)
             && types.known().is_some_and(|types| {
                 types.iter().all(|ty| match ty {
                     Type::Instance(path) => {
                         let path = self.facts.text(*path);
-                        self.is_container(path)
-                            || path.starts_with("numpy.ndarray")
-                            || self.knowledge.inherited(path, |t| t.deterministic) == Some(true)
+                        self.is_container(path) || good(path)
                     }
                     _ => false,
                 })

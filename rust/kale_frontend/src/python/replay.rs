@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ruff_python_ast::{Expr, Stmt};
 
 use super::analyzer::Analyzer;
+use super::beside::STATE;
 use super::effects::Effects;
 use super::facts::{Facts, Replay, Source, VersionId};
 use super::knowledge::Ships;
@@ -45,17 +46,17 @@ impl<'a> Analyzer<'a> {
         if effects.is_impure() || !reads.iter().all(|(&name, &source)| self.is_replayable(name, source)) {
             return Replay::No;
         }
+        let is_definition = matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_));
         if !effects.settings.is_empty() {
             // A block may do more than call the setting: print, say, or bind what other statements have bound since.
             let is_call = matches!(statement, Stmt::Expr(_) | Stmt::Assign(_) | Stmt::AugAssign(_));
-            let only_settings = binds.is_empty() && (is_call || !effects.calls);
+            let only_settings = (binds.is_empty() || is_definition) && (is_call || !effects.calls);
             let module = effects.settings.iter().next().cloned().unwrap_or_default();
             let repeated = self.repeated_settings.entry(module.clone()).or_default();
             *repeated += usize::from(only_settings);
             let is_worth_it = only_settings && *repeated <= MAX_SETTINGS;
             return if is_worth_it { Replay::Configuration(module) } else { Replay::No };
         }
-        let is_definition = matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_));
         if effects.unknown_calls || (effects.calls && !is_definition) || !is_simple(statement) {
             return Replay::No;
         }
@@ -76,6 +77,7 @@ impl<'a> Analyzer<'a> {
         }
         let values_are_remade = binds
             .iter()
+            .filter(|&&name| !self.facts.text(name).starts_with(STATE))
             .filter_map(|&name| Some(&self.module_binding(name)?.value))
             .all(|value| is_definition || self.is_stateless(value) || self.is_rebuildable(value));
         if values_are_remade { Replay::Definition } else { Replay::No }
@@ -89,7 +91,7 @@ impl<'a> Analyzer<'a> {
     pub(super) fn is_replayable(&self, name: Name, source: Source) -> bool {
         match source {
             Source::Statement(id) => {
-                matches!(self.facts.statement(id).replay, Replay::Definition | Replay::Parameter)
+                self.facts.statement(id).replay.remakes()
                     && self.module_binding(name).is_none_or(|b| b.statement != id || b.replay)
             }
             Source::Version(id) => replays(&self.facts, name, id),

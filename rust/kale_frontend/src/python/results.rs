@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use ruff_python_ast::Expr;
 use ruff_text_size::TextRange;
 
 use super::analyzer::Analyzer;
@@ -12,6 +13,37 @@ use super::types::Types;
 use super::value::{Parts, TuplePart, Type, Value};
 
 impl<'a> Analyzer<'a> {
+    /// Whether an expression is known to be None, without evaluating it: `None`, or a call of a library's function.
+    pub(super) fn gives_none(&self, expr: &Expr) -> bool {
+        let Expr::Call(call) = expr else { return expr.is_none_literal_expr() };
+        let facts = match (self.path_of(&call.func), call.func.as_ref()) {
+            (Some(path), _) => self.knowledge.call(&path),
+            (None, Expr::Attribute(method)) => {
+                let owner = self.path_of(&method.value).and_then(|path| self.knowledge.call(&path)?.value.as_deref());
+                owner.and_then(|owner| self.knowledge.method(owner, &method.attr))
+            }
+            _ => None,
+        };
+        facts.is_some_and(|facts| facts.returns.as_deref() == Some("None"))
+    }
+
+    /// What a dotted name means in a library.
+    fn path_of(&self, expr: &Expr) -> Option<String> {
+        match expr {
+            Expr::Name(name) => match self.module_binding(self.facts.names.get(&name.id)?)?.value.ty {
+                Type::Library(path) => Some(self.facts.text(path).to_owned()),
+                _ => None,
+            },
+            Expr::Attribute(attribute) => {
+                let owner = self.path_of(&attribute.value)?;
+                let owned = self.knowledge.call(&owner).is_some_and(|facts| facts.value.is_some());
+                let path = format!("{owner}.{}", attribute.attr);
+                (!owned).then(|| self.knowledge.canonical(&path).into_owned())
+            }
+            _ => None,
+        }
+    }
+
     /// A new value of a type by its path.
     pub fn typed(&mut self, path: &str) -> Value {
         let suspended = self.frames.last().and_then(|f| f.suspended.iter().rev().find_map(|types| types.get(path)));
@@ -50,7 +82,13 @@ impl<'a> Analyzer<'a> {
         if let Some(inner) = &facts.returns_inner
             && !self.are_harmless(&facts.inner, arguments)
         {
-            returns = Some(inner.clone());
+            let like = self.knowledge.type_facts(inner).and_then(|made| {
+                let is_like = |like: &&str| {
+                    self.are_all(&facts.inner, arguments, &|path| path == *like || self.is_harmless(path))
+                };
+                made.like_parts.iter().find(is_like)
+            });
+            returns = Some(like.unwrap_or(inner).to_owned());
         }
         if let Some(naming) = &facts.returns_naming
             && concerned(&facts.names, arguments).iter().any(|which| {

@@ -37,6 +37,7 @@ impl<'a> Analyzer<'a> {
             }
             Stmt::Assign(s) => {
                 let value = self.evaluate(&s.value);
+                let value = self.of_member(value, s.range());
                 // In `pair = a, b = f()` the parts are reached by two ways.
                 let value = if s.targets.len() > 1 { value.named() } else { value };
                 let copies = planted(Fault::NoAliasOfNames) && s.value.is_name_expr();
@@ -101,7 +102,8 @@ impl<'a> Analyzer<'a> {
             Stmt::Try(s) => self.try_block(s),
             Stmt::Raise(s) => {
                 for part in [&s.exc, &s.cause].into_iter().flatten() {
-                    self.evaluate(part);
+                    let exception = self.evaluate(part);
+                    self.raise(&exception);
                 }
             }
             Stmt::Assert(s) => {
@@ -139,6 +141,15 @@ impl<'a> Analyzer<'a> {
         frame.returned = Some(match frame.returned.take() {
             Some(earlier) => earlier.join(value),
             None => value.clone(),
+        });
+    }
+
+    /// Adds to what the code being executed may raise.
+    pub fn raise(&mut self, exception: &Value) {
+        let frame = self.frame();
+        frame.raised = Some(match frame.raised.take() {
+            Some(earlier) => earlier.join(exception),
+            None => exception.clone(),
         });
     }
 
@@ -242,9 +253,15 @@ impl<'a> Analyzer<'a> {
 
     fn try_block(&mut self, s: &'a StmtTry) {
         // The body may stop anywhere, so each handler starts from "some of the body happened".
+        let earlier = self.frame().raised.take();
         self.push_layer();
         self.execute_all(&s.body);
         let body = self.pop_layer();
+        // It may also be none of ours, or go on to be raised.
+        let caught = self.frame().raised.clone().map(|raised| Value { ty: Type::Unknown, ..raised });
+        if let Some(earlier) = earlier {
+            self.raise(&earlier);
+        }
         let can_recover = !s.handlers.is_empty();
         if !can_recover {
             self.join(vec![body], false);
@@ -266,7 +283,7 @@ impl<'a> Analyzer<'a> {
                 self.evaluate(kind);
             }
             if let Some(name) = &handler.name {
-                self.bind_text(name, Value::immutable());
+                self.bind_text(name, caught.clone().unwrap_or_else(Value::immutable));
             }
             self.execute_all(&handler.body);
             let leaves = always_leaves(&handler.body);
@@ -428,6 +445,9 @@ impl<'a> Analyzer<'a> {
             Expr::Subscript(s) => {
                 let owner = self.evaluate(&s.value);
                 self.evaluate(&s.slice);
+                if self.type_path(&owner) == Some("collections.defaultdict") {
+                    self.add_missing(&owner, s.range());
+                }
                 self.element(&owner)
             }
             Expr::Attribute(a) => {
@@ -474,6 +494,7 @@ impl<'a> Analyzer<'a> {
             None => (top.clone(), top.clone()),
         };
         self.frame().effects.imports.insert(top);
+        self.import_state(module);
         let path = self.name(&path);
         self.bind_text(&bound, Value::library(path));
     }
@@ -489,6 +510,7 @@ impl<'a> Analyzer<'a> {
         if let Some(top) = module.split('.').next().filter(|top| !top.is_empty()) {
             self.frame().effects.imports.insert(top.to_owned());
         }
+        self.import_state(&module);
         if name == "*" {
             return self.import_star(&module, range);
         }
@@ -515,7 +537,7 @@ impl<'a> Analyzer<'a> {
         if !self.in_module() {
             return;
         }
-        let Some(exports) = self.exports.get(module) else {
+        let Some(exports) = self.environment.exports.get(module) else {
             self.facts.cells[self.cell].unreadable_stars.push((module.to_owned(), range));
             return;
         };

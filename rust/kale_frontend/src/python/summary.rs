@@ -326,6 +326,8 @@ impl<'a> Analyzer<'a> {
                 outcome.types = class.types;
             }
         }
+        let raised = frame.raised.take();
+        summary.raises = raised.map(|value| outcome(&mut frame, &value));
         let returned = frame.returned.take();
         let mut outcome = returned.map(|value| outcome(&mut frame, &value));
         if is_generator {
@@ -406,6 +408,10 @@ impl<'a> Analyzer<'a> {
             self.delete_variable(name);
         }
         self.frame().effects.absorb_hidden(effects, range);
+        if let Some(raised) = &summary.raises {
+            let exception = self.instance(raised, arguments, callee, range);
+            self.raise(&exception);
+        }
         match &summary.returns {
             Some(outcome) => self.instance(outcome, arguments, callee, range),
             None => Value::immutable(),
@@ -565,6 +571,7 @@ fn same(a: &Summary, b: &Summary) -> bool {
         && a.mixed == b.mixed
         && a.types == b.types
         && a.returns == b.returns
+        && a.raises == b.raises
         && a.effects.reads.keys().eq(b.effects.reads.keys())
         && a.effects.writes == b.effects.writes
         && a.effects.resources.len() == b.effects.resources.len()

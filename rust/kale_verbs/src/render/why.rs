@@ -16,6 +16,7 @@ pub fn why(graph: &GraphView, from: &str, to: &str, context: &Context<'_>) -> St
     if reasons.is_empty() {
         let (from_step, to_step) = (style.bold(from), style.bold(to));
         let _ = match path(graph, from, to) {
+            _ if from == to => writeln!(out, "{to_step} is one step: name two steps, the earlier one first."),
             Some(path) => writeln!(out, "{to_step} needs nothing of {from_step} itself: {}.", path.join(" → ")),
             None => writeln!(out, "{to_step} needs nothing of {from_step}."),
         };

@@ -26,6 +26,8 @@ pub struct CallFacts {
     pub result: Words,
     pub mutates: Words,
     pub inplace: bool,
+    /// As a decorator, it makes a class known and gives it back.
+    pub registers: bool,
     pub stores: Words,
     pub keeper: Option<String>,
     pub iterates: Words,
@@ -103,6 +105,10 @@ pub struct TypeFacts {
     pub flat: Option<bool>,
     /// Using it never draws from a global generator.
     pub deterministic: Option<bool>,
+    /// Whether using it draws from a global generator, where it is not deterministic for other reasons.
+    pub draws: Option<bool>,
+    /// Types that stand for it when all that it is made of is deterministic, or of that type.
+    pub like_parts: Words,
     pub operators: Option<Pure>,
     pub operator_returns: Option<String>,
     pub operator_result: Option<Words>,
@@ -136,10 +142,12 @@ pub const TYPE_KEYS: &[&str] = &[
     "config",
     "context",
     "deterministic",
+    "draws",
     "flat",
     "immutable",
     "iterate",
     "iterator",
+    "like_parts",
     "methods",
     "operator_result",
     "operator_returns",
@@ -163,11 +171,15 @@ impl TypeFacts {
         if !newer.bases.is_empty() {
             self.bases = newer.bases;
         }
+        if !newer.like_parts.is_empty() {
+            self.like_parts = newer.like_parts;
+        }
         replace(&mut self.ships, newer.ships);
         replace(&mut self.iterator, newer.iterator);
         replace(&mut self.immutable, newer.immutable);
         replace(&mut self.flat, newer.flat);
         replace(&mut self.deterministic, newer.deterministic);
+        replace(&mut self.draws, newer.draws);
         replace(&mut self.operators, newer.operators);
         replace(&mut self.operator_returns, newer.operator_returns);
         replace(&mut self.operator_result, newer.operator_result);

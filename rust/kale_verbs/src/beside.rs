@@ -1,0 +1,77 @@
+//! The modules beside a notebook: reads their sources, to tell what of them may change while they are imported.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use kale_frontend::python::module_state::module_state;
+use kale_frontend::stack::with_large_stack;
+use kale_model::{ModuleState, PythonVersion};
+
+/// The states of those modules whose names are in the notebook's text, and of the modules that these use.
+pub fn module_states(
+    text: &str,
+    directory: &Path,
+    modules: &[String],
+    version: PythonVersion,
+) -> BTreeMap<String, ModuleState> {
+    let named: Vec<&String> = modules.iter().filter(|module| text.contains(module.as_str())).collect();
+    if named.is_empty() {
+        return BTreeMap::new();
+    }
+    with_large_stack(|| {
+        let mut reader = Reader { directory, modules, version, known: BTreeMap::new() };
+        for module in &named {
+            for (name, _) in sources(directory, module) {
+                reader.state(&name);
+            }
+        }
+        reader.known.into_iter().filter_map(|(name, state)| Some((name, state?))).collect()
+    })
+}
+
+struct Reader<'a> {
+    directory: &'a Path,
+    modules: &'a [String],
+    version: PythonVersion,
+    /// `None` while the module is being read, and for what cannot be.
+    known: BTreeMap<String, Option<ModuleState>>,
+}
+
+impl Reader<'_> {
+    fn state(&mut self, module: &str) -> Option<ModuleState> {
+        if let Some(known) = self.known.get(module) {
+            return known.clone();
+        }
+        let top = module.split('.').next().unwrap_or(module);
+        if !self.modules.iter().any(|known| known == top) {
+            return None;
+        }
+        self.known.insert(module.to_owned(), None);
+        let (_, path) = sources(self.directory, top).into_iter().find(|(name, _)| name == module)?;
+        let text = fs::read_to_string(path).ok()?;
+        let version = self.version;
+        let state = module_state(&text, version, &mut |other| self.state(other));
+        self.known.insert(module.to_owned(), state.clone());
+        state
+    }
+}
+
+/// The source of a module; of a package, those of the modules in its folder as well.
+fn sources(directory: &Path, module: &str) -> Vec<(String, PathBuf)> {
+    let file = directory.join(format!("{module}.py"));
+    let folder = directory.join(module);
+    let package = folder.join("__init__.py");
+    if !package.is_file() {
+        return if file.is_file() { vec![(module.to_owned(), file)] } else { vec![] };
+    }
+    let entries = fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let inner = entries.filter_map(|path| {
+        let name = path.file_name()?.to_str()?.strip_suffix(".py")?.to_owned();
+        (name != "__init__").then(|| (format!("{module}.{name}"), path))
+    });
+    let mut found: Vec<(String, PathBuf)> = inner.collect();
+    found.push((module.to_owned(), package));
+    found.sort();
+    found
+}
