@@ -264,7 +264,7 @@ def diff(before: str | results.Run, after: str | results.Run = "last", *, store:
 
 def restore(
     run: str | results.Run,
-    step: str,
+    step: str | None = None,
     *,
     before: bool = False,
     files: bool = False,
@@ -273,9 +273,9 @@ def restore(
 ) -> results.Restored:
     """Put back every variable as it was after a step of a run (or before it), functions and classes included.
 
-    The variables are bound in this process's `__main__`, which is the notebook's namespace in a kernel. With `files`,
-    files that the steps wrote are put back as well. With `output`, nothing is bound here: the notebook is written as it
-    was then, with a first cell that restores.
+    `run` may also be the `kale://` id of a step. The variables are bound in this process's `__main__`, which is the
+    notebook's namespace in a kernel. With `files`, files that the steps wrote are put back as well. With `output`,
+    nothing is bound here: the notebook is written as it was then, with a first cell that restores.
     """
     from kale_rs import _native
 
@@ -288,6 +288,16 @@ def restore(
     restorer = Restorer(_shell())
     restorer.carry_out(answer["namespace"]["actions"])
     return results.Restored(answer, restorer.bound, restorer.failed)
+
+
+def lineage(id: str | results.Run = "last", *, store: Path | None = None) -> results.Lineage:
+    """Say where a run, a step, a stored value or a snapshot comes from, and what came of it.
+
+    `id` is a run's id or a `kale://` id, such as the answer's `.made`, `.made_by`, `.uses` and `.used_by` hold.
+    """
+    from kale_rs import _native
+
+    return results.Lineage(json.loads(_native.lineage(json.dumps({"id": _run_id(id), "store": _text(store)}))))
 
 
 def gc(

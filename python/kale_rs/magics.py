@@ -80,6 +80,7 @@ VERBS: dict[str, Callable[..., object]] = {
     "cancel": api.cancel,
     "diff": api.diff,
     "gc": api.gc,
+    "lineage": api.lineage,
     "doctor": api.doctor,
     "explain": api.explain,
 }

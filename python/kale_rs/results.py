@@ -431,3 +431,21 @@ class Collected:
         word = "would remove" if self.dry_run else "removed"
         gone = f"{word} {len(self.runs)} runs and {self.blobs} values ({self.bytes:,} bytes)"
         return f"{gone}; left: {self.kept_runs} runs, {self.kept_bytes:,} bytes"
+
+
+class Lineage:
+    """A run, step, stored value or snapshot, with what it is linked to."""
+
+    def __init__(self, answer: Json) -> None:
+        self.id: str = answer["id"]
+        self.kind: str = answer["kind"]
+        self.facts: Json = answer["facts"]
+        self.made_by: list[str] = answer["made_by"]
+        self.uses: list[str] = answer["uses"]
+        self.made: list[str] = answer["made"]
+        self.used_by: list[str] = answer["used_by"]
+
+    def __repr__(self) -> str:
+        lines = [self.id, *(f"  {name}: {value}" for name, value in self.facts.items())]
+        links = {"made by": self.made_by, "uses": self.uses, "made": self.made, "used by": self.used_by}
+        return "\n".join([*lines, *(f"{word:<8} {id}" for word, ids in links.items() for id in ids)])

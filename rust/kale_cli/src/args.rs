@@ -115,6 +115,15 @@ Examples:
   kale-rs restore last train --before          before a step that failed: mend its cell and go on
   kale-rs restore last train -o again.ipynb --files")]
     Restore(RestoreArgs),
+    /// Say where a run, a step, a stored value or a snapshot comes from, and what came of it
+    #[command(after_help = "\
+What it names are ids of the form kale://run/ID/step/NAME or kale://artifact/DIGEST, each of which
+can be asked about again. Verbs that take a run take its kale:// id as well.
+
+Examples:
+  kale-rs lineage last
+  kale-rs lineage kale://run/20261120-094815-3f9a/step/train --json")]
+    Lineage(LineageArgs),
     /// Remove old runs by policy, and stored values that no run names
     #[command(after_help = "\
 Nothing that a remaining run needs is removed: its values, snapshots, logs and executed notebook
@@ -378,8 +387,8 @@ pub struct DiffArgs {
 pub struct RestoreArgs {
     /// A run's id, the start of one, or `last`
     pub run: String,
-    /// The step
-    pub step: String,
+    /// The step, unless the id is that of a step
+    pub step: Option<String>,
     /// Before the step's first cell, instead of after its last
     #[arg(long)]
     pub before: bool,
@@ -389,6 +398,17 @@ pub struct RestoreArgs {
     /// Put back the files that the steps wrote
     #[arg(long)]
     pub files: bool,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct LineageArgs {
+    /// A run's id, the start of one, `last`, or a kale:// id
+    pub id: String,
     #[command(flatten)]
     pub store: StoreArgs,
     /// Print one JSON document

@@ -9,6 +9,7 @@ pub mod engine;
 pub mod explain;
 pub mod gc;
 pub mod graph;
+pub mod lineage;
 pub mod logs;
 pub mod restore;
 pub mod run;

@@ -174,6 +174,11 @@ pub fn restore(py: Python<'_>, request: &str) -> PyResult<String> {
 }
 
 #[pyfunction]
+pub fn lineage(py: Python<'_>, request: &str) -> PyResult<String> {
+    ask(py, request, kale_verbs::lineage::lineage)
+}
+
+#[pyfunction]
 pub fn gc(py: Python<'_>, request: &str) -> PyResult<String> {
     ask(py, request, kale_verbs::gc::gc)
 }

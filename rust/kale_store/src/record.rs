@@ -39,6 +39,9 @@ pub struct RunOptions {
     /// Whether the notebook is run from top to bottom as well, and compared.
     #[serde(default)]
     pub differential: bool,
+    /// The git commit that the notebook's folder was at.
+    #[serde(default)]
+    pub code_version: Option<String>,
     /// Steps that neither are this one nor come after it are taken from earlier runs, whatever they read.
     #[serde(default)]
     pub from: Option<String>,
@@ -75,6 +78,7 @@ impl RunOptions {
             cache: true,
             verify: Verify::default(),
             differential: false,
+            code_version: None,
             from: None,
             snapshot_bytes: snapshot_bytes(),
             hash_seed: 0,

@@ -7,6 +7,7 @@ use kale_store::{RunRecord, Store, StoreError};
 use serde::Deserialize;
 
 use crate::error::VerbError;
+use crate::id::Id;
 use crate::notebook::Listing;
 use crate::session::Session;
 
@@ -31,6 +32,7 @@ impl StoreChoice {
 
     /// The store and the run that `text` stands for.
     pub fn find(&self, session: &Session, text: &str) -> Result<(Store, RunId), VerbError> {
+        let text = &run_named_by(text)?;
         let Some(store) = self.open(session)? else { return Err(no_store(&self.root(session), text)) };
         let run = store.find_run(text).map_err(|error| unknown_run(error, store.root()))?;
         Ok((store, run))
@@ -42,6 +44,18 @@ pub fn listing(store: &Store, record: &RunRecord) -> Result<Listing, VerbError> 
     let text = record.notebook.as_ref().map(|digest| store.blobs().read(digest)).transpose()?.unwrap_or_default();
     let label = record.source.as_deref().map_or_else(|| "<stdin>".to_owned(), |path| path.display().to_string());
     Ok(Listing::of(&label, &String::from_utf8_lossy(&text)))
+}
+
+/// The run of an id (see [`crate::id`]).
+pub fn run_named_by(text: &str) -> Result<String, VerbError> {
+    let of_run = Id::parse(text).and_then(Id::run_and_step);
+    let (run, _) = of_run.ok_or_else(|| {
+        VerbError::usage(
+            format!("`{text}` names no run"),
+            "`kale-rs runs` lists the runs, `kale-rs lineage` knows values",
+        )
+    })?;
+    Ok(run)
 }
 
 fn no_store(root: &Path, run: &str) -> VerbError {

@@ -7,6 +7,7 @@
 mod beside;
 pub mod cancel;
 pub mod check;
+mod code_version;
 pub mod compile;
 pub mod diff;
 pub mod doctor;
@@ -18,7 +19,9 @@ mod follow;
 pub mod gc;
 pub mod graph;
 mod history;
+pub mod id;
 mod interpreter;
+pub mod lineage;
 mod listener;
 pub mod logs;
 mod modules;

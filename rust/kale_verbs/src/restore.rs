@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::VerbError;
 use crate::history::StoreChoice;
+use crate::id::Id;
 use crate::session::Session;
 
 pub use namespace::{Action, Missing, Namespace, WrittenFile};
@@ -21,7 +22,9 @@ pub use namespace::{Action, Missing, Namespace, WrittenFile};
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct RestoreRequest {
     pub run: String,
-    pub step: String,
+    /// `None` when the run's id is that of a step.
+    #[serde(default)]
+    pub step: Option<String>,
     /// Before the step's first cell, and not after its last.
     #[serde(default)]
     pub before: bool,
@@ -82,7 +85,11 @@ pub fn place(pipeline: &Pipeline, cell: CellIndex) -> (usize, usize) {
 pub fn restore(session: &Session, request: &RestoreRequest) -> Result<Restored, VerbError> {
     let (store, run) = request.store.find(session, &request.run)?;
     let record = store.run(&run)?;
-    let step = find_step(&record.pipeline, &run, &request.step)?;
+    let named = request.step.clone().or_else(|| Id::parse(&request.run)?.run_and_step()?.1);
+    let Some(named) = named else {
+        return Err(VerbError::usage("the step is missing", format!("`kale-rs show {run}` lists the steps")));
+    };
+    let step = find_step(&record.pipeline, &run, &named)?;
     let point = Point::new(&record.pipeline, step, request.before);
     let namespace = namespace::namespace(&store, &record, point)?;
     let directory = record.options.directory.clone();

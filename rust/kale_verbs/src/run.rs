@@ -7,6 +7,7 @@ pub use kale_store::Verify;
 use kale_store::{NewRun, RunOptions, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
+use crate::code_version;
 use crate::error::VerbError;
 use crate::follow::follow;
 use crate::listener::{Listener, Prepared};
@@ -131,6 +132,7 @@ fn options(session: &Session, request: &RunRequest, compiled: &Compiled) -> RunO
         jobs: request.jobs,
         cache: !request.no_cache,
         warm: !request.no_warm,
+        code_version: code_version::commit(&compiled.notebook.directory),
         from: request.from.clone(),
         verify: request.verify,
         differential: request.differential,
