@@ -11,7 +11,7 @@ RESULTS = ("list", "list", "list", "int", "dict", "nest", "pair")
 def body(w: Writer, values: dict, result: str | None, declare: bool = True) -> tuple[list[str], set]:
     """Statements of a function with these parameters; also which global variables a call looks up."""
     scope = Scope(values=dict(values))
-    lines = []
+    lines, declared = [], None
     if declare and w.chance(0.3):
         found = [n for n, kind in w.scope.values.items() if kind in PLAIN and n not in values and n not in w.reserved]
         if found:
@@ -23,11 +23,14 @@ def body(w: Writer, values: dict, result: str | None, declare: bool = True) -> t
                 scope.declared.add(name)
                 scope.values[name] = w.scope.values[name]
                 lines.append(f"{word} {name}")
+                declared = name
     outer = w.fixed, w.depth, w.reserved
     w.fixed, w.depth, w.reserved = 0, w.depth + 1, set()
     w.scopes.append(scope)
     for _ in range(w.random.choice((0, 1, 1, 2))):
         lines += w.statement() if w.depth < 3 else w.simple()
+    if declared and w.chance(0.6):
+        lines.append(f"{declared} = {w.expression(scope.values[declared])}")
     if result is not None:
         lines.append(f"return {w.expression(result)}")
     w.scopes.pop()
