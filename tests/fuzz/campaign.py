@@ -159,7 +159,9 @@ def run(executable: Path, first: int, stride: int, cells: int, seconds: float) -
     with Examiner(executable) as examiner:
         seed = first
         while examiner.tally.cells < cells and time.monotonic() - start < seconds:
-            examiner.look_at(seed)
+            if not examiner.look_at(seed):
+                # At once: a campaign that is stopped has shown what it has found.
+                print(examiner.tally.found[-1], end="\n\n", flush=True)
             seed += stride
         examiner.tally.seconds = time.monotonic() - start
         return examiner.tally
@@ -182,8 +184,6 @@ def main() -> int:
     with multiprocessing.get_context("spawn").Pool(asked.workers) as pool:
         for tally in pool.starmap(run, jobs):
             total.add(tally)
-    for text in total.found:
-        print(text, end="\n\n")
     print(total.summary())
     return 1 if total.found else 0
 

@@ -451,7 +451,7 @@ def clone(w: Writer, name: str, base: str):
 
 
 def length(w: Writer, name: str, base: str):
-    extra = w.pick(([], [], ["self.n += 1"], [f"self.items.append({w.fresh()})"]))
+    extra = w.pick(([], ["self.n += 1"], [f"self.items.append({w.fresh()})"]))
     return ["def __len__(self):", *indented(extra), "    return len(self.items)"], set()
 
 
@@ -506,9 +506,11 @@ def use_object(w: Writer) -> list[str]:
         "{o}.add({n})", "{o}.add({i})", "{o}.items.append({n})", "{o}.items = {l}", "{o}.n = {i}", "{o}.n += {n}",
         "{o}.items += [{n}]", "print({o}.total, len({o}))", "print({o}.peek())", "{o}.peek().append({n})",
         "{o}.shared.append({n})", "type({o}).count += {n}", "type({o}).shared = {l}", "{o}.extra = {l}",
-        "setattr({o}, 'n', {n})", "print({o}.items is {l})", "{o}.add({n}).add({i})", "bool({o})", "{o}.shared = {l}",
+        "setattr({o}, 'n', {n})", "print({o}.items is {l})", "{o}.add({n}).add({i})", "{o}.shared = {l}",
         "{o}.__class__.count = {n}", "vars({o})['n'] = {i}", "print({o}.count, {o}.shared)", "str(len({o}))",
-        "with {o} as x: x.n += {n}", "if {o}: print({n})", "print(getattr({o}, 'extra', {n}))", "del {o}.items[2:]",
+        "with {o} as x: x.n += {n}", "if {o}: print({n})",
+        "bool({o})", "not {o}", "{o} or {i}", "f'{{len({o})}}'", "del {o}.items[2:]",
+        "print(getattr({o}, 'extra', {n}))",
     )  # fmt: skip
     text = w.pick(forms)
     if text.startswith("with") and (w.in_function or w.fixed):

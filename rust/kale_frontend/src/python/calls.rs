@@ -7,6 +7,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::analyzer::{Analyzer, DefinitionKind};
 use super::arguments::Arguments;
+use super::definitions::MethodKind;
 use super::heap::ObjectId;
 use super::knowledge::Unlisted;
 use super::library::Caller;
@@ -367,6 +368,18 @@ impl<'a> Analyzer<'a> {
             let chosen: Vec<CodeId> = methods.iter().filter(|(name, _)| which(name)).map(|(_, m)| *m).collect();
             for method in chosen {
                 self.call_loosely(method, value, std::slice::from_ref(value), range);
+            }
+        }
+    }
+
+    /// Loading the attribute may call a property, or what another decorator has made of a method.
+    pub(super) fn invoke_properties(&mut self, owner: &Value, name: &str, range: TextRange) {
+        for code in self.codes(owner) {
+            if !matches!(self.definitions[code.0].kind, DefinitionKind::Class { .. }) {
+                continue;
+            }
+            if let Some((method, MethodKind::Property | MethodKind::Decorated)) = self.method_kind(code, name) {
+                self.call_loosely(method, owner, std::slice::from_ref(owner), range);
             }
         }
     }

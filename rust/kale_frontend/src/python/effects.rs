@@ -43,6 +43,8 @@ pub struct Effects {
     pub environment_variables: BTreeSet<String>,
     /// Something becomes a view or a copy of an array by how that lies in memory.
     pub layout: bool,
+    /// Something is shown, which must happen once.
+    pub prints: bool,
     /// A function or class gets an attribute.
     pub patches: bool,
     /// `from module import *`: any name may be bound by it.
@@ -71,6 +73,7 @@ impl Effects {
         self.unknown_calls |= other.unknown_calls;
         self.expensive |= other.expensive;
         self.layout |= other.layout;
+        self.prints |= other.prints;
         self.imports.extend(other.imports);
         self.libraries.extend(other.libraries);
         self.environment_variables.extend(other.environment_variables);
@@ -81,6 +84,7 @@ impl Effects {
         self.calls |= other.calls;
         self.patches |= other.patches;
         self.layout |= other.layout;
+        self.prints |= other.prints;
         self.unknown_calls |= other.unknown_calls;
         self.expensive |= other.expensive;
         extend_new(&mut self.unknown_paths, other.unknown_paths.iter().map(|_| range));

@@ -335,6 +335,7 @@ impl<'a> Analyzer<'a> {
                 match self.candidate_attribute(owner, name, range) {
                     Some(value) => value,
                     None => {
+                        self.invoke_properties(owner, name, range);
                         self.learn(owner, Type::Unknown);
                         owner.part(Type::Unknown)
                     }

@@ -336,6 +336,7 @@ impl<'a> Analyzer<'a> {
             Effect::Plot => self.note_library("matplotlib"),
             Effect::Exit => {}
             Effect::Layout => self.frame().effects.layout = true,
+            Effect::Print => self.frame().effects.prints = true,
         }
     }
 

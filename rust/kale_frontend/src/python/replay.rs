@@ -43,12 +43,15 @@ impl<'a> Analyzer<'a> {
         parameters: &[String],
     ) -> Replay {
         let Some(statement) = statement else { return Replay::No };
-        if effects.is_impure() || !reads.iter().all(|(&name, &source)| self.is_replayable(name, source)) {
+        if effects.is_impure()
+            || effects.prints
+            || !reads.iter().all(|(&name, &source)| self.is_replayable(name, source))
+        {
             return Replay::No;
         }
         let is_definition = matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_));
         if !effects.settings.is_empty() {
-            // A block may do more than call the setting: print, say, or bind what other statements have bound since.
+            // A block may do more than call the setting: bind what other statements have bound since, say.
             let is_call = matches!(statement, Stmt::Expr(_) | Stmt::Assign(_) | Stmt::AugAssign(_));
             let only_settings = (binds.is_empty() || is_definition) && (is_call || !effects.calls);
             let module = effects.settings.iter().next().cloned().unwrap_or_default();

@@ -68,11 +68,16 @@ impl<'a> Analyzer<'a> {
         for (_, binding) in &bindings {
             by_value |= self.needed_definitions(binding.value.code.iter().chain(&class.code), &mut needed);
         }
+        let shipped = bindings.iter().any(|(_, binding)| !binding.replay);
+        // What shares the object that is a function's default must find the function that has it.
+        let has_shared_default = |binding: &Binding| {
+            shipped && matches!(binding.value.ty, Type::Function(_)) && !self.is_stateless(&binding.value)
+        };
         // Definitions of the group itself are made again where it is read, unless they travel as values with it.
         by_value |= bindings.iter().any(|(name, binding)| {
-            !binding.replay && (needed.contains(name) || self.kind(&binding.value) == Kind::Callable)
+            let travels = !binding.replay || has_shared_default(binding);
+            travels && (needed.contains(name) || self.kind(&binding.value) == Kind::Callable)
         });
-        let shipped = bindings.iter().any(|(_, binding)| !binding.replay);
         for (name, binding) in bindings {
             let bound_here = binding.cell == self.cell && binding.version.is_none();
             let replay = binding.replay

@@ -329,6 +329,7 @@ pub enum Effect {
     Plot,
     Exit,
     Layout,
+    Print,
 }
 
 /// A setting of the process: the interpreter's own, or a library's.
