@@ -1,4 +1,4 @@
-//! What each group's process does, in order: definitions, loads, cells and saves.
+//! What each group's process does, in the notebook's order: definitions, loads, cells and saves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,14 +39,24 @@ pub struct Programs {
     pub transfers: Vec<Transfer>,
 }
 
+/// A place in the notebook: the cell, and the statement in it or, for the cell as a whole, what follows all of them.
+type Place = (CellId, usize);
+
+/// What a loaded value of a cell comes behind, and a file before the cell that reads it.
+const BEHIND_STATEMENTS: usize = usize::MAX - 1;
+const CELL: usize = usize::MAX;
+
 /// Where a name's object in a process came from: names with one origin are as identical as in the notebook.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Held {
     version: VersionId,
     origin: usize,
+    at: Place,
 }
 
-/// Plays the cells of each group in notebook order. `groups` is the number of groups.
+/// What each group's process does: the notebook with everything left out that the group does not need, and with values
+/// loaded where the cells that make them are left out. So whatever binds a name twice does it in the notebook's order.
+/// `groups` is the number of groups.
 pub fn programs(
     facts: &Facts,
     needs: &[Needs],
@@ -67,24 +77,43 @@ pub fn programs(
         carried.entry(ordering.to).or_default().push(ordering);
     }
     for (group, cells) in cells_of.into_iter().enumerate() {
-        let mut player =
-            Player { facts, grouping, group, held: FxHashMap::default(), defined: BTreeSet::new(), origin: 0 };
+        let mut player = Player::new(facts, grouping, group);
         for cell in cells {
-            player.prepare(cell, &needs[cell], &mut made, &mut saves);
+            player.prepare(cell, &needs[cell]);
             for ordering in carried.get(&cell).into_iter().flatten() {
                 if let Some(path) = &ordering.carries
                     && grouping[ordering.from] != Some(group)
                 {
                     let load = Action::LoadFile { path: path.clone(), writer: ordering.from };
-                    made.actions[group].push(load);
+                    player.actions.push(((cell, BEHIND_STATEMENTS), load));
                 }
             }
-            made.actions[group].push(Action::Run(cell));
+            player.actions.push(((cell, CELL), Action::Run(cell)));
             player.run(cell, &needs[cell]);
         }
+        for load in player.loads.values() {
+            let Action::Load(version, names) = &player.actions[load.action].1 else { continue };
+            saves.entry(*version).or_default().extend(names);
+            if let Some(from) = grouping[facts.version(*version).cell] {
+                let (version, names) = (*version, names.clone());
+                made.transfers.push(Transfer { version, names, from, to: group, cell: load.cell });
+            }
+        }
+        player.actions.sort_by_key(|(place, _)| *place);
+        made.actions[group] = player.actions.into_iter().flat_map(|(_, action)| parts(action)).collect();
     }
     add_saves(facts, orderings, grouping, saves, &mut made);
     made
+}
+
+/// The action; of a load, in a compiler with that fault, each name for itself.
+fn parts(action: Action) -> Vec<Action> {
+    match action {
+        Action::Load(version, names) if planted(Fault::AliasGroupSplit) => {
+            names.into_iter().map(|name| Action::Load(version, BTreeSet::from([name]))).collect()
+        }
+        action => vec![action],
+    }
 }
 
 /// Puts each save right behind the cell that makes the version, before anything can change it.
@@ -126,189 +155,164 @@ fn add_saves(
 struct Chosen {
     values: BTreeMap<VersionId, BTreeSet<Name>>,
     definitions: BTreeSet<StatementId>,
-    /// Definitions that would overwrite what the process has bound since, with the last cell of theirs.
-    early: Vec<(CellId, BTreeSet<StatementId>)>,
+}
+
+/// A value that the process loads.
+struct Load {
+    /// Index of the action.
+    action: usize,
+    origin: usize,
+    /// The first cell that needs it.
+    cell: CellId,
 }
 
 struct Player<'f> {
     facts: &'f Facts,
     grouping: &'f Grouping,
     group: usize,
+    /// Each with its place, where it is to be done.
+    actions: Vec<(Place, Action)>,
     held: FxHashMap<Name, Held>,
-    /// Settings that the process has made.
     defined: BTreeSet<StatementId>,
+    loads: BTreeMap<VersionId, Load>,
     origin: usize,
 }
 
-impl Player<'_> {
-    /// Brings what `cell` needs into the process, in notebook order: a class comes before the values that need it.
-    fn prepare(
-        &mut self,
-        cell: CellId,
-        needs: &Needs,
-        made: &mut Programs,
-        saves: &mut BTreeMap<VersionId, BTreeSet<Name>>,
-    ) {
-        let mut todo: Vec<((CellId, usize), Action)> = vec![];
+impl<'f> Player<'f> {
+    fn new(facts: &'f Facts, grouping: &'f Grouping, group: usize) -> Player<'f> {
+        Player {
+            facts,
+            grouping,
+            group,
+            actions: vec![],
+            held: FxHashMap::default(),
+            defined: BTreeSet::new(),
+            loads: BTreeMap::new(),
+            origin: 0,
+        }
+    }
+
+    /// Brings what `cell` needs into the process.
+    fn prepare(&mut self, cell: CellId, needs: &Needs) {
         let mut chosen = Chosen::default();
         self.missing(&needs.wanted, needs, &mut chosen);
-        for (latest, definitions) in std::mem::take(&mut chosen.early) {
-            self.define_early(latest, &definitions, needs, &mut made.actions[self.group]);
+        let places = self.places(&chosen.values);
+        for &statement in &chosen.definitions {
+            self.define(statement, needs, &places);
         }
-        for statement in chosen.definitions {
-            todo.push(((self.facts.statement(statement).cell, statement.0), Action::Define(statement)));
+        // In the order of the places, so that of two values of one place the later hides the earlier.
+        let mut values: Vec<_> = chosen.values.into_iter().collect();
+        values.sort_by_key(|(version, _)| (places[version], *version));
+        for (version, names) in values {
+            self.load(cell, version, names, places[&version]);
         }
-        for (version, names) in chosen.values {
-            let at = (self.facts.version(version).cell, usize::MAX);
-            if planted(Fault::AliasGroupSplit) {
-                todo.extend(names.iter().map(|&name| (at, Action::Load(version, BTreeSet::from([name])))));
-                continue;
-            }
-            todo.push((at, Action::Load(version, names)));
-        }
-        todo.sort_by_key(|(at, _)| *at);
-        for action in self.needed_first(todo.into_iter().map(|(_, action)| action).collect()) {
-            self.origin += 1;
-            match &action {
-                Action::Define(statement) => {
-                    self.defined.insert(*statement);
-                    for (&name, &version) in &needs.definitions[statement] {
-                        self.held.insert(name, Held { version, origin: self.origin });
-                    }
+    }
+
+    /// Where values are loaded: behind the cell that makes them, and behind the definitions among them that others
+    /// refer to.
+    fn places(&self, values: &BTreeMap<VersionId, BTreeSet<Name>>) -> BTreeMap<VersionId, Place> {
+        let own = |version: &VersionId| (self.facts.version(*version).cell, BEHIND_STATEMENTS);
+        let mut places: BTreeMap<VersionId, Place> = values.keys().map(|version| (*version, own(version))).collect();
+        // Definitions may refer to each other in a circle, so not for ever.
+        for _ in 0..values.len() {
+            let mut is_stable = true;
+            for version in values.keys() {
+                let needed = self.facts.version(*version).needs.keys();
+                let loaded = needed.filter_map(|name| values.iter().find(|(_, names)| names.contains(name)));
+                let behind = loaded.map(|(other, _)| places[other]).max();
+                if behind > Some(places[version]) {
+                    places.extend(behind.map(|behind| (*version, behind)));
+                    is_stable = false;
                 }
-                Action::Load(version, names) => {
-                    let from = self.facts.version(*version).cell;
-                    for &name in names {
-                        self.held.insert(name, Held { version: *version, origin: self.origin });
-                    }
-                    saves.entry(*version).or_default().extend(names);
-                    if let Some(from) = self.grouping[from] {
-                        let (names, to) = (names.clone(), self.group);
-                        made.transfers.push(Transfer { version: *version, names, from, to, cell });
-                    }
-                }
-                _ => {}
             }
-            made.actions[self.group].push(action);
+            if is_stable {
+                break;
+            }
         }
+        places
+    }
+
+    fn define(&mut self, statement: StatementId, needs: &Needs, places: &BTreeMap<VersionId, Place>) {
+        self.origin += 1;
+        self.defined.insert(statement);
+        let support = needs.support.get(&Item::Definition(statement));
+        let read = support.into_iter().flat_map(|support| support.values.keys()).filter_map(|v| places.get(v)).max();
+        let own = self.place(statement);
+        let at = read.map_or(own, |&read| own.max((read.0, read.1 + 1)));
+        for (&name, &version) in &needs.definitions[&statement] {
+            self.hold(name, Held { version, origin: self.origin, at });
+        }
+        self.actions.push((at, Action::Define(statement)));
+    }
+
+    fn load(&mut self, cell: CellId, version: VersionId, names: BTreeSet<Name>, at: Place) {
+        self.origin += 1;
+        let origin = match self.loads.get(&version) {
+            // More names of it, as identical to those as in the notebook.
+            Some(load) => {
+                if let Action::Load(_, known) = &mut self.actions[load.action].1 {
+                    known.extend(&names);
+                }
+                load.origin
+            }
+            None => {
+                self.loads.insert(version, Load { action: self.actions.len(), origin: self.origin, cell });
+                self.actions.push((at, Action::Load(version, names.clone())));
+                self.origin
+            }
+        };
+        for name in names {
+            self.hold(name, Held { version, origin, at });
+        }
+    }
+
+    /// Notes what the process has under a name, unless something later has bound it since.
+    fn hold(&mut self, name: Name, held: Held) {
+        if self.held.get(&name).is_none_or(|known| known.at <= held.at) {
+            self.held.insert(name, held);
+        }
+    }
+
+    fn place(&self, statement: StatementId) -> Place {
+        (self.facts.statement(statement).cell, statement.0)
     }
 
     /// Adds to `chosen` what of a request the process lacks: definitions to execute, and values to load.
-    ///
-    /// To execute a definition, what it reads must be bound as it was then. Where the process has bound such a name to
-    /// something else meanwhile, which it may need again, the definition is executed before that.
     fn missing(&self, request: &Request, needs: &Needs, chosen: &mut Chosen) {
         for (&version, names) in &request.values {
-            if !self.holds(version, names) {
-                self.load(version, names, needs, chosen);
+            if self.holds(version, names) {
+                continue;
+            }
+            let known = chosen.values.entry(version).or_default();
+            let is_new = known.is_empty();
+            known.extend(names);
+            if let Some(support) = needs.support.get(&Item::Value(version)).filter(|_| is_new) {
+                self.missing(support, needs, chosen);
             }
         }
         for &statement in &request.definitions {
-            let own = &needs.definitions[&statement];
-            if chosen.definitions.contains(&statement) || !self.must_define(statement, own) {
-                continue;
-            }
-            let mut with_support = Chosen::default();
-            self.with_support(statement, needs, &mut with_support);
-            let latest = with_support.definitions.iter().map(|&s| self.facts.statement(s).cell).max();
-            let is_newer = |name: &Name| self.made_in(name) > latest;
-            let others = with_support.definitions.iter().filter(|&&other| other != statement);
-            let overwrites = others.flat_map(|other| needs.definitions[other].keys()).any(is_newer);
-            match latest.filter(|_| overwrites && !own.is_empty()) {
-                Some(latest) => chosen.early.push((latest, with_support.definitions)),
-                None => chosen.definitions.extend(with_support.definitions),
-            }
-            chosen.early.append(&mut with_support.early);
-            for (version, names) in with_support.values {
-                chosen.values.entry(version).or_default().extend(names);
+            let is_missing = self.must_define(statement, &needs.definitions[&statement]);
+            if is_missing
+                && chosen.definitions.insert(statement)
+                && let Some(support) = needs.support.get(&Item::Definition(statement))
+            {
+                self.missing(support, needs, chosen);
             }
         }
-    }
-
-    /// Adds a definition and what it reads of what the process lacks.
-    fn with_support(&self, statement: StatementId, needs: &Needs, chosen: &mut Chosen) {
-        if !chosen.definitions.insert(statement) {
-            return;
-        }
-        let Some(support) = needs.support.get(&Item::Definition(statement)) else { return };
-        for (&version, names) in support.values.iter().filter(|(version, names)| !self.holds(**version, names)) {
-            self.load(version, names, needs, chosen);
-        }
-        for &read in support.definitions.iter().filter(|read| self.must_define(**read, &needs.definitions[*read])) {
-            self.with_support(read, needs, chosen);
-        }
-    }
-
-    /// Executes definitions, of which `latest` is the last cell, where the process was when the notebook came to them.
-    /// What it has bound since is bound after them, as in the notebook.
-    fn define_early(
-        &mut self,
-        latest: CellId,
-        definitions: &BTreeSet<StatementId>,
-        needs: &Needs,
-        actions: &mut Vec<Action>,
-    ) {
-        let is_before = |action: &Action| matches!(action, Action::Run(cell) if *cell < latest);
-        let place = actions.iter().rposition(is_before).map_or(0, |at| at + 1);
-        actions.splice(place..place, definitions.iter().map(|&statement| Action::Define(statement)));
-        self.origin += 1;
-        for (&name, &version) in definitions.iter().flat_map(|statement| &needs.definitions[statement]) {
-            if self.made_in(&name) <= Some(latest) {
-                self.held.insert(name, Held { version, origin: self.origin });
-            }
-        }
-    }
-
-    /// The cell that made what the process has under the name.
-    fn made_in(&self, name: &Name) -> Option<CellId> {
-        let held = self.held.get(name)?;
-        Some(self.facts.version(self.maker(*name, held.version)).cell)
-    }
-
-    fn load(&self, version: VersionId, names: &BTreeSet<Name>, needs: &Needs, chosen: &mut Chosen) {
-        let known = chosen.values.entry(version).or_default();
-        let before = known.len();
-        known.extend(names);
-        if before == 0
-            && let Some(support) = needs.support.get(&Item::Value(version))
-        {
-            self.missing(support, needs, chosen);
-        }
-    }
-
-    /// Puts the load of a definition before the loads of values that refer to it.
-    fn needed_first(&self, actions: Vec<Action>) -> Vec<Action> {
-        let mut order = vec![];
-        let mut seen = BTreeSet::new();
-        for index in 0..actions.len() {
-            self.visit(index, &actions, &mut seen, &mut order);
-        }
-        order.into_iter().map(|index| actions[index].clone()).collect()
-    }
-
-    fn visit(&self, index: usize, actions: &[Action], seen: &mut BTreeSet<usize>, order: &mut Vec<usize>) {
-        if !seen.insert(index) {
-            return;
-        }
-        if let Action::Load(version, _) = &actions[index] {
-            for name in self.facts.version(*version).needs.keys() {
-                let loads = |action: &Action| matches!(action, Action::Load(_, names) if names.contains(name));
-                if let Some(needed) = actions.iter().position(loads) {
-                    self.visit(needed, actions, seen, order);
-                }
-            }
-        }
-        order.push(index);
     }
 
     fn must_define(&self, statement: StatementId, names: &BTreeMap<Name, VersionId>) -> bool {
-        let own = self.grouping[self.facts.statement(statement).cell] == Some(self.group);
-        if names.is_empty() {
-            return !own && !self.defined.contains(&statement);
+        let is_own = self.grouping[self.facts.statement(statement).cell] == Some(self.group);
+        if is_own || self.defined.contains(&statement) {
+            return false;
         }
-        names
-            .iter()
-            .any(|(name, version)| self.held.get(name).is_none_or(|held| !self.is_same(*name, held.version, *version)))
+        // Another statement of the same cell may have bound the name meanwhile.
+        let makes = |held: &Held| held.at.1 >= BEHIND_STATEMENTS || held.at == self.place(statement);
+        let has = |(name, version): (&Name, &VersionId)| {
+            let held = self.held.get(name);
+            held.is_some_and(|held| makes(held) && self.is_same(*name, held.version, *version))
+        };
+        names.is_empty() || !names.iter().all(has)
     }
 
     /// Whether the process has all of `names` as `version` has them, as identical to each other as there.
@@ -359,7 +363,7 @@ impl Player<'_> {
             let deleted = version.optional.iter().filter(|name| !version.parents.contains_key(name));
             let now: Vec<Name> = version.bound.keys().chain(deleted).copied().chain(kept).collect();
             for name in now {
-                self.held.insert(name, Held { version: id, origin: self.origin });
+                self.held.insert(name, Held { version: id, origin: self.origin, at: (cell, CELL) });
             }
         }
     }
