@@ -97,7 +97,8 @@ def main(listener):
     run_empty_cell(step)
     watch = FileWatch()
     try:
-        changed = carry_out_imports(settings["imports"], capture, settings.get("careful"))
+        with names_of_ipython(step):
+            changed = carry_out_imports(settings["imports"], capture, settings.get("careful"))
         step.unseeded = unseeded_generators(len(settings["imports"]), settings.get("careful"))
     except Flaw as flaw:
         start_over(settings, flaw.at, listener, initial)
@@ -127,6 +128,12 @@ def run_empty_cell(step):
     step.texts.clear()
     step.bound.clear()
     linecache.clearcache()
+
+
+def names_of_ipython(step):
+    """`get_ipython` and the like among the builtins, as while a cell runs: by these, pandas knows a notebook from a
+    terminal when it is imported."""
+    return step.shell.builtin_trap if step.shell else contextlib.nullcontext()
 
 
 def carry_out_imports(rows, capture, careful):

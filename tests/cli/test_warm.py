@@ -153,6 +153,12 @@ def test_what_notebooks_use_most_is_there_already(printed):
     assert printed(imports, cell(look, "step:a"))[1] == "[]\n"
 
 
+def test_what_is_a_notebook_and_not_a_terminal(printed):
+    """pandas asks IPython when it is imported, and lays tables out by the answer."""
+    asked = cell("print(pd.get_option('display.max_columns'))", "step:ask")
+    assert same(printed, cell("import pandas as pd", "imports"), asked)[-1].strip() == "20"
+
+
 def test_an_installation_is_noticed(printed, installed):
     cells = cell("import kale_probe", "imports"), cell("print(kale_probe.VERSION)", "step:a")
     for version in ("1", "2"):

@@ -150,10 +150,13 @@ fn add_saves(
     }
 }
 
+/// Versions to be loaded, each with the names that are wanted of it.
+type Values = BTreeMap<VersionId, BTreeSet<Name>>;
+
 /// What a cell lacks in its process.
 #[derive(Default)]
 struct Chosen {
-    values: BTreeMap<VersionId, BTreeSet<Name>>,
+    values: Values,
     definitions: BTreeSet<StatementId>,
 }
 
@@ -200,36 +203,46 @@ impl<'f> Player<'f> {
         for &statement in &chosen.definitions {
             self.define(statement, needs, &places);
         }
-        // In the order of the places, so that of two values of one place the later hides the earlier.
-        let mut values: Vec<_> = chosen.values.into_iter().collect();
-        values.sort_by_key(|(version, _)| (places[version], *version));
-        for (version, names) in values {
-            self.load(cell, version, names, places[&version]);
+        let mut order = self.needed_first(&chosen.values);
+        order.sort_by_key(|version| places[version]);
+        for version in order {
+            self.load(cell, version, &chosen.values[&version], places[&version]);
         }
     }
 
-    /// Where values are loaded: behind the cell that makes them, and behind the definitions among them that others
+    /// Where values are loaded: behind the cell that makes them, and not before the definitions among them that they
     /// refer to.
-    fn places(&self, values: &BTreeMap<VersionId, BTreeSet<Name>>) -> BTreeMap<VersionId, Place> {
-        let own = |version: &VersionId| (self.facts.version(*version).cell, BEHIND_STATEMENTS);
-        let mut places: BTreeMap<VersionId, Place> = values.keys().map(|version| (*version, own(version))).collect();
-        // Definitions may refer to each other in a circle, so not for ever.
-        for _ in 0..values.len() {
-            let mut is_stable = true;
-            for version in values.keys() {
-                let needed = self.facts.version(*version).needs.keys();
-                let loaded = needed.filter_map(|name| values.iter().find(|(_, names)| names.contains(name)));
-                let behind = loaded.map(|(other, _)| places[other]).max();
-                if behind > Some(places[version]) {
-                    places.extend(behind.map(|behind| (*version, behind)));
-                    is_stable = false;
-                }
-            }
-            if is_stable {
-                break;
-            }
+    fn places(&self, values: &Values) -> BTreeMap<VersionId, Place> {
+        let mut places = BTreeMap::new();
+        for version in self.needed_first(values) {
+            let own = (self.facts.version(version).cell, BEHIND_STATEMENTS);
+            let needed = self.needed(version, values).filter_map(|other| places.get(&other).copied());
+            places.insert(version, needed.max().map_or(own, |place| own.max(place)));
         }
         places
+    }
+
+    /// The values, each behind those that it refers to, as far as that is possible: definitions may refer to each other
+    /// in a circle.
+    fn needed_first(&self, values: &Values) -> Vec<VersionId> {
+        let (mut order, mut seen) = (vec![], BTreeSet::new());
+        for &version in values.keys() {
+            self.visit(version, values, &mut seen, &mut order);
+        }
+        order
+    }
+
+    fn visit(&self, version: VersionId, values: &Values, seen: &mut BTreeSet<VersionId>, order: &mut Vec<VersionId>) {
+        if seen.insert(version) {
+            self.needed(version, values).for_each(|needed| self.visit(needed, values, seen, order));
+            order.push(version);
+        }
+    }
+
+    /// Those of the values that have a definition which reading a value back refers to by its name.
+    fn needed(&self, version: VersionId, values: &Values) -> impl Iterator<Item = VersionId> {
+        let names = self.facts.version(version).needs.keys();
+        names.filter_map(|name| values.iter().find(|(_, names)| names.contains(name))).map(|(&version, _)| version)
     }
 
     fn define(&mut self, statement: StatementId, needs: &Needs, places: &BTreeMap<VersionId, Place>) {
@@ -245,13 +258,13 @@ impl<'f> Player<'f> {
         self.actions.push((at, Action::Define(statement)));
     }
 
-    fn load(&mut self, cell: CellId, version: VersionId, names: BTreeSet<Name>, at: Place) {
+    fn load(&mut self, cell: CellId, version: VersionId, names: &BTreeSet<Name>, at: Place) {
         self.origin += 1;
         let origin = match self.loads.get(&version) {
             // More names of it, as identical to those as in the notebook.
             Some(load) => {
                 if let Action::Load(_, known) = &mut self.actions[load.action].1 {
-                    known.extend(&names);
+                    known.extend(names);
                 }
                 load.origin
             }
@@ -261,7 +274,7 @@ impl<'f> Player<'f> {
                 self.origin
             }
         };
-        for name in names {
+        for &name in names {
             self.hold(name, Held { version, origin, at });
         }
     }
