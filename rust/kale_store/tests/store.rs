@@ -212,8 +212,10 @@ fn results_are_kept_by_fingerprint_and_observation() {
 fn a_run_that_no_engine_holds_is_cancelled_at_once() {
     let (_folder, store) = open();
     let run = store.create_run(&new_run(json!({}))).unwrap();
-    let mut dead = Command::new("true").spawn().unwrap();
+    let mut dead = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
     store.expect_engine(&run, dead.id()).unwrap();
+    // Its input ends, and so does it.
+    drop(dead.stdin.take());
     dead.wait().unwrap();
     assert_eq!(store.run_status(&run).unwrap(), RunStatus::Interrupted);
     store.request_cancel(&run).unwrap();
