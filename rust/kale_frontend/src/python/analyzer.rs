@@ -30,13 +30,13 @@ use ruff_text_size::{Ranged, TextRange};
 use rustc_hash::FxHashMap;
 
 use super::calls::Invocation;
+use super::dead_targets::{DeadTargets, dead_targets};
 use super::effects::{Assumed, Effects, Summary};
 use super::facts::{
     CellFacts, CellId, Facts, Replay, Resource, ResourceUse, Source, StatementFacts, StatementId, VersionId,
 };
 use super::heap::{Class, Heap, ObjectId, Place};
 use super::knowledge::Knowledge;
-use super::liveness::{DeadTargets, dead_targets};
 use super::names::Name;
 use super::pragmas::pure_callee;
 use super::replay::MAX_DEPTH;

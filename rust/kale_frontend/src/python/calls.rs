@@ -325,7 +325,7 @@ impl<'a> Analyzer<'a> {
                 DefinitionKind::Class { methods, .. } => methods.values().copied().collect(),
             };
             for method in methods {
-                returned.push(self.call_loosely(method, value, participants, range));
+                returned.push(self.perhaps(|this| this.call_loosely(method, value, participants, range)));
             }
         }
         self.note_invocation(invocation, &returned);
@@ -367,7 +367,7 @@ impl<'a> Analyzer<'a> {
             let DefinitionKind::Class { methods, .. } = &self.definitions[code.0].kind else { continue };
             let chosen: Vec<CodeId> = methods.iter().filter(|(name, _)| which(name)).map(|(_, m)| *m).collect();
             for method in chosen {
-                self.call_loosely(method, value, std::slice::from_ref(value), range);
+                self.perhaps(|this| this.call_loosely(method, value, std::slice::from_ref(value), range));
             }
         }
     }

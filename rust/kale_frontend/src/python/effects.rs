@@ -29,9 +29,12 @@ pub struct Effects {
     pub resources: Vec<ResourceUse>,
     /// Process-wide settings: the module they belong to, or `""` for the interpreter's own.
     pub settings: BTreeSet<String>,
-    /// Global random generators drawn from, and seeded.
+    /// Global random generators drawn from, those seeded for certain, and those that may be.
     pub draws: BTreeSet<&'static str>,
     pub seeds: BTreeSet<&'static str>,
+    pub perhaps_seeds: BTreeSet<&'static str>,
+    /// Those whose state from before matters: nothing has seeded them for certain before they are drawn from.
+    pub earlier_states: BTreeSet<&'static str>,
     pub dynamic: Vec<(String, TextRange)>,
     pub history: Vec<(String, TextRange)>,
     pub interactive: Vec<TextRange>,
@@ -52,6 +55,13 @@ pub struct Effects {
 }
 
 impl Effects {
+    pub fn note_perhaps_seeded(&mut self, generator: &'static str) {
+        self.perhaps_seeds.insert(generator);
+        if !self.seeds.contains(generator) {
+            self.earlier_states.insert(generator);
+        }
+    }
+
     /// Whether anything happens that another process could notice, apart from settings and names.
     pub fn is_impure(&self) -> bool {
         self.mutates

@@ -81,7 +81,7 @@ fn public_names(body: &[Stmt], source: &ModuleSource, lookup: &mut Lookup<'_>) -
     if reader.unknown {
         return None;
     }
-    names.add_perhaps(globals_of_functions(body).into_iter(), &source.name);
+    names.add_perhaps(scope::declared_globals(body).into_iter(), &source.name);
     names.add_perhaps(source.submodules.iter().flatten().cloned(), &source.name);
     names.0.retain(|name, _| !name.starts_with('_'));
     Some(names.0)
@@ -129,21 +129,6 @@ fn mentions(body: &[Stmt], name: &str) -> bool {
     let mut mentions = Mentions(name, false);
     mentions.visit_body(body);
     mentions.1
-}
-
-fn globals_of_functions(body: &[Stmt]) -> BTreeSet<String> {
-    struct Globals(BTreeSet<String>);
-    impl<'a> Visitor<'a> for Globals {
-        fn visit_stmt(&mut self, statement: &'a Stmt) {
-            if let Stmt::Global(global) = statement {
-                self.0.extend(global.names.iter().map(ToString::to_string));
-            }
-            visitor::walk_stmt(self, statement);
-        }
-    }
-    let mut globals = Globals(BTreeSet::new());
-    globals.visit_body(body);
-    globals.0
 }
 
 /// The full name of the module that an import statement of `source` names.

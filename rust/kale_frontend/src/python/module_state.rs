@@ -2,17 +2,19 @@
 //!
 //! A module is imported anew in every step, so what its functions keep in its variables (a cache, a counter, a registry)
 //! is lost between steps. Which functions only compute, and which touch such variables, is told by their code: names,
-//! attributes, items and calls, followed through the module's own functions and through other modules beside it. Names
-//! are enough: where a local variable cannot be told from the module's, it counts as that.
+//! attributes, items and calls, followed through the module's own functions and through other modules beside it. Local
+//! names that may stand for a variable or for a part of one count as that, wherever in the function they do. What is
+//! not followed: a part that is given to another function (`helper(CONFIG["path"])`), which mostly is a constant.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use kale_model::{ModuleState, PythonVersion};
 use ruff_python_ast::visitor::{self, Visitor};
-use ruff_python_ast::{Expr, ExprContext, Parameters, Stmt};
+use ruff_python_ast::{Comprehension, Expr, Stmt};
+use ruff_text_size::Ranged;
 
 use super::parse::parse;
-use super::scope::target_names;
+use super::scope::{Dialect, Resolution, ScopeKind, ScopeRef, SymbolTable, Uses, declared_globals, target_names};
 
 /// Functions that do no more than look at their arguments.
 const LOOKING: &[&str] = &[
@@ -92,17 +94,17 @@ pub fn module_state(
         return None;
     }
     let body = &parsed.module.body;
-    let mut top = Top::default();
+    let (table, _) = SymbolTable::build(text, &parsed.module, Dialect::of_module(version));
+    let mut top = Top { variables: declared_globals(body), ..Top::default() };
     top.block(body);
     let mut deeds: BTreeMap<String, Deeds> = BTreeMap::new();
     for (name, statement) in &top.definitions {
-        let mut reader = Reader { top: &top, locals: vec![], deeds: Deeds::default() };
-        reader.visit_stmt(statement);
+        let found = Reader::read(&top, ScopeRef::module(&table), statement);
         let known = deeds.entry(name.clone()).or_default();
-        known.reads |= reader.deeds.reads;
-        known.writes |= reader.deeds.writes;
-        known.leaks |= reader.deeds.leaks;
-        known.uses.extend(reader.deeds.uses);
+        known.reads |= found.reads;
+        known.writes |= found.writes;
+        known.leaks |= found.leaks;
+        known.uses.extend(found.uses);
     }
     let mut state = ModuleState { variables: top.variables.clone(), ..ModuleState::default() };
     for name in deeds.keys() {
@@ -220,9 +222,6 @@ impl<'a> Top<'a> {
     }
 
     fn define(&mut self, name: &str, statement: &'a Stmt) {
-        let mut globals = Globals(BTreeSet::new());
-        globals.visit_stmt(statement);
-        self.variables.extend(globals.0);
         self.definitions.push((name.to_owned(), statement));
     }
 
@@ -264,71 +263,53 @@ fn is_constant(value: &Expr) -> bool {
     }
 }
 
-/// Names that functions declare global: they may bind them.
-struct Globals(BTreeSet<String>);
-
-impl<'a> Visitor<'a> for Globals {
-    fn visit_stmt(&mut self, statement: &'a Stmt) {
-        if let Stmt::Global(global) = statement {
-            self.0.extend(global.names.iter().map(ToString::to_string));
-        }
-        visitor::walk_stmt(self, statement);
-    }
-}
-
-/// Names that a function's code binds itself.
-#[derive(Default)]
-struct Locals {
-    bound: BTreeSet<String>,
-    globals: BTreeSet<String>,
-}
-
-impl<'a> Visitor<'a> for Locals {
-    fn visit_stmt(&mut self, statement: &'a Stmt) {
-        if let Stmt::Global(global) = statement {
-            self.globals.extend(global.names.iter().map(ToString::to_string));
-        }
-        visitor::walk_stmt(self, statement);
-    }
-
-    fn visit_expr(&mut self, expr: &'a Expr) {
-        if let Expr::Name(name) = expr
-            && name.ctx == ExprContext::Store
-        {
-            self.bound.insert(name.id.to_string());
-        }
-        visitor::walk_expr(self, expr);
-    }
-
-    fn visit_parameters(&mut self, parameters: &'a Parameters) {
-        self.bound.extend(parameters.iter().map(|parameter| parameter.name().to_string()));
-        visitor::walk_parameters(self, parameters);
-    }
-}
-
 /// Reads the code of one definition.
 struct Reader<'r, 'a> {
     top: &'r Top<'a>,
-    /// What the functions around bind.
-    locals: Vec<BTreeSet<String>>,
+    scope: ScopeRef<'a>,
+    /// Local names for one of the module's variables, and for parts of them.
+    aliases: BTreeSet<&'a str>,
+    parts: BTreeSet<&'a str>,
     deeds: Deeds,
 }
 
-impl Reader<'_, '_> {
+impl<'r, 'a> Reader<'r, 'a> {
+    /// What the statement does. Local names are followed without regard to order: until no further one turns out to
+    /// stand for a part of a variable.
+    fn read(top: &'r Top<'a>, module: ScopeRef<'a>, statement: &'a Stmt) -> Deeds {
+        let (aliases, parts) = (BTreeSet::new(), BTreeSet::new());
+        let mut reader = Reader { top, scope: module, aliases, parts, deeds: Deeds::default() };
+        loop {
+            let known = reader.aliases.len() + reader.parts.len();
+            reader.visit_stmt(statement);
+            if reader.aliases.len() + reader.parts.len() == known {
+                return reader.deeds;
+            }
+        }
+    }
+
     fn is_variable(&self, name: &str) -> bool {
-        self.top.variables.contains(name) && !self.locals.iter().any(|locals| locals.contains(name))
+        let is_global = || matches!(self.scope.resolve(name), Resolution::GlobalExplicit | Resolution::GlobalImplicit);
+        self.top.variables.contains(name) && is_global()
+    }
+
+    fn is_whole(&self, expr: &Expr) -> bool {
+        let stands = |name: &str| self.is_variable(name) || self.aliases.contains(name);
+        expr.as_name_expr().is_some_and(|name| stands(&name.id))
     }
 
     /// Whether an expression is one of the module's variables, or a part of it: `CACHE`, `CACHE["a"].rows`.
     fn is_part(&self, expr: &Expr) -> bool {
         match expr {
-            Expr::Name(name) => self.is_variable(&name.id),
+            Expr::Name(name) => self.is_whole(expr) || self.parts.contains(name.id.as_str()),
             Expr::Attribute(attribute) => self.is_part(&attribute.value),
             Expr::Subscript(subscript) => self.is_part(&subscript.value),
             Expr::Call(call) => call.func.as_attribute_expr().is_some_and(|method| self.is_part(&method.value)),
             Expr::Tuple(tuple) => tuple.elts.iter().any(|element| self.is_part(element)),
+            Expr::List(list) => list.elts.iter().any(|element| self.is_part(element)),
             Expr::If(choice) => self.is_part(&choice.body) || self.is_part(&choice.orelse),
             Expr::BoolOp(op) => op.values.iter().any(|value| self.is_part(value)),
+            Expr::Named(named) => self.is_part(&named.value),
             _ => false,
         }
     }
@@ -346,6 +327,24 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// A target gets a value: what it changes, and what its names stand for from now on.
+    fn bind(&mut self, target: &'a Expr, value: &Expr) {
+        self.deeds.writes |= self.is_inside(target);
+        if self.is_whole(value) && target.is_name_expr() {
+            self.aliases.extend(target_names(target));
+        } else if self.is_part(value) {
+            self.bind_parts(target);
+        }
+    }
+
+    /// A target gets a part of a variable.
+    fn bind_parts(&mut self, target: &'a Expr) {
+        let names = target_names(target);
+        // Under an attribute or an item of another object it is followed no further.
+        self.deeds.writes |= names.is_empty();
+        self.parts.extend(names);
+    }
+
     fn call(&mut self, call: &ruff_python_ast::ExprCall) {
         self.deeds.uses.extend(self.top.path(&call.func));
         let (looks, changes_own) = match call.func.as_ref() {
@@ -358,37 +357,45 @@ impl Reader<'_, '_> {
             _ => (false, false),
         };
         let keywords = call.arguments.keywords.iter().map(|keyword| &keyword.value);
-        let given = call.arguments.args.iter().chain(keywords).any(|given| given.is_name_expr() && self.is_part(given));
+        let given = call.arguments.args.iter().chain(keywords).any(|given| self.is_whole(given));
         self.deeds.writes |= changes_own || (given && !looks);
     }
 }
 
 impl<'a> Visitor<'a> for Reader<'_, 'a> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
-        let mut is_function = false;
+        let around = self.scope;
         match statement {
             Stmt::FunctionDef(_) => {
-                let mut locals = Locals::default();
-                visitor::walk_stmt(&mut locals, statement);
-                self.deeds.writes |= !locals.globals.is_empty();
-                self.locals.push(&locals.bound - &locals.globals);
-                is_function = true;
+                self.scope = around.opened_by(ScopeKind::Function, statement.range()).unwrap_or(around);
+                let mut symbols = self.scope.scope().symbols.values();
+                self.deeds.writes |= symbols.any(|symbol| symbol.uses.contains(Uses::DECLARED_GLOBAL));
             }
-            Stmt::Assign(assign) => {
-                let is_alias = matches!(*assign.value, Expr::Name(_)) && self.is_part(&assign.value);
-                self.deeds.writes |= is_alias || assign.targets.iter().any(|target| self.is_inside(target));
+            Stmt::Assign(assign) => assign.targets.iter().for_each(|target| self.bind(target, &assign.value)),
+            Stmt::AugAssign(assign) => {
+                self.deeds.writes |= self.is_part(&assign.target) || self.is_inside(&assign.target)
             }
-            Stmt::AugAssign(assign) => self.deeds.writes |= self.is_inside(&assign.target),
-            Stmt::AnnAssign(assign) => self.deeds.writes |= self.is_inside(&assign.target),
-            Stmt::For(each) => self.deeds.writes |= self.is_inside(&each.target),
+            Stmt::AnnAssign(assign) => {
+                assign.value.iter().for_each(|value| self.bind(&assign.target, value));
+            }
+            Stmt::For(each) => {
+                self.deeds.writes |= self.is_inside(&each.target);
+                if self.is_part(&each.iter) {
+                    self.bind_parts(&each.target);
+                }
+            }
+            Stmt::With(with) => {
+                for item in &with.items {
+                    let target = item.optional_vars.as_deref();
+                    target.into_iter().for_each(|target| self.bind(target, &item.context_expr));
+                }
+            }
             Stmt::Delete(delete) => self.deeds.writes |= delete.targets.iter().any(|target| self.is_inside(target)),
             Stmt::Return(given) => self.deeds.leaks |= given.value.as_deref().is_some_and(|value| self.is_part(value)),
             _ => {}
         }
         visitor::walk_stmt(self, statement);
-        if is_function {
-            self.locals.pop();
-        }
+        self.scope = around;
     }
 
     fn visit_expr(&mut self, expr: &'a Expr) {
@@ -399,10 +406,18 @@ impl<'a> Visitor<'a> for Reader<'_, 'a> {
             }
             Expr::Name(_) => self.deeds.uses.extend(self.top.path(expr)),
             Expr::Call(call) => self.call(call),
+            Expr::Named(named) => self.bind(&named.target, &named.value),
             Expr::Yield(given) => self.deeds.leaks |= given.value.as_deref().is_some_and(|value| self.is_part(value)),
             _ => {}
         }
         visitor::walk_expr(self, expr);
+    }
+
+    fn visit_comprehension(&mut self, comprehension: &'a Comprehension) {
+        if self.is_part(&comprehension.iter) {
+            self.bind_parts(&comprehension.target);
+        }
+        visitor::walk_comprehension(self, comprehension);
     }
 }
 
@@ -435,6 +450,15 @@ mod tests {
         assert_eq!(names(&found.writers), ["Log", "add", "both", "next_one"]);
         assert_eq!(names(&found.leakers), ["get", "next_one"]);
         assert!(found.readers.contains("size") && found.readers.contains("both"));
+    }
+
+    #[test]
+    fn local_names_for_parts_are_followed() {
+        let found = state(
+            "CACHE = {}\nROWS = []\nLIMITS = {'a': 1}\ndef alias(x):\n    kept = CACHE\n    kept[x] = 1\ndef element(x):\n    for row in ROWS:\n        row.append(x)\ndef item(x):\n    rows = CACHE['a']\n    rows.append(x)\ndef look(x):\n    limit = LIMITS['a']\n    return min(x, limit)\ndef inner():\n    def shadow():\n        CACHE = {}\n        return len(CACHE)\n    CACHE.clear()\n    return shadow()\n",
+        );
+        assert_eq!(names(&found.writers), ["alias", "element", "inner", "item"]);
+        assert!(found.leakers.is_empty());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use ruff_text_size::TextRange;
 
 use super::analyzer::Analyzer;
+use super::effects::Effects;
 use super::facts::{Kind, Resource, ResourceUse};
 use super::heap::{Class, ObjectId, Unshippable};
 use super::names::Name;
@@ -143,11 +144,15 @@ impl<'a> Analyzer<'a> {
         if self.frame().trusts || planted(Fault::LostRng) {
             return;
         }
-        if !self.in_module() {
-            self.frame().effects.draws.insert(generator);
+        let in_module = self.in_module();
+        let effects = &mut self.frame().effects;
+        effects.draws.insert(generator);
+        if !in_module {
+            if !effects.seeds.contains(generator) {
+                effects.earlier_states.insert(generator);
+            }
             return;
         }
-        self.frame().effects.draws.insert(generator);
         let name = self.name(&format!("rng:{generator}"));
         if self.module_binding(name).is_some() {
             self.read_module(name, range);
@@ -162,12 +167,48 @@ impl<'a> Analyzer<'a> {
         if self.frame().trusts {
             return;
         }
-        self.frame().effects.seeds.insert(generator);
-        if self.in_module() {
-            let name = self.name(&format!("rng:{generator}"));
-            let state = self.generator_state(generator);
-            self.bind(name, state);
+        if !self.in_module() {
+            let frame = self.frame();
+            // A branch may be left out, and so may what stands behind a `return`.
+            if frame.layers.len() > 1 || frame.returned.is_some() {
+                frame.effects.note_perhaps_seeded(generator);
+            } else {
+                frame.effects.seeds.insert(generator);
+            }
+            return;
         }
+        self.frame().effects.seeds.insert(generator);
+        let name = self.name(&format!("rng:{generator}"));
+        let state = self.generator_state(generator);
+        self.bind(name, state);
+    }
+
+    /// A call seeds the generator, or does not: then it goes on from where it was.
+    fn seed_perhaps(&mut self, generator: &'static str, range: TextRange) {
+        let name = self.name(&format!("rng:{generator}"));
+        if !self.in_module() {
+            self.frame().effects.note_perhaps_seeded(generator);
+        } else if self.module_binding(name).is_some() {
+            self.draw(generator, range);
+        } else {
+            self.seed(generator);
+        }
+    }
+
+    /// What a call of a function of the notebook does to the generators.
+    pub(super) fn apply_rng(&mut self, effects: &Effects, range: TextRange) {
+        for &generator in &effects.draws {
+            if effects.earlier_states.contains(generator) {
+                self.draw(generator, range);
+            }
+        }
+        for &generator in &effects.perhaps_seeds {
+            if !self.frame().trusts {
+                self.seed_perhaps(generator, range);
+            }
+        }
+        effects.seeds.iter().for_each(|&generator| self.seed(generator));
+        self.frame().effects.draws.extend(&effects.draws);
     }
 
     /// The state of a global generator. Tensorflow's cannot be read.

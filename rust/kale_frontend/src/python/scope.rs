@@ -42,6 +42,10 @@ impl Dialect {
         Dialect { version, in_notebook: true, future_annotations: false }
     }
 
+    pub fn of_module(version: PythonVersion) -> Dialect {
+        Dialect { in_notebook: false, ..Dialect::of_cell(version) }
+    }
+
     fn since(&self, minor: u8) -> bool {
         (self.version.major, self.version.minor) >= (3, minor)
     }
@@ -320,6 +324,14 @@ impl SymbolTable {
 pub fn block_bindings(body: &[Stmt]) -> BTreeSet<Name> {
     let table = build::build(None, body, Dialect::of_cell(PythonVersion::default())).table;
     table.module_bindings().into_iter().cloned().collect()
+}
+
+/// Names of the module that functions and classes inside some statements declare as theirs to bind.
+pub fn declared_globals(body: &[Stmt]) -> BTreeSet<String> {
+    let table = build::build(None, body, Dialect::of_cell(PythonVersion::default())).table;
+    let inside = table.scopes.iter().filter(|scope| scope.kind != ScopeKind::Module).flat_map(|scope| &scope.symbols);
+    let declared = inside.filter(|(_, symbol)| symbol.uses.contains(Uses::DECLARED_GLOBAL));
+    declared.map(|(name, _)| name.to_string()).collect()
 }
 
 /// Names that an assignment target binds (`a, (b, *c) = ...`); attributes and subscripts bind none.

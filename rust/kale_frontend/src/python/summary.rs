@@ -16,7 +16,7 @@ use smallvec::smallvec;
 
 use super::analyzer::{Analyzer, Binding, Body, DefinitionKind, Frame, Function};
 use super::arguments::Arguments;
-use super::effects::{Effects, Outcome, Summary};
+use super::effects::{Outcome, Summary};
 use super::facts::StatementId;
 use super::heap::{ObjectId, Place};
 use super::names::Name;
@@ -314,6 +314,11 @@ impl<'a> Analyzer<'a> {
                 summary.links.push((class.places.clone(), class.view));
             }
         }
+        if is_generator {
+            // Its body runs as far as somebody asks.
+            let seeds = std::mem::take(&mut frame.effects.seeds);
+            seeds.into_iter().for_each(|generator| frame.effects.note_perhaps_seeded(generator));
+        }
         summary.mutated = std::mem::take(&mut frame.mutated);
         let names: Vec<Name> = frame.effects.writes.keys().copied().collect();
         for name in names {
@@ -415,15 +420,6 @@ impl<'a> Analyzer<'a> {
         match &summary.returns {
             Some(outcome) => self.instance(outcome, arguments, callee, range),
             None => Value::immutable(),
-        }
-    }
-
-    fn apply_rng(&mut self, effects: &Effects, range: TextRange) {
-        for &generator in &effects.seeds {
-            self.seed(generator);
-        }
-        for &generator in effects.draws.iter() {
-            self.draw(generator, range);
         }
     }
 
@@ -577,4 +573,6 @@ fn same(a: &Summary, b: &Summary) -> bool {
         && a.effects.resources.len() == b.effects.resources.len()
         && a.effects.draws == b.effects.draws
         && a.effects.seeds == b.effects.seeds
+        && a.effects.perhaps_seeds == b.effects.perhaps_seeds
+        && a.effects.earlier_states == b.effects.earlier_states
 }

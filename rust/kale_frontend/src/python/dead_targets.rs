@@ -19,6 +19,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::analyzer::Unit;
 use super::facts::CellId;
 use super::pragmas::changed_name;
+use super::scope::target_names;
 
 /// By the start of a loop that stands in no other statement: the targets that are dead before it and behind it.
 pub type DeadTargets<'a> = FxHashMap<(CellId, TextSize), Vec<&'a str>>;
@@ -37,7 +38,7 @@ enum Mention {
 pub fn dead_targets<'a>(units: &[Unit<'a>]) -> DeadTargets<'a> {
     let loops = units.iter().flat_map(|unit| &unit.module.body).filter_map(Stmt::as_for_stmt);
     let mut targets = FxHashSet::default();
-    loops.for_each(|found| bound_names(&found.target, &mut |name| targets.extend([name])));
+    loops.for_each(|found| targets.extend(target_names(&found.target)));
     if targets.is_empty() {
         return DeadTargets::default();
     }
@@ -86,11 +87,7 @@ fn mention(unit: &Unit, cell: CellId, statement: &Stmt, name: &str) -> Mention {
         words(&unit.source[range], |word| found |= word == name);
         found
     };
-    let is_bound = |target: &Expr| {
-        let mut found = false;
-        bound_names(target, &mut |bound| found |= bound == name);
-        found
-    };
+    let is_bound = |target: &Expr| target_names(target).contains(&name);
     match statement {
         _ if unit.scratch => Mention::Read,
         Stmt::For(s) if is_bound(&s.target) => {
@@ -105,17 +102,6 @@ fn mention(unit: &Unit, cell: CellId, statement: &Stmt, name: &str) -> Mention {
             if is_read { Mention::Read } else { Mention::Binding }
         }
         _ => Mention::Read,
-    }
-}
-
-/// The variables that assigning to a target binds.
-fn bound_names<'a>(target: &'a Expr, found: &mut impl FnMut(&'a str)) {
-    match target {
-        Expr::Name(name) => found(&name.id),
-        Expr::Tuple(several) => several.elts.iter().for_each(|part| bound_names(part, found)),
-        Expr::List(several) => several.elts.iter().for_each(|part| bound_names(part, found)),
-        Expr::Starred(rest) => bound_names(&rest.value, found),
-        _ => {}
     }
 }
 
