@@ -33,6 +33,7 @@ from kale_rs.api import (
     run,
     runs,
     show,
+    snapshot,
 )
 from kale_rs.errors import FileError, KaleError, NotebookError, RunError, StoreError, UsageError
 
@@ -62,6 +63,7 @@ __all__ = [
     "run",
     "runs",
     "show",
+    "snapshot",
 ]
 
 

@@ -269,6 +269,7 @@ def restore(
     before: bool = False,
     files: bool = False,
     output: Path | None = None,
+    trust: bool = False,
     store: Path | None = None,
 ) -> results.Restored:
     """Put back every variable as it was after a step of a run (or before it), functions and classes included.
@@ -276,10 +277,14 @@ def restore(
     `run` may also be the `kale://` id of a step. The variables are bound in this process's `__main__`, which is the
     notebook's namespace in a kernel. With `files`, files that the steps wrote are put back as well. With `output`,
     nothing is bound here: the notebook is written as it was then, with a first cell that restores.
+
+    The variables of a run that was pulled (`snapshot`) are pickles of somebody else, and loading them can run any
+    code: that is refused until you say `trust=True`, once.
     """
     from kale_rs import _native
 
     request = {"run": _run_id(run), "step": step, "before": before, "files": files, "store": _text(store)}
+    request |= {"trust": trust}
     answer = json.loads(_native.restore(json.dumps(request | {"write": output is not None, "output": _text(output)})))
     if output is not None:
         return results.Restored(answer, set(), {})
@@ -288,6 +293,40 @@ def restore(
     restorer = Restorer(_shell())
     restorer.carry_out(answer["namespace"]["actions"])
     return results.Restored(answer, restorer.bound, restorer.failed)
+
+
+def snapshot(
+    action: str,
+    *names: str | os.PathLike[str] | results.Run,
+    step: str | None = None,
+    store: Path | None = None,
+    progress: bool = True,
+) -> results.Snapshot:
+    """Send a run's variables to an object store, or fetch those of another's run.
+
+    `snapshot("push", run, url)` sends the state after each step of a run, or with `step` (or a run written as
+    `"last:train"`) the state after that one. `snapshot("pull", url)` fetches what was pushed; `restore` then puts it
+    back, after a `trust=True`. `url` is `s3://BUCKET/PREFIX`, `file:///FOLDER`, or the path of a folder. Credentials
+    are those of the environment (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, ...).
+    """
+    from kale_rs import _native
+
+    expected = {"push": 2, "pull": 1}[_one_of("action", action, ("push", "pull"))]
+    if len(names) != expected:
+        raise UsageError(
+            f"`{action}` takes {expected} argument{'s' if expected > 1 else ''}, not {len(names)}",
+            'write `snapshot("push", run, url)` or `snapshot("pull", url)`',
+        )
+    texts = [os.fspath(name) if isinstance(name, str | os.PathLike) else _run_id(name) for name in names]
+    request: dict[str, Any] = {"action": action, "url": texts[-1], "store": _text(store)}
+    if action == "push":
+        request |= {"run": texts[0], "step": step}
+    display = _progress(progress)
+    try:
+        return results.Snapshot(json.loads(_native.snapshot(json.dumps(request), display)))
+    finally:
+        if display is not None:
+            display.close()
 
 
 def lineage(id: str | results.Run = "last", *, store: Path | None = None) -> results.Lineage:

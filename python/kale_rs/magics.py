@@ -23,6 +23,7 @@ _FLAGS = {
     "--fix": ("fix", True),
     "--before": ("before", True),
     "--files": ("files", True),
+    "--trust": ("trust", True),
     "--dry-run": ("dry_run", True),
 }
 _INTEGERS = ("jobs", "limit", "keep_days", "keep_best")
@@ -76,6 +77,7 @@ VERBS: dict[str, Callable[..., object]] = {
     "show": api.show,
     "logs": api.logs,
     "restore": api.restore,
+    "snapshot": api.snapshot,
     "resume": api.resume,
     "cancel": api.cancel,
     "diff": api.diff,

@@ -27,6 +27,7 @@ class Progress:
         self._cells: dict[str, str] = {}
         self._began = 0.0
         self._drawn = 0.0
+        self._has_line = False
         self._in_jupyter = in_kernel()
         self._display: Any = None
 
@@ -35,6 +36,9 @@ class Progress:
         kind = event["event"]
         if kind == "log":
             print(event["text"], end="", flush=True)
+        elif kind == "transfer":
+            self._transferred(event)
+            return
         elif kind == "prepared":
             self._run = event["run_id"]
             self._say(f"run {event['run_id']}  {event['pipeline']}, {_steps(event['steps'])}")
@@ -57,6 +61,26 @@ class Progress:
         self._steps[step] = status
         self._cells[step] = f"{event['seconds']:.1f} s" if status in ("succeeded", "failed") else event["reason"] or ""
         self._say(f"{_MARKS.get(status, '!')} {step}  {status}  {self._cells[step]}".rstrip())
+
+    def _transferred(self, event: dict[str, Any]) -> None:
+        """A line that updates itself; short transfers show none."""
+        now = time.monotonic()
+        if not self._drawn:
+            self._drawn = now
+        if now - self._drawn < _REDRAW_SECONDS:
+            return
+        self._drawn = now
+        line = f"{event['done']['bytes']:,} of {event['total']['bytes']:,} bytes"
+        if self._in_jupyter:
+            self._show(escape(line), line)
+        elif sys.stderr.isatty():
+            self._has_line = True
+            print(f"\r{line}", end="", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Leave the line of a transfer behind."""
+        if self._has_line:
+            print(file=sys.stderr)
 
     def _say(self, line: str) -> None:
         if not self._in_jupyter:

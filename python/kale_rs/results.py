@@ -400,6 +400,8 @@ class Restored:
         #: Files that the steps wrote until then.
         self.files: list[str] = [each["path"] for each in answer["namespace"]["files"]]
         self.files_put_back: list[str] = answer["files_put_back"]
+        #: Files of a run that was pulled, from outside of its notebook's folder: they are not put back.
+        self.files_outside: list[str] = answer["files_outside"]
 
     def __repr__(self) -> str:
         when = "before" if self.before else "after"
@@ -411,6 +413,8 @@ class Restored:
         lines += [f"missing    {name}: {reason}" for name, reason in self.missing.items()]
         if self.files_put_back:
             lines.append(f"put back   {', '.join(self.files_put_back)}")
+        if self.files_outside:
+            lines.append(f"left alone {', '.join(self.files_outside)}")
         elif self.files:
             lines.append(f"files      {', '.join(self.files)} (`files=True` puts them back as they were)")
         return "\n".join(lines)
@@ -431,6 +435,29 @@ class Collected:
         word = "would remove" if self.dry_run else "removed"
         gone = f"{word} {len(self.runs)} runs and {self.blobs} values ({self.bytes:,} bytes)"
         return f"{gone}; left: {self.kept_runs} runs, {self.kept_bytes:,} bytes"
+
+
+class Snapshot:
+    """A snapshot that was pushed or pulled."""
+
+    def __init__(self, answer: Json) -> None:
+        self.run_id: str = answer["run_id"]
+        #: The step whose state it is; `None`: those of all steps.
+        self.step: str | None = answer["step"]
+        #: What to pull.
+        self.url: str = answer["url"]
+        self.blobs: int = answer["all"]["blobs"]
+        self.bytes: int = answer["all"]["bytes"]
+        self.carried_bytes: int = (answer["sent"] if "sent" in answer else answer["received"])["bytes"]
+        #: Values that the store no longer had when it was pushed.
+        self.missing: int = answer.get("missing", 0)
+        #: Whether `restore` loads it without `trust=True`.
+        self.trusted: bool = answer.get("trusted", True)
+
+    def __repr__(self) -> str:
+        of = self.run_id if self.step is None else f"{self.run_id}:{self.step}"
+        size = f"{self.blobs} values, {self.bytes:,} bytes, of which {self.carried_bytes:,} had to travel"
+        return f"snapshot of {of} at {self.url} ({size}){'' if self.trusted else '; not trusted'}"
 
 
 class Lineage:

@@ -1,10 +1,14 @@
 //! The command line as clap sees it: names, help and examples. What a verb does is in `verb/`.
 
+mod snapshot;
+
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+pub use snapshot::{SnapshotArgs, SnapshotVerb};
 
 #[derive(Parser, Debug)]
 #[command(
@@ -115,6 +119,20 @@ Examples:
   kale-rs restore last train --before          before a step that failed: mend its cell and go on
   kale-rs restore last train -o again.ipynb --files")]
     Restore(RestoreArgs),
+    /// Send a run's variables to an object store, or fetch those of another's run
+    #[command(after_help = "\
+A place is `s3://BUCKET/PREFIX`, `file:///FOLDER`, or the path of a folder. Values go by their
+digest: what is there is not sent again, and a transfer that was cut off goes on where it stopped.
+For S3, credentials and server are those of the environment: AWS_ACCESS_KEY_ID,
+AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL.
+
+What was pulled is listed by `kale-rs runs` and restored by `kale-rs restore`, after a `--trust`.
+
+Examples:
+  kale-rs snapshot push last s3://team/churn           the state after each step
+  kale-rs snapshot push last:train /mnt/share/churn    the state after `train`
+  kale-rs snapshot pull s3://team/churn")]
+    Snapshot(SnapshotArgs),
     /// Say where a run, a step, a stored value or a snapshot comes from, and what came of it
     #[command(after_help = "\
 What it names are ids of the form kale://run/ID/step/NAME or kale://artifact/DIGEST, each of which
@@ -398,6 +416,9 @@ pub struct RestoreArgs {
     /// Put back the files that the steps wrote
     #[arg(long)]
     pub files: bool,
+    /// Load variables of a run that was pulled, now and later: you trust whoever made it
+    #[arg(long)]
+    pub trust: bool,
     #[command(flatten)]
     pub store: StoreArgs,
     /// Print one JSON document

@@ -39,6 +39,7 @@ pub fn main(argv: Vec<OsString>, session: &Session) -> i32 {
         Verb::Cancel(args) => verb::cancel::cancel(session, args),
         Verb::Diff(args) => verb::diff::diff(session, args),
         Verb::Restore(args) => verb::restore::restore(session, args),
+        Verb::Snapshot(args) => verb::snapshot::snapshot(session, args),
         Verb::Lineage(args) => verb::lineage::lineage(session, args),
         Verb::Gc(args) => verb::gc::gc(session, args),
         Verb::Doctor(args) => verb::doctor::doctor(session, args),

@@ -1,4 +1,4 @@
-//! A run as it goes: a line per step on a terminal, plain lines elsewhere. All of it on stderr.
+//! A run as it goes: a line per step on a terminal, plain lines elsewhere. And values on their way. All of it on stderr.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use kale_model::{Diagnostic, Event, StepStatus};
 use kale_verbs::render::{self, Context, Style, text};
+use kale_verbs::snapshot::Progress as Transfer;
 use kale_verbs::{Interrupt, Listener, Listing, Prepared};
 
 use crate::interrupt;
@@ -136,5 +137,42 @@ impl Listener for Progress {
             self.say("cancelling (Ctrl-C again leaves at once) ...");
         }
         Some(Interrupt::Cancel)
+    }
+}
+
+/// A bar while values travel, on a terminal.
+pub struct Transferring {
+    bar: Option<ProgressBar>,
+}
+
+impl Transferring {
+    pub fn new() -> Transferring {
+        interrupt::follow();
+        let style =
+            ProgressStyle::with_template("{bar:30.cyan/dim} {bytes} of {total_bytes}  {bytes_per_sec}  {eta:.dim}")
+                .expect("the template is valid");
+        let bar = io::stderr().is_terminal().then(|| ProgressBar::new(0).with_style(style));
+        Transferring { bar }
+    }
+}
+
+impl Listener for Transferring {
+    fn transfer(&mut self, progress: &Transfer) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(progress.total.bytes);
+            bar.set_position(progress.done.bytes);
+        }
+    }
+
+    fn interrupted(&mut self) -> Option<Interrupt> {
+        interrupt::pressed().then_some(Interrupt::Leave)
+    }
+}
+
+impl Drop for Transferring {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
     }
 }

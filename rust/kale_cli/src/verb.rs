@@ -15,6 +15,7 @@ pub mod restore;
 pub mod run;
 pub mod runs;
 pub mod show;
+pub mod snapshot;
 
 use kale_model::Diagnostic;
 use kale_verbs::render::{Context, text};

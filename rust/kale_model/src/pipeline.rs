@@ -90,6 +90,27 @@ impl Pipeline {
         cells
     }
 
+    /// An id that leads nowhere, if there is one: for a pipeline that comes from elsewhere. Those of the frontend have
+    /// none, and everything else relies on that.
+    pub fn loose_end(&self) -> Option<String> {
+        let (steps, artifacts) = (self.steps.len(), self.artifacts.len());
+        let of_edges = self.edges.iter().flat_map(|edge| [edge.from, edge.to]);
+        let of_artifacts = self.artifacts.iter().map(|artifact| artifact.producer);
+        let step = of_edges.chain(of_artifacts).chain(self.metrics.iter().map(|metric| metric.step));
+        let programs = self.steps.iter().flat_map(|step| &step.program);
+        let moved = programs.chain(self.definitions.iter().map(|definition| &definition.instruction));
+        let artifact = moved.filter_map(|instruction| match instruction {
+            Instruction::Load { artifact, .. } | Instruction::Save { artifact, .. } => Some(*artifact),
+            _ => None,
+        });
+        let artifact =
+            artifact.chain(self.steps.iter().flat_map(|step| step.inputs.iter().chain(&step.outputs).copied()));
+        let lost_step = step.into_iter().find(|id| id.0 >= steps).map(|id| format!("there is no step {}", id.0));
+        lost_step.or_else(|| {
+            artifact.into_iter().find(|id| id.0 >= artifacts).map(|id| format!("there is no artifact {}", id.0))
+        })
+    }
+
     pub fn step(&self, id: StepId) -> &Step {
         &self.steps[id.0]
     }

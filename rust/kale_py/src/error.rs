@@ -8,7 +8,7 @@ pub fn exception(py: Python<'_>, error: &VerbError) -> PyErr {
     let class = match error {
         VerbError::Interrupted => return PyKeyboardInterrupt::new_err(()),
         VerbError::Usage { .. } => "UsageError",
-        VerbError::File { .. } => "FileError",
+        VerbError::File { .. } | VerbError::Remote { .. } => "FileError",
         VerbError::Store { .. } => "StoreError",
     };
     let built = py

@@ -19,7 +19,7 @@ mod _native {
     #[pymodule_export]
     use crate::verbs::{
         cancel, check, cli_verbs, compile, diff, doctor, explain, gc, graph, lineage, logs, main, render_graph,
-        restore, resume, run, runs, show,
+        restore, resume, run, runs, show, snapshot,
     };
 
     #[pymodule_init]

@@ -1,6 +1,7 @@
 //! A listener that calls back into Python.
 
 use kale_model::Event;
+use kale_verbs::snapshot::Progress;
 use kale_verbs::{Interrupt, Listener, Prepared};
 use pyo3::prelude::*;
 use serde_json::json;
@@ -36,6 +37,10 @@ impl Listener for Callback {
 
     fn event(&mut self, event: &Event) {
         self.call(&serde_json::to_string(event).expect("events are plain data"));
+    }
+
+    fn transfer(&mut self, progress: &Progress) {
+        self.call(&json!({"event": "transfer", "done": progress.done, "total": progress.total}).to_string());
     }
 
     fn log(&mut self, step: &str, text: &str) {

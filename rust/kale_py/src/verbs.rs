@@ -174,6 +174,14 @@ pub fn restore(py: Python<'_>, request: &str) -> PyResult<String> {
 }
 
 #[pyfunction]
+#[pyo3(signature = (request, on_event=None))]
+pub fn snapshot(py: Python<'_>, request: &str, on_event: Option<Py<PyAny>>) -> PyResult<String> {
+    follow(py, request, Callback::new(on_event, false), |session, request, listener| {
+        kale_verbs::snapshot::snapshot(session, request, listener)
+    })
+}
+
+#[pyfunction]
 pub fn lineage(py: Python<'_>, request: &str) -> PyResult<String> {
     ask(py, request, kale_verbs::lineage::lineage)
 }

@@ -40,6 +40,11 @@ impl Digest {
         copy_hashing(&mut File::open(path)?, &mut io::sink())
     }
 
+    /// The digest of what comes in pieces.
+    pub fn hasher() -> Hashing {
+        Hashing(blake3::Hasher::new())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -65,6 +70,23 @@ impl From<Digest> for String {
     }
 }
 
+/// A digest in the making.
+#[derive(Debug)]
+pub struct Hashing(blake3::Hasher);
+
+impl Hashing {
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// Whether it came to what was expected.
+    pub fn expect(&self, expected: &Digest) -> Result<()> {
+        let found = Digest(self.0.finalize().to_hex().to_string());
+        let reason = || format!("its content has the digest {found}");
+        if found == *expected { Ok(()) } else { Err(bad_blob(expected, &reason())) }
+    }
+}
+
 /// The folder `blobs/`. Cheap to clone, and free of the database, so that a thread can hash while another publishes.
 #[derive(Clone, Debug)]
 pub struct Blobs {
@@ -74,6 +96,10 @@ pub struct Blobs {
 impl Blobs {
     pub(crate) fn new(folder: PathBuf) -> Blobs {
         Blobs { folder }
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Where the blob is (or would be).
@@ -154,6 +180,12 @@ impl Blobs {
         Ok(digest)
     }
 
+    /// Begins a blob whose content comes in pieces from elsewhere.
+    pub fn receive(&self) -> Result<Incoming> {
+        let temporary = new_temporary(&self.folder).map_err(|error| StoreError::writing(&self.folder, &error))?;
+        Ok(Incoming { blobs: self.clone(), temporary, hashing: Digest::hasher() })
+    }
+
     pub fn read(&self, digest: &Digest) -> Result<Vec<u8>> {
         fs::read(self.path(digest)).map_err(|error| bad_blob(digest, &error.to_string()))
     }
@@ -206,6 +238,29 @@ impl Blobs {
         for entry in entries.flatten().filter(left_over) {
             let _ = fs::remove_file(entry.path());
         }
+    }
+}
+
+/// A blob on its way in: nothing until [`Incoming::finish`] has found that it is what it should be.
+#[derive(Debug)]
+pub struct Incoming {
+    blobs: Blobs,
+    temporary: tempfile::NamedTempFile,
+    hashing: Hashing,
+}
+
+impl Incoming {
+    pub fn write(&mut self, piece: &[u8]) -> Result<()> {
+        self.hashing.update(piece);
+        self.temporary.write_all(piece).map_err(|error| StoreError::writing(&self.blobs.folder, &error))
+    }
+
+    /// Gives the blob its name, if its content is that of the name.
+    pub fn finish(self, expected: &Digest) -> Result<()> {
+        self.hashing.expect(expected)?;
+        let Incoming { blobs, temporary, .. } = self;
+        temporary.as_file().sync_all().map_err(|error| StoreError::writing(&blobs.folder, &error))?;
+        blobs.place(expected, |target| temporary.persist(target).map(drop).map_err(|error| error.error))
     }
 }
 

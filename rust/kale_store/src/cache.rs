@@ -40,8 +40,7 @@ impl Store {
 
     /// Whether every blob of the result is there.
     pub fn is_complete(&self, result: &StepResult) -> bool {
-        let named = result.outputs.values().chain(result.files.values());
-        named.chain(&result.cells).chain(&result.log).all(|digest| self.blobs.contains(digest))
+        result.blobs().all(|digest| self.blobs.contains(&digest))
     }
 }
 

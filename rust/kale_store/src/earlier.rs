@@ -31,11 +31,13 @@ impl EarlierStep {
 }
 
 impl Store {
-    /// Steps of this name in other runs, newest first, no more than `limit`.
+    /// Steps of this name in other runs, newest first, no more than `limit`. What was made elsewhere is left out: steps
+    /// would load its pickles.
     pub fn earlier_steps(&self, name: &str, but_not: &RunId, limit: usize) -> Result<Vec<EarlierStep>> {
         let rows = self.database.read(|connection| {
             let sql = "SELECT run, (SELECT source FROM runs WHERE id = run), identity, result, snapshot FROM steps
                        WHERE name = ?1 AND run <> ?2 AND status IN ('succeeded', 'cached') AND result IS NOT NULL
+                             AND run NOT IN (SELECT run FROM pulled)
                        ORDER BY run DESC LIMIT ?3";
             let mut statement = connection.prepare_cached(sql)?;
             let rows = statement.query_map(params![name, but_not.0, limit], read)?;

@@ -28,6 +28,12 @@ pub enum StoreError {
     UnknownStep { run: String, step: String },
     #[error("run `{run}` is being executed by process {pid}")]
     Busy { run: String, pid: u32 },
+    #[error("run `{run}` was pulled from `{origin}`: only the store where it ran can go on with it")]
+    MadeElsewhere { run: String, origin: String },
+    #[error("this store has another run `{run}`")]
+    OtherRun { run: String },
+    #[error("what was pulled is no run that could be stored: {0}")]
+    Unfit(String),
     #[error("the store's database says: {0}")]
     Database(String),
 }
@@ -51,6 +57,16 @@ impl StoreError {
             StoreError::UnknownStep { .. } => {
                 (Code::UnknownRun, "`kale-rs show RUN` lists the steps of a run.".to_owned())
             }
+            StoreError::MadeElsewhere { .. } => {
+                (Code::UnknownRun, "`kale-rs restore RUN STEP` writes its notebook as it was; run that.".to_owned())
+            }
+            StoreError::OtherRun { .. } => {
+                (Code::UnknownRun, "Pull into another store: `--store FOLDER`, or `KALE_RS_HOME`.".to_owned())
+            }
+            StoreError::Unfit(_) => (
+                Code::UnknownRun,
+                "It is damaged, or nothing that `kale-rs snapshot push` has made; ask whoever pushed it.".to_owned(),
+            ),
             StoreError::Busy { .. } => (Code::RunBusy, "Wait for it, or stop it with `kale-rs cancel RUN`.".to_owned()),
             StoreError::BadBlob { .. } => {
                 (Code::StoreDamaged, "Run the notebook again with `--no-cache`: the value is made anew.".to_owned())

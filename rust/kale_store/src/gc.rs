@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::Store;
 use crate::blob::Digest;
 use crate::error::Result;
+use crate::pulled::Pulled;
 use crate::record::StepResult;
 use crate::snapshot::StepSnapshot;
 
@@ -98,11 +99,12 @@ impl Store {
     }
 
     fn candidates(&self) -> Result<Vec<Candidate>> {
-        let ids = self.run_ids()?;
-        ids.into_iter().map(|id| self.candidate(id)).collect()
+        let (ids, pulled) = (self.run_ids()?, self.pulled_runs()?);
+        ids.into_iter().map(|id| self.candidate(pulled.get(&id), id)).collect()
     }
 
-    fn candidate(&self, id: RunId) -> Result<Candidate> {
+    /// What was made elsewhere is as old as it has been here: it was pulled because it is still of use.
+    fn candidate(&self, pulled: Option<&Pulled>, id: RunId) -> Result<Candidate> {
         let view = self.run_view(&id)?;
         let number = |(name, value): (&String, &serde_json::Value)| Some((name.clone(), value.as_f64()?));
         let (created, notebook) = self.database.read(|connection| {
@@ -111,12 +113,12 @@ impl Store {
         })?;
         let mut blobs: BTreeSet<Digest> = notebook.into_iter().collect();
         for step in self.steps(&id)? {
-            blobs.extend(step.result.iter().flat_map(named_by));
+            blobs.extend(step.result.iter().flat_map(StepResult::blobs));
             blobs.extend(self.snapshot_blobs(&self.snapshot_digest(&id, step.position)?));
         }
         Ok(Candidate {
             source: view.source,
-            created,
+            created: pulled.map_or(created, |pulled| pulled.time),
             going_on: matches!(view.status, RunStatus::Pending | RunStatus::Running),
             metrics: view.metrics.iter().filter_map(number).collect(),
             blobs,
@@ -162,7 +164,7 @@ impl Store {
         let mut kept = BTreeSet::new();
         for (fingerprint, observed, run, text, snapshot) in rows {
             let result: StepResult = serde_json::from_str(&text).unwrap_or_default();
-            let blobs: Vec<Digest> = named_by(&result).chain(self.snapshot_blobs(&snapshot)).collect();
+            let blobs: Vec<Digest> = result.blobs().chain(self.snapshot_blobs(&snapshot)).collect();
             if !gone.contains(&run) || blobs.iter().all(|digest| live.contains(digest)) {
                 kept.extend(blobs);
             } else if !dry_run {
@@ -174,10 +176,6 @@ impl Store {
         }
         Ok(kept)
     }
-}
-
-fn named_by(result: &StepResult) -> impl Iterator<Item = Digest> + '_ {
-    result.outputs.values().chain(result.files.values()).chain(&result.cells).chain(&result.log).cloned()
 }
 
 /// Newest first, as the runs are: the oldest go first where the size decides.

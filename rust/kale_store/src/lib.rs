@@ -31,6 +31,8 @@ mod gc;
 mod liveness;
 mod location;
 mod log;
+mod packed;
+mod pulled;
 mod record;
 mod run;
 mod snapshot;
@@ -40,7 +42,7 @@ mod view;
 
 use std::path::{Path, PathBuf};
 
-pub use blob::{Blobs, Digest};
+pub use blob::{Blobs, Digest, Hashing, Incoming};
 pub use database::STORE_VERSION;
 pub use diff::{Change, RunDiff, StepChange};
 pub use earlier::EarlierStep;
@@ -50,6 +52,8 @@ pub use gc::{Collected, Policy};
 pub use liveness::ProcessIdentity;
 pub use location::{FOLDER, HOME_VARIABLE, locate};
 pub use log::StepLog;
+pub use packed::{PackedRun, PackedStep};
+pub use pulled::Pulled;
 pub use record::{
     CachedResult, MetricPoint, NewRun, Observed, RunOptions, RunRecord, StepEnd, StepRecord, StepResult, Verify,
 };

@@ -160,6 +160,13 @@ pub struct StepResult {
     pub peak_memory_bytes: u64,
 }
 
+impl StepResult {
+    /// Every blob that it names.
+    pub fn blobs(&self) -> impl Iterator<Item = Digest> + '_ {
+        self.outputs.values().chain(self.files.values()).chain(&self.cells).chain(&self.log).cloned()
+    }
+}
+
 /// One reported value: `value` is a finite number, or the string `NaN`, `Infinity` or `-Infinity`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricPoint {

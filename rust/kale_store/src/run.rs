@@ -63,6 +63,7 @@ impl Store {
     /// Makes a run that is over or interrupted `pending` again, unless its engine lives. Steps without a result are
     /// pending too, and a cancellation of before is forgotten.
     pub fn queue(&self, id: &RunId) -> Result<()> {
+        self.must_be_own(id)?;
         self.unless_held(id, false, |transaction| renew(transaction, id))
     }
 
@@ -79,6 +80,7 @@ impl Store {
     /// Makes this process the run's engine, unless another one is. A process that is only expected to become it may be
     /// a launcher that has started this one.
     pub fn claim(&self, id: &RunId) -> Result<()> {
+        self.must_be_own(id)?;
         let own = ProcessIdentity::current();
         self.unless_held(id, true, |transaction| {
             renew(transaction, id)?;

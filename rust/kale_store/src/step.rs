@@ -107,7 +107,7 @@ fn finished_event(time: f64, name: &str, end: &StepEnd) -> Event {
     }
 }
 
-fn insert_metrics(
+pub(crate) fn insert_metrics(
     connection: &rusqlite::Connection,
     run: &RunId,
     position: usize,

@@ -84,7 +84,10 @@ impl Store {
     pub fn find_run(&self, text: &str) -> Result<RunId> {
         let ids = self.run_ids()?;
         if text == "last" {
-            return ids.into_iter().next().ok_or_else(|| StoreError::UnknownRun(text.to_owned()));
+            // Pulling a snapshot does not change which run was the last here.
+            let pulled = self.pulled_runs()?;
+            let own = ids.iter().find(|id| !pulled.contains_key(id)).cloned();
+            return own.or_else(|| ids.into_iter().next()).ok_or_else(|| StoreError::UnknownRun(text.to_owned()));
         }
         let mut matching: Vec<RunId> = ids.into_iter().filter(|id| id.0.starts_with(text)).collect();
         if let Some(exact) = matching.iter().position(|id| id.0 == text) {

@@ -11,6 +11,8 @@ pub enum VerbError {
     File { path: PathBuf, action: &'static str, reason: String },
     /// The store refuses: written by a newer version, not writable, damaged.
     Store { message: String, help: String },
+    /// An object store that cannot be reached, refuses, or holds what it should not.
+    Remote { message: String, help: String },
     /// The user pressed Ctrl-C while the verb was at work.
     Interrupted,
 }
@@ -32,7 +34,7 @@ impl VerbError {
     pub fn exit_status(&self) -> i32 {
         match self {
             VerbError::Store { .. } => 1,
-            VerbError::Usage { .. } | VerbError::File { .. } => 2,
+            VerbError::Usage { .. } | VerbError::File { .. } | VerbError::Remote { .. } => 2,
             VerbError::Interrupted => 130,
         }
     }
@@ -40,7 +42,7 @@ impl VerbError {
     /// What the user can do about it.
     pub fn help(&self) -> &str {
         match self {
-            VerbError::Usage { help, .. } | VerbError::Store { help, .. } => help,
+            VerbError::Usage { help, .. } | VerbError::Store { help, .. } | VerbError::Remote { help, .. } => help,
             VerbError::File { .. } | VerbError::Interrupted => "",
         }
     }
@@ -49,7 +51,9 @@ impl VerbError {
 impl fmt::Display for VerbError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            VerbError::Usage { message, .. } | VerbError::Store { message, .. } => f.write_str(message),
+            VerbError::Usage { message, .. } | VerbError::Store { message, .. } | VerbError::Remote { message, .. } => {
+                f.write_str(message)
+            }
             VerbError::File { path, action, reason } => write!(f, "cannot {action} `{}`: {reason}", path.display()),
             VerbError::Interrupted => f.write_str("interrupted"),
         }

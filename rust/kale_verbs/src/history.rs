@@ -82,6 +82,8 @@ impl From<StoreError> for VerbError {
             StoreError::UnknownRun(_)
             | StoreError::AmbiguousRun { .. }
             | StoreError::UnknownStep { .. }
+            | StoreError::MadeElsewhere { .. }
+            | StoreError::OtherRun { .. }
             | StoreError::Busy { .. } => VerbError::Usage { message, help },
             _ => VerbError::Store { message, help },
         }

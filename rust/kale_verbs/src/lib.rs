@@ -34,6 +34,7 @@ pub mod run;
 pub mod runs;
 mod session;
 pub mod show;
+pub mod snapshot;
 mod source;
 
 pub use error::VerbError;

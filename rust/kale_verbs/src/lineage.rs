@@ -66,7 +66,10 @@ fn facts<const N: usize>(rows: [(&str, Value); N]) -> Map<String, Value> {
 
 fn of_run(store: &Store, run: &RunId) -> Result<Lineage, VerbError> {
     let record = store.run(run)?;
+    let pulled = store.pulled(run)?;
     let facts = facts([
+        ("pulled_from", json!(pulled.as_ref().map(|pulled| &pulled.origin))),
+        ("trusted", json!(pulled.as_ref().map(|pulled| pulled.trusted))),
         ("notebook", json!(record.source)),
         ("notebook_digest", json!(record.notebook)),
         ("code_version", json!(record.options.code_version)),

@@ -1,6 +1,7 @@
 //! How a long verb talks while it works.
 
 use kale_model::{Diagnostic, Event, RunId};
+use kale_remote::snapshot::Progress;
 
 use crate::notebook::Listing;
 
@@ -31,6 +32,9 @@ pub trait Listener {
 
     /// Something happened in the run.
     fn event(&mut self, _event: &Event) {}
+
+    /// Values are sent to or received from elsewhere.
+    fn transfer(&mut self, _progress: &Progress) {}
 
     /// More output of a step.
     fn log(&mut self, _step: &str, _text: &str) {}

@@ -6,7 +6,7 @@
 mod namespace;
 mod notebook;
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use kale_model::{CellIndex, Pipeline, RunId, StepId};
 use kale_store::Store;
@@ -37,6 +37,9 @@ pub struct RestoreRequest {
     /// Put back the files that the steps wrote.
     #[serde(default)]
     pub files: bool,
+    /// The user trusts whoever made a run that was pulled, from now on.
+    #[serde(default)]
+    pub trust: bool,
     #[serde(flatten)]
     pub store: StoreChoice,
 }
@@ -53,6 +56,8 @@ pub struct Restored {
     pub namespace: Namespace,
     /// Files that were put back: those of `namespace.files` that were not there as the steps had left them.
     pub files_put_back: Vec<String>,
+    /// Files that were not: where they were is nowhere in the folder of a run that was pulled.
+    pub files_outside: Vec<String>,
 }
 
 /// A point of a notebook: everything before it has happened.
@@ -64,7 +69,7 @@ pub struct Point<'p> {
 }
 
 impl<'p> Point<'p> {
-    fn new(pipeline: &'p Pipeline, step: StepId, before: bool) -> Point<'p> {
+    pub fn new(pipeline: &'p Pipeline, step: StepId, before: bool) -> Point<'p> {
         let places = pipeline.step(step).cells.iter().map(|cell| place(pipeline, cell.index));
         let limit = if before { places.min() } else { places.max() }.unwrap_or_default();
         Point { pipeline, limit, inclusive: !before }
@@ -90,19 +95,48 @@ pub fn restore(session: &Session, request: &RestoreRequest) -> Result<Restored, 
         return Err(VerbError::usage("the step is missing", format!("`kale-rs show {run}` lists the steps")));
     };
     let step = find_step(&record.pipeline, &run, &named)?;
+    must_be_trusted(&store, &run, request.trust)?;
     let point = Point::new(&record.pipeline, step, request.before);
     let namespace = namespace::namespace(&store, &record, point)?;
     let directory = record.options.directory.clone();
-    let files_put_back = if request.files { put_back(&store, &namespace, &directory)? } else { vec![] };
+    let made_elsewhere = store.pulled(&run)?.is_some();
+    let (files, files_outside): (Vec<&WrittenFile>, Vec<&WrittenFile>) =
+        namespace.files.iter().filter(|_| request.files).partition(|file| !made_elsewhere || is_inside(&file.path));
+    let files_put_back = put_back(&store, &files, &directory)?;
+    let files_outside = files_outside.into_iter().map(|file| file.path.clone()).collect();
     let step = record.pipeline.step(step).name.to_string();
     let notebook = match request.write {
         true => Some(notebook::write(session, request, &store, &record, point, &step)?),
         false => None,
     };
-    Ok(Restored { run_id: run, step, before: request.before, notebook, directory, namespace, files_put_back })
+    Ok(Restored {
+        run_id: run,
+        step,
+        before: request.before,
+        notebook,
+        directory,
+        namespace,
+        files_put_back,
+        files_outside,
+    })
 }
 
-fn find_step(pipeline: &Pipeline, run: &RunId, name: &str) -> Result<StepId, VerbError> {
+/// What was made elsewhere is loaded only after an explicit yes, which is remembered.
+fn must_be_trusted(store: &Store, run: &RunId, yes: bool) -> Result<(), VerbError> {
+    match store.pulled(run)? {
+        Some(pulled) if !pulled.trusted && yes => Ok(store.trust(run)?),
+        Some(pulled) if !pulled.trusted => Err(VerbError::usage(
+            format!(
+                "run `{run}` was pulled from `{}`, and its variables are pickles: loading them can run any code",
+                pulled.origin
+            ),
+            "if you trust whoever made it, say so with `--trust` (or `trust=True`); once is enough",
+        )),
+        _ => Ok(()),
+    }
+}
+
+pub fn find_step(pipeline: &Pipeline, run: &RunId, name: &str) -> Result<StepId, VerbError> {
     let found = pipeline.step_ids().find(|id| pipeline.step(*id).name.as_str() == name);
     found.ok_or_else(|| {
         let names: Vec<String> = pipeline.steps.iter().map(|step| format!("`{}`", step.name)).collect();
@@ -110,9 +144,14 @@ fn find_step(pipeline: &Pipeline, run: &RunId, name: &str) -> Result<StepId, Ver
     })
 }
 
-fn put_back(store: &Store, namespace: &Namespace, directory: &std::path::Path) -> Result<Vec<String>, VerbError> {
+/// A path of somebody else means something here only below the notebook's folder.
+fn is_inside(path: &str) -> bool {
+    Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+}
+
+fn put_back(store: &Store, files: &[&WrittenFile], directory: &Path) -> Result<Vec<String>, VerbError> {
     let mut done = vec![];
-    for file in &namespace.files {
+    for file in files {
         let target = directory.join(&file.path);
         if kale_store::Digest::of_file(&target).is_ok_and(|found| found == file.content) {
             continue;
@@ -121,4 +160,15 @@ fn put_back(store: &Store, namespace: &Namespace, directory: &std::path::Path) -
         done.push(file.path.clone());
     }
     Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_somebody_else_stay_in_the_folder() {
+        assert!(["a.csv", "./out/a.csv"].into_iter().all(is_inside));
+        assert!(!["../a.csv", "/etc/passwd", "out/../../a"].into_iter().any(is_inside));
+    }
 }

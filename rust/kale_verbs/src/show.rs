@@ -1,6 +1,7 @@
 //! `show`: one run and its steps.
 
 use kale_model::RunView;
+use kale_store::Pulled;
 use serde::{Deserialize, Serialize};
 
 use crate::error::VerbError;
@@ -22,6 +23,9 @@ pub struct Shown {
     /// What people want to know of the steps beside what `run` says, in the same order.
     #[serde(skip)]
     pub steps: Vec<StepDetail>,
+    /// Where the run comes from, if it was not made here.
+    #[serde(skip)]
+    pub pulled: Option<Pulled>,
     #[serde(skip)]
     pub listing: Listing,
 }
@@ -43,5 +47,6 @@ pub fn show(session: &Session, request: &ShowRequest) -> Result<Shown, VerbError
         peak_memory_bytes: step.result.as_ref().map(|result| result.peak_memory_bytes),
         reason: step.reason,
     });
-    Ok(Shown { listing: listing(&store, &store.run(&id)?)?, steps: steps.collect(), run })
+    let pulled = store.pulled(&id)?;
+    Ok(Shown { pulled, listing: listing(&store, &store.run(&id)?)?, steps: steps.collect(), run })
 }

@@ -16,6 +16,7 @@ pub fn restore(session: &Session, args: RestoreArgs) -> Done {
         write: true,
         output: args.output,
         files: args.files,
+        trust: args.trust,
         store: store(args.store),
     };
     let restored = restore_run(session, &request)?;
@@ -47,6 +48,9 @@ fn text(restored: &Restored) -> String {
     }
     for path in &restored.files_put_back {
         out.push_str(&format!("put back: {path}\n"));
+    }
+    for path in &restored.files_outside {
+        out.push_str(&format!("not put back: {path} (it was outside of the notebook's folder)\n"));
     }
     if let Some(notebook) = &restored.notebook {
         out.push_str(&format!("notebook  {}\n", output::path(&notebook.to_string_lossy())));

@@ -25,6 +25,10 @@ fn text(shown: &Shown) -> String {
     let mut out = format!("run       {}\n", style.bold(&id));
     out.push_str(&format!("status    {} in {}\n", render::run_status(run.status, style), render::seconds(run.seconds)));
     out.push_str(&format!("source    {}\n", output::path(&shown.listing.label)));
+    if let Some(pulled) = &shown.pulled {
+        let trust = if pulled.trusted { "trusted" } else { "not trusted: `restore` asks for `--trust`" };
+        out.push_str(&format!("pulled    from {} ({trust})\n", pulled.origin));
+    }
     if let Some(notebook) = &run.notebook {
         out.push_str(&format!("notebook  {}\n", output::path(notebook)));
     }
