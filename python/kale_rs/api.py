@@ -145,6 +145,7 @@ def run(
     verify: str = "inputs",
     differential: bool = False,
     output_notebook: Path | None = None,
+    openlineage: Path | None = None,
     granularity: str | None = None,
     python: Path | None = None,
     detach: bool = False,
@@ -157,7 +158,8 @@ def run(
     forking one that has done the notebook's imports. With `from_step`, that step and those after it run, and the
     results of those before it are taken from earlier runs, whatever they read of the world. `verify` (`off`, `inputs`
     or `full`) says how closely steps are held against what the compiler assumed about them. With `differential` the
-    notebook is run from top to bottom as well, in a copy of its folder, and what differs is a diagnostic.
+    notebook is run from top to bottom as well, in a copy of its folder, and what differs is a diagnostic. With
+    `openlineage`, a file or an OpenLineage server (its URL) is told what runs and what it reads and writes.
     """
     return run_assigned(
         notebook,
@@ -169,6 +171,7 @@ def run(
         verify=verify,
         differential=differential,
         output_notebook=output_notebook,
+        openlineage=openlineage,
         granularity=granularity,
         python=python,
         detach=detach,
@@ -187,6 +190,7 @@ def run_assigned(
     verify: str = "inputs",
     differential: bool = False,
     output_notebook: Path | None = None,
+    openlineage: Path | None = None,
     granularity: str | None = None,
     python: Path | None = None,
     detach: bool = False,
@@ -205,6 +209,7 @@ def run_assigned(
         "differential": differential,
         "verify": _one_of("verify", verify, ("off", "inputs", "full")),
         "output_notebook": _text(output_notebook),
+        "openlineage": _text(openlineage),
         "detach": detach,
     }
     answer = _native.run(json.dumps(request), _progress(progress and not detach), _cancels_on_interrupt())

@@ -288,6 +288,9 @@ pub struct RunArgs {
     /// Write the executed notebook here as well
     #[arg(long, value_name = "FILE")]
     pub output_notebook: Option<PathBuf>,
+    /// Tell a file, or a server of OpenLineage, what runs and what it reads and writes
+    #[arg(long, value_name = "FILE|URL")]
+    pub openlineage: Option<String>,
     /// Start the run and return at once
     #[arg(long)]
     pub detach: bool,

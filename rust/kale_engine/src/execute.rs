@@ -36,12 +36,19 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Carries out the run in this process and returns when it is over. The same call resumes a run: steps that have a
 /// result are not run again.
 pub fn execute(root: &Path, run: &RunId) -> Result<RunStatus> {
+    execute_watched(root, run, || ())
+}
+
+/// As [`execute`]; `watch` is called before anything happens, and may start threads, which must not be there when the
+/// guardian is forked.
+pub fn execute_watched(root: &Path, run: &RunId, watch: impl FnOnce()) -> Result<RunStatus> {
     let store = Store::open(root)?;
     store.claim(run)?;
     process::become_subreaper();
     // What an engine that was killed may have left is in the way of running its steps again.
     process::sweep_machine(&run.0);
     let guardian = Guardian::start(&process::engine_marker(run));
+    watch();
     let record = store.run(run)?;
     let execution = Rc::new(Execution::new(store, record)?);
     let runtime = tokio::runtime::Builder::new_current_thread()

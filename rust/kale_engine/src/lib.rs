@@ -45,7 +45,7 @@ mod warm;
 mod why;
 mod worker;
 
-pub use execute::execute;
+pub use execute::{execute, execute_watched};
 pub use executed::write as write_notebook;
 pub use kale_store::{RunOptions, Verify};
 pub use launch::launch;

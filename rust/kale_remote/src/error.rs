@@ -21,6 +21,8 @@ pub enum RemoteError {
     Newer { url: String, version: u64, supported: u64 },
     #[error("the snapshot needs {needed} bytes, and {free} are free")]
     NoSpace { needed: u64, free: u64 },
+    #[error("`{target}` cannot take events: {reason}")]
+    Target { target: String, reason: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("interrupted")]
@@ -54,6 +56,9 @@ impl RemoteError {
             }
             RemoteError::Newer { .. } => "upgrade kale_rs".to_owned(),
             RemoteError::NoSpace { .. } => "free space on the disk, or pull into another store with `--store`".to_owned(),
+            RemoteError::Target { .. } => "write the path of a file, or an `http://` or `https://` URL; a key is read from \
+                                           the environment variable OPENLINEAGE_API_KEY"
+                .to_owned(),
             RemoteError::Store(error) => error.diagnostic().help,
             RemoteError::Interrupted => String::new(),
         }

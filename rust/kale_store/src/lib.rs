@@ -58,7 +58,7 @@ pub use record::{
     CachedResult, MetricPoint, NewRun, Observed, RunOptions, RunRecord, StepEnd, StepRecord, StepResult, Verify,
 };
 pub use snapshot::{Lost, SnapshotGroup, StepSnapshot, Unbound};
-pub use time::now;
+pub use time::{now, rfc3339};
 
 use database::Database;
 use kale_model::RunId;

@@ -45,6 +45,9 @@ pub struct RunOptions {
     /// Steps that neither are this one nor come after it are taken from earlier runs, whatever they read.
     #[serde(default)]
     pub from: Option<String>,
+    /// Where events of OpenLineage go: the path of a file, or a URL.
+    #[serde(default)]
+    pub openlineage: Option<String>,
     /// What each step may store of its namespace beyond what it ships, for `restore`.
     #[serde(default = "snapshot_bytes")]
     pub snapshot_bytes: u64,
@@ -80,6 +83,7 @@ impl RunOptions {
             differential: false,
             code_version: None,
             from: None,
+            openlineage: None,
             snapshot_bytes: snapshot_bytes(),
             hash_seed: 0,
             output_notebook: None,

@@ -14,6 +14,15 @@ pub(crate) fn stamp(seconds: u64) -> String {
     format!("{year:04}{month:02}{day:02}-{:02}{:02}{:02}", rest / 3600, rest / 60 % 60, rest % 60)
 }
 
+/// `2026-11-20T09:48:15.250Z`, as RFC 3339 has it.
+pub fn rfc3339(time: f64) -> String {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let milliseconds = (time * 1000.0).round() as u64;
+    let (seconds, rest) = (milliseconds / 1000, milliseconds % 1000);
+    let ((year, month, day), time) = (civil_date(seconds / 86_400), seconds % 86_400);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{rest:03}Z", time / 3600, time / 60 % 60, time % 60)
+}
+
 /// The Gregorian date of a day counted from 1970-01-01. Years are taken to begin in March, so that the leap day is
 /// the last of its year and month lengths follow one formula.
 fn civil_date(days: u64) -> (u64, u64, u64) {
@@ -38,5 +47,6 @@ mod tests {
         assert_eq!(stamp(1_795_168_095), "20261120-094815");
         assert_eq!(stamp(4_107_542_399), "21000228-235959");
         assert_eq!(stamp(4_107_542_400), "21000301-000000");
+        assert_eq!(rfc3339(1_795_168_095.25), "2026-11-20T09:48:15.250Z");
     }
 }

@@ -3,9 +3,15 @@
 use std::path::Path;
 
 use kale_model::{RunId, RunStatus};
+use kale_remote::openlineage::Reporter;
 
 use crate::error::VerbError;
 
 pub fn engine(store: &Path, run: &str) -> Result<RunStatus, VerbError> {
-    Ok(kale_engine::execute(store, &RunId(run.to_owned()))?)
+    let (run, mut reporter) = (RunId(run.to_owned()), None);
+    let status = kale_engine::execute_watched(store, &run, || reporter = Reporter::start(store, &run));
+    if let Some(reporter) = reporter {
+        reporter.finish();
+    }
+    Ok(status?)
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kale_model::{Diagnostic, Pipeline, RunId, RunStatus, RunView};
+use kale_remote::openlineage::Target;
 pub use kale_store::Verify;
 use kale_store::{NewRun, RunOptions, Store, StoreError};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,9 @@ pub struct RunRequest {
     /// Where the executed notebook goes besides the store.
     #[serde(default)]
     pub output_notebook: Option<PathBuf>,
+    /// A file or URL for events of OpenLineage.
+    #[serde(default)]
+    pub openlineage: Option<String>,
     /// Return as soon as the run is recorded and its engine started.
     #[serde(default)]
     pub detach: bool,
@@ -69,6 +73,7 @@ impl RunAnswer {
 
 pub fn run(session: &Session, request: &RunRequest, listener: &mut dyn Listener) -> Result<RunAnswer, VerbError> {
     let given = request.parameters.read(session)?;
+    let events = request.openlineage.as_deref().map(|text| Target::parse(text, &session.directory)).transpose()?;
     let mut opened = request.source.open(session)?;
     opened.options.for_run = true;
     let mut compiled = opened.compiled()?;
@@ -96,7 +101,10 @@ pub fn run(session: &Session, request: &RunRequest, listener: &mut dyn Listener)
         source: compiled.notebook.path.clone(),
         notebook: compiled.notebook.text.clone().into_bytes(),
         diagnostics: compiled.compilation.diagnostics.iter().cloned().chain(faults).collect(),
-        options: options(session, request, &compiled),
+        options: RunOptions {
+            openlineage: events.map(|target| target.to_string()),
+            ..options(session, request, &compiled)
+        },
         pipeline,
     };
     let (store, id) = match start(session, &compiled, &new) {

@@ -159,9 +159,10 @@ impl From<RemoteError> for VerbError {
         match error {
             RemoteError::Interrupted => VerbError::Interrupted,
             RemoteError::Store(error) => error.into(),
-            RemoteError::Url { .. } | RemoteError::NoSnapshot { .. } | RemoteError::Several { .. } => {
-                VerbError::Usage { message, help }
-            }
+            RemoteError::Url { .. }
+            | RemoteError::Target { .. }
+            | RemoteError::NoSnapshot { .. }
+            | RemoteError::Several { .. } => VerbError::Usage { message, help },
             _ => VerbError::Remote { message, help },
         }
     }

@@ -22,6 +22,7 @@ pub fn run(session: &Session, args: RunArgs) -> Done {
         verify: args.verify.into(),
         differential: args.differential,
         output_notebook: args.output_notebook,
+        openlineage: args.openlineage,
         detach: args.detach,
     };
     let answer = run_notebook(session, &request, &mut Progress::new())?;

@@ -305,6 +305,12 @@ codes! {
     /// `kale-rs doctor NOTEBOOK` looks at the interpreter and at what it has.
     StepNotStarted = "step-not-started", Error;
 
+    /// `run --openlineage`: the events of a run cannot be written or sent. The run goes on.
+    ///
+    /// They are tried again until the run has ended, and some seconds more. See that the folder of the file exists, or
+    /// that the server is up and accepts the key in `OPENLINEAGE_API_KEY`.
+    LineageUnsent = "lineage-unsent", Warning;
+
     // Holding a run against what the compiler promised (`--verify`).
 
     /// A cell changes a value, or binds a variable, and the analysis did not see it.
