@@ -34,14 +34,14 @@ def call(*arguments, cwd: Path | None = None, stdin: str | bytes | None = None, 
     return done
 
 
-def start(*arguments, cwd: Path | None = None, **options) -> subprocess.Popen:
+def start(*arguments, cwd: Path | None = None, variables: dict[str, str] | None = None, **options) -> subprocess.Popen:
     return subprocess.Popen(
         [COMMAND, *map(str, arguments)],
         cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(),
+        env=environment(**(variables or {})),
         **options,
     )
 

@@ -96,39 +96,42 @@ impl Following {
 
     /// Words what has happened since the last look.
     fn look(&mut self) -> Result<()> {
-        for stored in self.store.events_after(&self.record.id, self.seen)? {
-            self.seen = stored.sequence;
-            let events = self.worded(&stored.event)?;
-            self.unsent.extend(events.iter().map(Value::to_string));
+        let new = self.store.events_after(&self.record.id, self.seen)?;
+        self.seen = new.last().map_or(self.seen, |stored| stored.sequence);
+        if !new.iter().any(|stored| is_told(&stored.event)) {
+            return Ok(());
+        }
+        // What a step has come to is recorded with the event that says so.
+        let steps = self.store.steps(&self.record.id)?;
+        for stored in new {
+            self.unsent.extend(self.worded(&stored.event, &steps).iter().map(Value::to_string));
         }
         Ok(())
     }
 
-    fn worded(&self, event: &Event) -> Result<Vec<Value>> {
+    fn worded(&self, event: &Event, steps: &[StepRecord]) -> Vec<Value> {
         let namespace = std::env::var(NAMESPACE_VARIABLE).ok().filter(|name| !name.is_empty());
         let namespace = namespace.unwrap_or_else(|| NAMESPACE.to_owned());
         let events = Events { record: &self.record, namespace };
-        let steps = || self.store.steps(&self.record.id);
-        Ok(match event {
+        let named = |name: &String| steps.iter().find(|step| step.name == *name);
+        match event {
             Event::RunStarted { time, .. } => vec![events.of_run(Kind::Start, *time, &[])],
-            Event::RunFinished { time, status } => vec![events.of_run(Kind::of_run(*status), *time, &steps()?)],
+            Event::RunFinished { time, status } => vec![events.of_run(Kind::of_run(*status), *time, steps)],
             Event::StepStarted { time, step, attempt: 1 } => {
-                named(steps()?, step).map(|step| events.of_step(Kind::Start, *time, &step)).into_iter().collect()
+                named(step).map(|step| events.of_step(Kind::Start, *time, step)).into_iter().collect()
             }
             Event::StepFinished { time, step, status, .. } => {
-                let (Some(kind), Some(step)) = (Kind::of_step(*status), named(steps()?, step)) else {
-                    return Ok(vec![]);
-                };
+                let (Some(kind), Some(step)) = (Kind::of_step(*status), named(step)) else { return vec![] };
                 let has_begun = step.attempt > 0 && *status != StepStatus::Cached;
                 if !has_begun && kind == Kind::Abort {
-                    return Ok(vec![]);
+                    return vec![];
                 }
                 // Nobody has been told that a step with a stored result begins.
-                let start = (!has_begun).then(|| events.of_step(Kind::Start, *time, &step));
-                start.into_iter().chain([events.of_step(kind, *time, &step)]).collect()
+                let start = (!has_begun).then(|| events.of_step(Kind::Start, *time, step));
+                start.into_iter().chain([events.of_step(kind, *time, step)]).collect()
             }
             _ => vec![],
-        })
+        }
     }
 
     /// Whether all is sent.
@@ -156,6 +159,10 @@ impl Following {
     }
 }
 
-fn named(steps: Vec<StepRecord>, name: &str) -> Option<StepRecord> {
-    steps.into_iter().find(|step| step.name == name)
+/// Cells and metrics are nothing that OpenLineage asks for.
+fn is_told(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::RunStarted { .. } | Event::RunFinished { .. } | Event::StepStarted { .. } | Event::StepFinished { .. }
+    )
 }

@@ -59,12 +59,12 @@ impl Place {
     }
 
     fn folder(folder: PathBuf, create: bool) -> Result<Place, RemoteError> {
+        let made = if create { std::fs::create_dir_all(&folder) } else { Ok(()) };
+        // `..` and links are not part of what a colleague should be told.
+        let folder = folder.canonicalize().unwrap_or(folder);
         let url = Url::from_file_path(&folder).map_or_else(|()| folder.display().to_string(), String::from);
         let url = url.trim_end_matches('/').to_owned();
-        if create {
-            std::fs::create_dir_all(&folder)
-                .map_err(|error| RemoteError::Refused { url: url.clone(), reason: error.to_string() })?;
-        }
+        made.map_err(|error| RemoteError::Refused { url: url.clone(), reason: error.to_string() })?;
         let objects = LocalFileSystem::new_with_prefix(&folder)
             .map_err(|_| RemoteError::NoSnapshot { url: url.clone() })?
             .with_fsync(true);
@@ -121,7 +121,21 @@ impl Place {
             object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
                 RemoteError::Refused { url, reason }
             }
+            // What listing says in its own words.
+            _ if reason.contains("403 Forbidden") || reason.contains("401 Unauthorized") => {
+                RemoteError::Refused { url, reason }
+            }
             _ => RemoteError::Unreachable { url, reason },
+        }
+    }
+
+    /// As [`Place::fault`], of an object that was being written: what is not found is where it should go.
+    pub fn fault_of_writing(&self, path: &Path, error: &object_store::Error) -> RemoteError {
+        match self.fault(path, error) {
+            RemoteError::NoSnapshot { .. } => {
+                RemoteError::Url { url: self.url.clone(), reason: "there is no such bucket".to_owned() }
+            }
+            other => other,
         }
     }
 }
@@ -141,6 +155,10 @@ fn reason(error: &dyn std::error::Error) -> String {
     }
     let text = deepest.to_string();
     let line = text.split('\n').next().unwrap_or_default();
+    // S3 explains itself in a document behind the status.
+    let status = line.split("<?xml").next().unwrap_or_default().trim_end_matches([' ', ':']);
+    let told = text.split_once("<Message>").and_then(|(_, rest)| Some(rest.split_once("</Message>")?.0));
+    let line = told.map_or_else(|| status.to_owned(), |told| format!("{status}: {told}"));
     line.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 

@@ -103,7 +103,7 @@ async fn put(place: &Place, path: &object_store::path::Path, bytes: Vec<u8>) -> 
     if has_content(place, path, &bytes).await? {
         return Ok(());
     }
-    place.objects.put(path, bytes.into()).await.map(drop).map_err(|error| place.fault(path, &error))
+    place.objects.put(path, bytes.into()).await.map(drop).map_err(|error| place.fault_of_writing(path, &error))
 }
 
 async fn has_content(place: &Place, path: &object_store::path::Path, bytes: &[u8]) -> Result<bool, RemoteError> {
@@ -128,12 +128,16 @@ async fn send_blob(
     let path = place.blob(digest);
     if size <= PART {
         let bytes = blobs.read_verified(digest)?;
-        place.objects.put(&path, PutPayload::from(bytes)).await.map_err(|error| place.fault(&path, &error))?;
+        place
+            .objects
+            .put(&path, PutPayload::from(bytes))
+            .await
+            .map_err(|error| place.fault_of_writing(&path, &error))?;
         seen.add_bytes(size);
         return Ok(());
     }
     let part = PART.max(size / MOST_PARTS);
-    let fault = |error: &object_store::Error| place.fault(&path, error);
+    let fault = |error: &object_store::Error| place.fault_of_writing(&path, error);
     let upload = place.objects.put_multipart(&path).await.map_err(|error| fault(&error))?;
     let mut upload = WriteMultipart::new_with_chunk_size(upload, usize::try_from(part).unwrap_or(usize::MAX));
     match send_parts(&mut upload, blobs, digest, part, seen).await {
