@@ -144,6 +144,7 @@ def run(
     from_step: str | None = None,
     verify: str = "inputs",
     differential: bool = False,
+    isolated: bool = False,
     output_notebook: Path | None = None,
     openlineage: Path | None = None,
     granularity: str | None = None,
@@ -159,6 +160,7 @@ def run(
     results of those before it are taken from earlier runs, whatever they read of the world. `verify` (`off`, `inputs`
     or `full`) says how closely steps are held against what the compiler assumed about them. With `differential` the
     notebook is run from top to bottom as well, in a copy of its folder, and what differs is a diagnostic. With
+    `isolated` the steps run in a virtual environment that is made of the packages they need, and of nothing else. With
     `openlineage`, a file or an OpenLineage server (its URL) is told what runs and what it reads and writes.
     """
     return run_assigned(
@@ -170,6 +172,7 @@ def run(
         from_step=from_step,
         verify=verify,
         differential=differential,
+        isolated=isolated,
         output_notebook=output_notebook,
         openlineage=openlineage,
         granularity=granularity,
@@ -189,6 +192,7 @@ def run_assigned(
     from_step: str | None = None,
     verify: str = "inputs",
     differential: bool = False,
+    isolated: bool = False,
     output_notebook: Path | None = None,
     openlineage: Path | None = None,
     granularity: str | None = None,
@@ -207,6 +211,7 @@ def run_assigned(
         "no_warm": not warm,
         "from": from_step,
         "differential": differential,
+        "isolated": isolated,
         "verify": _one_of("verify", verify, ("off", "inputs", "full")),
         "output_notebook": _text(output_notebook),
         "openlineage": _text(openlineage),

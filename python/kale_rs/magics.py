@@ -20,6 +20,7 @@ _FLAGS = {
     "--detach": ("detach", True),
     "--follow": ("follow", True),
     "--differential": ("differential", True),
+    "--isolated": ("isolated", True),
     "--fix": ("fix", True),
     "--before": ("before", True),
     "--files": ("files", True),

@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 _REDRAW_SECONDS = 0.25
+_ENVIRONMENT = "(environment)"
 _MARKS = {"succeeded": "✓", "cached": "=", "failed": "✗", "skipped": "-", "running": "…"}
 
 
@@ -45,6 +46,16 @@ class Progress:
         elif kind == "run-started":
             self._began = event["time"]
             self._steps = dict.fromkeys(event["steps"], "pending")
+        elif kind == "environment-started":
+            packages = event["packages"]
+            self._say(
+                f"making an environment of {packages} package{'' if packages == 1 else 's'} with {event['tool']} ..."
+            )
+        elif kind == "environment-progress":
+            self._steps = {_ENVIRONMENT: "running"} | self._steps
+            self._cells[_ENVIRONMENT] = event["text"]
+        elif kind == "environment-finished":
+            self._steps.pop(_ENVIRONMENT, None)
         elif kind == "step-started":
             self._steps[event["step"]] = "running"
         elif kind == "cell-started":

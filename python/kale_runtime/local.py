@@ -6,7 +6,8 @@ Request:
      "directory": the notebook's, "result": path, "events": path or descriptor or null, "log": path or null,
      "cells": {"3": {"id": "ab12", "execution_count": 4}} or a path or null, "rich": true,
      "verify": "off" | "inputs" | "full", "claims": rows of `verify.py` or null,
-     "keep": what `keep.py` is asked for, or null}
+     "keep": what `keep.py` is asked for, or null,
+     "isolated": {"modules": folder of packed modules, "hidden": [distributions of other steps]} or null}
 
 `rich` runs the cells in IPython where the Python has it. `cells` as a path names a file that holds the outputs of the
 cells finished so far, replaced after every cell, so that they outlive a step that is killed.
@@ -69,6 +70,10 @@ class LocalStep(core.Step):
         self.identities = request.get("cells") if isinstance(request.get("cells"), dict) else {}
         self.total = sum(row[0] == "run" for row in self.plan["program"])
         enter(request["directory"])
+        if request.get("isolated"):
+            from kale_runtime import isolation
+
+            isolation.enter(request["isolated"])
         self.audit = Audit(request["directory"])
         self.events = open_events(request.get("events"))
         self.verifier = verify.make(self, request.get("verify"), request.get("claims"))

@@ -285,6 +285,9 @@ pub struct RunArgs {
     /// Run the notebook from top to bottom as well, and compare values, outputs and metrics
     #[arg(long)]
     pub differential: bool,
+    /// Run the steps in a virtual environment of their own, made of the packages that they need and nothing else
+    #[arg(long)]
+    pub isolated: bool,
     /// Write the executed notebook here as well
     #[arg(long, value_name = "FILE")]
     pub output_notebook: Option<PathBuf>,

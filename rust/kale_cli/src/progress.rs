@@ -13,6 +13,9 @@ use kale_verbs::{Interrupt, Listener, Listing, Prepared};
 use crate::interrupt;
 use crate::output::stderr_style;
 
+/// What the environment's line is called; no step's name has a space.
+const ENVIRONMENT: &str = "the environment";
+
 pub struct Progress {
     style: Style,
     /// `None` where there is no terminal.
@@ -120,7 +123,23 @@ impl Listener for Progress {
                     bar.set_message(format!("{name} = {}", render::scalar(value)));
                 }
             }
-            Event::RunStarted { .. } | Event::RunFinished { .. } => {}
+            Event::EnvironmentStarted { packages, tool, .. } => {
+                let packages = render::count(*packages, "package");
+                match self.bars {
+                    Some(_) => self.step_started(ENVIRONMENT, 1),
+                    None => self.say(&format!("  making an environment of {packages} with {tool} ...")),
+                }
+            }
+            Event::EnvironmentProgress { text } => match self.running.get(ENVIRONMENT) {
+                Some(bar) => bar.set_message(text.clone()),
+                None if self.bars.is_none() => {}
+                None => self.say(text),
+            },
+            Event::EnvironmentFinished { seconds, .. } => {
+                self.step_finished(ENVIRONMENT, StepStatus::Succeeded, *seconds, None);
+            }
+            Event::RunStarted { .. } => {}
+            Event::RunFinished { .. } => self.running.clear(),
         }
     }
 

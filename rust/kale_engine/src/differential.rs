@@ -136,6 +136,7 @@ impl Comparison<'_> {
         let options = &self.execution.record.options;
         let variable = |name: &str, value: &str| (OsString::from(name), OsString::from(value));
         Launch {
+            withheld: &[],
             python: worker::find_python(&options.python).unwrap_or_else(|| options.python.clone()),
             runtime: options.runtime.clone(),
             request: scratch.request(),

@@ -3,7 +3,7 @@
 //! The scheduler decides, this loop obeys: each step is a task of one thread, long work (hashing, copying) goes to
 //! others, user code to processes. All that lasts is in the store, so the loop may be killed at any instant.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::rc::Rc;
@@ -20,6 +20,7 @@ use crate::differential;
 use crate::digests::FileDigests;
 use crate::fingerprint;
 use crate::guardian::Guardian;
+use crate::isolated::{self, Isolated};
 use crate::memory;
 use crate::preflight::{missing_directory, preflight};
 use crate::process;
@@ -78,6 +79,8 @@ pub(crate) struct Execution {
     pub trespasses: RefCell<Trespasses>,
     /// Where the processes of steps come from, unless the run is to start each anew.
     pub warm: Option<Warm>,
+    /// The environment of an isolated run, once it is there.
+    pub isolated: OnceCell<Isolated>,
     pub processors: Processors,
     stop: watch::Sender<bool>,
 }
@@ -98,6 +101,7 @@ impl Execution {
             pipeline: Arc::new(record.pipeline.clone()),
             warm: warm::can_be_had(&record.options).then(|| Warm::new(&record.pipeline, runtime.clone())),
             record,
+            isolated: OnceCell::new(),
             files,
             runtime,
             results: RefCell::new(results),
@@ -175,9 +179,19 @@ async fn carry_out(execution: Rc<Execution>) -> Result<RunStatus> {
         execution.store.add_diagnostics(run, &wanting)?;
         return publish::finish(&execution, RunStatus::Failed);
     }
+    let mut cancels = CancelSignals::new();
+    let prepared = tokio::select! {
+        prepared = isolated::prepare(&execution) => prepared?,
+        cancelled = cancels.wait(&execution) => cancelled.map(|()| isolated::Prepared::Cancelled)?,
+    };
+    if let isolated::Prepared::Refused(diagnostic) = prepared {
+        execution.store.add_diagnostics(run, &[*diagnostic])?;
+        return publish::finish(&execution, RunStatus::Failed);
+    }
+    let begin = if matches!(prepared, isolated::Prepared::Cancelled) { Begin::Cancelled } else { Begin::Freely };
     let places = execution.record.options.differential.then(|| differential::prepare(&execution));
     let mut tasks = Tasks::new();
-    let outcome = obey(&execution, &mut tasks).await;
+    let outcome = obey(&execution, &mut tasks, cancels, begin).await;
     if outcome.is_err() {
         // The store has failed us: end what still runs, so that nothing is left behind.
         execution.stop.send_replace(true);
@@ -195,13 +209,25 @@ async fn carry_out(execution: Rc<Execution>) -> Result<RunStatus> {
     publish::finish(&execution, status)
 }
 
+/// Whether the user wanted the run to stop before its first step.
+enum Begin {
+    Freely,
+    Cancelled,
+}
+
 /// The loop between the scheduler and the tasks.
-async fn obey(execution: &Rc<Execution>, tasks: &mut Tasks) -> Result<RunStatus> {
+async fn obey(
+    execution: &Rc<Execution>,
+    tasks: &mut Tasks,
+    mut cancels: CancelSignals,
+    begin: Begin,
+) -> Result<RunStatus> {
     let mut scheduler = execution.scheduler()?;
     let mut stopped = BTreeMap::new();
-    let mut looks = tokio::time::interval(LOOK);
-    let mut cancels = CancelSignals::new();
-    let mut commands = VecDeque::from(scheduler.begin());
+    let mut commands = VecDeque::from(match begin {
+        Begin::Freely => scheduler.begin(),
+        Begin::Cancelled => scheduler.on(Happening::Cancel),
+    });
     loop {
         while let Some(command) = commands.pop_front() {
             if let Command::Finish { status } = command {
@@ -214,13 +240,7 @@ async fn obey(execution: &Rc<Execution>, tasks: &mut Tasks) -> Result<RunStatus>
                 let (step, ended) = joined.expect("tasks do not panic, and are aborted only after the loop");
                 happened(execution, &scheduler, &mut stopped, step, ended?)?
             }
-            () = cancels.wait() => Happening::Cancel,
-            _ = looks.tick() => {
-                if !execution.store.cancel_requested(&execution.record.id)? {
-                    continue;
-                }
-                Happening::Cancel
-            }
+            cancelled = cancels.wait(execution) => cancelled.map(|()| Happening::Cancel)?,
         };
         commands.extend(scheduler.on(happening));
     }
@@ -300,10 +320,12 @@ fn without_result(status: StepStatus, reason: Option<String>) -> StepEnd {
     StepEnd { status, seconds: 0.0, result: None, diagnostics: vec![], reason, cacheable: false }
 }
 
-/// SIGINT and SIGTERM to the engine mean: cancel the run in order.
+/// What the user has to say while the run goes on: SIGINT and SIGTERM to the engine, and a mark in the store, all mean to
+/// cancel it in order.
 struct CancelSignals {
     interrupt: Option<tokio::signal::unix::Signal>,
     terminate: Option<tokio::signal::unix::Signal>,
+    looks: tokio::time::Interval,
 }
 
 impl CancelSignals {
@@ -311,13 +333,22 @@ impl CancelSignals {
         CancelSignals {
             interrupt: signal(SignalKind::interrupt()).ok(),
             terminate: signal(SignalKind::terminate()).ok(),
+            looks: tokio::time::interval(LOOK),
         }
     }
 
-    async fn wait(&mut self) {
-        tokio::select! {
-            () = received(self.interrupt.as_mut()) => {}
-            () = received(self.terminate.as_mut()) => {}
+    /// Returns when the run is to be cancelled.
+    async fn wait(&mut self, execution: &Execution) -> Result<()> {
+        loop {
+            tokio::select! {
+                () = received(self.interrupt.as_mut()) => return Ok(()),
+                () = received(self.terminate.as_mut()) => return Ok(()),
+                _ = self.looks.tick() => {
+                    if execution.store.cancel_requested(&execution.record.id)? {
+                        return Ok(());
+                    }
+                }
+            }
         }
     }
 }

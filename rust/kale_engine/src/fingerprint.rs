@@ -5,7 +5,7 @@
 //! looked up; see [`holds`].
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use kale_model::{Instruction, PLAN_VERSION, Pipeline, Step, StepId, StepPlan};
 use kale_store::{Digest, Observed, RunOptions};
@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::digests::{FileDigests, listing_digest};
+use crate::local_modules;
 
 /// A change to how results are made or stored that makes older ones unusable.
 const VERSION: u32 = 1;
@@ -31,7 +32,7 @@ pub struct Fingerprint {
     pub files: BTreeMap<String, Option<Digest>>,
     /// Environment variables that it is known to read: digests, never values.
     pub variables: BTreeMap<String, Option<Digest>>,
-    /// Interpreter, distributions, runtime, hash seed.
+    /// Interpreter, distributions (of an isolated run all that the step may see), runtime, hash seed.
     pub environment: BTreeMap<String, Value>,
 }
 
@@ -58,7 +59,7 @@ impl Ingredients {
         let read = |name: &kale_model::ParameterName| {
             (name.to_string(), self.parameters.get(name.as_str()).cloned().unwrap_or_default())
         };
-        let known_files = step.files.reads.iter().cloned().chain(local_module_paths(step, &self.options.directory));
+        let known_files = step.files.reads.iter().cloned().chain(local_module_paths(step, &self.options));
         Fingerprint {
             version: VERSION,
             code: code_digest(&self.pipeline, self.step),
@@ -84,6 +85,13 @@ impl Ingredients {
         ]);
         facts
             .extend(step.requirements.iter().map(|requirement| (requirement.name.clone(), json!(requirement.version))));
+        if let Some(lock) = &self.options.isolated {
+            // It sees these and nothing else, which is more than a step in the notebook's environment can say.
+            facts.extend(
+                lock.of_step(step.name.as_str()).map(|package| (package.name.clone(), json!(package.to_string()))),
+            );
+            facts.insert("isolated".to_owned(), json!(true));
+        }
         facts
     }
 }
@@ -145,12 +153,14 @@ fn variables(step: &Step) -> BTreeMap<String, Option<Digest>> {
     read.map(|name| (name.clone(), variable_digest(name))).collect()
 }
 
-/// `helpers` is `helpers.py` or the package `helpers/`, relative to the notebook.
-fn local_module_paths(step: &Step, directory: &Path) -> impl Iterator<Item = String> {
-    let path = |module: &String| {
-        let package = PathBuf::from(module);
-        let is_package = directory.join(&package).is_dir();
-        if is_package { module.clone() } else { format!("{module}.py") }
+/// Where each module lies: relative to the notebook, or where it is installed from.
+fn local_module_paths(step: &Step, options: &RunOptions) -> Vec<String> {
+    let path = |module: &String| match options.modules.get(module) {
+        Some(place) => place.to_string_lossy().into_owned(),
+        None => {
+            let place = local_modules::place(&options.directory, module);
+            place.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        }
     };
-    step.local_modules.iter().map(path).collect::<Vec<_>>().into_iter()
+    step.local_modules.iter().map(path).collect()
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   kale-rs run / kernel / panel --launch--> engine process: execute(store, run)
-//!            ^                                  |    scheduler.rs   which step may run (pure)
+//!            ^                                  |    isolated.rs    an environment of their own for the steps
+//!            |                                  |    scheduler.rs   which step may run (pure)
 //!            |                                  |    execute.rs     the loop that obeys it
 //!            |                                  |    step.rs        look up, run, publish one step
 //!            |                                  |    attempt.rs     one process: limits, stop, nothing left behind
@@ -26,9 +27,11 @@ mod fingerprint;
 mod folder;
 mod gather;
 mod guardian;
+mod isolated;
 mod kept;
 mod last_words;
 mod launch;
+mod local_modules;
 mod memory;
 mod preflight;
 mod process;
@@ -49,6 +52,7 @@ pub use execute::{execute, execute_watched};
 pub use executed::write as write_notebook;
 pub use kale_store::{RunOptions, Verify};
 pub use launch::launch;
+pub use local_modules::place as module_place;
 pub use preflight::preflight;
 pub use process::MARKER;
 pub use publish::executed_until;

@@ -9,7 +9,8 @@
 //!  "directory": "/home/me/project", "result": ".../result.json", "events": ".../events.jsonl",
 //!  "cells": ".../cells.json", "log": ".../log.txt", "rich": true,
 //!  "verify": "inputs", "claims": [{"cell": 3, "reads": ["df"], "binds": ["model"]}],
-//!  "keep": {"folder": ".../kept", "bytes": 1073741824}}
+//!  "keep": {"folder": ".../kept", "bytes": 1073741824},
+//!  "isolated": {"modules": ".../modules", "hidden": ["pandas"]}}
 //! ```
 //!
 //! Inputs are the blobs themselves, which are read-only; outputs go to scratch space and become blobs afterwards.
@@ -19,7 +20,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kale_model::{Pipeline, StepId, StepPlan};
+use kale_model::{Lock, Pipeline, StepId, StepPlan};
 use kale_store::{Blobs, Digest, Verify};
 use serde_json::{Map, Value, json};
 
@@ -66,6 +67,11 @@ impl Scratch {
         self.folder.join("kept")
     }
 
+    /// Where a step of an isolated run finds the modules that travel with it.
+    pub fn modules(&self) -> PathBuf {
+        self.folder.join("modules")
+    }
+
     /// Whether the disk has no room for as much as a result.
     pub fn is_full(&self) -> bool {
         const RESULT_BYTES: u64 = 64 * 1024;
@@ -95,6 +101,7 @@ pub struct Order<'a> {
     pub log: &'a Path,
     pub verify: Verify,
     pub snapshot_bytes: u64,
+    pub isolated: Option<&'a Lock>,
 }
 
 impl Order<'_> {
@@ -103,6 +110,8 @@ impl Order<'_> {
     }
 
     fn document(&self) -> Value {
+        let name = self.pipeline.step(self.step).name.as_str();
+        let isolated = |lock: &Lock| json!({"modules": self.scratch.modules(), "hidden": lock.hidden_from(name)});
         json!({
             "plan": StepPlan::new(self.pipeline, self.step),
             "executor_input": self.executor_input(),
@@ -115,6 +124,7 @@ impl Order<'_> {
             "verify": self.verify,
             "claims": self.pipeline.step(self.step).claims,
             "keep": (self.snapshot_bytes > 0).then(|| json!({"folder": self.scratch.kept(), "bytes": self.snapshot_bytes})),
+            "isolated": self.isolated.map(isolated),
         })
     }
 

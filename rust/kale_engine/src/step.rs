@@ -15,7 +15,9 @@ use crate::execute::{Ended, Execution};
 use crate::fault::Fault;
 use crate::fingerprint::{self, Fingerprint, Ingredients};
 use crate::gather::{self, Missing};
+use crate::isolated::{self, Isolated};
 use crate::kept;
+use crate::local_modules;
 use crate::memory;
 use crate::process;
 use crate::progress::Progress;
@@ -166,7 +168,12 @@ impl<'a> Attempt<'a> {
     async fn run(self) -> Result<Ended> {
         let execution = self.execution;
         let path = self.scratch.request();
-        self.order().write().map_err(|error| StoreError::Unwritable { path, reason: error.to_string() })?;
+        let packed = match execution.record.options.isolated {
+            Some(_) => local_modules::pack(self.definition(), &execution.record.options, &self.scratch.modules()),
+            None => Ok(()),
+        };
+        let written = packed.and_then(|()| self.order().write());
+        written.map_err(|error| StoreError::Unwritable { path, reason: error.to_string() })?;
         let mut progress = Progress::new(execution, self.step, self.scratch.events());
         let cpu = self.definition().config.resources.cpu().and_then(kale_model::Quantity::value);
         let share = cpu.and_then(|cpu| execution.processors.share(cpu));
@@ -200,23 +207,27 @@ impl<'a> Attempt<'a> {
             log: &self.log,
             verify: options.verify,
             snapshot_bytes: options.snapshot_bytes,
+            isolated: options.isolated.as_ref(),
         }
     }
 
     fn launch(&self, processors: Vec<usize>) -> Launch {
         let options = &self.execution.record.options;
         let variable = |name: &str, value: &str| (OsString::from(name), OsString::from(value));
+        let mut environment =
+            vec![variable("KALE_INSTALL", "0"), variable("PYTHONHASHSEED", &options.hash_seed.to_string())];
+        let isolated = self.execution.isolated.get();
+        environment.extend(isolated.map(Isolated::variables).into_iter().flatten());
+        let own = || worker::find_python(&options.python).unwrap_or_else(|| options.python.clone());
         Launch {
-            python: worker::find_python(&options.python).unwrap_or_else(|| options.python.clone()),
+            python: isolated.map_or_else(own, Isolated::python),
             runtime: options.runtime.clone(),
             request: self.scratch.request(),
             directory: options.directory.clone(),
             log: self.log.clone(),
             marker: format!("{}/{}/{}", process::engine_marker(&self.execution.record.id), self.step.0, self.number),
-            environment: vec![
-                variable("KALE_INSTALL", "0"),
-                variable("PYTHONHASHSEED", &options.hash_seed.to_string()),
-            ],
+            environment,
+            withheld: if isolated.is_some() { isolated::WITHHELD } else { &[] },
             processors,
         }
     }

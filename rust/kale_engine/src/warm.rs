@@ -66,7 +66,8 @@ pub struct Fork {
 
 /// Forks are only safe, and equal to a plain start, where the system is known well.
 pub fn can_be_had(options: &RunOptions) -> bool {
-    cfg!(target_os = "linux") && options.warm
+    // An isolated step sees packages that another does not, so they share no imports.
+    cfg!(target_os = "linux") && options.warm && options.isolated.is_none()
 }
 
 impl Warm {

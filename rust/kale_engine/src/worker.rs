@@ -24,6 +24,8 @@ pub struct Launch {
     pub log: PathBuf,
     pub marker: String,
     pub environment: Vec<(OsString, OsString)>,
+    /// Variables of the engine's that it does not get.
+    pub withheld: &'static [&'static str],
     /// Those that it may run on; empty: all.
     pub processors: Vec<usize>,
 }
@@ -77,6 +79,9 @@ impl Worker {
             .stdout(log.try_clone()?)
             .stderr(log)
             .process_group(0);
+        for name in launch.withheld {
+            command.env_remove(name);
+        }
         die_with_the_engine(&mut command);
         bind(&mut command, &launch.processors);
         let child = Command::from(command).spawn()?;
@@ -102,7 +107,7 @@ impl Worker {
 
 /// Has the kernel kill the child when the engine dies, however it dies.
 #[cfg(target_os = "linux")]
-fn die_with_the_engine(command: &mut std::process::Command) {
+pub fn die_with_the_engine(command: &mut std::process::Command) {
     let engine = std::process::id();
     let tie = move || {
         // SAFETY: both calls only concern the calling process and are allowed between fork and exec.
@@ -118,7 +123,7 @@ fn die_with_the_engine(command: &mut std::process::Command) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn die_with_the_engine(_command: &mut std::process::Command) {}
+pub fn die_with_the_engine(_command: &mut std::process::Command) {}
 
 #[cfg(target_os = "linux")]
 fn bind(command: &mut std::process::Command, processors: &[usize]) {

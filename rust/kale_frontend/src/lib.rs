@@ -19,6 +19,7 @@ pub mod parameters;
 mod pragma;
 pub mod python;
 mod report;
+mod requirements;
 mod spelling;
 pub mod stack;
 pub mod tag;

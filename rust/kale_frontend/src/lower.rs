@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kale_model::{
-    Artifact, ArtifactId, ArtifactKind, ArtifactType, Code, Definition, Diagnostic, Edge, FileUse, Instruction, Metric,
-    Pipeline, PipelineName, Requirement, Step, StepCell, StepConfig, StepId, StepName, Uncacheable,
+    Artifact, ArtifactId, ArtifactKind, ArtifactType, Definition, Diagnostic, Edge, FileUse, Instruction, Metric,
+    Pipeline, PipelineName, Step, StepCell, StepConfig, StepId, StepName, Uncacheable,
 };
 
 use crate::analysis::Analysis;
@@ -16,6 +16,7 @@ use crate::fault::{Fault, planted};
 use crate::grouping::Groups;
 use crate::python::facts::{CellId, Kind, Replay, Resource, StatementId, VersionId};
 use crate::python::names::Name;
+use crate::requirements::{Needs, Requirements};
 use crate::{CompileOptions, fingerprint, report, warm_up};
 
 pub fn lower(
@@ -33,6 +34,7 @@ pub fn lower(
         outgoing: transfers_by(groups, |transfer| transfer.from),
         claimant: Claimant::new(analysis),
         upstream_modules: vec![],
+        requirements: Requirements::new(analysis, &options.environment),
         first_writers: first_writers(analysis),
         tags: analysis.blocks.steps.iter().enumerate().map(|(index, step)| (step.name.clone(), index)).collect(),
     };
@@ -87,6 +89,7 @@ struct Lowering<'a> {
     claimant: Claimant<'a>,
     /// By group: what it and everything before it import.
     upstream_modules: Vec<BTreeSet<String>>,
+    requirements: Requirements<'a>,
     /// The first cell that writes each file.
     first_writers: BTreeMap<String, CellId>,
     /// Indices of tagged steps by name.
@@ -209,15 +212,15 @@ impl Lowering<'_> {
             };
         }
         let own = || made.cells.iter().map(|&cell| &self.analysis.cells[cell].block.code);
-        let modules = self.modules(group);
         let environment_variables: BTreeSet<String> =
             made.cells.iter().flat_map(|&cell| self.analysis.facts.cells[cell].environment_variables.clone()).collect();
         let parameters = self.parameters_of(&program);
-        let (requirements, local_modules) = self.requirements(group, &modules, diagnostics);
         let uses_escapes = self.groups.programs.actions[group].iter().any(|action| match action {
             Action::Define(statement) => is_escape(&self.statement_source(*statement)),
             _ => false,
         });
+        let needs_ipython = own().any(|code| code.needs_ipython) || uses_escapes;
+        let needs = self.requirements(group, needs_ipython, diagnostics);
         Step {
             name: made.name.clone(),
             cells,
@@ -225,9 +228,9 @@ impl Lowering<'_> {
             parameters,
             inputs: inputs.into_iter().collect(),
             outputs: outputs.into_iter().collect(),
-            needs_ipython: own().any(|code| code.needs_ipython) || uses_escapes,
-            requirements,
-            local_modules,
+            needs_ipython,
+            requirements: needs.requirements.into_iter().collect(),
+            local_modules: needs.local.into_iter().collect(),
             files: self.files(group),
             environment_variables: environment_variables.into_iter().collect(),
             uncacheable: self.uncacheable(group),
@@ -414,29 +417,11 @@ impl Lowering<'_> {
         modules
     }
 
-    fn requirements(
-        &self,
-        group: usize,
-        modules: &BTreeSet<String>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> (Vec<Requirement>, Vec<String>) {
-        let environment = &self.options.environment;
-        let knowledge = crate::python::knowledge::Knowledge::shipped(environment);
-        let mut found = BTreeSet::new();
-        let mut local = vec![];
-        for module in modules {
-            if environment.local_modules.contains(module) {
-                local.push(module.clone());
-            } else if let Some(requirement) = environment.modules.get(module) {
-                found.insert(requirement.clone());
-            } else if !knowledge.is_stdlib(module) && module != "kale_rs" && !environment.modules.is_empty() {
-                let step = &self.groups.groups[group].name;
-                diagnostics.push(Diagnostic::new(
-                    Code::UnknownRequirement,
-                    format!("Step `{step}` imports `{module}`, which is not installed here."),
-                    format!("Install the package that has `{module}`, so that its version is known."),
-                ));
-            }
+    /// What the group needs to be installed, and which modules of this machine.
+    fn requirements(&self, group: usize, needs_ipython: bool, diagnostics: &mut Vec<Diagnostic>) -> Needs {
+        let mut needs = self.requirements.of(&self.modules(group));
+        if needs_ipython {
+            self.requirements.add("ipython", &mut needs);
         }
         let callable = |artifact: &Artifact| artifact.kind == ArtifactKind::Callable;
         let ships_callables = self.groups.programs.actions[group].iter().any(|action| match action {
@@ -446,10 +431,11 @@ impl Lowering<'_> {
             }
             _ => false,
         });
-        if ships_callables && let Some(version) = environment.distributions.get("dill") {
-            found.insert(Requirement { name: "dill".to_owned(), version: version.clone() });
+        if ships_callables {
+            self.requirements.add("dill", &mut needs);
         }
-        (found.into_iter().collect(), local)
+        diagnostics.extend(needs.diagnostics(self.groups.groups[group].name.as_str()));
+        needs
     }
 
     fn files(&self, group: usize) -> FileUse {

@@ -20,6 +20,7 @@ mod expressions;
 pub mod facts;
 mod files;
 mod heap;
+pub mod imports;
 pub mod knowledge;
 mod library;
 pub mod module_state;

@@ -21,7 +21,7 @@ fn notebook(sources: &[&str]) -> String {
 }
 
 fn options(modules: &[(&str, &str, &str)]) -> CompileOptions {
-    let requirement = |name: &str, version: &str| Requirement { name: name.to_owned(), version: version.to_owned() };
+    let requirement = |name: &str, version: &str| Requirement::pinned(name, version);
     let environment = Environment {
         python: PythonVersion { major: 3, minor: 10 },
         modules: modules

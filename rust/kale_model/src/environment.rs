@@ -23,16 +23,65 @@ impl fmt::Display for PythonVersion {
     }
 }
 
-/// An installed distribution at an exact version: `scikit-learn==1.9.0`.
+/// A distribution that a step needs, as installed: `scikit-learn==1.9.0`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Requirement {
+    /// Normalised: lower case, `-`.
     pub name: String,
+    /// Empty when it is not installed.
     pub version: String,
+    /// What stands for `name==version` where that says too little: `name @ git+https://...@commit`, or `name>=2` of a
+    /// `%pip install` line for what is not installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spelling: Option<String>,
+}
+
+impl Requirement {
+    pub fn pinned(name: impl Into<String>, version: impl Into<String>) -> Requirement {
+        Requirement { name: name.into(), version: version.into(), spelling: None }
+    }
+
+    /// Whether it is known which version is meant.
+    pub fn is_exact(&self) -> bool {
+        !self.version.is_empty()
+    }
 }
 
 impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}=={}", self.name, self.version)
+        match &self.spelling {
+            Some(spelling) => f.write_str(spelling),
+            None => write!(f, "{}=={}", self.name, self.version),
+        }
+    }
+}
+
+/// All that the steps of a run need of an environment, and what these need in turn, at the versions that the notebook's
+/// own environment has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lock {
+    /// Sorted by name.
+    pub packages: Vec<Requirement>,
+    /// By step, the names of those that it may see.
+    pub steps: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Lock {
+    /// The lines of a file of requirements.
+    pub fn text(&self) -> String {
+        self.packages.iter().map(|package| format!("{package}\n")).collect()
+    }
+
+    pub fn of_step(&self, step: &str) -> impl Iterator<Item = &Requirement> {
+        let seen = self.steps.get(step);
+        self.packages.iter().filter(move |package| seen.is_some_and(|names| names.contains(&package.name)))
+    }
+
+    /// Packages that are there for other steps only.
+    pub fn hidden_from(&self, step: &str) -> Vec<&str> {
+        let seen = self.steps.get(step);
+        let others = self.packages.iter().filter(|package| !seen.is_some_and(|names| names.contains(&package.name)));
+        others.map(|package| package.name.as_str()).collect()
     }
 }
 
@@ -45,6 +94,10 @@ pub struct Environment {
     pub distributions: BTreeMap<String, String>,
     /// Modules (files `x.py` or packages) that lie beside the notebook.
     pub local_modules: Vec<String>,
+    /// Modules of distributions that were installed from a folder or file of this machine, to where they lie.
+    pub unpublished: BTreeMap<String, String>,
+    /// What the sources of local and unpublished modules import, dotted, with the top-level module.
+    pub local_imports: BTreeMap<String, BTreeSet<String>>,
     /// What `from module import *` binds, by module: of those that the notebook so imports and that could be read.
     pub exports: BTreeMap<String, BTreeMap<String, Export>>,
     /// By full name, modules beside the notebook of which functions or the notebook may change something.

@@ -14,6 +14,20 @@ pub enum Event {
         time: f64,
         steps: Vec<String>,
     },
+    /// The environment of an isolated run is made; `tool` is who installs the packages.
+    EnvironmentStarted {
+        time: f64,
+        packages: usize,
+        tool: String,
+    },
+    /// What the tool is at.
+    EnvironmentProgress {
+        text: String,
+    },
+    EnvironmentFinished {
+        time: f64,
+        seconds: f64,
+    },
     StepStarted {
         time: f64,
         step: String,

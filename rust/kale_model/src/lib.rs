@@ -23,7 +23,7 @@ pub use artifact::{Artifact, ArtifactId, ArtifactKind, ArtifactType};
 pub use cell::{CellIndex, Position, Span, SubCell, SubCells};
 pub use claims::{CellClaims, ClaimedResource, Claims};
 pub use diagnostic::{Code, Diagnostic, Edit, Fix, NewCell, Related, Severity, TagChange};
-pub use environment::{Environment, Export, ModuleState, PythonVersion, Requirement};
+pub use environment::{Environment, Export, Lock, ModuleState, PythonVersion, Requirement};
 pub use event::Event;
 pub use graph::GraphView;
 pub use name::{NameError, ParameterName, PipelineName, StepName};

@@ -1,4 +1,4 @@
-//! Garbage collection: which runs go by policy, and then which blobs nobody names any more.
+//! Garbage collection: which runs go by policy, and then which blobs and environments nobody names any more.
 //!
 //! A run that stays keeps every blob that it names, snapshots included, and so do results that may still be used again.
 //! Engines may be at work meanwhile. They write blobs before they record who names them, and find blobs that are there
@@ -8,7 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::time::Duration;
+use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
 
 use kale_model::{RunId, RunStatus};
 use rusqlite::params;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Store;
 use crate::blob::Digest;
+use crate::environments::EnvironmentPlace;
 use crate::error::Result;
 use crate::pulled::Pulled;
 use crate::record::StepResult;
@@ -44,6 +46,8 @@ pub struct Policy {
 pub struct Collected {
     pub runs: Vec<RunId>,
     pub blobs: usize,
+    /// Environments of isolated runs.
+    pub environments: usize,
     pub bytes: u64,
     /// What is left.
     pub kept_runs: usize,
@@ -59,6 +63,7 @@ struct Candidate {
     going_on: bool,
     metrics: BTreeMap<String, f64>,
     blobs: BTreeSet<Digest>,
+    environment: Option<EnvironmentPlace>,
 }
 
 impl Store {
@@ -89,7 +94,26 @@ impl Store {
                 collected.kept_bytes += size;
             }
         }
+        let named: BTreeSet<&PathBuf> = staying().filter_map(|run| Some(&run.environment.as_ref()?.folder)).collect();
+        self.collect_environments(policy, &named, now, &mut collected);
         Ok(collected)
+    }
+
+    /// Those that no run names, that nobody has used for as long as runs are kept, or that were never finished. Any of
+    /// them can be made again from its run.
+    fn collect_environments(&self, policy: &Policy, named: &BTreeSet<&PathBuf>, now: f64, collected: &mut Collected) {
+        for place in self.environments() {
+            let used = place.last_used().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+            let is_old = |days: f64| used.is_some_and(|used| now - used.as_secs_f64() > days * DAY);
+            let garbage = used.is_none() || !named.contains(&place.folder) || policy.keep_days.is_some_and(is_old);
+            let bytes = place.bytes();
+            if garbage && (policy.dry_run || place.remove_if_idle()) {
+                collected.environments += 1;
+                collected.bytes += bytes;
+            } else {
+                collected.kept_bytes += bytes;
+            }
+        }
     }
 
     /// Whether an engine is at work on this store.
@@ -121,6 +145,7 @@ impl Store {
             created: pulled.map_or(created, |pulled| pulled.time),
             going_on: matches!(view.status, RunStatus::Pending | RunStatus::Running),
             metrics: view.metrics.iter().filter_map(number).collect(),
+            environment: self.run(&id)?.options.environment_key().map(|key| self.environment(&key)),
             blobs,
             id,
         })
@@ -230,6 +255,7 @@ mod tests {
             going_on: id == "running",
             metrics: BTreeMap::from([("m".to_owned(), metric)]),
             blobs: blobs.iter().map(|text| Digest::of(text.as_bytes())).collect(),
+            environment: None,
         }
     }
 

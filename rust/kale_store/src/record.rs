@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use kale_model::{Diagnostic, Pipeline, RunId, RunStatus, StepStatus};
+use kale_model::{Diagnostic, Lock, Pipeline, RunId, RunStatus, StepStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -55,6 +55,12 @@ pub struct RunOptions {
     pub hash_seed: u32,
     /// Where the executed notebook is wanted besides the store.
     pub output_notebook: Option<PathBuf>,
+    /// Modules that do not lie beside the notebook but are not from a package index either, to where they are.
+    #[serde(default)]
+    pub modules: BTreeMap<String, PathBuf>,
+    /// What the environment holds that an isolated run makes for its steps; `None`: they run in the notebook's.
+    #[serde(default)]
+    pub isolated: Option<Lock>,
     /// Whether processes of steps may be forked from one that has done the imports.
     #[serde(default = "yes")]
     pub warm: bool,
@@ -87,8 +93,19 @@ impl RunOptions {
             snapshot_bytes: snapshot_bytes(),
             hash_seed: 0,
             output_notebook: None,
+            modules: BTreeMap::new(),
+            isolated: None,
             warm: true,
         }
+    }
+
+    /// What the environment of an isolated run is made of: runs of equal keys share one.
+    pub fn environment_key(&self) -> Option<Digest> {
+        const VERSION: u32 = 1;
+        let packages = self.isolated.as_ref()?.text();
+        let machine = [std::env::consts::OS, std::env::consts::ARCH];
+        let key = serde_json::json!([VERSION, machine, self.python, self.python_version, packages]);
+        Some(Digest::of(key.to_string().as_bytes()))
     }
 }
 

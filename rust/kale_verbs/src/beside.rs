@@ -1,12 +1,15 @@
-//! The modules beside a notebook: reads their sources, to tell what of them may change while they are imported.
+//! The modules beside a notebook: reads their sources, to tell what of them may change while they are imported, and
+//! what they import.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use kale_engine::module_place;
+use kale_frontend::python::imports::imports as imported;
 use kale_frontend::python::module_state::module_state;
 use kale_frontend::stack::with_large_stack;
-use kale_model::{ModuleState, PythonVersion};
+use kale_model::{Environment, ModuleState, PythonVersion};
 
 /// The states of those modules whose names are in the notebook's text, and of the modules that these use.
 pub fn module_states(
@@ -28,6 +31,53 @@ pub fn module_states(
         }
         reader.known.into_iter().filter_map(|(name, state)| Some((name, state?))).collect()
     })
+}
+
+/// What modules of this machine import: those whose names are in the notebook's text, and those that these import.
+pub fn imports(text: &str, directory: &Path, environment: &Environment) -> BTreeMap<String, BTreeSet<String>> {
+    let is_known = |name: &str| {
+        environment.local_modules.iter().any(|local| local == name) || environment.unpublished.contains_key(name)
+    };
+    let names = environment.local_modules.iter().chain(environment.unpublished.keys());
+    let named: Vec<&String> = names.filter(|name| text.contains(name.as_str())).collect();
+    if named.is_empty() {
+        return BTreeMap::new();
+    }
+    with_large_stack(|| {
+        let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut todo: Vec<String> = named.iter().map(|name| (*name).clone()).collect();
+        while let Some(module) = todo.pop() {
+            if known.contains_key(&module) {
+                continue;
+            }
+            let beside = || module_place(directory, &module);
+            let local = environment.local_modules.contains(&module);
+            let installed = environment.unpublished.get(&module).filter(|_| !local);
+            let place = installed.map_or_else(beside, PathBuf::from);
+            let found: BTreeSet<String> = python_files(&place)
+                .iter()
+                .filter_map(|file| fs::read_to_string(file).ok())
+                .flat_map(|text| imported(&text, environment.python))
+                .filter(|import| import.split('.').next() != Some(&module))
+                .collect();
+            todo.extend(found.iter().filter(|name| is_known(name)).cloned());
+            known.insert(module, found);
+        }
+        known
+    })
+}
+
+/// The file itself, or all sources below the folder.
+fn python_files(place: &Path) -> Vec<PathBuf> {
+    if place.is_file() {
+        return vec![place.to_owned()];
+    }
+    let entries = fs::read_dir(place).into_iter().flatten().flatten().map(|entry| entry.path());
+    let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = entries.partition(|path| path.is_dir());
+    let sources = files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "py"));
+    let hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let below = folders.iter().filter(|folder| !hidden(folder) && !folder.is_symlink());
+    sources.chain(below.flat_map(|folder| python_files(folder))).collect()
 }
 
 struct Reader<'a> {

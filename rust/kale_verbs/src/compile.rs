@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::VerbError;
 use crate::notebook::{Listing, STDIN, plain};
+use crate::packing;
 use crate::session::Session;
 use crate::source::Source;
 
@@ -56,7 +57,10 @@ pub fn compile(session: &Session, request: &CompileRequest) -> Result<CompileAns
         diagnostics: compiled.compilation.diagnostics,
     };
     let Some(pipeline) = compiled.compilation.pipeline else { return Ok(answer) };
-    let emitted = kale_targets::emit(&pipeline, target, &EmitOptions { allow_oversize: request.allow_oversize });
+    let place_of = |module: &str| compiled.unpublished.get(module).map(PathBuf::from);
+    let files = packing::read(&kale_targets::wanted(&pipeline), &compiled.notebook.directory, place_of);
+    let options = EmitOptions { allow_oversize: request.allow_oversize };
+    let emitted = kale_targets::emit_with_files(&pipeline, target, &options, &files);
     answer.diagnostics.extend(emitted.diagnostics);
     let Some(bundle) = emitted.files else { return Ok(answer) };
     if request.output.as_deref() != Some(Path::new(STDIN)) {

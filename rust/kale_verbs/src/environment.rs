@@ -1,123 +1,55 @@
-//! What is installed for an interpreter, read from the `*.dist-info` and `*.egg-info` directories on its path: the
-//! same facts as `importlib.metadata`, without starting Python.
+//! What the notebook's environment has to do with a compilation: what is installed, and what lies beside the notebook.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use kale_model::{Environment, Requirement};
 
+use crate::distributions::{self, Distribution, Origin, is_identifier, normalise};
 use crate::session::Interpreter;
 
 pub fn scan(interpreter: &Interpreter, notebook_directory: &Path) -> Environment {
     let mut environment = Environment {
         python: interpreter.version,
-        modules: BTreeMap::new(),
-        distributions: BTreeMap::new(),
         local_modules: local_modules(notebook_directory),
-        exports: BTreeMap::new(),
-        module_states: BTreeMap::new(),
+        ..Environment::default()
     };
-    for directory in &interpreter.path {
-        for distribution in installed_in(directory) {
-            add(&mut environment, &distribution);
+    let installed = distributions::installed(&interpreter.path);
+    let mut owners: BTreeMap<String, Vec<(&Distribution, Requirement)>> = BTreeMap::new();
+    for distribution in &installed {
+        environment.distributions.insert(distribution.name.clone(), distribution.version.clone());
+        let origin = distribution.origin();
+        let requirement = distribution.requirement(&origin);
+        for module in distribution.modules() {
+            if let Origin::Local(folder) = &origin
+                && let Some(place) = distribution.place_of(&module, folder)
+            {
+                environment.unpublished.insert(module.clone(), place.to_string_lossy().into_owned());
+            }
+            owners.entry(module).or_default().push((distribution, requirement.clone()));
         }
+    }
+    for (module, owners) in owners {
+        own(&mut environment.modules, &module, &owners);
     }
     environment
 }
 
-struct Distribution {
-    /// Lower case, runs of `-_.` as one `-`.
-    name: String,
-    version: String,
-    metadata: PathBuf,
-}
-
-/// Distributions of one directory of the path, by name.
-fn installed_in(directory: &Path) -> Vec<Distribution> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let mut found: Vec<Distribution> = entries.filter_map(|entry| Distribution::at(entry.path())).collect();
-    found.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
-    found
-}
-
-impl Distribution {
-    /// From the directory's own name, which the standards fix as `NAME-VERSION.dist-info`.
-    fn at(metadata: PathBuf) -> Option<Distribution> {
-        let file = metadata.file_name()?.to_str()?;
-        let stem = file.strip_suffix(".dist-info").or_else(|| file.strip_suffix(".egg-info"))?;
-        let mut parts = stem.splitn(3, '-');
-        let (name, version) = (parts.next()?, parts.next());
-        let version = version.map(str::to_owned).or_else(|| version_in_metadata(&metadata))?;
-        Some(Distribution { name: normalise(name), version, metadata })
+/// Records who installs a module. Of several distributions that share a namespace package, that of its name has the
+/// namespace itself, else the first; and each has its own portion.
+fn own(modules: &mut BTreeMap<String, Requirement>, module: &str, owners: &[(&Distribution, Requirement)]) {
+    let of_its_name = owners.iter().find(|(distribution, _)| distribution.name == normalise(module));
+    if let Some((_, requirement)) = of_its_name.or(owners.first()) {
+        modules.insert(module.to_owned(), requirement.clone());
     }
-
-    /// Top-level modules that it installs.
-    fn modules(&self) -> Vec<String> {
-        let mut modules = fs::read_to_string(self.metadata.join("top_level.txt"))
-            .map(|text| text.lines().map(|line| line.trim().to_owned()).collect())
-            .or_else(|_| fs::read_to_string(self.metadata.join("RECORD")).map(|record| modules_of_record(&record)))
-            .unwrap_or_default();
-        modules.retain(|module: &String| is_identifier(module));
-        if modules.is_empty() {
-            // An editable install lists no module: by custom it has the distribution's name.
-            modules.push(self.name.replace('-', "_"));
-        }
-        modules
-    }
-}
-
-/// `name.egg-info` of a development install has its version only inside.
-fn version_in_metadata(directory: &Path) -> Option<String> {
-    let text = fs::read_to_string(directory.join("PKG-INFO")).ok()?;
-    text.lines().find_map(|line| line.strip_prefix("Version: ")).map(|version| version.trim().to_owned())
-}
-
-/// First components of the paths that are modules or packages.
-fn modules_of_record(record: &str) -> Vec<String> {
-    let mut modules: Vec<String> = vec![];
-    for line in record.lines() {
-        let path = line.split(',').next().unwrap_or_default();
-        let module = match path.split_once('/') {
-            Some((first, rest)) if rest.ends_with(".py") || is_extension(rest) => first,
-            Some(_) => continue,
-            None if path.ends_with(".py") || is_extension(path) => path.split('.').next().unwrap_or_default(),
-            None => continue,
-        };
-        if modules.last().map(String::as_str) != Some(module) {
-            modules.push(module.to_owned());
+    if owners.len() > 1 {
+        for (distribution, requirement) in owners {
+            let portions: BTreeSet<String> = distribution.portions(module);
+            let inner = portions.into_iter().filter(|portion| portion != module);
+            modules.extend(inner.map(|portion| (portion, requirement.clone())));
         }
     }
-    modules.sort();
-    modules.dedup();
-    modules
-}
-
-fn is_extension(path: &str) -> bool {
-    path.ends_with(".so") || path.ends_with(".pyd")
-}
-
-/// The first on the path wins, as for `import`; of several distributions that share a namespace package, the one of
-/// its own name.
-fn add(environment: &mut Environment, distribution: &Distribution) {
-    if environment.distributions.contains_key(&distribution.name) {
-        return;
-    }
-    environment.distributions.insert(distribution.name.clone(), distribution.version.clone());
-    let requirement = Requirement { name: distribution.name.clone(), version: distribution.version.clone() };
-    for module in distribution.modules() {
-        if !environment.modules.contains_key(&module) || normalise(&module) == distribution.name {
-            environment.modules.insert(module, requirement.clone());
-        }
-    }
-}
-
-fn normalise(name: &str) -> String {
-    kale_model::name::slug(name, '-')
-}
-
-fn is_identifier(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_alphabetic() || c == '_') && text.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
 /// `x.py` and packages beside the notebook, sorted.
@@ -148,6 +80,7 @@ fn holds_python(directory: &Path) -> bool {
 mod tests {
     use super::*;
     use kale_model::PythonVersion;
+    use std::path::PathBuf;
 
     fn interpreter(path: Vec<PathBuf>) -> Interpreter {
         let version = PythonVersion { major: 3, minor: 12 };
@@ -184,6 +117,51 @@ mod tests {
         write(&far.path().join("a-1.dist-info/top_level.txt"), "a\n");
         let found = scan(&interpreter(vec![near.path().into(), far.path().into()]), Path::new("/nowhere"));
         assert_eq!(found.distributions["a"], "2");
+    }
+
+    #[test]
+    fn portions_of_a_namespace_belong_to_who_installs_them() {
+        let site = tempfile::tempdir().unwrap();
+        let record = |text: &str| text.split(' ').map(|file| format!("{file},,\n")).collect::<String>();
+        write(
+            &site.path().join("g_storage-1.dist-info/RECORD"),
+            &record("google/cloud/storage/__init__.py google/cloud/storage/blob.py google/cloud/single.py"),
+        );
+        write(
+            &site.path().join("protobuf-4.dist-info/RECORD"),
+            &record("google/protobuf/__init__.py google/_x.abi3.so"),
+        );
+        let found = scan(&interpreter(vec![site.path().into()]), Path::new("/nowhere"));
+        let owners: Vec<String> =
+            found.modules.iter().map(|(module, owner)| format!("{module} {}", owner.name)).collect();
+        let expected = [
+            "google g-storage",
+            "google._x protobuf",
+            "google.cloud.single g-storage",
+            "google.cloud.storage g-storage",
+            "google.protobuf protobuf",
+        ];
+        assert_eq!(owners, expected);
+    }
+
+    #[test]
+    fn what_is_not_from_an_index_is_told() {
+        let site = tempfile::tempdir().unwrap();
+        let project = site.path().join("my project");
+        write(&project.join("src/mine/__init__.py"), "");
+        let url = |name: &str, text: String| {
+            write(&site.path().join(format!("{name}-1.dist-info/direct_url.json")), &text);
+        };
+        let folder = project.display().to_string().replace(' ', "%20");
+        url("mine", format!(r#"{{"url": "file://{folder}", "dir_info": {{"editable": true}}}}"#));
+        url("conda", r#"{"url": "file:///croot/conda_1234/work", "dir_info": {}}"#.to_owned());
+        let git = r#"{"url": "https://example.org/x.git", "vcs_info": {"vcs": "git", "commit_id": "c0ffee"}}"#;
+        url("fetched", git.to_owned());
+        let found = scan(&interpreter(vec![site.path().into()]), Path::new("/nowhere"));
+        assert_eq!(found.modules["fetched"].to_string(), "fetched @ git+https://example.org/x.git@c0ffee");
+        assert_eq!(found.modules["conda"].to_string(), "conda==1");
+        let mine = project.join("src/mine").display().to_string();
+        assert_eq!(found.unpublished.into_iter().collect::<Vec<_>>(), [("mine".to_owned(), mine)]);
     }
 
     #[test]

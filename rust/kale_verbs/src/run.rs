@@ -12,6 +12,7 @@ use crate::code_version;
 use crate::error::VerbError;
 use crate::follow::follow;
 use crate::listener::{Listener, Prepared};
+use crate::lock::lock;
 use crate::notebook::Listing;
 use crate::parameters::ParameterInputs;
 use crate::session::Session;
@@ -41,6 +42,9 @@ pub struct RunRequest {
     /// Run the notebook from top to bottom as well, and compare.
     #[serde(default)]
     pub differential: bool,
+    /// Run the steps in a virtual environment that holds what they need, and nothing else.
+    #[serde(default)]
+    pub isolated: bool,
     /// Where the executed notebook goes besides the store.
     #[serde(default)]
     pub output_notebook: Option<PathBuf>,
@@ -103,7 +107,7 @@ pub fn run(session: &Session, request: &RunRequest, listener: &mut dyn Listener)
         diagnostics: compiled.compilation.diagnostics.iter().cloned().chain(faults).collect(),
         options: RunOptions {
             openlineage: events.map(|target| target.to_string()),
-            ..options(session, request, &compiled)
+            ..options(session, request, &compiled, &pipeline)?
         },
         pipeline,
     };
@@ -134,9 +138,16 @@ pub fn launch(session: &Session, store: &Store, run: &RunId) -> Result<u32, Stor
     kale_engine::launch(store, run, &command)
 }
 
-fn options(session: &Session, request: &RunRequest, compiled: &Compiled) -> RunOptions {
+fn options(
+    session: &Session,
+    request: &RunRequest,
+    compiled: &Compiled,
+    pipeline: &Pipeline,
+) -> Result<RunOptions, VerbError> {
     let interpreter = &compiled.interpreter;
-    RunOptions {
+    let used = |module: &String| pipeline.steps.iter().any(|step| step.local_modules.contains(module));
+    let places = compiled.unpublished.iter().filter(|(module, _)| used(module));
+    Ok(RunOptions {
         jobs: request.jobs,
         cache: !request.no_cache,
         warm: !request.no_warm,
@@ -144,6 +155,8 @@ fn options(session: &Session, request: &RunRequest, compiled: &Compiled) -> RunO
         from: request.from.clone(),
         verify: request.verify,
         differential: request.differential,
+        modules: places.map(|(module, place)| (module.clone(), PathBuf::from(place))).collect(),
+        isolated: request.isolated.then(|| lock(interpreter, pipeline)).transpose()?,
         output_notebook: request.output_notebook.as_ref().map(|file| session.directory.join(file)),
         ..RunOptions::new(
             interpreter.executable.clone(),
@@ -151,7 +164,7 @@ fn options(session: &Session, request: &RunRequest, compiled: &Compiled) -> RunO
             session.runtime.clone(),
             compiled.notebook.directory.clone(),
         )
-    }
+    })
 }
 
 fn announce(listener: &mut dyn Listener, compiled: &Compiled, new: &NewRun, run: &RunId) {

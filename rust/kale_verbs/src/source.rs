@@ -1,5 +1,6 @@
 //! From a request's notebook to a compilation, the same way for every verb.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use kale_frontend::{Compilation, CompileOptions, Granularity};
@@ -29,6 +30,8 @@ pub struct Compiled {
     pub notebook: NotebookText,
     pub interpreter: Interpreter,
     pub compilation: Compilation,
+    /// Modules that are installed from a folder of this machine, to where they lie.
+    pub unpublished: BTreeMap<String, String>,
     /// A remark about the choice of interpreter, for people.
     pub remark: Option<String>,
 }
@@ -47,6 +50,7 @@ impl Source {
         environment.exports = modules::star_exports(&notebook.text, &interpreter, &notebook.directory, &environment);
         environment.module_states =
             beside::module_states(&notebook.text, &notebook.directory, &environment.local_modules, interpreter.version);
+        environment.local_imports = beside::imports(&notebook.text, &notebook.directory, &environment);
         let options = CompileOptions {
             granularity,
             environment,
@@ -69,8 +73,9 @@ pub struct Opened {
 impl Opened {
     pub fn compiled(self) -> Result<Compiled, VerbError> {
         let compilation = self.compile()?;
-        let Opened { notebook, interpreter, remark, .. } = self;
-        Ok(Compiled { notebook, interpreter, compilation, remark })
+        let Opened { notebook, interpreter, remark, options, .. } = self;
+        let unpublished = options.environment.unpublished;
+        Ok(Compiled { notebook, interpreter, compilation, unpublished, remark })
     }
 
     pub fn compile(&self) -> Result<Compilation, VerbError> {

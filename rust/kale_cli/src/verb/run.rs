@@ -21,6 +21,7 @@ pub fn run(session: &Session, args: RunArgs) -> Done {
         from: args.from,
         verify: args.verify.into(),
         differential: args.differential,
+        isolated: args.isolated,
         output_notebook: args.output_notebook,
         openlineage: args.openlineage,
         detach: args.detach,

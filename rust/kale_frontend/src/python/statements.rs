@@ -493,7 +493,7 @@ impl<'a> Analyzer<'a> {
             Some(alias) => (alias.to_owned(), module.to_owned()),
             None => (top.clone(), top.clone()),
         };
-        self.frame().effects.imports.insert(top);
+        self.frame().effects.imports.extend([top, module.to_owned()]);
         self.import_state(module);
         let path = self.name(&path);
         self.bind_text(&bound, Value::library(path));
@@ -508,7 +508,8 @@ impl<'a> Analyzer<'a> {
             return;
         }
         if let Some(top) = module.split('.').next().filter(|top| !top.is_empty()) {
-            self.frame().effects.imports.insert(top.to_owned());
+            let dotted = [top.to_owned(), module.clone(), format!("{module}.{name}")];
+            self.frame().effects.imports.extend(dotted);
         }
         self.import_state(&module);
         if name == "*" {

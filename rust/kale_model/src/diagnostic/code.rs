@@ -252,6 +252,11 @@ codes! {
     /// A step on a cluster installs what it imports in the version that is installed here. Install the package, or
     /// compile with `--python` for an interpreter that has it.
     UnknownRequirement = "unknown-requirement", Warning;
+    /// A step needs a package that is installed from a folder of this machine, which no package index has.
+    ///
+    /// Its Python modules travel with the step like those beside the notebook. What is compiled, and files that its
+    /// modules do not lie beside, stay behind: publish the package, or put it into the step's image.
+    LocalRequirement = "local-requirement", Info;
 
     // Running.
 
@@ -310,6 +315,12 @@ codes! {
     /// They are tried again until the run has ended, and some seconds more. See that the folder of the file exists, or
     /// that the server is up and accepts the key in `OPENLINEAGE_API_KEY`.
     LineageUnsent = "lineage-unsent", Warning;
+    /// `run --isolated`: the environment of the steps could not be made.
+    ///
+    /// The message says which package and what the installer said about it. Indexes are those of your configuration of
+    /// pip and uv (`pip config list`). A package that only this machine has cannot be installed anew: put its modules
+    /// beside the notebook, or publish it. `kale-rs run` without `--isolated` uses what is installed.
+    EnvironmentNotBuilt = "environment-not-built", Error;
 
     // Holding a run against what the compiler promised (`--verify`).
 

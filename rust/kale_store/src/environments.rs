@@ -1,0 +1,209 @@
+//! Environments of isolated runs: made once, shared by all runs of one key, removed by `gc`.
+//!
+//! ```text
+//! environments/3f9a...e1/               what is installed; whole only when it holds the mark
+//! environments/3f9a...e1/kale_rs.json   the mark, written last, after the disk has all else
+//! environments/3f9a...e1.lock           held exclusively by who makes or removes it, shared by who uses it
+//! ```
+//!
+//! Environments know their own path, so they are made where they stay. Whoever makes one gives its lock to the processes
+//! that it starts: should it be killed, the lock is free when the last of them is gone, and who comes next begins anew.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::Store;
+use crate::blob::Digest;
+use crate::error::{Result, StoreError};
+
+const FOLDER: &str = "environments";
+const MARK: &str = "kale_rs.json";
+/// Hex digits of the key: paths in an environment get long enough without all of them.
+const DIGITS: usize = 24;
+
+/// The place of one environment.
+#[derive(Clone, Debug)]
+pub struct EnvironmentPlace {
+    pub folder: PathBuf,
+}
+
+/// An environment that is whole, and stays so while this lives.
+#[derive(Debug)]
+pub struct EnvironmentInUse {
+    pub folder: PathBuf,
+    _lock: File,
+}
+
+/// The right to make an environment.
+#[derive(Debug)]
+pub struct EnvironmentInMaking {
+    pub folder: PathBuf,
+    lock: File,
+}
+
+/// What there is of an environment.
+#[derive(Debug)]
+pub enum EnvironmentState {
+    Whole(EnvironmentInUse),
+    /// It is not there: whoever sees this is to make it.
+    Absent(EnvironmentInMaking),
+    /// Another process makes or removes it.
+    Busy,
+}
+
+impl Store {
+    pub fn environment(&self, key: &Digest) -> EnvironmentPlace {
+        EnvironmentPlace { folder: self.root().join(FOLDER).join(&key.as_str()[..DIGITS]) }
+    }
+
+    /// Those that are there, whole or not.
+    pub(crate) fn environments(&self) -> Vec<EnvironmentPlace> {
+        let entries = fs::read_dir(self.root().join(FOLDER)).into_iter().flatten().flatten();
+        let folders = entries.map(|entry| entry.path()).filter(|path| path.is_dir());
+        folders.map(|folder| EnvironmentPlace { folder }).collect()
+    }
+}
+
+impl EnvironmentPlace {
+    /// Looks without waiting.
+    pub fn look(&self) -> Result<EnvironmentState> {
+        let lock = self.open_lock()?;
+        if !try_lock(&lock, libc::LOCK_SH) {
+            return Ok(EnvironmentState::Busy);
+        }
+        if let Ok(mark) = File::open(self.folder.join(MARK)) {
+            // For `gc`, which removes what is not used for long.
+            let _ = mark.set_modified(SystemTime::now());
+            return Ok(EnvironmentState::Whole(EnvironmentInUse { folder: self.folder.clone(), _lock: lock }));
+        }
+        // Not in one go: another may have been quicker, and is to be waited for.
+        if !try_lock(&lock, libc::LOCK_EX) || self.folder.join(MARK).exists() {
+            return Ok(EnvironmentState::Busy);
+        }
+        self.clear().map_err(|error| StoreError::writing(&self.folder, &error))?;
+        Ok(EnvironmentState::Absent(EnvironmentInMaking { folder: self.folder.clone(), lock }))
+    }
+
+    /// When it was last used; `None` while it is not whole.
+    pub(crate) fn last_used(&self) -> Option<SystemTime> {
+        fs::metadata(self.folder.join(MARK)).and_then(|mark| mark.modified()).ok()
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        size(&self.folder)
+    }
+
+    /// Removes it unless it is in use.
+    pub(crate) fn remove_if_idle(&self) -> bool {
+        let Ok(lock) = self.open_lock() else { return false };
+        try_lock(&lock, libc::LOCK_EX) && self.clear().is_ok()
+    }
+
+    /// The mark goes first: what is left of the rest, if this is interrupted, is not whole.
+    fn clear(&self) -> io::Result<()> {
+        let absent_is_fine = |result: io::Result<()>| match result {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        };
+        absent_is_fine(fs::remove_file(self.folder.join(MARK)))?;
+        absent_is_fine(fs::remove_dir_all(&self.folder))
+    }
+
+    fn open_lock(&self) -> Result<File> {
+        let path = self.folder.with_extension("lock");
+        let opened = fs::create_dir_all(path.parent().unwrap_or(&path))
+            .and_then(|()| OpenOptions::new().create(true).truncate(false).write(true).open(&path));
+        opened.map_err(|error| StoreError::writing(&path, &error))
+    }
+}
+
+impl EnvironmentInMaking {
+    /// To be left open in the processes that work on the environment.
+    pub fn descriptor(&self) -> i32 {
+        self.lock.as_raw_fd()
+    }
+
+    /// Declares it whole; `note` says what it is.
+    pub fn finish(self, note: &str) -> Result<()> {
+        let mark = self.folder.join(MARK);
+        let written = flush_all(&self.folder).and_then(|()| {
+            let mut part = tempfile::NamedTempFile::new_in(&self.folder)?;
+            part.write_all(note.as_bytes())?;
+            part.as_file().sync_all()?;
+            part.persist(&mark).map_err(|error| error.error)?;
+            File::open(&self.folder)?.sync_all()
+        });
+        written.map_err(|error| StoreError::writing(&mark, &error))
+    }
+}
+
+/// Where locks do not work (some network file systems), everybody has them: two runs that need the same new environment
+/// at the same time may then disturb each other, and the one that fails is run again.
+fn try_lock(file: &File, kind: i32) -> bool {
+    // SAFETY: a system call on a descriptor that is open.
+    let done = unsafe { libc::flock(file.as_raw_fd(), kind | libc::LOCK_NB) };
+    done == 0 || io::Error::last_os_error().kind() != io::ErrorKind::WouldBlock
+}
+
+/// Installers do not flush what they write, and a power cut must not leave a mark on half an environment.
+#[cfg(target_os = "linux")]
+fn flush_all(folder: &Path) -> io::Result<()> {
+    let folder = File::open(folder)?;
+    // SAFETY: a system call on a descriptor that is open.
+    if unsafe { libc::syncfs(folder.as_raw_fd()) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn flush_all(_folder: &Path) -> io::Result<()> {
+    // SAFETY: it takes no arguments and cannot fail.
+    unsafe { libc::sync() };
+    Ok(())
+}
+
+/// Bytes of the files below a folder; links are not followed.
+fn size(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.filter_map(|entry| {
+        let metadata = entry.metadata().ok()?;
+        Some(if metadata.is_dir() { size(&entry.path()) } else { metadata.len() })
+    });
+    sizes.sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(store: &Store) -> EnvironmentPlace {
+        store.environment(&Digest::of(b"lock"))
+    }
+
+    fn making(place: &EnvironmentPlace) -> EnvironmentInMaking {
+        match place.look().unwrap() {
+            EnvironmentState::Absent(making) => making,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_environment_is_whole_when_it_is_said_to_be() {
+        let top = tempfile::tempdir().unwrap();
+        let store = Store::open(top.path()).unwrap();
+        let half = making(&place(&store));
+        fs::create_dir_all(half.folder.join("lib")).unwrap();
+        assert!(matches!(place(&store).look().unwrap(), EnvironmentState::Busy), "one makes it");
+        drop(half);
+        let next = making(&place(&store));
+        assert!(!next.folder.exists(), "half of one is none");
+        fs::create_dir_all(next.folder.join("bin")).unwrap();
+        next.finish("{}").unwrap();
+        let EnvironmentState::Whole(used) = place(&store).look().unwrap() else { panic!("it is whole") };
+        assert!(!place(&store).remove_if_idle(), "it is in use");
+        assert!(matches!(place(&store).look().unwrap(), EnvironmentState::Whole(_)), "many may use it");
+        drop(used);
+        assert!(place(&store).remove_if_idle() && !place(&store).folder.exists());
+    }
+}
