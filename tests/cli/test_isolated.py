@@ -107,8 +107,9 @@ def test_a_step_sees_its_own_packages(made):
     )
     report = run(path)
     assert statuses(report) == {"a": "succeeded", "b": "failed"}
-    message = next(one["message"] for one in report["diagnostics"] if one["severity"] == "error")
-    assert "No module named 'idna'" in message and "--isolated" in message
+    (one,) = [one for one in report["diagnostics"] if one["severity"] == "error"]
+    assert "No module named 'idna'" in one["message"] and "--isolated" in one["message"]
+    assert "%pip install" in one["help"]
 
 
 def test_what_is_installed_by_name_only_is_there_for_all(made):

@@ -17,6 +17,8 @@ pub struct Fault<'a> {
     pub python: &'a Path,
     /// What the step printed.
     pub log: &'a Path,
+    /// Whether it ran in an environment of the run's own.
+    pub isolated: bool,
 }
 
 impl Fault<'_> {
@@ -106,6 +108,12 @@ impl Fault<'_> {
             return self.at(diagnostic, error.cell, error.line, error.column);
         }
         let (message, help) = match error.code {
+            Code::StepFailed if self.isolated && is_import_error(&error.kind) => (
+                format!("Step `{}` raised `{}`{place}: {}", self.step.name, error.kind, error.message),
+                "An isolated run has what the steps' code imports. For what a library loads by itself, import it in the \
+                 cell as well, or add a line `%pip install PACKAGE` to the notebook."
+                    .to_owned(),
+            ),
             Code::StepFailed => (
                 format!("Step `{}` raised `{}`{place}: {}", self.step.name, error.kind, error.message),
                 format!(
@@ -214,6 +222,10 @@ impl Fault<'_> {
         diagnostic.cell_id = self.step.cells.iter().find(|cell| cell.index.0 == index).map(|cell| cell.id.clone());
         diagnostic
     }
+}
+
+fn is_import_error(kind: &str) -> bool {
+    matches!(kind, "ModuleNotFoundError" | "ImportError" | "PackageNotFoundError")
 }
 
 /// Faults of the analysis, not of the notebook.

@@ -88,7 +88,9 @@ impl Ingredients {
         if let Some(lock) = &self.options.isolated {
             // It sees these and nothing else, which is more than a step in the notebook's environment can say.
             facts.extend(
-                lock.of_step(step.name.as_str()).map(|package| (package.name.clone(), json!(package.to_string()))),
+                lock.of_step(step.name.as_str()).map(|package| {
+                    (package.name.clone(), json!(package.spelling.as_ref().unwrap_or(&package.version)))
+                }),
             );
             facts.insert("isolated".to_owned(), json!(true));
         }

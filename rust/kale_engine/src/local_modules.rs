@@ -35,9 +35,44 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let name = entry?.file_name();
-        if !name.as_encoded_bytes().starts_with(b".") && name != "__pycache__" {
-            copy(&from.join(&name), &to.join(&name))?;
+        let inner = from.join(&name);
+        let belongs = !name.as_encoded_bytes().starts_with(b".") && name != "__pycache__";
+        if belongs && inner.canonicalize().is_ok_and(|target| !leads_up(&inner, &target)) {
+            copy(&inner, &to.join(&name))?;
         }
     }
     Ok(())
+}
+
+/// Whether a link leads to a folder that it is in.
+fn leads_up(link: &Path, target: &Path) -> bool {
+    link.parent().and_then(|folder| folder.canonicalize().ok()).is_some_and(|folder| folder.starts_with(target))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_package_is_copied_without_what_is_no_part_of_it() {
+        let top = tempfile::tempdir().unwrap();
+        let package = top.path().join("tools");
+        for path in ["__init__.py", "inner/data.csv", "__pycache__/x.pyc", ".git/x"] {
+            fs::create_dir_all(package.join(path).parent().unwrap()).unwrap();
+            fs::write(package.join(path), "1").unwrap();
+        }
+        symlink("..", package.join("inner/up")).unwrap();
+        symlink("nowhere", package.join("gone")).unwrap();
+        symlink("inner/data.csv", package.join("linked.csv")).unwrap();
+        let to = top.path().join("to");
+        copy(&package, &to).unwrap();
+        let names = |folder: &Path| {
+            let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(&to), ["__init__.py", "inner", "linked.csv"]);
+        assert_eq!(names(&to.join("inner")), ["data.csv"]);
+    }
 }

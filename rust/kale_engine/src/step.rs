@@ -246,6 +246,7 @@ impl<'a> Attempt<'a> {
             step: self.definition(),
             python: &self.execution.record.options.python,
             log: &self.log,
+            isolated: self.execution.isolated.get().is_some(),
         }
     }
 

@@ -105,23 +105,26 @@ impl<'a> Requirements<'a> {
 
     /// The distribution of the longest part of the module's name that one is known for.
     fn add_module(&self, module: &str, named: &BTreeSet<&str>, needs: &mut Needs) {
-        let known = |name: &str| self.environment.modules.get(name);
-        let is_portion = |name: &&str| name.contains('.') && known(name).is_some();
-        let prefixes = || module.match_indices('.').map(|(end, _)| &module[..end]).chain([module]);
-        if let Some(portion) = prefixes().rfind(is_portion) {
-            needs.requirements.extend(known(portion).map(|found| self.spelled(found)));
+        if let Some(portion) = self.portion(module) {
+            needs.requirements.insert(self.spelled(portion));
             return;
         }
         // `import google.cloud.storage` names `google` as well, and means the portion.
         let is_below = |name: &&&str| name.strip_prefix(module).is_some_and(|rest| rest.starts_with('.'));
-        if named.iter().filter(is_below).any(is_portion) {
+        if named.iter().filter(is_below).any(|below| self.portion(below).is_some()) {
             return;
         }
         let top = module.split('.').next().unwrap_or(module);
-        match known(top) {
+        match self.environment.modules.get(top) {
             Some(found) => drop(needs.requirements.insert(self.spelled(found))),
             None => self.add_unknown(top, needs),
         }
+    }
+
+    /// Who installs the part of a namespace that a module is in.
+    fn portion(&self, module: &str) -> Option<&Requirement> {
+        let ends = module.match_indices('.').map(|(end, _)| end).chain([module.len()]);
+        ends.skip(1).filter_map(|end| self.environment.modules.get(&module[..end])).last()
     }
 
     fn add_unknown(&self, top: &str, needs: &mut Needs) {

@@ -66,6 +66,76 @@ fn a_step_needs_what_its_inputs_are_made_of() {
     assert_eq!(pipeline.steps[1].requirements.len(), 1, "reading an array takes numpy, imported or not");
 }
 
+/// What each step needs, as text.
+fn needs(sources: &[&str], options: &CompileOptions) -> Vec<String> {
+    let pipeline = compile(&notebook(sources), options).pipeline.expect("it compiles");
+    let of_step = |step: &kale_model::Step| {
+        let requirements = step.requirements.iter().map(ToString::to_string);
+        requirements.chain(step.local_modules.iter().cloned()).collect::<Vec<_>>().join(" ")
+    };
+    pipeline.steps.iter().map(of_step).collect()
+}
+
+#[test]
+fn what_modules_beside_the_notebook_import_is_needed_too() {
+    let mut options = options(&[("yaml", "pyyaml", "6"), ("numpy", "numpy", "2")]);
+    options.environment.local_modules = vec!["deeper".to_owned(), "helpers".to_owned(), "other".to_owned()];
+    let imports = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+    options.environment.local_imports =
+        [("helpers".to_owned(), imports(&["deeper", "cupy"])), ("deeper".to_owned(), imports(&["helpers", "yaml"]))]
+            .into();
+    assert_eq!(needs(&["import helpers\nprint(helpers)"], &options), ["pyyaml==6 deeper helpers"]);
+    // A module may go without what it would like to have.
+    assert_eq!(codes(&notebook(&["import helpers\nprint(helpers)"]), &options), []);
+}
+
+#[test]
+fn portions_of_a_namespace_are_needed_one_by_one() {
+    let options = options(&[
+        ("google", "protobuf", "4"),
+        ("google.protobuf", "protobuf", "4"),
+        ("google.cloud.storage", "google-cloud-storage", "2"),
+    ]);
+    let sources = [
+        "from google.cloud import storage\nprint(storage)",
+        "import google.cloud.storage.blob as b\nprint(b)",
+        "import google.protobuf\nprint(google.protobuf)",
+        "import google\nprint(google)",
+    ];
+    let expected = ["google-cloud-storage==2", "google-cloud-storage==2", "protobuf==4", "protobuf==4"];
+    assert_eq!(needs(&sources, &options), expected);
+}
+
+#[test]
+fn lines_that_install_are_requirements() {
+    let options = options(&[("ray", "ray", "2.9"), ("numpy", "numpy", "2"), ("pyarrow", "pyarrow", "20")]);
+    let install = "%pip install 'ray[tune]>=2' pyarrow numpy other>=3 Missing.Thing";
+    let sources = [install, "import ray\nprint(ray)", "import numpy\nprint(numpy)", "import other\nprint(other)"];
+    // By an import where there is one; pyarrow and the missing thing may be used by anything.
+    let everywhere = "Missing.Thing";
+    let expected = [
+        format!("{everywhere} pyarrow==20 ray[tune]==2.9"),
+        format!("{everywhere} numpy==2 pyarrow==20"),
+        format!("{everywhere} other>=3 pyarrow==20"),
+    ];
+    assert_eq!(needs(&sources, &options), expected);
+}
+
+#[test]
+fn what_only_this_machine_has_installed_travels_as_modules() {
+    let mut options = options(&[("mine", "mine", "0.1"), ("yaml", "pyyaml", "6")]);
+    options.environment.unpublished = [("mine".to_owned(), "/home/me/mine/src/mine".to_owned())].into();
+    options.environment.local_imports = [("mine".to_owned(), ["yaml".to_owned()].into())].into();
+    assert_eq!(needs(&["import mine.part\nprint(mine)"], &options), ["pyyaml==6 mine"]);
+    assert_eq!(codes(&notebook(&["import mine\nprint(mine)"]), &options), [Code::LocalRequirement]);
+}
+
+#[test]
+fn steps_in_ipython_need_it() {
+    let options = options(&[("IPython", "ipython", "9")]);
+    assert_eq!(needs(&["files = !ls\nprint(files)", "print(1)"], &options), ["ipython==9", ""]);
+}
+
 #[test]
 fn the_same_text_gives_the_same_pipeline() {
     let text = notebook(&["import random\nrandom.seed(3)\na = {1, 2}\nb = a", "b.add(3)", "print(a, random.random())"]);

@@ -71,17 +71,16 @@ impl EnvironmentPlace {
     /// Looks without waiting.
     pub fn look(&self) -> Result<EnvironmentState> {
         let lock = self.open_lock()?;
-        if !try_lock(&lock, libc::LOCK_SH) {
+        let mark = self.folder.join(MARK);
+        let was_whole = mark.exists();
+        if !try_lock(&lock, if was_whole { libc::LOCK_SH } else { libc::LOCK_EX }) || mark.exists() != was_whole {
+            // Who was quicker is to be waited for.
             return Ok(EnvironmentState::Busy);
         }
-        if let Ok(mark) = File::open(self.folder.join(MARK)) {
+        if was_whole {
             // For `gc`, which removes what is not used for long.
-            let _ = mark.set_modified(SystemTime::now());
+            let _ = File::open(mark).and_then(|mark| mark.set_modified(SystemTime::now()));
             return Ok(EnvironmentState::Whole(EnvironmentInUse { folder: self.folder.clone(), _lock: lock }));
-        }
-        // Not in one go: another may have been quicker, and is to be waited for.
-        if !try_lock(&lock, libc::LOCK_EX) || self.folder.join(MARK).exists() {
-            return Ok(EnvironmentState::Busy);
         }
         self.clear().map_err(|error| StoreError::writing(&self.folder, &error))?;
         Ok(EnvironmentState::Absent(EnvironmentInMaking { folder: self.folder.clone(), lock }))

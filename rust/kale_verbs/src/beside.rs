@@ -33,13 +33,16 @@ pub fn module_states(
     })
 }
 
+/// A folder with more sources is not read to the end: it is no module of somebody's notebook.
+const MOST: usize = 1_000;
+
 /// What modules of this machine import: those whose names are in the notebook's text, and those that these import.
 pub fn imports(text: &str, directory: &Path, environment: &Environment) -> BTreeMap<String, BTreeSet<String>> {
     let is_known = |name: &str| {
         environment.local_modules.iter().any(|local| local == name) || environment.unpublished.contains_key(name)
     };
     let names = environment.local_modules.iter().chain(environment.unpublished.keys());
-    let named: Vec<&String> = names.filter(|name| text.contains(name.as_str())).collect();
+    let named: Vec<&String> = names.filter(|name| has_word(text, name)).collect();
     if named.is_empty() {
         return BTreeMap::new();
     }
@@ -56,6 +59,7 @@ pub fn imports(text: &str, directory: &Path, environment: &Environment) -> BTree
             let place = installed.map_or_else(beside, PathBuf::from);
             let found: BTreeSet<String> = python_files(&place)
                 .iter()
+                .take(MOST)
                 .filter_map(|file| fs::read_to_string(file).ok())
                 .flat_map(|text| imported(&text, environment.python))
                 .filter(|import| import.split('.').next() != Some(&module))
@@ -65,6 +69,12 @@ pub fn imports(text: &str, directory: &Path, environment: &Environment) -> BTree
         }
         known
     })
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word)
+        .any(|(start, _)| !text[..start].ends_with(is_part) && !text[start + word.len()..].starts_with(is_part))
 }
 
 /// The file itself, or all sources below the folder.

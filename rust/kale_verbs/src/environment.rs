@@ -9,6 +9,9 @@ use kale_model::{Environment, Requirement};
 use crate::distributions::{self, Distribution, Origin, is_identifier, normalise};
 use crate::session::Interpreter;
 
+/// Steps bring their own part of it.
+const OURS: &str = "kale-rs";
+
 pub fn scan(interpreter: &Interpreter, notebook_directory: &Path) -> Environment {
     let mut environment = Environment {
         python: interpreter.version,
@@ -23,6 +26,7 @@ pub fn scan(interpreter: &Interpreter, notebook_directory: &Path) -> Environment
         let requirement = distribution.requirement(&origin);
         for module in distribution.modules() {
             if let Origin::Local(folder) = &origin
+                && distribution.name != OURS
                 && let Some(place) = distribution.place_of(&module, folder)
             {
                 environment.unpublished.insert(module.clone(), place.to_string_lossy().into_owned());
