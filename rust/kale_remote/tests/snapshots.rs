@@ -248,6 +248,15 @@ fn huge_sizes_are_refused_before_anything_is_fetched() {
 }
 
 #[test]
+fn a_terminal_is_not_told_what_to_do() {
+    let folders = Folders::new();
+    folders.push();
+    folders.change_record(|record| record["steps"][0]["reason"] = json!("\u{1b}]0;title\u{7}why\n"));
+    folders.pull().unwrap();
+    assert_eq!(folders.to.steps(&folders.run).unwrap()[0].reason.as_deref(), Some("]0;titlewhy\n"));
+}
+
+#[test]
 fn newer_manifests_are_told_from_damaged_ones() {
     let folders = Folders::new();
     folders.push();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::error::{Result, StoreError};
 use crate::filesystem;
@@ -132,6 +132,25 @@ impl Database {
         Ok(database)
     }
 
+    /// Opens a database that cannot be written. A WAL needs files beside it; where those cannot be made, the database is
+    /// read as it was at its last checkpoint, which an engine makes when it ends.
+    pub fn open_to_read(path: &Path) -> Result<Database> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let text: String = path.to_string_lossy().chars().map(escaped_in_uri).collect();
+        let open = |parameters: &str| {
+            let connection = Connection::open_with_flags(format!("file:{text}{parameters}"), flags)?;
+            version(&connection).map(|found| (connection, found))
+        };
+        let opened = open("").or_else(|_| open("?immutable=1"));
+        let (connection, found) = opened.map_err(|error| StoreError::database(path, &error))?;
+        check_version(&connection, path)?;
+        if found < STORE_VERSION {
+            let reason = "it has to be brought up to date first".to_owned();
+            return Err(StoreError::Unwritable { path: path.to_owned(), reason });
+        }
+        Ok(Database { connection, path: path.to_owned(), deferred_flush: false })
+    }
+
     pub fn journal_mode(&self) -> &'static str {
         if self.deferred_flush { WAL } else { ROLLBACK }
     }
@@ -212,6 +231,14 @@ pub fn backup_name(version: i64) -> String {
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// What has a meaning in a URI stands for itself.
+fn escaped_in_uri(c: char) -> String {
+    match c {
+        '%' | '?' | '#' => format!("%{:02x}", u32::from(c)),
+        other => other.to_string(),
+    }
 }
 
 fn check_version(connection: &Connection, path: &Path) -> Result<()> {

@@ -54,7 +54,7 @@ pub use gc::{Collected, Policy};
 pub use liveness::ProcessIdentity;
 pub use location::{FOLDER, HOME_VARIABLE, locate};
 pub use log::StepLog;
-pub use packed::{PackedRun, PackedStep};
+pub use packed::{PackedRun, PackedStep, without_controls};
 pub use pulled::Pulled;
 pub use record::{
     CachedResult, MetricPoint, NewRun, Observed, RunOptions, RunRecord, StepEnd, StepRecord, StepResult, Verify,
@@ -84,9 +84,22 @@ impl Store {
         Ok(Store { root, blobs, database })
     }
 
-    /// The store at `root` if there is one: for verbs that only look.
+    /// The store at `root` if there is one: for verbs that only look. One on a disk that cannot be written can still be
+    /// looked at.
     pub fn open_existing(root: &Path) -> Result<Option<Store>> {
-        if root.join("store.db").is_file() { Store::open(root).map(Some) } else { Ok(None) }
+        if !root.join("store.db").is_file() {
+            return Ok(None);
+        }
+        match Store::open(root) {
+            Err(refused @ StoreError::Unwritable { .. }) => Store::open_to_read(root).map_err(|_| refused).map(Some),
+            opened => opened.map(Some),
+        }
+    }
+
+    fn open_to_read(root: &Path) -> Result<Store> {
+        let root = root.canonicalize().map_err(|error| StoreError::reading(root, &error))?;
+        let database = Database::open_to_read(&root.join("store.db"))?;
+        Ok(Store { blobs: Blobs::new(root.join("blobs")), database, root })
     }
 
     pub fn root(&self) -> &Path {

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::blob::{Blobs, Digest};
 use crate::error::{Result, StoreError};
-use crate::record::{RunOptions, RunRecord, StepRecord, StepResult};
+use crate::record::{MetricPoint, RunOptions, RunRecord, StepRecord, StepResult};
 use crate::run::json;
 use crate::snapshot::StepSnapshot;
 use crate::{Store, now, step};
@@ -85,9 +85,15 @@ impl PackedRun {
             Some("its steps are not those of its pipeline".to_owned())
         } else if self.source.as_deref().is_some_and(|name| !is_file_name(name)) {
             Some("its notebook has no file name".to_owned())
+        } else if self.metrics().any(|point| point.name.contains(char::is_control)) {
+            Some("the name of a metric holds control characters".to_owned())
         } else {
             self.pipeline.loose_end()
         }
+    }
+
+    fn metrics(&self) -> impl Iterator<Item = &MetricPoint> {
+        self.steps.iter().filter_map(|step| step.result.as_ref()).flat_map(|result| &result.metrics)
     }
 
     /// What is wrong with its notebook, which has to be there to be read.
@@ -265,7 +271,7 @@ fn insert(transaction: &Transaction, packed: &PackedRun, directory: &Path, origi
             packed.notebook.as_ref().map(Digest::as_str),
             json(&packed.parameters),
             json(&options),
-            json(&packed.diagnostics),
+            shown(&packed.diagnostics),
         ],
     )?;
     for position in 0..packed.steps.len() {
@@ -274,6 +280,26 @@ fn insert(transaction: &Transaction, packed: &PackedRun, directory: &Path, origi
     let sql = "INSERT INTO pulled (run, origin, time, trusted) VALUES (?1, ?2, ?3, 0)";
     transaction.execute(sql, params![packed.run_id.0, origin, now()])?;
     Ok(false)
+}
+
+/// As JSON, without what would make a terminal do something.
+fn shown(diagnostics: &[Diagnostic]) -> String {
+    fn clean(value: &mut Value) {
+        match value {
+            Value::String(text) => *text = without_controls(text),
+            Value::Array(items) => items.iter_mut().for_each(clean),
+            Value::Object(fields) => fields.values_mut().for_each(clean),
+            _ => {}
+        }
+    }
+    let mut value = serde_json::to_value(diagnostics).expect("plain data");
+    clean(&mut value);
+    json(&value)
+}
+
+/// What somebody else has printed, without what would make a terminal do something.
+pub fn without_controls(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
 }
 
 /// What is added was not there when somebody said that the run may be trusted.
@@ -308,8 +334,8 @@ fn write_step(transaction: &Transaction, packed: &PackedRun, position: usize) ->
             step.fingerprint.as_ref().map(Digest::as_str),
             step.identity.as_ref().map(json),
             step.result.as_ref().map(json),
-            json(&step.diagnostics),
-            step.reason,
+            shown(&step.diagnostics),
+            step.reason.as_deref().map(without_controls),
             step.snapshot.as_ref().map(Digest::as_str),
         ],
     )?;

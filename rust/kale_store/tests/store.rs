@@ -255,8 +255,7 @@ fn a_place_that_cannot_be_written_is_told_in_words() {
 }
 
 /// Needs the right to mount a small file system; a machine where that is not allowed cannot show it.
-#[test]
-fn a_full_disk_is_told_and_the_store_stays_readable() {
+fn on_a_small_disk(test: impl FnOnce(&Path) + std::panic::UnwindSafe) {
     let folder = tempfile::tempdir().unwrap();
     let mounted = Command::new("mount")
         .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
@@ -267,9 +266,36 @@ fn a_full_disk_is_told_and_the_store_stays_readable() {
     if !mounted {
         return;
     }
-    let outcome = std::panic::catch_unwind(|| fill_up(&folder.path().join(".kale_rs")));
+    let path = folder.path().to_owned();
+    let outcome = std::panic::catch_unwind(move || test(&path));
     Command::new("umount").arg("-l").arg(folder.path()).status().unwrap();
     outcome.unwrap();
+}
+
+#[test]
+fn a_full_disk_is_told_and_the_store_stays_readable() {
+    on_a_small_disk(|disk| fill_up(&disk.join(".kale_rs")));
+}
+
+#[test]
+fn a_disk_that_cannot_be_written_can_be_looked_at() {
+    on_a_small_disk(|disk| {
+        let root = disk.join("a%3f #?/.kale_rs");
+        let store = Store::open(&root).unwrap();
+        let run = store.create_run(&new_run(json!({}))).unwrap();
+        carry_out(&store, &run, "v1", 0.25);
+        let kept = store.blobs().put(b"kept").unwrap();
+        drop(store);
+        let made = Command::new("mount").args(["-o", "remount,ro"]).arg(disk).status().unwrap();
+        assert!(made.success());
+        let store = Store::open_existing(&root).unwrap().unwrap();
+        assert_eq!(store.run_view(&run).unwrap().status, RunStatus::Succeeded);
+        assert_eq!(store.blobs().read_verified(&kept).unwrap(), b"kept");
+        assert!(store.blobs().contains(&kept));
+        for error in [store.request_cancel(&run).unwrap_err(), Store::open(&root).unwrap_err()] {
+            assert_eq!(error.diagnostic().code, Code::StoreUnwritable, "{error}");
+        }
+    });
 }
 
 fn fill_up(root: &Path) {

@@ -5,7 +5,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use kale_model::{RunId, RunStatus};
-use kale_store::Store;
+use kale_store::{Store, without_controls};
 use serde::{Deserialize, Serialize};
 
 use crate::error::VerbError;
@@ -46,7 +46,9 @@ pub fn logs(session: &Session, request: &LogsRequest, listener: &mut dyn Listene
         follow(&store, &id, request.step.as_deref(), listener)?;
     }
     let logs = store.logs(&id, request.step.as_deref())?;
-    Ok(Logs { logs: logs.into_iter().map(|log| Log { step: log.step, text: log.text }).collect() })
+    let is_strange = store.pulled(&id)?.is_some_and(|pulled| !pulled.trusted);
+    let shown = |text: String| if is_strange { without_controls(&text) } else { text };
+    Ok(Logs { logs: logs.into_iter().map(|log| Log { step: log.step, text: shown(log.text) }).collect() })
 }
 
 fn follow(store: &Store, run: &RunId, step: Option<&str>, listener: &mut dyn Listener) -> Result<(), VerbError> {
