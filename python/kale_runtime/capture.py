@@ -155,7 +155,7 @@ def open_drained(prefix):
 class Capture:
     def __init__(self, log, prefix):
         self.pid = os.getpid()
-        self.cell = None
+        self.cell = self.watcher = None
         self.log = open_log(log)
         self.lock = threading.RLock()
         self.stopping = threading.Event()
@@ -192,7 +192,8 @@ class Capture:
         os.register_at_fork(
             before=self.before_fork, after_in_parent=self.lock.release, after_in_child=self.lock.release
         )
-        threading.Thread(target=self.watch, name="kale_runtime capture", daemon=True).start()
+        self.watcher = threading.Thread(target=self.watch, name="kale_runtime capture", daemon=True)
+        self.watcher.start()
 
     def before_fork(self):
         """A child must find empty buffers and a free lock."""

@@ -22,7 +22,8 @@ Result, which appears at the end by a rename (without it the step has died):
      "reads": [path], "writes": [path], "environment_reads": [name],
      "observed": {"listings", "changes", "network", "processes", "databases"},
      "touched": [[cell, "read" | "write" | "list" | "network" | "process" | "database", what, whether it was claimed]],
-     "peak_memory_bytes": n, "cpu_seconds": x, "warnings": [diagnostic]}
+     "peak_memory_bytes": n, "cpu_seconds": x, "warnings": [diagnostic],
+     "settled": whether this process does nothing any more but to store what `restore` may ask for}
 
 Paths are relative to the directory when they lie below it. Lines and columns count from 1, columns in UTF-16 units.
 Events are JSON lines: {"event": "cell-started", "cell", "done", "total"} and
@@ -79,6 +80,7 @@ class LocalStep(core.Step):
         self.verifier = verify.make(self, request.get("verify"), request.get("claims"))
         self.keeper = keep.make(self, request.get("keep"), request.get("claims"))
         forbid_questions(self)
+        self.exit_handlers = exit_handlers()
         self.audit.start()
 
     # Running
@@ -402,6 +404,35 @@ def main(path):
     return leave(carry_out(step))
 
 
+def is_settled(step):
+    """Whether the end of the process can do nothing to the world that it has not done: no file that it has written to
+    may still be open, no thread, process or exit handler of the user's may be at work."""
+    touched = step.audit.writes, step.audit.changes, step.audit.processes, step.audit.network, step.audit.databases
+    own = {threading.main_thread(), step.capture.watcher}
+    return (
+        not any(touched)
+        and own.issuperset(threading.enumerate())
+        and exit_handlers() == step.exit_handlers
+        and not has_children()
+    )
+
+
+def exit_handlers():
+    import atexit
+
+    return atexit._ncallbacks()
+
+
+def has_children():
+    if not hasattr(os, "waitid"):
+        return True  # nobody knows on this system
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
 def read_request(path):
     with open(path, encoding="utf-8") as file:
         return json.load(file)
@@ -429,6 +460,7 @@ def carry_out(step):
         **step.findings(),
         **usage(),
         "warnings": step.warnings,
+        "settled": error is None and is_settled(step),
     }
     write_result(step, result)
     if error is None:

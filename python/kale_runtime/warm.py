@@ -107,7 +107,7 @@ def main(listener):
     step.last_module = next(reversed(sys.modules))
     gc.collect()
     gc.freeze()
-    order = Server(settings, listener, watch).serve()
+    order = Server(settings, listener, watch, lambda: run_empty_cell(step)).serve()
     end(step, in_fork(step, order, place))
 
 
@@ -121,6 +121,7 @@ def run_empty_cell(step):
             importlib.import_module(name)
     if step.shell is None:
         return
+    step.pid = os.getpid()
     loop = asyncio.new_event_loop()
     loop.run_until_complete(core.Step.execute(step, 0, 1, "None\n", core.Edit(), True))
     loop.close()
@@ -294,7 +295,8 @@ def stamp(path):
 
 
 class Server:
-    def __init__(self, settings, listener, watch):
+    def __init__(self, settings, listener, watch, rehearse):
+        self.rehearse = rehearse
         self.path, self.idle, self.listener, self.watch = settings["socket"], settings["idle"], listener, watch
         self.inode = os.stat(self.path).st_ino
         self.spares, self.waiting, self.running = [], {}, {}
@@ -354,6 +356,9 @@ class Server:
         if pid == 0:
             own.close()
             self.leave()
+            # What a cell writes to first has to be copied from the parent, page by page: better before there is an
+            # order than after.
+            self.rehearse()
             return wait_for_order(theirs)
         theirs.close()
         self.spares.append((pid, own))

@@ -229,7 +229,9 @@ class Bench:
 
     def unchanged(self, name: str) -> None:
         cells = [(f"step:s{n}" + (f" prev:s{n - 1}" if n else ""), f"x{n} = {n}") for n in range(100)]
-        path = notebook(self.folder / name / "n.ipynb", [(cells[0][0], f"x0 = 0\n{COUNT}"), *cells[1:]])
+        path = notebook(
+            self.folder / name / "n.ipynb", [(f"{cells[0][0]} cache:enabled", f"x0 = 0\n{COUNT}"), *cells[1:]]
+        )
         self.run(path)
         own = least([self.run(path) for _ in range(ROUNDS)])
         once = (path.parent / "executions").read_text() == "."

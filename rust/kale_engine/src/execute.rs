@@ -13,7 +13,7 @@ use std::time::Duration;
 use kale_model::{Diagnostic, Event, Pipeline, RunId, RunStatus, Severity, StepId, StepStatus};
 use kale_store::{Result, RunRecord, StepEnd, StepResult, Store, StoreError, now};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::differential;
@@ -51,12 +51,13 @@ pub fn execute_watched(root: &Path, run: &RunId, watch: impl FnOnce()) -> Result
     let guardian = Guardian::start(&process::engine_marker(run));
     watch();
     let record = store.run(run)?;
-    let execution = Rc::new(Execution::new(store, record)?);
+    let (announce, settled) = mpsc::unbounded_channel();
+    let execution = Rc::new(Execution::new(store, record, announce)?);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| StoreError::Unreadable { path: "the engine".into(), reason: error.to_string() })?;
-    let result = LocalSet::new().block_on(&runtime, carry_out(Rc::clone(&execution)));
+    let result = LocalSet::new().block_on(&runtime, carry_out(Rc::clone(&execution), settled));
     if let Err(error) = &result {
         // The store may still take a few words when it does not take a value.
         let _ = execution.store.fail_run(run, &error.diagnostic());
@@ -83,10 +84,11 @@ pub(crate) struct Execution {
     pub isolated: OnceCell<Isolated>,
     pub processors: Processors,
     stop: watch::Sender<bool>,
+    announce: mpsc::UnboundedSender<StepId>,
 }
 
 impl Execution {
-    fn new(store: Store, record: RunRecord) -> Result<Execution> {
+    fn new(store: Store, record: RunRecord, announce: mpsc::UnboundedSender<StepId>) -> Result<Execution> {
         let files = FileDigests::default();
         let runtime = fingerprint::runtime_digest(&record.options.runtime, &files);
         let steps = store.steps(&record.id)?;
@@ -108,6 +110,7 @@ impl Execution {
             trespasses: RefCell::default(),
             processors: Processors::of_engine(),
             stop: watch::Sender::new(false),
+            announce,
         })
     }
 
@@ -117,6 +120,12 @@ impl Execution {
 
     pub fn stop_signal(&self) -> watch::Receiver<bool> {
         self.stop.subscribe()
+    }
+
+    /// Tells the loop of a step that is published while its process is still at work on the snapshot.
+    pub fn has_settled(&self, step: StepId) {
+        // The loop is only gone when the run is being given up.
+        let _ = self.announce.send(step);
     }
 
     /// Records a step's end and, when it has a result, lets the steps after it use that.
@@ -158,6 +167,8 @@ fn has_result(status: StepStatus) -> bool {
 pub(crate) enum Ended {
     /// Published already.
     Succeeded,
+    /// Published already, and the loop was told by [`Execution::has_settled`].
+    Left,
     /// Published already.
     Reused,
     /// Not yet recorded: there may be another attempt.
@@ -169,7 +180,7 @@ pub(crate) enum Ended {
 
 type Tasks = JoinSet<(StepId, Result<Ended>)>;
 
-async fn carry_out(execution: Rc<Execution>) -> Result<RunStatus> {
+async fn carry_out(execution: Rc<Execution>, mut settled: mpsc::UnboundedReceiver<StepId>) -> Result<RunStatus> {
     let run = &execution.record.id;
     let names = execution.pipeline.steps.iter().map(|step| step.name.to_string()).collect();
     execution.store.append_events(run, &[Event::RunStarted { time: now(), steps: names }])?;
@@ -191,13 +202,13 @@ async fn carry_out(execution: Rc<Execution>) -> Result<RunStatus> {
     let begin = if matches!(prepared, isolated::Prepared::Cancelled) { Begin::Cancelled } else { Begin::Freely };
     let places = execution.record.options.differential.then(|| differential::prepare(&execution));
     let mut tasks = Tasks::new();
-    let outcome = obey(&execution, &mut tasks, cancels, begin).await;
-    if outcome.is_err() {
-        // The store has failed us: end what still runs, so that nothing is left behind.
+    let outcome = obey(&execution, &mut tasks, &mut settled, cancels, begin).await;
+    if !matches!(outcome, Ok(RunStatus::Succeeded | RunStatus::Failed)) {
+        // The store has failed us, or the run is cancelled: end what still runs, so that nothing is left behind.
         execution.stop.send_replace(true);
-        while tasks.join_next().await.is_some() {}
     }
-    tasks.abort_all();
+    // Processes of steps that have succeeded may still be at work on their snapshots.
+    while tasks.join_next().await.is_some() {}
     let mut status = outcome?;
     if let Some(places) = places.filter(|_| matches!(status, RunStatus::Succeeded | RunStatus::Failed)) {
         let found = differential::compare(&execution, &places, status).await?;
@@ -219,6 +230,7 @@ enum Begin {
 async fn obey(
     execution: &Rc<Execution>,
     tasks: &mut Tasks,
+    settled: &mut mpsc::UnboundedReceiver<StepId>,
     mut cancels: CancelSignals,
     begin: Begin,
 ) -> Result<RunStatus> {
@@ -238,8 +250,12 @@ async fn obey(
         let happening = tokio::select! {
             Some(joined) = tasks.join_next() => {
                 let (step, ended) = joined.expect("tasks do not panic, and are aborted only after the loop");
-                happened(execution, &scheduler, &mut stopped, step, ended?)?
+                match happened(execution, &scheduler, &mut stopped, step, ended?)? {
+                    Some(happening) => happening,
+                    None => continue,
+                }
             }
+            Some(step) = settled.recv() => Happening::Succeeded(step),
             cancelled = cancels.wait(execution) => cancelled.map(|()| Happening::Cancel)?,
         };
         commands.extend(scheduler.on(happening));
@@ -258,8 +274,9 @@ fn carry_out_command(
             tasks.spawn_local(async move { (step, step::carry_out(&execution, step, attempt).await) });
         }
         Command::Pause { step, pause } => {
+            let mut stop = execution.stop_signal();
             tasks.spawn_local(async move {
-                tokio::time::sleep(pause).await;
+                let _ = tokio::time::timeout(pause, stop.wait_for(|stop| *stop)).await;
                 (step, Ok(Ended::PauseOver))
             });
         }
@@ -287,8 +304,9 @@ fn happened(
     stopped: &mut BTreeMap<StepId, StepEnd>,
     step: StepId,
     ended: Ended,
-) -> Result<Happening> {
-    Ok(match ended {
+) -> Result<Option<Happening>> {
+    Ok(Some(match ended {
+        Ended::Left => return Ok(None),
         Ended::Succeeded => Happening::Succeeded(step),
         Ended::Reused => Happening::Reused(step),
         Ended::PauseOver => Happening::RetryDue(step),
@@ -304,7 +322,7 @@ fn happened(
             execution.end_step(step, &end)?;
             Happening::Failed(step)
         }
-    })
+    }))
 }
 
 /// A failure that another attempt may heal is worth a line, and no error of the run.

@@ -24,6 +24,8 @@ pub struct Harvest {
     pub blobs: Blobs,
     pub files: FileDigests,
     pub report: Report,
+    /// Whether the process is there still, and may write to its log.
+    pub at_work: bool,
 }
 
 /// Why a result is not complete.
@@ -43,7 +45,10 @@ impl Harvest {
     /// Everything, for a step that succeeded.
     pub fn all(&self) -> Result<StepResult, Missing> {
         let mut result = self.shown()?;
-        result.log = if self.has_printed() { Some(self.blobs.adopt(&self.log)?) } else { None };
+        if self.has_printed() {
+            let take = if self.at_work { Blobs::copy_in } else { Blobs::adopt };
+            result.log = Some(take(&self.blobs, &self.log)?);
+        }
         for id in &self.step().outputs {
             let key = &self.pipeline.artifact(*id).key;
             let path = self.scratch.output(key);

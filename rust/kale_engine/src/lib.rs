@@ -41,6 +41,7 @@ mod publish;
 mod report;
 mod request;
 pub mod scheduler;
+mod settled;
 mod step;
 mod trespass;
 mod visible;

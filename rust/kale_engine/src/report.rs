@@ -19,6 +19,8 @@ const QUESTIONS: &[&str] = &["lscpu", "ldconfig", "/sbin/ldconfig", "uname", "np
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub succeeded: bool,
+    /// Whether all that the process still does is to write its snapshot.
+    pub settled: bool,
     pub error: Option<ReportedError>,
     pub metrics: Vec<MetricPoint>,
     pub warnings: Vec<Diagnostic>,
@@ -96,6 +98,7 @@ impl Report {
             || !texts(&observed["processes"]).iter().all(asked_only);
         Report {
             succeeded: document["status"] == "succeeded",
+            settled: document["settled"] == true,
             error: ReportedError::from_json(&document["error"]),
             metrics: document["metric_steps"].as_array().into_iter().flatten().filter_map(metric_point).collect(),
             warnings: document["warnings"]

@@ -31,6 +31,8 @@ pub struct Scratch {
 }
 
 impl Scratch {
+    pub const RESULT: &str = "result.json";
+
     /// Makes the folder empty.
     pub fn prepare(folder: PathBuf) -> io::Result<Scratch> {
         match fs::remove_dir_all(&folder) {
@@ -47,7 +49,7 @@ impl Scratch {
     }
 
     pub fn result(&self) -> PathBuf {
-        self.folder.join("result.json")
+        self.folder.join(Scratch::RESULT)
     }
 
     pub fn events(&self) -> PathBuf {

@@ -1,8 +1,10 @@
 //! One step of a run: identified, looked up, run, published.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +25,7 @@ use crate::process;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::request::{Order, Scratch};
+use crate::settled::Watch;
 use crate::why;
 use crate::worker::{self, Launch};
 
@@ -174,20 +177,67 @@ impl<'a> Attempt<'a> {
         };
         let written = packed.and_then(|()| self.order().write());
         written.map_err(|error| StoreError::Unwritable { path, reason: error.to_string() })?;
-        let mut progress = Progress::new(execution, self.step, self.scratch.events());
+        let progress = RefCell::new(Progress::new(execution, self.step, self.scratch.events()));
+        let settled = Watch::of(&self.scratch);
         let cpu = self.definition().config.resources.cpu().and_then(kale_model::Quantity::value);
         let share = cpu.and_then(|cpu| execution.processors.share(cpu));
         let launch = self.launch(share.as_ref().map(|share| share.processors.clone()).unwrap_or_default());
         let (warm, stop) = (execution.warm.as_ref(), execution.stop_signal());
-        let ending = attempt::run(&launch, warm, self.limits(), stop, || progress.look()).await;
-        drop(share);
-        progress.look();
-        let ended = match ending {
-            Ok(ending) => self.conclude(ending, progress.cell).await,
-            Err(error) => Ok(Ended::Failed(self.failure(None, self.fault().not_started(&error)))),
+        let look = || progress.borrow_mut().look();
+        let mut ending = pin!(attempt::run(&launch, warm, self.limits(), stop, look));
+        let over = tokio::select! {
+            biased;
+            over = &mut ending => Some(over),
+            () = settled.wait() => None,
         };
+        let ended = match (over, self.settled_report()) {
+            (None, Some(report)) => {
+                look();
+                self.publish_ahead(&report, async { drop(ending.await) }).await
+            }
+            (over, _) => {
+                let over = match over {
+                    Some(over) => over,
+                    None => ending.await,
+                };
+                look();
+                let last_cell = progress.borrow().cell;
+                match over {
+                    Ok(ending) => self.conclude(ending, last_cell).await,
+                    Err(error) => Ok(Ended::Failed(self.failure(None, self.fault().not_started(&error)))),
+                }
+            }
+        };
+        drop(share);
         self.scratch.clear();
         ended
+    }
+
+    /// The report of a process that has nothing left to do but to write its snapshot. None of a step that is known to
+    /// write files, or may: libraries in C write the rest of theirs when the process ends, unseen. Nor of a large one,
+    /// which is not to take the memory that the next one was promised.
+    fn settled_report(&self) -> Option<Report> {
+        const LARGE: u64 = 512 << 20;
+        let step = self.definition();
+        let report = Report::read(&self.scratch.result())?;
+        let may_be_left = step.files.writes.is_empty() && step.uncacheable.is_empty();
+        let is_settled = report.succeeded && report.settled && report.peak_memory_bytes < LARGE;
+        (may_be_left && is_settled).then_some(report)
+    }
+
+    /// Publishes the result beside the process's work on the snapshot, which then is added.
+    async fn publish_ahead(&self, report: &Report, end: impl Future<Output = ()>) -> Result<Ended> {
+        let ended = self.succeed(report, true).await;
+        if !matches!(ended, Ok(Ended::Succeeded)) {
+            end.await;
+            return ended;
+        }
+        self.execution.has_settled(self.step);
+        end.await;
+        self.keep().await;
+        // The process had it open, so it was copied.
+        let _ = std::fs::remove_file(&self.log);
+        Ok(Ended::Left)
     }
 
     fn definition(&self) -> &Step {
@@ -256,7 +306,11 @@ impl<'a> Attempt<'a> {
     async fn conclude(&self, ending: Ending, last_cell: Option<usize>) -> Result<Ended> {
         let report = Report::read(&self.scratch.result());
         if let Some(report) = report.as_ref().filter(|report| report.succeeded) {
-            return self.succeed(report).await;
+            let ended = self.succeed(report, false).await?;
+            if matches!(ended, Ended::Succeeded) {
+                self.keep().await;
+            }
+            return Ok(ended);
         }
         let harvest = self.harvest(report.clone().unwrap_or_else(|| Report::of_usage(ending.usage())));
         let result = spawn_blocking(move || harvest.remains()).await.expect("copying files does not panic").ok();
@@ -272,8 +326,9 @@ impl<'a> Attempt<'a> {
         Ok(Ended::Failed(self.failure(result, diagnostic)))
     }
 
-    async fn succeed(&self, report: &Report) -> Result<Ended> {
-        let harvest = self.harvest(report.clone());
+    /// `at_work`: the process is there still.
+    async fn succeed(&self, report: &Report, at_work: bool) -> Result<Ended> {
+        let harvest = gather::Harvest { at_work, ..self.harvest(report.clone()) };
         let gathered = spawn_blocking(move || harvest.all()).await.expect("copying files does not panic");
         let result = match gathered {
             Ok(result) => result,
@@ -296,12 +351,12 @@ impl<'a> Attempt<'a> {
         end.cacheable = gather::is_repeatable(self.definition(), report, &self.execution.record.options.directory)
             && identify(self.execution, self.step).await == self.fingerprint;
         self.execution.end_step(self.step, &end)?;
-        self.keep(end.result.unwrap_or_default()).await;
         Ok(Ended::Succeeded)
     }
 
     /// Stores what the step left in its namespace. It has succeeded with or without that.
-    async fn keep(&self, result: StepResult) {
+    async fn keep(&self) {
+        let result = self.execution.results.borrow().get(&self.step).cloned().unwrap_or_default();
         let (scratch, blobs) = (self.scratch.clone(), self.execution.store.blobs().clone());
         let snapshot = spawn_blocking(move || kept::take_in(&scratch, &result.outputs, &blobs)).await;
         if let Some(snapshot) = snapshot.expect("moving files does not panic") {
@@ -330,6 +385,7 @@ impl<'a> Attempt<'a> {
             blobs: self.execution.store.blobs().clone(),
             files: self.execution.files.clone(),
             report,
+            at_work: false,
         }
     }
 

@@ -20,6 +20,7 @@ use std::os::unix::net::UnixListener as Listener;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use kale_model::{Pipeline, WarmUp};
@@ -46,6 +47,8 @@ const LISTENER: i32 = 3;
 pub struct Warm {
     imports: Vec<Value>,
     runtime: Digest,
+    /// Which process may serve the run: nothing that decides it changes while the engine lives.
+    key: OnceLock<Digest>,
     state: tokio::sync::Mutex<State>,
 }
 
@@ -80,6 +83,7 @@ impl Warm {
         Warm {
             imports: pipeline.warm_up.iter().map(row).collect(),
             runtime,
+            key: OnceLock::new(),
             state: tokio::sync::Mutex::new(State::Usable),
         }
     }
@@ -123,7 +127,7 @@ impl Warm {
 
     fn connect_or_start(&self, launch: &Launch) -> io::Result<std::os::unix::net::UnixStream> {
         let folder = place::folder()?;
-        let key = key::digest(launch, &self.imports, &self.runtime);
+        let key = self.key.get_or_init(|| key::digest(launch, &self.imports, &self.runtime));
         let socket = folder.join(format!("{}.sock", &key.as_str()[..32]));
         let connect = || std::os::unix::net::UnixStream::connect(&socket);
         connect().or_else(|_| {

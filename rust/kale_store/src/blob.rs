@@ -24,6 +24,10 @@ use crate::error::{Result, StoreError};
 const TEMPORARY: &str = ".writing-";
 /// Large enough that the system calls do not count, small enough to stay in the processor's cache.
 const CHUNK: usize = 256 * 1024;
+/// From this size on, work on a file is shared between processors.
+const LARGE: u64 = 8 << 20;
+/// What several processors hash at one time.
+const LARGE_CHUNK: usize = 4 << 20;
 
 /// The blake3 digest of a blob, as 64 hex digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -169,13 +173,20 @@ impl Blobs {
     /// Takes a file of the store's own scratch space over: it is hashed and moved, not copied.
     pub fn adopt(&self, path: &Path) -> Result<Digest> {
         let reading = |error: &io::Error| StoreError::reading(path, error);
-        let digest = Digest::of_file(path).map_err(|error| reading(&error))?;
+        let file = File::open(path).map_err(|error| reading(&error))?;
+        let large = file.metadata().is_ok_and(|metadata| metadata.len() >= LARGE);
+        // What is large goes to the disk while it is hashed: both take long.
+        let (digest, flushed) = std::thread::scope(|scope| {
+            let flushing = large.then(|| scope.spawn(|| file.sync_all()));
+            let digest = Digest::of_file(path);
+            (digest, flushing.map(|thread| thread.join().expect("flushing does not panic")))
+        });
+        let digest = digest.map_err(|error| reading(&error))?;
         if self.contains(&digest) {
             let _ = fs::remove_file(path);
             return Ok(digest);
         }
-        let file = File::open(path).map_err(|error| reading(&error))?;
-        file.sync_all().map_err(|error| StoreError::writing(path, &error))?;
+        flushed.unwrap_or_else(|| file.sync_all()).map_err(|error| StoreError::writing(path, &error))?;
         self.place(&digest, |target| fs::rename(path, target))?;
         Ok(digest)
     }
@@ -288,7 +299,8 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 
 fn copy_hashing(source: &mut File, target: &mut dyn Write) -> io::Result<Digest> {
     let mut hasher = blake3::Hasher::new();
-    let mut chunk = vec![0; CHUNK];
+    let large = source.metadata().is_ok_and(|metadata| metadata.len() >= LARGE);
+    let mut chunk = vec![0; if large { LARGE_CHUNK } else { CHUNK }];
     loop {
         let length = match source.read(&mut chunk) {
             Ok(0) => return Ok(Digest(hasher.finalize().to_hex().to_string())),
@@ -296,7 +308,11 @@ fn copy_hashing(source: &mut File, target: &mut dyn Write) -> io::Result<Digest>
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        hasher.update(&chunk[..length]);
+        if large {
+            hasher.update_rayon(&chunk[..length]);
+        } else {
+            hasher.update(&chunk[..length]);
+        }
         target.write_all(&chunk[..length])?;
     }
 }
@@ -329,7 +345,7 @@ mod tests {
     #[test]
     fn a_large_file_is_moved_in_and_copied_out() {
         let (folder, blobs) = blobs();
-        let content: Vec<u8> = (0..3 * CHUNK + 7).map(|i| (i % 251) as u8).collect();
+        let content: Vec<u8> = (0..LARGE as usize + 7).map(|i| (i % 251) as u8).collect();
         let file = folder.path().join("file");
         fs::write(&file, &content).unwrap();
         let digest = blobs.adopt(&file).unwrap();

@@ -48,6 +48,27 @@ fn one_job_is_one_at_a_time() {
 }
 
 #[test]
+fn a_snapshot_is_written_beside_the_next_step() {
+    let project = Project::new();
+    let slow = "class Slow:\n    def __getstate__(self):\n        import time\n        time.sleep(1)\n        \
+                open('pickled', 'w').close()\n        return {'a': 1}\nprint('printed')\ns = Slow()";
+    let view = project.run(&[
+        step("slow", slow),
+        step("next", "import os\nprint(os.path.exists('pickled'))").after("slow"),
+        step("writes", "f = open('open.txt', 'w')\nprint(f.write('kept'))").after("next"),
+        step("reads", "print(open('open.txt').read())").after("writes"),
+        step("hands_over", "import atexit\natexit.register(lambda: open('left.txt', 'w').write('x'))").after("reads"),
+        step("finds", "print(open('left.txt').read())").after("hands_over"),
+    ]);
+    assert_eq!(view.status, RunStatus::Succeeded, "{:?}", view.diagnostics);
+    let (store, id) = (project.store(), view.run_id.unwrap());
+    let printed = |step: &str| store.logs(&id, Some(step)).unwrap()[0].text.clone();
+    assert_eq!(["slow", "next", "reads", "finds"].map(printed), ["printed\n", "False\n", "kept\n", "x\n"]);
+    let snapshot = store.snapshot(&id, 0).unwrap().unwrap();
+    assert!(snapshot.groups.iter().any(|group| group.names.contains(&"s".to_owned())), "{snapshot:?}");
+}
+
+#[test]
 fn a_killed_engine_is_resumed() {
     let project = Project::new();
     let slow = "import os, subprocess, time\nsubprocess.Popen(['sleep', '600'], start_new_session=True)\n\

@@ -7,6 +7,7 @@ mod durability;
 mod notebook;
 mod project;
 mod promises;
+mod stores;
 
 use std::path::Path;
 
