@@ -115,47 +115,19 @@ pub(crate) struct Database {
     path: std::path::PathBuf,
     /// Whether a commit reaches the disk only at the next checkpoint, which is so with a WAL unless asked otherwise.
     deferred_flush: bool,
-    /// Where the copy is that stands for a database that cannot be written; it goes with this.
-    _copy: Option<tempfile::TempDir>,
 }
 
 impl Database {
     /// Opens or makes `store.db`. A store of a newer version is left exactly as it is.
     pub fn open(path: &Path) -> Result<Database> {
-        if path.is_file() && filesystem::is_read_only(path) {
-            return Database::open_copy(path);
-        }
-        Database::open_in_place(path, path)
-    }
-
-    /// SQLite opens no database with a WAL where it cannot write beside it. So a copy is opened, the WAL's transactions
-    /// included, which takes no changes.
-    fn open_copy(path: &Path) -> Result<Database> {
-        let folder = tempfile::tempdir().map_err(|error| StoreError::writing(path, &error))?;
-        let copy = folder.path().join("store.db");
-        for suffix in ["", "-wal", "-journal"] {
-            let (from, to) = (with_suffix(path, suffix), with_suffix(&copy, suffix));
-            if from.exists() {
-                std::fs::copy(&from, &to).map_err(|error| StoreError::reading(&from, &error))?;
-            }
-        }
-        let mut database = Database::open_in_place(&copy, path)?;
-        let readable = database.connection.pragma_update(None, "query_only", true);
-        readable.map_err(|error| StoreError::database(path, &error))?;
-        database._copy = Some(folder);
-        Ok(database)
-    }
-
-    /// `name` is what faults call it.
-    fn open_in_place(path: &Path, name: &Path) -> Result<Database> {
-        let fault = |error: &rusqlite::Error| StoreError::database(name, error);
+        let fault = |error: &rusqlite::Error| StoreError::database(path, error);
         let connection = Connection::open(path).map_err(|error| fault(&error))?;
         connection.busy_timeout(PATIENCE).map_err(|error| fault(&error))?;
-        check_version(&connection, name)?;
+        check_version(&connection, path)?;
         let network = filesystem::is_network(path.parent().unwrap_or(path));
         let deferred_flush = set_journal(&connection, network).map_err(|error| fault(&error))?;
         connection.pragma_update(None, "foreign_keys", true).map_err(|error| fault(&error))?;
-        let database = Database { connection, path: name.to_owned(), deferred_flush, _copy: None };
+        let database = Database { connection, path: path.to_owned(), deferred_flush };
         database.migrate()?;
         Ok(database)
     }
@@ -188,7 +160,7 @@ impl Database {
         if before == STORE_VERSION {
             return Ok(());
         }
-        if before > 0 && !filesystem::is_read_only(&self.path) {
+        if before > 0 {
             self.back_up(before)?;
         }
         self.write_durably(|transaction| {
@@ -255,12 +227,6 @@ impl Database {
 /// `store-v1.db`: the database before it was brought to a later version than 1.
 pub fn backup_name(version: i64) -> String {
     format!("store-v{version}.db")
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> std::path::PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {

@@ -1,4 +1,4 @@
-//! Which file system a folder is on, and whether it can be written: SQLite's WAL needs memory shared between processes, which network file systems
+//! Which file system a folder is on: SQLite's WAL needs memory shared between processes, which network file systems
 //! do not give, and fails there with errors that look like damage.
 
 use std::path::Path;
@@ -13,16 +13,6 @@ pub fn is_network(folder: &Path) -> bool {
 #[cfg(not(target_os = "linux"))]
 pub fn is_network(_folder: &Path) -> bool {
     false
-}
-
-/// Whether the path is on a file system that is mounted read-only, or belongs to somebody who lets nobody else write.
-pub fn is_read_only(path: &Path) -> bool {
-    use std::os::unix::ffi::OsStrExt;
-    let Ok(path) = std::ffi::CString::new(path.as_os_str().as_bytes()) else { return false };
-    // SAFETY: `path` is a C string that outlives the call.
-    let refused = unsafe { libc::access(path.as_ptr(), libc::W_OK) } != 0;
-    let reason = std::io::Error::last_os_error().raw_os_error();
-    refused && matches!(reason, Some(libc::EROFS | libc::EACCES))
 }
 
 #[cfg(target_os = "linux")]
