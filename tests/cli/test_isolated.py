@@ -14,6 +14,8 @@ import pytest
 
 from .support import call, cell, ids, notebook, processes_with, start, wait_for
 
+#: uv is there; without, pip is the one to be asked. It takes seconds where uv takes none.
+UV = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 LOOK = "import sys, os\nprint(*sys.path, sep='\\n')\nprint(sys.executable)\nprint(os.environ['PATH'])"
 
 
@@ -105,7 +107,7 @@ def test_a_step_sees_its_own_packages(made):
         cell("import idna\nprint(idna.encode('a'))", "step:a"),
         cell("import importlib\nname = 'idn' + 'a'\nimportlib.import_module(name)", "step:b"),
     )
-    report = run(path)
+    report = run(path, **UV)
     assert statuses(report) == {"a": "succeeded", "b": "failed"}
     (one,) = [one for one in report["diagnostics"] if one["severity"] == "error"]
     assert "No module named 'idna'" in one["message"] and "--isolated" in one["message"]
@@ -117,7 +119,7 @@ def test_what_is_installed_by_name_only_is_there_for_all(made):
         cell("%pip install -q idna", "step:a"),
         cell("import importlib\nprint(importlib.import_module('idn' + 'a').__name__)", "step:b"),
     )
-    assert run(path)["status"] == "succeeded"
+    assert run(path, **UV)["status"] == "succeeded"
     assert locked(path.parent / ".kale_rs") == [[f"idna=={metadata.version('idna')}"]]
 
 
@@ -145,7 +147,7 @@ def test_a_development_install_travels_as_modules(made, tmp_path):
     url = {"url": source.parent.as_uri(), "dir_info": {"editable": True}}
     (site / "mine-1.dist-info" / "direct_url.json").write_text(json.dumps(url))
     path = made(cell("import mine\nprint(mine.value, mine.__file__)", "step:use"))
-    variables = {"PYTHONPATH": os.pathsep.join([str(site), str(source)])}
+    variables = UV | {"PYTHONPATH": os.pathsep.join([str(site), str(source)])}
     report = run(path, **variables)
     assert (report["status"], ids(report, "info")) == ("succeeded", ["local-requirement"])
     assert "41" in log(path, "use") and str(source) not in log(path, "use")
@@ -188,8 +190,15 @@ def test_cancelled_while_it_is_made(made):
     assert process.wait(timeout=60) == 130, process.stderr.read()
 
 
-def test_by_uv(made, tmp_path):
-    """uv comes first where it is there. Here it is a stand-in that fails, so pip has the word after it."""
+def test_by_uv(made):
+    """uv comes first where it is there: it is much faster."""
+    path = made(cell("%pip install -q idna", "step:a"), cell("import yaml\nprint(yaml.__name__)", "step:b"))
+    done = call("run", path, "--isolated", cwd=path.parent, **UV)
+    assert done.returncode == 0 and "2 packages with uv" in done.stderr, done.stderr
+
+
+def test_pip_has_the_word_after_uv(made, tmp_path):
+    """An index may be known to pip only."""
     tools = tmp_path / "tools"
     tools.mkdir()
     (tools / "uv").write_text(f"#!/bin/sh\necho \"$@\" >> '{tmp_path}/asked'\necho 'error: no index' >&2\nexit 2\n")
@@ -198,6 +207,31 @@ def test_by_uv(made, tmp_path):
     report = run(path, PATH=f"{tools}{os.pathsep}{os.environ['PATH']}")
     assert report["status"] == "succeeded"
     assert (tmp_path / "asked").read_text().startswith("venv --python")
+
+
+def test_a_kernel_without_pip(made, tmp_path):
+    """Python brings a pip of its own."""
+    own = tmp_path / "own"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", own], check=True)
+    site = next(own.glob("lib/*/site-packages"))
+    version = metadata.version("idna")
+    (site / f"idna-{version}.dist-info").mkdir()
+    (site / f"idna-{version}.dist-info" / "top_level.txt").write_text("idna\n")
+    path = made(cell("import idna\nprint(idna.__version__)", "step:a"))
+    report = run(path, "--python", own / "bin" / "python")
+    assert (report["status"], version in log(path, "a")) == ("succeeded", True), report["diagnostics"]
+
+
+def test_modules_beside_the_notebook_go_to_a_container(made, tmp_path):
+    (tmp_path / "helpers.py").write_text("import deeper\nvalue = deeper.value\n")
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "__init__.py").write_text("value = 1\n")
+    (tmp_path / "small.csv").write_text("a\n1\n")
+    (tmp_path / "large.csv").write_bytes(os.urandom(100_000))
+    path = made(cell("import helpers\nprint(helpers.value, open('small.csv').read(), open('large.csv', 'rb'))"))
+    done = call("compile", path, "--json", cwd=tmp_path)
+    (one,) = [one for one in json.loads(done.stdout)["diagnostics"] if one["id"] == "not-in-target"]
+    assert "`large.csv`" in one["message"] and "helpers" not in one["message"] and "small" not in one["message"]
 
 
 def test_from_python(made):

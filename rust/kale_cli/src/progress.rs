@@ -139,7 +139,8 @@ impl Listener for Progress {
                 self.step_finished(ENVIRONMENT, StepStatus::Succeeded, *seconds, None);
             }
             Event::RunStarted { .. } => {}
-            Event::RunFinished { .. } => self.running.clear(),
+            // What was not made has no end of its own.
+            Event::RunFinished { .. } => self.running.values().for_each(ProgressBar::finish_and_clear),
         }
     }
 

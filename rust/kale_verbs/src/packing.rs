@@ -1,7 +1,7 @@
 //! Files from beside the notebook for a container: the modules and small inputs that its steps need.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use kale_targets::{Files, Wanted};
 
@@ -18,14 +18,22 @@ pub fn read(wanted: &Wanted, directory: &Path, place_of: impl Fn(&str) -> Option
         let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         add(&place, &name, &mut files);
     }
-    for path in &wanted.paths {
+    for path in wanted.paths.iter().filter(|path| is_beside(path)) {
         add(&directory.join(path), path.trim_start_matches("./"), &mut files);
     }
     files
 }
 
+fn is_beside(path: &str) -> bool {
+    Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+}
+
 fn add(place: &Path, name: &str, files: &mut Files) {
     let Ok(metadata) = fs::metadata(place) else { return };
+    if metadata.is_dir() && name.contains('/') && place.is_symlink() {
+        // It may lead to where it lies itself.
+        return;
+    }
     if metadata.is_dir() {
         let entries = fs::read_dir(place).into_iter().flatten().flatten();
         let mut inner: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
