@@ -281,6 +281,24 @@ fn another_run_of_the_same_id_is_refused() {
 }
 
 #[test]
+fn what_a_killed_push_has_left_is_swept_a_day_later() {
+    let folders = Folders::new();
+    folders.push();
+    let blob = folders.put(b"another");
+    let path = folders.place().join("blobs").join(&blob.as_str()[..2]);
+    let staged = |number: u32| path.join(format!("{blob}#{number}"));
+    for number in [1, 2] {
+        fs::write(staged(number), "half").unwrap();
+    }
+    let yesterday = std::time::SystemTime::now() - std::time::Duration::from_secs(90_000);
+    for old in [staged(1), path.join(blob.as_str())] {
+        fs::File::options().write(true).open(old).unwrap().set_modified(yesterday).unwrap();
+    }
+    folders.push();
+    assert!(!staged(1).exists() && staged(2).exists() && path.join(blob.as_str()).exists());
+}
+
+#[test]
 fn whoever_watches_may_stop() {
     struct Impatient;
     impl Watch for Impatient {

@@ -17,6 +17,8 @@ use crate::tls;
 /// A wrong address must not keep anybody waiting for minutes.
 const RETRIES: usize = 3;
 const RETRY_TIME: Duration = Duration::from_secs(20);
+/// No transfer takes longer.
+const LEFT_OVER: Duration = Duration::from_secs(86_400);
 
 /// A place where snapshots are.
 #[derive(Clone, Debug)]
@@ -65,6 +67,9 @@ impl Place {
         let url = Url::from_file_path(&folder).map_or_else(|()| folder.display().to_string(), String::from);
         let url = url.trim_end_matches('/').to_owned();
         made.map_err(|error| RemoteError::Refused { url: url.clone(), reason: error.to_string() })?;
+        if create {
+            sweep(&folder);
+        }
         let objects = LocalFileSystem::new_with_prefix(&folder)
             .map_err(|_| RemoteError::NoSnapshot { url: url.clone() })?
             .with_fsync(true);
@@ -136,6 +141,22 @@ impl Place {
                 RemoteError::Url { url: self.url.clone(), reason: "there is no such bucket".to_owned() }
             }
             other => other,
+        }
+    }
+}
+
+/// Removes what pushes that were killed have left in a folder, once nobody can still be busy with it: `LocalFileSystem`
+/// writes `NAME#1` before there is a `NAME`.
+fn sweep(folder: &std::path::Path) {
+    let entries = |folder: &std::path::Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_old = |entry: &std::fs::DirEntry| {
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > LEFT_OVER))
+    };
+    let is_staged = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().contains('#');
+    for folder in entries(&folder.join("blobs")) {
+        for left_over in entries(&folder.path()).filter(|entry| is_staged(entry) && is_old(entry)) {
+            let _ = std::fs::remove_file(left_over.path());
         }
     }
 }
