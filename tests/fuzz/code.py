@@ -11,7 +11,7 @@ RESULTS = ("list", "list", "list", "int", "dict", "nest", "pair")
 def body(w: Writer, values: dict, result: str | None, declare: bool = True) -> tuple[list[str], set]:
     """Statements of a function with these parameters; also which global variables a call looks up."""
     scope = Scope(values=dict(values))
-    lines = []
+    lines, declared = [], None
     if declare and w.chance(0.3):
         found = [n for n, kind in w.scope.values.items() if kind in PLAIN and n not in values and n not in w.reserved]
         if found:
@@ -23,11 +23,14 @@ def body(w: Writer, values: dict, result: str | None, declare: bool = True) -> t
                 scope.declared.add(name)
                 scope.values[name] = w.scope.values[name]
                 lines.append(f"{word} {name}")
+                declared = name
     outer = w.fixed, w.depth, w.reserved
     w.fixed, w.depth, w.reserved = 0, w.depth + 1, set()
     w.scopes.append(scope)
     for _ in range(w.random.choice((0, 1, 1, 2))):
         lines += w.statement() if w.depth < 3 else w.simple()
+    if declared and w.chance(0.6):
+        lines.append(f"{declared} = {w.expression(scope.values[declared])}")
     if result is not None:
         lines.append(f"return {w.expression(result)}")
     w.scopes.pop()
@@ -448,7 +451,7 @@ def clone(w: Writer, name: str, base: str):
 
 
 def length(w: Writer, name: str, base: str):
-    extra = w.pick(([], [], ["self.n += 1"], [f"self.items.append({w.fresh()})"]))
+    extra = w.pick(([], ["self.n += 1"], [f"self.items.append({w.fresh()})"]))
     return ["def __len__(self):", *indented(extra), "    return len(self.items)"], set()
 
 
@@ -503,9 +506,11 @@ def use_object(w: Writer) -> list[str]:
         "{o}.add({n})", "{o}.add({i})", "{o}.items.append({n})", "{o}.items = {l}", "{o}.n = {i}", "{o}.n += {n}",
         "{o}.items += [{n}]", "print({o}.total, len({o}))", "print({o}.peek())", "{o}.peek().append({n})",
         "{o}.shared.append({n})", "type({o}).count += {n}", "type({o}).shared = {l}", "{o}.extra = {l}",
-        "setattr({o}, 'n', {n})", "print({o}.items is {l})", "{o}.add({n}).add({i})", "bool({o})", "{o}.shared = {l}",
+        "setattr({o}, 'n', {n})", "print({o}.items is {l})", "{o}.add({n}).add({i})", "{o}.shared = {l}",
         "{o}.__class__.count = {n}", "vars({o})['n'] = {i}", "print({o}.count, {o}.shared)", "str(len({o}))",
-        "with {o} as x: x.n += {n}", "if {o}: print({n})", "print(getattr({o}, 'extra', {n}))", "del {o}.items[2:]",
+        "with {o} as x: x.n += {n}", "if {o}: print({n})",
+        "bool({o})", "not {o}", "{o} or {i}", "f'{{len({o})}}'", "del {o}.items[2:]",
+        "print(getattr({o}, 'extra', {n}))",
     )  # fmt: skip
     text = w.pick(forms)
     if text.startswith("with") and (w.in_function or w.fixed):

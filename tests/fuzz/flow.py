@@ -84,6 +84,17 @@ def aliasing_loop(w: Writer) -> list[str]:
     return lines
 
 
+def changing_loop(w: Writer) -> list[str]:
+    """What a round changes is what the round before it has bound: `for _ in range(2): d.append(1); d = c`."""
+    if w.in_function:
+        return []
+    names = [n for n in w.names("list") if n in w.scope.values and n not in w.reserved]
+    if len(names) < 2:
+        return []
+    first, second = w.random.sample(names, 2)
+    return ["for _ in range(2):", f"    {first}.append({w.fresh()})", f"    {first} = {second}"]
+
+
 def bound_before_the_exception(w: Writer) -> list[str]:
     """The handler sees what the block has bound until then."""
     if w.in_function:
@@ -202,7 +213,7 @@ def assertion(w: Writer) -> list[str]:
 
 
 RECIPES = [
-    (4, branch), (2, bound_on_both_sides), (1, perhaps_delete), (3, for_loop), (1, aliasing_loop), (1, while_loop),
-    (2, loop_over_values), (3, attempt), (1, bound_before_the_exception), (1, suppress), (1, match),
+    (4, branch), (2, bound_on_both_sides), (1, perhaps_delete), (3, for_loop), (1, aliasing_loop), (2, changing_loop),
+    (1, while_loop), (2, loop_over_values), (3, attempt), (1, bound_before_the_exception), (1, suppress), (1, match),
     (1, match_mapping), (1, assertion),
 ]  # fmt: skip
