@@ -13,7 +13,7 @@ use petgraph::unionfind::UnionFind;
 use crate::analysis::Analysis;
 use crate::blocks::Role;
 use crate::dataflow::Grouping;
-use crate::dataflow::demand::{Needs, demands};
+use crate::dataflow::demand::{Needs, Together, demands};
 use crate::dataflow::hazard::{Hazard, hazards};
 use crate::dataflow::order::{Ordering, orderings};
 use crate::dataflow::program::{Programs, programs};
@@ -27,6 +27,8 @@ pub struct Groups {
     /// In topological order, ties in notebook order.
     pub groups: Vec<Group>,
     pub orderings: BTreeSet<Ordering>,
+    /// Of every cell.
+    pub needs: Vec<Needs>,
     pub programs: Programs,
     /// Pairs of groups, by index, that the user ordered with `prev:`.
     pub declared: BTreeSet<(usize, usize)>,
@@ -52,10 +54,10 @@ struct Draft {
 
 pub fn group(analysis: &Analysis, options: &CompileOptions, diagnostics: &mut Vec<Diagnostic>) -> Option<Groups> {
     let mut drafts = drafts(analysis, options, diagnostics);
-    let needs = demands(&analysis.facts);
     let orderings = orderings(&analysis.facts);
     let mut joined = vec![];
-    let mut state = State::new(analysis, &drafts, &needs, &orderings);
+    let mut needs = demands(&analysis.facts, &Together::new());
+    let mut state = State::new(analysis, &drafts, &mut needs, &orderings);
     loop {
         let together = match state.must_join(analysis, &drafts, &needs, &mut joined) {
             Ok(together) => together,
@@ -68,7 +70,7 @@ pub fn group(analysis: &Analysis, options: &CompileOptions, diagnostics: &mut Ve
             break;
         }
         drafts = merge(drafts, &together);
-        state = State::new(analysis, &drafts, &needs, &orderings);
+        state = State::new(analysis, &drafts, &mut needs, &orderings);
     }
     let mut edges = state.edges.clone();
     if options.granularity.unwrap_or_default() == Granularity::Auto && !analysis.blocks.tagged {
@@ -77,9 +79,9 @@ pub fn group(analysis: &Analysis, options: &CompileOptions, diagnostics: &mut Ve
     let order = topological(&edges, &drafts);
     if drafts.len() != state.groups() || !order.is_sorted() {
         drafts = order.iter().map(|&group| drafts[group].clone()).collect();
-        state = State::new(analysis, &drafts, &needs, &orderings);
+        state = State::new(analysis, &drafts, &mut needs, &orderings);
     }
-    Some(state.finish(analysis, drafts, orderings, joined))
+    Some(state.finish(analysis, drafts, orderings, needs, joined))
 }
 
 /// The first cut: by tags, by heading, or by cell. Cells that only define names belong to no group.
@@ -203,7 +205,8 @@ struct State {
 }
 
 impl State {
-    fn new(analysis: &Analysis, drafts: &[Draft], needs: &[Needs], orderings: &BTreeSet<Ordering>) -> State {
+    /// What follows from the drafts. `needs` grows by what has to be loaded together because of them.
+    fn new(analysis: &Analysis, drafts: &[Draft], needs: &mut Vec<Needs>, orderings: &BTreeSet<Ordering>) -> State {
         let facts = &analysis.facts;
         let mut grouping: Grouping = vec![None; facts.cells.len()];
         for (group, draft) in drafts.iter().enumerate() {
@@ -325,6 +328,7 @@ impl State {
         analysis: &Analysis,
         drafts: Vec<Draft>,
         orderings: BTreeSet<Ordering>,
+        needs: Vec<Needs>,
         joined: Vec<Hazard>,
     ) -> Groups {
         let named: Vec<_> =
@@ -335,7 +339,8 @@ impl State {
             .zip(names)
             .map(|(draft, name)| Group { name, cells: draft.cells, tagged: draft.tag.is_some() })
             .collect();
-        Groups { grouping: self.grouping, groups, orderings, programs: self.programs, declared: self.declared, joined }
+        let State { grouping, programs, declared, .. } = self;
+        Groups { grouping, groups, orderings, needs, programs, declared, joined }
     }
 }
 

@@ -8,7 +8,7 @@ use kale_model::{Related, Span};
 use ruff_text_size::TextRange;
 
 use crate::analysis::Analysis;
-use crate::dataflow::demand::{Needs, demands};
+use crate::dataflow::demand::Needs;
 use crate::dataflow::order::{Ordering, touches};
 use crate::dataflow::program::Transfer;
 use crate::grouping::Groups;
@@ -17,7 +17,7 @@ use crate::python::names::Name;
 
 /// The reasons for every edge, those of one edge by kind and name.
 pub fn reasons(analysis: &Analysis, groups: &Groups) -> Vec<Reason> {
-    let teller = Teller { analysis, groups, needs: demands(&analysis.facts) };
+    let teller = Teller { analysis, groups, needs: &groups.needs };
     let mut found: Vec<Reason> = groups.programs.transfers.iter().flat_map(|t| teller.values(t)).collect();
     found.extend(groups.orderings.iter().filter_map(|ordering| teller.resource(ordering)));
     found.extend(teller.declared());
@@ -29,7 +29,7 @@ pub fn reasons(analysis: &Analysis, groups: &Groups) -> Vec<Reason> {
 struct Teller<'a> {
     analysis: &'a Analysis<'a>,
     groups: &'a Groups,
-    needs: Vec<Needs>,
+    needs: &'a [Needs],
 }
 
 impl Teller<'_> {

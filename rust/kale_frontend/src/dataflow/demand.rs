@@ -41,8 +41,12 @@ impl Needs {
     }
 }
 
+/// Values that a cell must be given together, although it does not ask for all of them itself: later cells of its
+/// process need the others, as identical to these as in the notebook.
+pub type Together = BTreeMap<CellId, BTreeMap<VersionId, BTreeSet<Name>>>;
+
 /// For each cell, its needs.
-pub fn demands(facts: &Facts) -> Vec<Needs> {
+pub fn demands(facts: &Facts, together: &Together) -> Vec<Needs> {
     let mut settings: BTreeMap<&str, Vec<StatementId>> = BTreeMap::new();
     for (index, statement) in facts.statements.iter().enumerate() {
         if let Replay::Configuration(module) = &statement.replay {
@@ -50,7 +54,7 @@ pub fn demands(facts: &Facts) -> Vec<Needs> {
         }
     }
     let needs = vec![Needs::default(); facts.cells.len()];
-    let mut demands = Demands { facts, settings, needs, asked: BTreeMap::new() };
+    let mut demands = Demands { facts, settings, together, needs, asked: BTreeMap::new() };
     for cell in (0..facts.cells.len()).rev() {
         demands.settle(cell);
     }
@@ -61,6 +65,7 @@ struct Demands<'f> {
     facts: &'f Facts,
     /// By module, the statements that change its settings, in notebook order.
     settings: BTreeMap<&'f str, Vec<StatementId>>,
+    together: &'f Together,
     needs: Vec<Needs>,
     /// Names asked of cells before they are settled, by the version that reaches the cell.
     asked: BTreeMap<CellId, BTreeMap<VersionId, BTreeSet<Name>>>,
@@ -80,6 +85,9 @@ impl Demands<'_> {
         }
         for (version, names) in wanted {
             self.supply(cell, version, names, None);
+        }
+        for (version, names) in self.together.get(&cell).into_iter().flatten() {
+            self.ship(cell, *version, names.clone(), None);
         }
     }
 

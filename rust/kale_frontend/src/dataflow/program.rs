@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rustc_hash::FxHashMap;
 
 use super::Grouping;
-use super::demand::{Item, Needs, Request};
+use super::demand::{Item, Needs, Request, Together, demands};
 use super::order::Ordering;
 use crate::fault::{Fault, planted};
 use crate::python::facts::{CellId, Facts, StatementId, VersionId};
@@ -37,6 +37,8 @@ pub struct Transfer {
 pub struct Programs {
     pub actions: Vec<Vec<Action>>,
     pub transfers: Vec<Transfer>,
+    /// Values of one alias group that a process would load apart, so that they were no longer identical.
+    pub torn: Together,
 }
 
 /// A place in the notebook: the cell, and the statement in it or, for the cell as a whole, what follows all of them.
@@ -56,15 +58,45 @@ struct Held {
 
 /// What each group's process does: the notebook with everything left out that the group does not need, and with values
 /// loaded where the cells that make them are left out. So whatever binds a name twice does it in the notebook's order.
-/// `groups` is the number of groups.
+/// `groups` is the number of groups. `needs` grows by what cells of one group have to be given together.
 pub fn programs(
+    facts: &Facts,
+    needs: &mut Vec<Needs>,
+    orderings: &BTreeSet<Ordering>,
+    grouping: &Grouping,
+    groups: usize,
+) -> Programs {
+    let mut together = Together::new();
+    loop {
+        let made = play(facts, needs, orderings, grouping, groups);
+        if !add_all(&mut together, &made.torn) {
+            return made;
+        }
+        *needs = demands(facts, &together);
+    }
+}
+
+/// Adds names to those that are to be given together; false when all are there already.
+fn add_all(together: &mut Together, torn: &Together) -> bool {
+    let mut is_new = false;
+    for (&cell, values) in torn {
+        for (&version, names) in values {
+            let known = together.entry(cell).or_default().entry(version).or_default();
+            is_new |= !names.is_subset(known);
+            known.extend(names);
+        }
+    }
+    is_new
+}
+
+fn play(
     facts: &Facts,
     needs: &[Needs],
     orderings: &BTreeSet<Ordering>,
     grouping: &Grouping,
     groups: usize,
 ) -> Programs {
-    let mut made = Programs { actions: vec![vec![]; groups], transfers: vec![] };
+    let mut made = Programs { actions: vec![vec![]; groups], ..Programs::default() };
     let mut saves: BTreeMap<VersionId, BTreeSet<Name>> = BTreeMap::new();
     let mut cells_of: Vec<Vec<CellId>> = vec![vec![]; groups];
     for (cell, group) in grouping.iter().enumerate() {
@@ -99,6 +131,7 @@ pub fn programs(
                 made.transfers.push(Transfer { version, names, from, to: group, cell: load.cell });
             }
         }
+        add_all(&mut made.torn, &player.torn);
         player.actions.sort_by_key(|(place, _)| *place);
         made.actions[group] = player.actions.into_iter().flat_map(|(_, action)| parts(action)).collect();
     }
@@ -179,6 +212,7 @@ struct Player<'f> {
     defined: BTreeSet<StatementId>,
     loads: BTreeMap<VersionId, Load>,
     origin: usize,
+    torn: Together,
 }
 
 impl<'f> Player<'f> {
@@ -192,6 +226,7 @@ impl<'f> Player<'f> {
             defined: BTreeSet::new(),
             loads: BTreeMap::new(),
             origin: 0,
+            torn: Together::new(),
         }
     }
 
@@ -207,6 +242,22 @@ impl<'f> Player<'f> {
         order.sort_by_key(|version| places[version]);
         for version in order {
             self.load(cell, version, &chosen.values[&version], places[&version]);
+        }
+        for (&version, names) in &chosen.values {
+            self.note_torn(version, names);
+        }
+    }
+
+    /// Of a group that the process loads for this cell, a later version that an earlier cell needed may have bound a name
+    /// since. Then that version has to bring all of these names.
+    fn note_torn(&mut self, version: VersionId, names: &BTreeSet<Name>) {
+        let held = names.iter().filter_map(|name| self.held.get(name));
+        let Some(latest) = held.map(|held| held.version).max().filter(|latest| *latest > version) else { return };
+        let brings = |name: &Name| self.facts.version(latest).parents.contains_key(name);
+        if let Some(load) = self.loads.get(&latest)
+            && names.iter().all(brings)
+        {
+            self.torn.entry(load.cell).or_default().entry(latest).or_default().extend(names);
         }
     }
 

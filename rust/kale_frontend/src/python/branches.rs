@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use smallvec::smallvec;
 
 use super::analyzer::{Analyzer, Binding, Layer};
-use super::facts::CellId;
+use super::facts::Kind;
+use super::heap::Unshippable;
 use super::names::Name;
+use super::value::Value;
 use crate::fault::{Fault, planted};
 
 impl<'a> Analyzer<'a> {
@@ -28,7 +30,7 @@ impl<'a> Analyzer<'a> {
                 let this = layer.get(&name).cloned().or_else(|| before.clone());
                 merged = Some(match merged {
                     None => this,
-                    Some(other) => join_bindings(other, this, self.cell),
+                    Some(other) => self.either_binding(other, this),
                 });
             }
             if let Some(Some(binding)) = merged {
@@ -38,7 +40,7 @@ impl<'a> Analyzer<'a> {
     }
 
     pub(super) fn merge_binding(&mut self, name: Name, a: Option<Binding>, b: Option<Binding>) {
-        if let Some(binding) = join_bindings(a, b, self.cell) {
+        if let Some(binding) = self.either_binding(a, b) {
             self.install(name, binding);
         }
     }
@@ -65,35 +67,47 @@ impl<'a> Analyzer<'a> {
         }
         self.frame().layers.last_mut().expect("a frame has a layer").insert(name, binding);
     }
-}
 
-/// The binding that is one or the other; `None` stands for "no binding".
-fn join_bindings(a: Option<Binding>, b: Option<Binding>, cell: CellId) -> Option<Binding> {
-    match (a, b) {
-        (None, None) => None,
-        (Some(one), None) | (None, Some(one)) => Some(Binding { maybe_unbound: true, replay: false, ..one }),
-        (Some(a), Some(b)) => {
-            let outside = |binding: &Binding| binding.outer || binding.version.is_some();
-            let unchanged = a.version.is_some() && a.version == b.version && a.statement == b.statement;
-            if unchanged {
-                return Some(a);
+    /// The value that is one or the other. What it then is has no type that tells whether it can travel, so its object does.
+    pub(super) fn either(&mut self, a: Value, b: &Value) -> Value {
+        if a.ty != b.ty {
+            for value in [&a, b] {
+                if let (Kind::Unshippable(type_path), Some(&own)) = (self.kind(value), value.objects.first()) {
+                    self.frame().heap.class(own).unshippable.get_or_insert(Unshippable { type_path });
+                }
             }
-            let deleted = a.deleted && b.deleted;
-            let value = match (a.deleted, b.deleted) {
-                (true, false) => b.value.clone(),
-                (false, true) => a.value.clone(),
-                _ => a.value.clone().join(&b.value),
-            };
-            Some(Binding {
-                value,
-                cell: if a.cell == usize::MAX { a.cell } else { cell },
-                statement: a.statement.max(b.statement),
-                outer: (outside(&a) || outside(&b)) && !planted(Fault::PassThroughDropped),
-                maybe_unbound: a.maybe_unbound || b.maybe_unbound || a.deleted != b.deleted,
-                deleted,
-                replay: false,
-                version: None,
-            })
+        }
+        a.join(b)
+    }
+
+    /// The binding that is one or the other; `None` stands for "no binding".
+    fn either_binding(&mut self, a: Option<Binding>, b: Option<Binding>) -> Option<Binding> {
+        match (a, b) {
+            (None, None) => None,
+            (Some(one), None) | (None, Some(one)) => Some(Binding { maybe_unbound: true, replay: false, ..one }),
+            (Some(a), Some(b)) => {
+                let outside = |binding: &Binding| binding.outer || binding.version.is_some();
+                let unchanged = a.version.is_some() && a.version == b.version && a.statement == b.statement;
+                if unchanged {
+                    return Some(a);
+                }
+                let deleted = a.deleted && b.deleted;
+                let value = match (a.deleted, b.deleted) {
+                    (true, false) => b.value.clone(),
+                    (false, true) => a.value.clone(),
+                    _ => self.either(a.value.clone(), &b.value),
+                };
+                Some(Binding {
+                    value,
+                    cell: if a.cell == usize::MAX { a.cell } else { self.cell },
+                    statement: a.statement.max(b.statement),
+                    outer: (outside(&a) || outside(&b)) && !planted(Fault::PassThroughDropped),
+                    maybe_unbound: a.maybe_unbound || b.maybe_unbound || a.deleted != b.deleted,
+                    deleted,
+                    replay: false,
+                    version: None,
+                })
+            }
         }
     }
 }

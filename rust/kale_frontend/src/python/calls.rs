@@ -249,7 +249,8 @@ impl<'a> Analyzer<'a> {
 
     /// A call that we cannot see into: it may change its receiver and arguments, and its result may be part of them.
     pub fn unknown_call(&mut self, receiver: Option<&Value>, arguments: &Arguments<'a>, range: TextRange) -> Value {
-        let participants: Vec<Value> = receiver.into_iter().chain(arguments.all()).cloned().collect();
+        let named = |value: &Value| value.clone().named();
+        let participants: Vec<Value> = receiver.into_iter().chain(arguments.all()).map(named).collect();
         let mut returned = vec![];
         for value in &participants {
             returned.extend(self.invoke_code_with(value, &participants, range));

@@ -1,6 +1,7 @@
 //! Functions, lambdas, generator expressions and classes of the notebook.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{
@@ -13,7 +14,7 @@ use super::heap::Class;
 use super::names::Name;
 use super::scope::{ScopeKind, ScopeRef};
 use super::types::Types;
-use super::value::{CodeId, Type, Value};
+use super::value::{CodeId, Parts, Type, Value};
 use crate::fault::{Fault, planted};
 
 impl Body<'_> {
@@ -84,14 +85,16 @@ impl<'a> Analyzer<'a> {
         let elements = self.summarize(self.summary_key(code, vec![], &own_code, own_types));
         let scalars = elements.returns.as_ref().is_some_and(|outcome| outcome.scalars);
         let ty = Type::Instance(path);
+        let contents = elements.returns.as_ref().map(|outcome| outcome.types.clone()).unwrap_or_default();
+        let sources = first.into_iter().chain(captured);
         if scalars {
             let mut value = self.fresh_scalars(ty);
             value.code.push(code);
-            return value;
+            let source = sources.reduce(|a, b| self.either(a, &b)).unwrap_or_else(Value::immutable);
+            return Value { parts: Some(Rc::new(Parts::Immutable { source: source.named() })), ..value };
         }
-        let contents = elements.returns.as_ref().map(|outcome| outcome.types.clone()).unwrap_or_default();
         let mut value = self.fresh_iterator(ty, contents);
-        for held in first.into_iter().chain(captured) {
+        for held in sources {
             self.hold(&mut value, &held);
         }
         value.code.push(code);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ruff_text_size::TextRange;
 
 use super::facts::ResourceUse;
-use super::heap::Place;
+use super::heap::{Place, Unshippable};
 use super::names::Name;
 use super::types::Types;
 use super::value::{CodeId, Type};
@@ -130,6 +130,8 @@ pub struct Outcome {
     pub places: Vec<Place>,
     pub view: bool,
     pub code: Vec<CodeId>,
+    /// Why it could not travel, where its type does not tell.
+    pub unshippable: Option<Unshippable>,
     /// The types of the objects that it may be or share parts with.
     pub types: Types,
     /// The elements of a tuple that is made to be unpacked.

@@ -62,7 +62,7 @@ impl<'a> Analyzer<'a> {
                     });
                 }
                 self.operate(&values.iter().collect::<Vec<_>>(), op.range());
-                values.into_iter().reduce(|a, b| a.join(&b)).unwrap_or_else(Value::immutable)
+                values.into_iter().reduce(|a, b| self.either(a, &b)).unwrap_or_else(Value::immutable)
             }
             Expr::Compare(compare) => {
                 let mut values = vec![self.evaluate(&compare.left)];
@@ -83,7 +83,7 @@ impl<'a> Analyzer<'a> {
                 self.operate(&[&test], choice.test.range());
                 let one = self.perhaps(|this| this.evaluate(&choice.body));
                 let other = self.perhaps(|this| this.evaluate(&choice.orelse));
-                one.join(&other)
+                self.either(one, &other)
             }
             Expr::Named(named) => {
                 let value = self.evaluate(&named.value);
@@ -467,11 +467,6 @@ impl<'a> Analyzer<'a> {
             Some(facts) => self.part(value, facts),
             None => self.inside(value),
         }
-    }
-
-    pub(super) fn holds_scalars(&mut self, value: &Value) -> bool {
-        let frame = self.frame();
-        !value.objects.is_empty() && value.objects.iter().all(|&object| frame.heap.class(object).scalars)
     }
 
     /// Iterates a value: an iterator, or a value of unknown type, is consumed by it.

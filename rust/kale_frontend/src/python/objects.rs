@@ -59,6 +59,7 @@ impl<'a> Analyzer<'a> {
 
     /// After this, `a` and `b` may share state.
     pub fn link(&mut self, a: &Value, b: &Value, view: bool) {
+        let b = &*b.held();
         if !b.is_immutable() {
             a.objects.iter().for_each(|&object| self.frame().heap.class(object).scalars = false);
             self.learn_held(a, b);
@@ -92,6 +93,7 @@ impl<'a> Analyzer<'a> {
 
     /// `holder`, which has no name yet, refers to a value without becoming one alias class with it.
     pub(super) fn hold(&mut self, holder: &mut Value, value: &Value) {
+        let value = &*value.held();
         let own = Value { objects: holder.objects.iter().copied().take(1).collect(), ..holder.clone() };
         self.learn_held(&own, value);
         self.note_code(&own, value);

@@ -137,11 +137,12 @@ impl<'a> Analyzer<'a> {
 
     /// Adds to what the function being executed may return.
     pub fn give_back(&mut self, value: &Value) {
-        let frame = self.frame();
-        frame.returned = Some(match frame.returned.take() {
-            Some(earlier) => earlier.join(value),
+        let earlier = self.frame().returned.take();
+        let returned = match earlier {
+            Some(earlier) => self.either(earlier, value),
             None => value.clone(),
-        });
+        };
+        self.frame().returned = Some(returned);
     }
 
     /// Adds to what the code being executed may raise.

@@ -121,7 +121,7 @@ impl<'a> Analyzer<'a> {
             return vec![];
         };
         let mut positional: Vec<Value> = receiver.into_iter().cloned().collect();
-        positional.extend(arguments.positional.iter().map(|(value, _)| value.clone()));
+        positional.extend(arguments.positional.iter().map(|(value, _)| value.clone().named()));
         let names: Vec<&str> = parameters.iter().map(|p| p.name().as_str()).collect();
         let mut bound: Vec<Option<Value>> = vec![None; names.len()];
         let ordered = parameters.posonlyargs.len() + parameters.args.len();
@@ -132,8 +132,8 @@ impl<'a> Analyzer<'a> {
         let mut rest_keywords: Vec<Value> = vec![];
         for (name, value, _) in &arguments.keywords {
             match names.iter().position(|n| n == name) {
-                Some(index) => bound[index] = Some(value.clone()),
-                None => rest_keywords.push(value.clone()),
+                Some(index) => bound[index] = Some(value.clone().named()),
+                None => rest_keywords.push(value.clone().named()),
             }
         }
         let vararg = parameters.vararg.as_ref().map(|p| p.name.as_str());
@@ -343,6 +343,7 @@ impl<'a> Analyzer<'a> {
                 scalars: false,
                 places: vec![],
                 view: false,
+                unshippable: None,
                 code: vec![],
                 types: Types::default(),
                 parts: vec![],
@@ -469,6 +470,14 @@ impl<'a> Analyzer<'a> {
 
     /// An outcome as a value of the caller.
     fn instance(&mut self, outcome: &Outcome, arguments: &[Value], callee: &Value, range: TextRange) -> Value {
+        let value = self.shared_instance(outcome, arguments, callee, range);
+        if let (Some(unshippable), Some(&own)) = (outcome.unshippable, value.objects.first()) {
+            self.frame().heap.class(own).unshippable.get_or_insert(unshippable);
+        }
+        value
+    }
+
+    fn shared_instance(&mut self, outcome: &Outcome, arguments: &[Value], callee: &Value, range: TextRange) -> Value {
         let mut value =
             Value { ty: outcome.ty, objects: smallvec![], code: outcome.code.clone(), text: None, parts: None };
         if !outcome.object {
@@ -533,6 +542,7 @@ fn outcome(frame: &mut Frame<'_>, value: &Value) -> Outcome {
         scalars: !value.objects.is_empty() && value.objects.iter().all(|&object| frame.heap.class(object).scalars),
         places: vec![],
         view: false,
+        unshippable: None,
         code: value.code.clone(),
         types: Types::none(),
         parts,
@@ -544,6 +554,7 @@ fn outcome(frame: &mut Frame<'_>, value: &Value) -> Outcome {
     for &object in &value.objects {
         let class = frame.heap.class(object);
         outcome.view |= class.view;
+        outcome.unshippable = outcome.unshippable.or(class.unshippable);
         outcome.types.join(&class.types);
         for place in &class.places {
             if !outcome.places.contains(place) {

@@ -128,6 +128,12 @@ impl<'a> Analyzer<'a> {
         iterator
     }
 
+    /// Whether all that iterating over the value gives is immutable.
+    pub(super) fn holds_scalars(&self, value: &Value) -> bool {
+        let heap = &self.frames.last().expect("the module's frame is always there").heap;
+        !value.objects.is_empty() && value.objects.iter().all(|&object| heap.peek(object).scalars)
+    }
+
     /// Whether a shell of this type is among the value's objects.
     pub(super) fn has_shell(&self, value: &Value, ty: Type) -> bool {
         let frame = self.frames.last().expect("the module's frame is always there");

@@ -1,5 +1,6 @@
 //! Abstract values: what the analysis knows of a Python object.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use smallvec::{SmallVec, smallvec};
@@ -59,6 +60,10 @@ pub enum Parts {
     Each(Vec<Value>),
     /// Iterating gives tuples of these.
     Tuples(Vec<TuplePart>),
+    /// Iterating gives immutable objects, which are only made then, from this value.
+    Immutable {
+        source: Value,
+    },
     /// Any number of values of a type; `separate` when they share nothing with each other.
     Alike {
         ty: Type,
@@ -97,9 +102,17 @@ impl Value {
         matches!(self.ty, Type::Immutable | Type::Library(_))
     }
 
-    /// The value as it is once it has a name.
-    pub fn named(self) -> Value {
-        Value { parts: None, ..self }
+    /// The value as it is once it has a name, or is held by another: it outlasts changes of what it was made from.
+    pub fn named(mut self) -> Value {
+        if let Some(Parts::Immutable { source }) = self.parts.take().as_deref() {
+            self.absorb(source);
+        }
+        self
+    }
+
+    /// The same of a value that stays where it is.
+    pub fn held(&self) -> Cow<'_, Value> {
+        if self.parts.is_none() { Cow::Borrowed(self) } else { Cow::Owned(self.clone().named()) }
     }
 
     /// Whether it is a function or class, of the notebook or of a library.

@@ -299,6 +299,7 @@ impl<'a> Analyzer<'a> {
             scalars: false,
             places: vec![],
             view: false,
+            unshippable: None,
             code: value.code.clone(),
             types: Types::default(),
             parts: vec![],
@@ -307,7 +308,8 @@ impl<'a> Analyzer<'a> {
     }
 
     /// Binds a module variable.
-    pub fn bind(&mut self, name: Name, mut value: Value) {
+    pub fn bind(&mut self, name: Name, value: Value) {
+        let mut value = value.named();
         self.enter(name);
         self.unlink(name);
         self.mutated.remove(&name);
@@ -326,7 +328,7 @@ impl<'a> Analyzer<'a> {
         }
         self.statement_binds.insert(name);
         let binding = Binding {
-            value: value.named(),
+            value,
             cell: self.cell,
             statement: self.statement,
             outer: false,
