@@ -61,7 +61,7 @@ pub fn lower(
         definitions,
         bindings: lowering.claimant.bindings(),
         sub_cells: analysis.blocks.sub_cells.clone(),
-        warm_up: warm_up::warm_up(analysis, &options.environment),
+        warm_up: if options.for_run { warm_up::warm_up(analysis, &options.environment) } else { vec![] },
     }
 }
 
