@@ -16,29 +16,29 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from kale_rs.api import (
-    cancel,
-    check,
-    compile,
-    diff,
-    doctor,
-    explain,
-    gc,
-    graph,
-    lineage,
-    logs,
-    metric,
-    restore,
-    resume,
-    run,
-    runs,
-    show,
-    snapshot,
-)
-from kale_rs.errors import FileError, KaleError, NotebookError, RunError, StoreError, UsageError
-
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
+
+    from kale_rs.api import (
+        cancel,
+        check,
+        compile,
+        diff,
+        doctor,
+        explain,
+        gc,
+        graph,
+        lineage,
+        logs,
+        metric,
+        restore,
+        resume,
+        run,
+        runs,
+        show,
+        snapshot,
+    )
+    from kale_rs.errors import FileError, KaleError, NotebookError, RunError, StoreError, UsageError
 
 __all__ = [
     "FileError",
@@ -65,6 +65,17 @@ __all__ = [
     "show",
     "snapshot",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Load the API when something of it is asked for: the command line comes by this file, and does without."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from kale_rs import api, errors
+
+    found: object = getattr(errors if hasattr(errors, name) else api, name)
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

@@ -145,6 +145,7 @@ def run(
     verify: str = "inputs",
     differential: bool = False,
     isolated: bool = False,
+    snapshot_limit: str | None = None,
     output_notebook: Path | None = None,
     openlineage: Path | None = None,
     granularity: str | None = None,
@@ -160,8 +161,9 @@ def run(
     results of those before it are taken from earlier runs, whatever they read of the world. `verify` (`off`, `inputs`
     or `full`) says how closely steps are held against what the compiler assumed about them. With `differential` the
     notebook is run from top to bottom as well, in a copy of its folder, and what differs is a diagnostic. With
-    `isolated` the steps run in a virtual environment that is made of the packages they need, and of nothing else. With
-    `openlineage`, a file or an OpenLineage server (its URL) is told what runs and what it reads and writes.
+    `isolated` the steps run in a virtual environment that is made of the packages they need, and of nothing else. No
+    step stores more than `snapshot_limit` (`"500MB"`) of its variables for `restore`, beyond what later steps need.
+    With `openlineage`, a file or an OpenLineage server (its URL) is told what runs and what it reads and writes.
     """
     return run_assigned(
         notebook,
@@ -173,6 +175,7 @@ def run(
         verify=verify,
         differential=differential,
         isolated=isolated,
+        snapshot_limit=snapshot_limit,
         output_notebook=output_notebook,
         openlineage=openlineage,
         granularity=granularity,
@@ -193,6 +196,7 @@ def run_assigned(
     verify: str = "inputs",
     differential: bool = False,
     isolated: bool = False,
+    snapshot_limit: str | None = None,
     output_notebook: Path | None = None,
     openlineage: Path | None = None,
     granularity: str | None = None,
@@ -212,6 +216,7 @@ def run_assigned(
         "from": from_step,
         "differential": differential,
         "isolated": isolated,
+        "snapshot_limit": snapshot_limit,
         "verify": _one_of("verify", verify, ("off", "inputs", "full")),
         "output_notebook": _text(output_notebook),
         "openlineage": _text(openlineage),

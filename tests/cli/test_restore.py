@@ -165,6 +165,20 @@ def test_a_hundred_megabytes_are_usable_within_a_second(tmp_path):
     assert total == 10 and seconds < 1
 
 
+def test_what_a_step_may_store_is_limited(tmp_path):
+    source = "import os\nlarge = os.urandom(20_000)\nsmall = os.urandom(1)"
+    path = notebook(tmp_path / "n.ipynb", cell(source, "step:a"))
+    look = (
+        "there = kale_rs.restore('last', 'a')",
+        "print([sorted({'large', 'small'} & {*there.names}), [*there.missing]])",
+    )
+    for limit, found in (("10kB", [["small"], ["large"]]), ("1MB", [["large", "small"], []])):
+        assert call("run", path, "--no-cache", "--snapshot-limit", limit, cwd=tmp_path).returncode == 0
+        assert in_a_process(tmp_path, *look) == found
+    done = call("run", path, "--snapshot-limit", "much", cwd=tmp_path)
+    assert (done.returncode, "`much` is no size" in done.stderr) == (2, True)
+
+
 def test_an_unknown_step_is_named(folder):
     done = call("restore", "last", "nothing", cwd=folder)
     assert done.returncode == 2

@@ -288,6 +288,9 @@ pub struct RunArgs {
     /// Run the steps in a virtual environment of their own, made of the packages that they need and nothing else
     #[arg(long)]
     pub isolated: bool,
+    /// How much of its variables a step may store for `restore`, beyond what later steps need; 0 for nothing [default: 1GiB]
+    #[arg(long, value_name = "SIZE")]
+    pub snapshot_limit: Option<String>,
     /// Write the executed notebook here as well
     #[arg(long, value_name = "FILE")]
     pub output_notebook: Option<PathBuf>,

@@ -24,7 +24,8 @@ pub fn session(py: Python<'_>) -> PyResult<Session> {
             path: path.filter(|entry| entry.is_absolute()).collect(),
             executable: executable.clone(),
         },
-        launcher: vec![executable.into(), package.join("__main__.py").into()],
+        // An engine is found by its path, and needs nothing of what is installed: Python comes up faster without a look.
+        launcher: vec![executable.into(), "-S".into(), package.join("__main__.py").into()],
         runtime: package.with_file_name("kale_runtime"),
         directory: std::env::current_dir()?,
     })

@@ -43,7 +43,8 @@ pub fn gc(session: &Session, request: &GcRequest) -> Result<Collected, VerbError
     Ok(store.collect_garbage(&policy, grace, now())?)
 }
 
-fn bytes(text: &str) -> Result<u64, VerbError> {
+/// `500MB`, `2GiB`.
+pub(crate) fn bytes(text: &str) -> Result<u64, VerbError> {
     let fault = || VerbError::usage(format!("`{text}` is no size"), "write, for example, `500MB` or `2GiB`");
     let number_ends = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let number: f64 = text[..number_ends].parse().map_err(|_| fault())?;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::code_version;
 use crate::error::VerbError;
 use crate::follow::follow;
+use crate::gc;
 use crate::listener::{Listener, Prepared};
 use crate::lock::lock;
 use crate::notebook::Listing;
@@ -45,6 +46,9 @@ pub struct RunRequest {
     /// Run the steps in a virtual environment that holds what they need, and nothing else.
     #[serde(default)]
     pub isolated: bool,
+    /// What each step may store of its variables beyond what it ships, as `500MB`; `0`: nothing.
+    #[serde(default)]
+    pub snapshot_limit: Option<String>,
     /// Where the executed notebook goes besides the store.
     #[serde(default)]
     pub output_notebook: Option<PathBuf>,
@@ -147,6 +151,13 @@ fn options(
     let interpreter = &compiled.interpreter;
     let used = |module: &String| pipeline.steps.iter().any(|step| step.local_modules.contains(module));
     let places = compiled.unpublished.iter().filter(|(module, _)| used(module));
+    let defaults = RunOptions::new(
+        interpreter.executable.clone(),
+        interpreter.full_version.clone(),
+        session.runtime.clone(),
+        compiled.notebook.directory.clone(),
+    );
+    let snapshot_bytes = request.snapshot_limit.as_deref().map(gc::bytes).transpose()?;
     Ok(RunOptions {
         jobs: request.jobs,
         cache: !request.no_cache,
@@ -158,12 +169,8 @@ fn options(
         modules: places.map(|(module, place)| (module.clone(), PathBuf::from(place))).collect(),
         isolated: request.isolated.then(|| lock(interpreter, pipeline)).transpose()?,
         output_notebook: request.output_notebook.as_ref().map(|file| session.directory.join(file)),
-        ..RunOptions::new(
-            interpreter.executable.clone(),
-            interpreter.full_version.clone(),
-            session.runtime.clone(),
-            compiled.notebook.directory.clone(),
-        )
+        snapshot_bytes: snapshot_bytes.unwrap_or(defaults.snapshot_bytes),
+        ..defaults
     })
 }
 

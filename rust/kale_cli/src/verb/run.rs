@@ -22,6 +22,7 @@ pub fn run(session: &Session, args: RunArgs) -> Done {
         verify: args.verify.into(),
         differential: args.differential,
         isolated: args.isolated,
+        snapshot_limit: args.snapshot_limit,
         output_notebook: args.output_notebook,
         openlineage: args.openlineage,
         detach: args.detach,
