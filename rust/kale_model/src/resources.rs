@@ -4,6 +4,19 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// What the prefix of a unit multiplies by.
+const PREFIXES: &[(&str, f64)] = &[
+    ("", 1.0),
+    ("k", 1e3),
+    ("M", 1e6),
+    ("G", 1e9),
+    ("T", 1e12),
+    ("Ki", 1024.0),
+    ("Mi", 1_048_576.0),
+    ("Gi", 1_073_741_824.0),
+    ("Ti", 1_099_511_627_776.0),
+];
+
 /// A Kubernetes quantity as written, such as `500m`, `2`, `4Gi`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -12,24 +25,30 @@ pub struct Quantity(pub String);
 impl Quantity {
     /// The number it stands for: cores for CPU, bytes for memory; `None` when it is not a quantity.
     pub fn value(&self) -> Option<f64> {
-        let text = self.0.trim();
-        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-        let number: f64 = text[..digits].parse().ok()?;
-        let factor = match &text[digits..] {
-            "" => 1.0,
-            "m" => 1e-3,
-            "k" => 1e3,
-            "M" => 1e6,
-            "G" => 1e9,
-            "T" => 1e12,
-            "Ki" => 1024.0,
-            "Mi" => 1024f64.powi(2),
-            "Gi" => 1024f64.powi(3),
-            "Ti" => 1024f64.powi(4),
-            _ => return None,
-        };
+        let (number, unit) = number_and_unit(&self.0)?;
+        let factor = if unit == "m" { 1e-3 } else { factor(|prefix| prefix == unit)? };
         Some(number * factor)
     }
+}
+
+/// A number of bytes as people write it: `500MB`, `2 GiB`, `1g`; `None` when it is none. There is no thousandth of a
+/// byte, so that case does not matter.
+pub fn bytes(text: &str) -> Option<u64> {
+    let (number, unit) = number_and_unit(text)?;
+    let unit = unit.trim();
+    let wanted = unit.strip_suffix(['b', 'B']).unwrap_or(unit);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    Some((number * factor(|prefix| prefix.eq_ignore_ascii_case(wanted))?) as u64)
+}
+
+fn number_and_unit(text: &str) -> Option<(f64, &str)> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    Some((text[..end].parse().ok()?, &text[end..]))
+}
+
+fn factor(is_wanted: impl Fn(&str) -> bool) -> Option<f64> {
+    PREFIXES.iter().find(|(prefix, _)| is_wanted(prefix)).map(|(_, factor)| *factor)
 }
 
 /// Limits by Kubernetes resource name: `cpu`, `memory`, `nvidia.com/gpu`, ...
@@ -78,4 +97,28 @@ pub enum VolumeKind {
     Existing,
     /// A claim made for the run and deleted after it.
     New { size: Quantity, storage_class: Option<String>, access_mode: String },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_are_written_as_for_kubernetes() {
+        let read = |text: &str| Quantity(text.to_owned()).value();
+        assert_eq!(
+            [read("500m"), read("2"), read("1.5G"), read("4Gi")],
+            [Some(0.5), Some(2.0), Some(1.5e9), Some(4294967296.0)]
+        );
+        assert_eq!([read(""), read("4GB"), read("4gi"), read("2 G")], [None; 4]);
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(
+            [bytes("12"), bytes("1.5kB"), bytes("2 GiB"), bytes("1m")],
+            [Some(12), Some(1500), Some(2 << 30), Some(1_000_000)]
+        );
+        assert_eq!([bytes(""), bytes("many"), bytes("3 parsecs")], [None; 3]);
+    }
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::error::VerbError;
 use crate::history::StoreChoice;
 use crate::session::Session;
+use crate::size::size;
 
 /// From writing a value to recording who names it, an engine may take long: a step stores many.
 const GRACE_AT_WORK: Duration = Duration::from_secs(3600);
@@ -33,7 +34,7 @@ pub fn gc(session: &Session, request: &GcRequest) -> Result<Collected, VerbError
     if request.keep_days.is_some_and(|days| !(0.0..=1e6).contains(&days)) {
         return Err(VerbError::usage("`--keep-days` must be 0 or more", "write, for example, `--keep-days 30`"));
     }
-    let max_bytes = request.max_size.as_deref().map(bytes).transpose()?;
+    let max_bytes = request.max_size.as_deref().map(size).transpose()?;
     let policy =
         Policy { keep_days: request.keep_days, keep_best: request.keep_best, max_bytes, dry_run: request.dry_run };
     let Some(store) = request.store.open(session)? else {
@@ -41,36 +42,4 @@ pub fn gc(session: &Session, request: &GcRequest) -> Result<Collected, VerbError
     };
     let grace = if store.is_at_work()? { GRACE_AT_WORK } else { GRACE };
     Ok(store.collect_garbage(&policy, grace, now())?)
-}
-
-/// `500MB`, `2GiB`.
-pub(crate) fn bytes(text: &str) -> Result<u64, VerbError> {
-    let fault = || VerbError::usage(format!("`{text}` is no size"), "write, for example, `500MB` or `2GiB`");
-    let number_ends = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
-    let number: f64 = text[..number_ends].parse().map_err(|_| fault())?;
-    let factor = match text[number_ends..].trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1.0,
-        "k" | "kb" => 1e3,
-        "m" | "mb" => 1e6,
-        "g" | "gb" => 1e9,
-        "t" | "tb" => 1e12,
-        "ki" | "kib" => 1024.0,
-        "mi" | "mib" => 1024.0 * 1024.0,
-        "gi" | "gib" => 1024.0 * 1024.0 * 1024.0,
-        _ => return Err(fault()),
-    };
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    Ok((number * factor) as u64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_have_units() {
-        let read = |text| bytes(text).ok();
-        assert_eq!([read("12"), read("1.5kB"), read("2 GiB")], [Some(12), Some(1500), Some(2 << 30)]);
-        assert_eq!([read(""), read("many"), read("3 parsecs")], [None; 3]);
-    }
 }

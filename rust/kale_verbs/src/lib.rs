@@ -37,6 +37,7 @@ pub mod run;
 pub mod runs;
 mod session;
 pub mod show;
+mod size;
 pub mod snapshot;
 mod source;
 

@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use crate::code_version;
 use crate::error::VerbError;
 use crate::follow::follow;
-use crate::gc;
 use crate::listener::{Listener, Prepared};
 use crate::lock::lock;
 use crate::notebook::Listing;
 use crate::parameters::ParameterInputs;
 use crate::session::Session;
+use crate::size::size;
 use crate::source::{Compiled, Source};
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -157,7 +157,7 @@ fn options(
         session.runtime.clone(),
         compiled.notebook.directory.clone(),
     );
-    let snapshot_bytes = request.snapshot_limit.as_deref().map(gc::bytes).transpose()?;
+    let snapshot_bytes = request.snapshot_limit.as_deref().map(size).transpose()?;
     Ok(RunOptions {
         jobs: request.jobs,
         cache: !request.no_cache,
