@@ -137,7 +137,7 @@ impl Comparison<'_> {
         let variable = |name: &str, value: &str| (OsString::from(name), OsString::from(value));
         Launch {
             withheld: &[],
-            python: worker::find_python(&options.python).unwrap_or_else(|| options.python.clone()),
+            python: worker::notebook_python(options),
             runtime: options.runtime.clone(),
             request: scratch.request(),
             directory: directory.to_owned(),

@@ -23,6 +23,7 @@ use serde_json::json;
 
 use crate::execute::Execution;
 use crate::process;
+use crate::worker;
 use installer::{Builder, Failure};
 
 /// How often one looks whether another run has made the environment.
@@ -102,7 +103,7 @@ async fn make(execution: &Execution, lock: &Lock, making: EnvironmentInMaking) -
         |error: std::io::Error| StoreError::Unwritable { path: log_path.clone(), reason: error.to_string() };
     fs::create_dir_all(execution.store.run_directory(run)).map_err(unwritable)?;
     let mut log = File::create(&log_path).map_err(unwritable)?;
-    let python = crate::worker::find_python(&options.python).unwrap_or_else(|| options.python.clone());
+    let python = worker::notebook_python(options);
     let builder = Builder {
         python: &python,
         folder: &making.folder,

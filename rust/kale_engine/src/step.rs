@@ -268,7 +268,7 @@ impl<'a> Attempt<'a> {
             vec![variable("KALE_INSTALL", "0"), variable("PYTHONHASHSEED", &options.hash_seed.to_string())];
         let isolated = self.execution.isolated.get();
         environment.extend(isolated.map(Isolated::variables).into_iter().flatten());
-        let own = || worker::find_python(&options.python).unwrap_or_else(|| options.python.clone());
+        let own = || worker::notebook_python(options);
         Launch {
             python: isolated.map_or_else(own, Isolated::python),
             runtime: options.runtime.clone(),

@@ -8,6 +8,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
+use kale_store::RunOptions;
 use tokio::process::{Child, Command};
 
 use crate::process::MARKER;
@@ -149,11 +150,16 @@ pub fn describe(status: Option<ExitStatus>) -> String {
     }
 }
 
-/// Finds an interpreter given by name, as the shell would.
-pub fn find_python(python: &Path) -> Option<PathBuf> {
-    if python.components().count() > 1 {
-        return python.is_file().then(|| python.to_owned());
+/// Finds a program given by name or path, as the shell would.
+pub fn find_program(program: &Path) -> Option<PathBuf> {
+    if program.components().count() > 1 {
+        return program.is_file().then(|| program.to_owned());
     }
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(python)).find(|candidate| candidate.is_file())
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|candidate| candidate.is_file())
+}
+
+/// The notebook's interpreter. One that is not there is left as it was written, so that starting it says what is wrong.
+pub fn notebook_python(options: &RunOptions) -> PathBuf {
+    find_program(&options.python).unwrap_or_else(|| options.python.clone())
 }

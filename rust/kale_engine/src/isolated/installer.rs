@@ -221,7 +221,7 @@ impl Call {
 }
 
 fn uv() -> Option<PathBuf> {
-    worker::find_python(Path::new("uv"))
+    worker::find_program(Path::new("uv"))
 }
 
 /// The lines in which an installer says what is wrong, as one.
