@@ -29,6 +29,11 @@ pub enum RemoteError {
     Interrupted,
 }
 
+/// What lies at the bottom of an error: libraries wrap it in words that say where they were.
+pub fn deepest(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), deepest)
+}
+
 impl RemoteError {
     /// What the user can do about it.
     pub fn help(&self) -> String {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::error::deepest;
 use crate::{RemoteError, tls};
 
 /// The variable that OpenLineage's own clients read it from.
@@ -105,10 +106,6 @@ impl Sink {
 fn append(path: &Path, event: &str) -> std::io::Result<()> {
     let mut file = OpenOptions::new().create(true).append(true).open(path)?;
     file.write_all(format!("{event}\n").as_bytes())
-}
-
-fn deepest(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), deepest)
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use object_store::path::Path;
 use object_store::{ObjectStore, RetryConfig};
 use url::Url;
 
-use crate::RemoteError;
-use crate::tls;
+use crate::error::deepest;
+use crate::{RemoteError, tls};
 
 /// A wrong address must not keep anybody waiting for minutes.
 const RETRIES: usize = 3;
@@ -170,11 +170,7 @@ fn has_plain_endpoint() -> bool {
 
 /// What lies at the bottom of an error, in one line.
 fn reason(error: &dyn std::error::Error) -> String {
-    let mut deepest = error;
-    while let Some(source) = deepest.source() {
-        deepest = source;
-    }
-    let text = deepest.to_string();
+    let text = deepest(error);
     let line = text.split('\n').next().unwrap_or_default();
     // S3 explains itself in a document behind the status.
     let status = line.split("<?xml").next().unwrap_or_default().trim_end_matches([' ', ':']);
