@@ -298,9 +298,17 @@ def restore(
     """
     from kale_rs import _native
 
-    request = {"run": _run_id(run), "step": step, "before": before, "files": files, "store": _text(store)}
-    request |= {"trust": trust}
-    answer = json.loads(_native.restore(json.dumps(request | {"write": output is not None, "output": _text(output)})))
+    request = {
+        "run": _run_id(run),
+        "step": step,
+        "before": before,
+        "files": files,
+        "trust": trust,
+        "write": output is not None,
+        "output": _text(output),
+        "store": _text(store),
+    }
+    answer = json.loads(_native.restore(json.dumps(request)))
     if output is not None:
         return results.Restored(answer, set(), {})
     from kale_rs.restoring import Restorer

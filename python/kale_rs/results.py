@@ -415,7 +415,7 @@ class Restored:
             lines.append(f"put back   {', '.join(self.files_put_back)}")
         if self.files_outside:
             lines.append(f"left alone {', '.join(self.files_outside)}")
-        elif self.files:
+        if self.files and not (self.files_put_back or self.files_outside):
             lines.append(f"files      {', '.join(self.files)} (`files=True` puts them back as they were)")
         return "\n".join(lines)
 

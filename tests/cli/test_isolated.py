@@ -98,7 +98,7 @@ def test_gc_keeps_what_runs_name(project):
 
 @pytest.fixture
 def made(tmp_path):
-    return lambda *cells, **modules: notebook(tmp_path / "n.ipynb", *cells)
+    return lambda *cells: notebook(tmp_path / "n.ipynb", *cells)
 
 
 def test_a_step_sees_its_own_packages(made):

@@ -147,6 +147,9 @@ def test_files_are_put_back_on_request(tmp_path):
     assert restored == ["made.txt"] and (tmp_path / "made.txt").read_text() == "changed since"
     done = call("restore", "last", "read", "--files", cwd=tmp_path)
     assert "put back: made.txt" in done.stdout and (tmp_path / "made.txt").read_text() == "as made"
+    (tmp_path / "made.txt").write_text("changed again")
+    [shown] = in_a_process(tmp_path, "print([repr(kale_rs.restore('last', 'read', files=True))])")
+    assert "put back   made.txt" in shown and "files=True" not in shown
 
 
 def test_a_hundred_megabytes_are_usable_within_a_second(tmp_path):

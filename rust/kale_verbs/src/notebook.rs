@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use kale_frontend::notebook::reference::{self, Sources};
 use serde::Deserialize;
@@ -83,6 +83,11 @@ pub fn rewrite(path: &Path, text: &str) -> std::io::Result<()> {
     part.write_all(text.as_bytes())?;
     part.as_file().sync_all()?;
     part.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// Whether a path stays in the folder that it starts from, as far as its text tells.
+pub fn is_beside(path: &str) -> bool {
+    Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
 /// The system's words without its error number.
@@ -198,5 +203,11 @@ mod tests {
     #[test]
     fn no_notebook_has_no_lines() {
         assert_eq!(Listing::of("a", "not json").line(0, 1), None);
+    }
+
+    #[test]
+    fn what_lies_beside_the_notebook_is_told_from_the_rest() {
+        assert!(["a.csv", "./out/a.csv"].into_iter().all(is_beside));
+        assert!(!["../a.csv", "/etc/passwd", "out/../../a"].into_iter().any(is_beside));
     }
 }

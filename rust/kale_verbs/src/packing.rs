@@ -1,9 +1,11 @@
 //! Files from beside the notebook for a container: the modules and small inputs that its steps need.
 
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use kale_targets::{Files, Wanted};
+
+use crate::notebook::is_beside;
 
 /// Larger files do not fit on a step's command line; the target tells that they are missing.
 const LARGEST: u64 = 1 << 20;
@@ -22,10 +24,6 @@ pub fn read(wanted: &Wanted, directory: &Path, place_of: impl Fn(&str) -> Option
         add(&directory.join(path), path.trim_start_matches("./"), &mut files);
     }
     files
-}
-
-fn is_beside(path: &str) -> bool {
-    Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
 fn add(place: &Path, name: &str, files: &mut Files) {
