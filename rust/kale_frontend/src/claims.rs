@@ -7,11 +7,7 @@ use kale_model::{CellClaims, CellIndex, ClaimedResource, Claims};
 use crate::analysis::Analysis;
 use crate::python::facts::{CellFacts, CellId, Facts, Resource, Version};
 use crate::python::names::Name;
-
-/// The pseudo-variable that is the state of a generator.
-const GENERATOR: &str = "rng:";
-/// The pseudo-variable of all names that a star import may bind.
-const STAR: &str = "*";
+use crate::python::pseudo;
 
 /// Makes the claims of a pipeline's steps.
 pub struct Claimant<'a> {
@@ -25,7 +21,7 @@ impl<'a> Claimant<'a> {
         let mut seeds = BTreeMap::new();
         for version in &analysis.facts.versions {
             for &name in version.bound.keys() {
-                if let Some(generator) = analysis.facts.text(name).strip_prefix(GENERATOR) {
+                if let Some(generator) = pseudo::generator(analysis.facts.text(name)) {
                     seeds.entry(generator).or_insert(version.cell);
                 }
             }
@@ -44,7 +40,7 @@ impl<'a> Claimant<'a> {
         for statement in &facts.statements {
             for &name in &statement.binds {
                 let text = facts.text(name);
-                if is_variable(text) {
+                if pseudo::is_variable(text) {
                     first.entry(text.to_owned()).or_insert(self.analysis.cells[statement.cell].block.index);
                 }
             }
@@ -86,7 +82,7 @@ impl<'a> Claimant<'a> {
         let (mut reads, mut writes) = (BTreeSet::new(), BTreeSet::new());
         let (mut resources, mut generators) = (BTreeSet::new(), BTreeSet::new());
         let versions = cell.versions.iter().flat_map(|&version| members(facts.version(version)));
-        let states = versions.filter_map(|name| facts.text(name).strip_prefix(GENERATOR));
+        let states = versions.filter_map(|name| pseudo::generator(facts.text(name)));
         generators.extend(states.map(str::to_owned));
         for used in &cell.resources {
             match &used.resource {
@@ -132,10 +128,6 @@ fn members(version: &Version) -> impl Iterator<Item = Name> + '_ {
 }
 
 fn variables(facts: &Facts, names: impl Iterator<Item = Name>) -> Vec<String> {
-    let texts: BTreeSet<&str> = names.map(|name| facts.text(name)).filter(|text| is_variable(text)).collect();
+    let texts: BTreeSet<&str> = names.map(|name| facts.text(name)).filter(|text| pseudo::is_variable(text)).collect();
     texts.into_iter().map(str::to_owned).collect()
-}
-
-fn is_variable(text: &str) -> bool {
-    text != STAR && !text.starts_with(GENERATOR)
 }

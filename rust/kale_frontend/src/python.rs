@@ -30,6 +30,7 @@ mod objects;
 mod operators;
 pub mod parse;
 mod pragmas;
+pub mod pseudo;
 mod replay;
 mod results;
 pub mod scope;

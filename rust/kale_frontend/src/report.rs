@@ -11,8 +11,8 @@ use crate::dataflow::hazard::{Hazard, Reason};
 use crate::fixes;
 use crate::grouping::Groups;
 use crate::notebook::Notebook;
-use crate::python::beside::STATE;
 use crate::python::facts::{CellId, Replay, Resource, VersionId};
+use crate::python::pseudo;
 
 /// Sorts by place and adds cell ids.
 pub fn finish(notebook: &Notebook, diagnostics: &mut Vec<Diagnostic>) {
@@ -73,7 +73,7 @@ pub fn hazard(analysis: &Analysis, hazard: &Hazard) -> Diagnostic {
     match &hazard.reason {
         Reason::Unshippable { name, type_path, is_own, version } => {
             let (name, path) = (facts.text(*name), facts.text(*type_path));
-            if let Some(module) = name.strip_prefix(STATE) {
+            if let Some(module) = pseudo::module(name) {
                 return Diagnostic::new(
                     Code::ProcessState,
                     format!(
@@ -398,7 +398,7 @@ fn missing_prev(analysis: &Analysis, groups: &Groups, diagnostics: &mut Vec<Diag
         let declares = declaring.contains(&transfer.to);
         let skip = !from.tagged || !to.tagged || !declares || reaches(&after, transfer.from, transfer.to);
         let names: Vec<&str> =
-            transfer.names.iter().map(|&name| facts.text(name)).filter(|text| !text.starts_with("rng:")).collect();
+            transfer.names.iter().map(|&name| facts.text(name)).filter(|text| pseudo::is_variable(text)).collect();
         if skip || names.is_empty() || !warned.insert((transfer.from, transfer.to)) {
             continue;
         }

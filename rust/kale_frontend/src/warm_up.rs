@@ -13,6 +13,7 @@ use ruff_text_size::Ranged;
 
 use crate::analysis::Analysis;
 use crate::python::knowledge::Knowledge;
+use crate::python::names::top_level;
 
 /// Words of statements after which an import may find another world.
 const ENDS: &[&str] = &[
@@ -110,8 +111,8 @@ impl List<'_> {
     fn import(&mut self, import: &StmtImport) {
         for alias in &import.names {
             let module = alias.name.as_str();
-            let bound = alias.asname.as_ref().map_or(root(module), |name| name.as_str());
-            self.bound.insert(bound.to_owned(), root(module).to_owned());
+            let bound = alias.asname.as_ref().map_or(top_level(module), |name| name.as_str());
+            self.bound.insert(bound.to_owned(), top_level(module).to_owned());
             if self.is_listed(module) {
                 self.actions.push(WarmUp::Import(format!("import {module}")));
             }
@@ -123,7 +124,7 @@ impl List<'_> {
         let module = module.as_str();
         for alias in &import.names {
             let bound = alias.asname.as_ref().unwrap_or(&alias.name);
-            self.bound.insert(bound.to_string(), root(module).to_owned());
+            self.bound.insert(bound.to_string(), top_level(module).to_owned());
         }
         if module == "__future__" || !self.is_listed(module) {
             return;
@@ -139,10 +140,10 @@ impl List<'_> {
 
     /// Whether it is installed, and nothing that was said meanwhile can reach it.
     fn is_listed(&self, module: &str) -> bool {
-        let root = root(module);
-        let installed = self.environment.modules.contains_key(root) || self.knowledge.is_stdlib(root);
-        let beside = self.environment.local_modules.iter().any(|local| local == root);
-        installed && !beside && root != "kale_rs" && !self.configured.contains(root)
+        let top = top_level(module);
+        let installed = self.environment.modules.contains_key(top) || self.knowledge.is_stdlib(top);
+        let beside = self.environment.local_modules.iter().any(|local| local == top);
+        installed && !beside && top != "kale_rs" && !self.configured.contains(top)
     }
 
     fn note_configured(&mut self, source: &str) {
@@ -152,10 +153,6 @@ impl List<'_> {
             }
         }
     }
-}
-
-fn root(module: &str) -> &str {
-    module.split('.').next().unwrap_or(module)
 }
 
 fn sets_an_attribute(statement: &Stmt) -> bool {

@@ -14,6 +14,7 @@ use crate::dataflow::program::Transfer;
 use crate::grouping::Groups;
 use crate::python::facts::{CellId, VersionId};
 use crate::python::names::Name;
+use crate::python::pseudo;
 
 /// The reasons for every edge, those of one edge by kind and name.
 pub fn reasons(analysis: &Analysis, groups: &Groups) -> Vec<Reason> {
@@ -36,7 +37,7 @@ impl Teller<'_> {
     fn values(&self, transfer: &Transfer) -> Vec<Reason> {
         let told = transfer.names.iter().map(|&name| {
             let text = self.text(name);
-            let (kind, shown) = match text.strip_prefix("rng:") {
+            let (kind, shown) = match pseudo::generator(text) {
                 Some(generator) => (ReasonKind::Resource, format!("the state of {generator}'s generator")),
                 None => (ReasonKind::Variable, format!("`{text}`")),
             };

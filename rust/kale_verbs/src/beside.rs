@@ -8,8 +8,12 @@ use std::path::{Path, PathBuf};
 use kale_engine::module_place;
 use kale_frontend::python::imports::imports as imported;
 use kale_frontend::python::module_state::module_state;
+use kale_frontend::python::names::top_level;
 use kale_frontend::stack::with_large_stack;
 use kale_model::{Environment, ModuleState, PythonVersion};
+
+/// A folder with more sources is not read to the end: it is no module of somebody's notebook.
+const MOST: usize = 1_000;
 
 /// The states of those modules whose names are in the notebook's text, and of the modules that these use.
 pub fn module_states(
@@ -32,9 +36,6 @@ pub fn module_states(
         reader.known.into_iter().filter_map(|(name, state)| Some((name, state?))).collect()
     })
 }
-
-/// A folder with more sources is not read to the end: it is no module of somebody's notebook.
-const MOST: usize = 1_000;
 
 /// What modules of this machine import: those whose names are in the notebook's text, and those that these import.
 pub fn imports(text: &str, directory: &Path, environment: &Environment) -> BTreeMap<String, BTreeSet<String>> {
@@ -62,7 +63,7 @@ pub fn imports(text: &str, directory: &Path, environment: &Environment) -> BTree
                 .take(MOST)
                 .filter_map(|file| fs::read_to_string(file).ok())
                 .flat_map(|text| imported(&text, environment.python))
-                .filter(|import| import.split('.').next() != Some(&module))
+                .filter(|import| top_level(import) != module)
                 .collect();
             todo.extend(found.iter().filter(|name| is_known(name)).cloned());
             known.insert(module, found);
@@ -103,7 +104,7 @@ impl Reader<'_> {
         if let Some(known) = self.known.get(module) {
             return known.clone();
         }
-        let top = module.split('.').next().unwrap_or(module);
+        let top = top_level(module);
         if !self.modules.iter().any(|known| known == top) {
             return None;
         }

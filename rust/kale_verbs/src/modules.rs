@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 
 use kale_frontend::python::exports::{Exports, ModuleSource, exports};
 use kale_frontend::python::knowledge::Knowledge;
+use kale_frontend::python::names::top_level;
 use kale_frontend::stack::with_large_stack;
 use kale_model::{Environment, Export};
 
@@ -92,7 +93,7 @@ impl Modules<'_> {
     }
 
     fn read(&mut self, module: &str) -> Option<Exports> {
-        let top = module.split('.').next().unwrap_or(module);
+        let top = top_level(module);
         let is_standard = self.knowledge.is_stdlib(top);
         let beside = |name: &str| self.directory.join(name).exists();
         if is_standard && (beside(&format!("{top}.py")) || beside(top)) {

@@ -9,12 +9,11 @@ use ruff_text_size::TextRange;
 
 use super::analyzer::Analyzer;
 use super::arguments::Arguments;
-use super::names::Name;
+use super::names::{Name, top_level};
+use super::pseudo;
 use super::value::{Type, Value};
 
-/// What the pseudo-variable of a module's state begins with.
-pub const STATE: &str = "module:";
-/// The type of such a state.
+/// The type of a module's state.
 const STATE_TYPE: &str = "module";
 
 /// What a path through a module beside the notebook names.
@@ -34,7 +33,7 @@ impl<'a> Analyzer<'a> {
         let modules = path.match_indices('.').map(|(end, _)| &path[..end]).chain([path]);
         let stateful: Vec<&str> = modules.filter(|module| states.contains_key(*module)).collect();
         for module in stateful {
-            let name = self.name(&format!("{STATE}{module}"));
+            let name = self.name(&pseudo::of_module(module));
             if self.in_module() && self.frames[0].lookup(name).is_none() {
                 let ty = Type::Instance(self.name(STATE_TYPE));
                 let state = self.fresh(ty);
@@ -55,7 +54,7 @@ impl<'a> Analyzer<'a> {
 
     /// The state of the module, as it is now.
     fn module_state(&mut self, module: &str, range: TextRange) -> Option<Value> {
-        let name: Name = self.name(&format!("{STATE}{module}"));
+        let name: Name = self.name(&pseudo::of_module(module));
         self.frames[0].lookup(name)?;
         Some(self.read_variable(name, range))
     }
@@ -85,7 +84,7 @@ impl<'a> Analyzer<'a> {
         }
         if is_variable && arguments.all().all(Value::is_immutable) && member.changes_container() {
             // `helper.PATHS.append("data")`: repeated like a setting.
-            let module = member.module.split('.').next().unwrap_or(&member.module).to_owned();
+            let module = top_level(&member.module).to_owned();
             self.frame().effects.settings.insert(module);
             return None;
         }

@@ -130,9 +130,7 @@ impl<'a> Analyzer<'a> {
                 }
                 None => self.unknown_call(Some(receiver), arguments, range),
             },
-            Type::Instance(path) if self.facts.text(path) == "os._Environ" => {
-                self.call_environment(name, arguments, range)
-            }
+            Type::Instance(path) if self.facts.text(path) == "os._Environ" => self.call_environment(name, arguments),
             Type::Instance(path) => {
                 let text = self.facts.text(path).to_owned();
                 if matches!(name, "write" | "writelines" | "truncate" | "flush" | "close") {
@@ -191,12 +189,12 @@ impl<'a> Analyzer<'a> {
     }
 
     /// Methods of `os.environ`: they read variables, or change them, which is a setting of the process.
-    fn call_environment(&mut self, name: &str, arguments: &Arguments<'a>, range: TextRange) -> Value {
+    fn call_environment(&mut self, name: &str, arguments: &Arguments<'a>) -> Value {
         let variable = arguments.positional.first().map_or_else(Value::immutable, |(value, _)| value.clone());
         if matches!(name, "pop" | "popitem" | "setdefault" | "update" | "clear") {
             self.frame().effects.settings.insert(String::new());
         }
-        self.read_environment(&variable, range);
+        self.read_environment(&variable);
         Value::immutable()
     }
 

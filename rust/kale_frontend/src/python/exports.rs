@@ -15,6 +15,7 @@ use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{Expr, Stmt, StmtImportFrom, StmtTry};
 
 use self::lists::ListReader;
+use super::names::top_level;
 use super::parse::parse;
 use super::scope;
 
@@ -216,7 +217,7 @@ impl NameReader<'_, '_> {
         match statement {
             Stmt::Import(import) => {
                 for alias in &import.names {
-                    let top = alias.name.split('.').next().unwrap_or_default();
+                    let top = top_level(&alias.name);
                     match &alias.asname {
                         Some(bound) => names.add(bound, alias.name.to_string()),
                         None => names.add(top, top.to_owned()),

@@ -14,6 +14,7 @@ use super::arguments::Arguments;
 use super::definitions::MethodKind;
 use super::facts::Resource;
 use super::knowledge::PartFacts;
+use super::names::top_level;
 use super::operators::gives_bool;
 use super::scope::{ScopeKind, ScopeRef};
 use super::value::{CodeId, Parts, TuplePart, Type, Value};
@@ -508,7 +509,7 @@ impl<'a> Analyzer<'a> {
     fn subscript(&mut self, owner: &Value, slice: &'a Expr, index: &Value, range: TextRange) -> Value {
         self.operate(&[owner], range);
         if self.type_path(owner) == Some("os._Environ") {
-            self.read_environment(index, range);
+            self.read_environment(index);
             return Value::immutable();
         }
         if let Type::Library(path) = owner.ty
@@ -586,7 +587,7 @@ impl<'a> Analyzer<'a> {
         if let Type::Library(path) = owner.ty {
             let path = self.facts.names.join(path, name);
             let text = self.facts.text(path).to_owned();
-            self.set_option(&text, range);
+            self.set_option(&text);
             self.store_in_member(&text, value, range);
             if STREAMS.contains(&text.as_str()) {
                 // What is there has a state of its own: another one made elsewhere is not it.
@@ -630,7 +631,7 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    pub fn store_item(&mut self, owner: &Value, index: &'a Expr, value: &Value, range: TextRange) {
+    pub fn store_item(&mut self, owner: &Value, value: &Value, range: TextRange) {
         self.operate(&[owner], range);
         if planted(Fault::MissedItemStore) {
             return;
@@ -638,12 +639,11 @@ impl<'a> Analyzer<'a> {
         match owner.ty {
             Type::Library(path) => {
                 let text = self.facts.text(path).to_owned();
-                self.set_option(&text, range);
+                self.set_option(&text);
                 self.store_in_member(&text, value, range);
                 return;
             }
             Type::Instance(path) if self.facts.text(path) == "os._Environ" => {
-                let _ = index;
                 self.frame().effects.settings.insert(String::new());
                 return;
             }
@@ -661,18 +661,17 @@ impl<'a> Analyzer<'a> {
     }
 
     /// `pd.options.display.max_rows = 5`, `plt.rcParams["x"] = y`, `sys.path[:0] = [...]`: a setting of the module.
-    fn set_option(&mut self, path: &str, _range: TextRange) {
-        let module = path.split('.').next().unwrap_or(path);
+    fn set_option(&mut self, path: &str) {
+        let module = top_level(path);
         let module = if self.knowledge.is_stdlib(module) { "" } else { module };
         self.frame().effects.settings.insert(module.to_owned());
     }
 
     pub fn note_library(&mut self, path: &str) {
-        if let Some(module) = path.split('.').next().filter(|m| *m != "builtins") {
-            let libraries = &mut self.frame().effects.libraries;
-            if !libraries.contains(module) {
-                libraries.insert(module.to_owned());
-            }
+        let module = top_level(path);
+        let libraries = &mut self.frame().effects.libraries;
+        if module != "builtins" && !libraries.contains(module) {
+            libraries.insert(module.to_owned());
         }
     }
 }

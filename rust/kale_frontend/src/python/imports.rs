@@ -6,10 +6,10 @@ use kale_model::PythonVersion;
 use ruff_python_ast::Stmt;
 use ruff_python_ast::visitor::{self, Visitor};
 
+use super::names::top_level;
 use super::parse::parse;
 
-/// Dotted, each with its top-level module. What cannot be parsed imports
-/// nothing.
+/// Dotted, each with its top-level module. What cannot be parsed imports nothing.
 pub fn imports(text: &str, version: PythonVersion) -> BTreeSet<String> {
     let parsed = parse(text, version);
     let mut reader = Reader::default();
@@ -24,8 +24,7 @@ struct Reader {
 
 impl Reader {
     fn add(&mut self, module: &str) {
-        let top = module.split('.').next().unwrap_or(module);
-        self.modules.extend([top.to_owned(), module.to_owned()]);
+        self.modules.extend([top_level(module).to_owned(), module.to_owned()]);
     }
 }
 

@@ -221,7 +221,7 @@ impl<'a> Analyzer<'a> {
             self.apply_effects(facts, receiver, arguments, range);
             self.run_callbacks(facts, receiver, arguments, caller, range);
         }
-        self.result(facts, &applied, receiver, arguments, range)
+        self.result(facts, &applied, receiver, arguments)
     }
 
     fn applies(&self, condition: &Condition, arguments: &Arguments<'a>) -> bool {
@@ -302,7 +302,7 @@ impl<'a> Analyzer<'a> {
         }
         for which in facts.env_reads.iter() {
             for value in select(which, receiver, arguments) {
-                self.read_environment(&value, range);
+                self.read_environment(&value);
             }
         }
         for which in concerned(&facts.names, arguments) {
@@ -465,7 +465,7 @@ impl<'a> Analyzer<'a> {
         self.knowledge.inherited(made, |t| t.suspends.as_ref())
     }
 
-    pub fn read_environment(&mut self, name: &Value, _range: TextRange) {
+    pub fn read_environment(&mut self, name: &Value) {
         let text = name.text.as_deref().unwrap_or("*").to_owned();
         self.frame().effects.environment_variables.insert(text);
     }

@@ -13,6 +13,7 @@ use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{Comprehension, Expr, Stmt};
 use ruff_text_size::Ranged;
 
+use super::names::top_level;
 use super::parse::parse;
 use super::scope::{Dialect, Resolution, ScopeKind, ScopeRef, SymbolTable, Uses, declared_globals, target_names};
 
@@ -180,7 +181,7 @@ impl<'a> Top<'a> {
                     let whole = alias.name.as_str();
                     let (bound, path) = match &alias.asname {
                         Some(name) => (name.as_str(), whole),
-                        None => (whole.split('.').next().unwrap_or(whole), whole.split('.').next().unwrap_or(whole)),
+                        None => (top_level(whole), top_level(whole)),
                     };
                     self.imports.insert(bound.to_owned(), path.to_owned());
                 }

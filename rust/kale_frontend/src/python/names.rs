@@ -37,6 +37,11 @@ impl Names {
     }
 }
 
+/// The module at the top of a dotted name: `sklearn` of `sklearn.svm`.
+pub fn top_level(path: &str) -> &str {
+    path.split_once('.').map_or(path, |(top, _)| top)
+}
+
 /// A map from names that is made once and then only read: of a large alias group, every cell that changes it has some.
 #[derive(Clone, Debug)]
 pub struct NameMap<V>(Vec<(Name, V)>);

@@ -7,6 +7,7 @@ use super::effects::Effects;
 use super::facts::{Kind, Resource, ResourceUse};
 use super::heap::{Class, ObjectId, Unshippable};
 use super::names::Name;
+use super::pseudo;
 use super::types::Types;
 use super::value::{Type, Value};
 use crate::fault::{Fault, planted};
@@ -155,7 +156,7 @@ impl<'a> Analyzer<'a> {
             }
             return;
         }
-        let name = self.name(&format!("rng:{generator}"));
+        let name = self.name(&pseudo::of_generator(generator));
         if self.module_binding(name).is_some() {
             self.read_module(name, range);
             let state = self.generator_state(generator);
@@ -180,14 +181,14 @@ impl<'a> Analyzer<'a> {
             return;
         }
         self.frame().effects.seeds.insert(generator);
-        let name = self.name(&format!("rng:{generator}"));
+        let name = self.name(&pseudo::of_generator(generator));
         let state = self.generator_state(generator);
         self.bind(name, state);
     }
 
     /// A call seeds the generator, or does not: then it goes on from where it was.
     fn seed_perhaps(&mut self, generator: &'static str, range: TextRange) {
-        let name = self.name(&format!("rng:{generator}"));
+        let name = self.name(&pseudo::of_generator(generator));
         if !self.in_module() {
             self.frame().effects.note_perhaps_seeded(generator);
         } else if self.module_binding(name).is_some() {

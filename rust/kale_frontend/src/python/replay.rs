@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use ruff_python_ast::{Expr, Stmt};
 
 use super::analyzer::Analyzer;
-use super::beside::STATE;
 use super::effects::Effects;
 use super::facts::{Facts, Replay, Source, VersionId};
 use super::knowledge::Ships;
 use super::names::Name;
+use super::pseudo;
 use super::value::Value;
 use crate::fault::{Fault, planted};
 
@@ -80,7 +80,7 @@ impl<'a> Analyzer<'a> {
         }
         let values_are_remade = binds
             .iter()
-            .filter(|&&name| !self.facts.text(name).starts_with(STATE))
+            .filter(|&&name| pseudo::module(self.facts.text(name)).is_none())
             .filter_map(|&name| Some(&self.module_binding(name)?.value))
             .all(|value| is_definition || self.is_stateless(value) || self.is_rebuildable(value));
         if values_are_remade { Replay::Definition } else { Replay::No }

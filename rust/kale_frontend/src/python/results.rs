@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use ruff_python_ast::Expr;
-use ruff_text_size::TextRange;
 
 use super::analyzer::Analyzer;
 use super::arguments::{Arguments, concerned, first, is_certainly_given, is_given, select};
@@ -70,7 +69,6 @@ impl<'a> Analyzer<'a> {
         applied: &[&CallFacts],
         receiver: Option<&Value>,
         arguments: &Arguments<'a>,
-        _range: TextRange,
     ) -> Value {
         let returns = applied.iter().rev().find_map(|f| f.returns.as_deref());
         let mut returns = returns.or_else(|| returned_by_suffix(facts, receiver, arguments)).map(str::to_owned);

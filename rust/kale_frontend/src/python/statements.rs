@@ -4,9 +4,9 @@ use ruff_python_ast::{ExceptHandler, Expr, Operator, Pattern, Stmt, StmtFor, Stm
 use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, Inner, Layer};
+use super::names::top_level;
 use super::scope::ScopeKind;
-use super::value::Parts;
-use super::value::{Type, Value};
+use super::value::{Parts, Type, Value};
 use crate::fault::{Fault, planted};
 
 /// Loops within loops that are each gone through twice; within more of them, the work would double with each.
@@ -410,7 +410,7 @@ impl<'a> Analyzer<'a> {
             Expr::Subscript(subscript) => {
                 let owner = self.evaluate(&subscript.value);
                 self.evaluate(&subscript.slice);
-                self.store_item(&owner, &subscript.slice, &value, target.range());
+                self.store_item(&owner, &value, target.range());
             }
             _ => {
                 self.evaluate(target);
@@ -474,7 +474,7 @@ impl<'a> Analyzer<'a> {
             Expr::Subscript(subscript) => {
                 let owner = self.evaluate(&subscript.value);
                 self.evaluate(&subscript.slice);
-                self.store_item(&owner, &subscript.slice, &Value::immutable(), target.range());
+                self.store_item(&owner, &Value::immutable(), target.range());
             }
             _ => {}
         }
@@ -489,7 +489,7 @@ impl<'a> Analyzer<'a> {
 
     fn import(&mut self, module: &str, alias: Option<&str>, range: TextRange) {
         self.note_main(module, range);
-        let top = module.split('.').next().unwrap_or(module).to_owned();
+        let top = top_level(module).to_owned();
         let (bound, path) = match alias {
             Some(alias) => (alias.to_owned(), module.to_owned()),
             None => (top.clone(), top.clone()),
@@ -508,8 +508,8 @@ impl<'a> Analyzer<'a> {
             self.frame().effects.settings.insert(String::new());
             return;
         }
-        if let Some(top) = module.split('.').next().filter(|top| !top.is_empty()) {
-            let dotted = [top.to_owned(), module.clone(), format!("{module}.{name}")];
+        if !module.starts_with('.') {
+            let dotted = [top_level(&module).to_owned(), module.clone(), format!("{module}.{name}")];
             self.frame().effects.imports.extend(dotted);
         }
         self.import_state(&module);

@@ -151,7 +151,7 @@ impl<'a> Analyzer<'a> {
                     items.extend(arguments.spread.iter().cloned());
                     self.container(&items, type_path)
                 }
-                None => self.parameter_value(code, callee, bound[index].take(), &arguments.spread, index),
+                None => self.parameter_value(code, callee, bound[index].take(), &arguments.spread),
             };
             values.push(value);
         }
@@ -159,14 +159,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// The argument of one parameter; without one, the default, which the function object holds.
-    fn parameter_value(
-        &mut self,
-        code: CodeId,
-        callee: &Value,
-        given: Option<Value>,
-        spread: &[Value],
-        _index: usize,
-    ) -> Value {
+    fn parameter_value(&mut self, code: CodeId, callee: &Value, given: Option<Value>, spread: &[Value]) -> Value {
         if let Some(value) = given {
             return value;
         }
