@@ -1,23 +1,27 @@
 //! From groups of cells to the pipeline.
 
+mod artifacts;
+mod modules;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use kale_model::{
-    Artifact, ArtifactId, ArtifactKind, ArtifactType, Definition, Diagnostic, Edge, FileUse, Instruction, Metric,
-    Pipeline, PipelineName, Step, StepCell, StepConfig, StepId, StepName, Uncacheable,
+    Definition, Diagnostic, Edge, FileUse, Instruction, Metric, Pipeline, PipelineName, Step, StepCell, StepConfig,
+    StepId, StepName, Uncacheable,
 };
 
 use crate::analysis::Analysis;
 use crate::blocks::Role;
 use crate::claims::Claimant;
-use crate::dataflow::hazard::kind_of;
 use crate::dataflow::program::{Action, Transfer};
 use crate::fault::{Fault, planted};
 use crate::grouping::Groups;
-use crate::python::facts::{CellId, Kind, Replay, Resource, StatementId, VersionId};
+use crate::python::facts::{CellId, Replay, Resource, StatementId};
 use crate::python::names::Name;
-use crate::requirements::{Needs, Requirements};
+use crate::python::pseudo;
+use crate::requirements::Requirements;
 use crate::{CompileOptions, fingerprint, report, warm_up};
+use artifacts::Artifacts;
 
 pub fn lower(
     analysis: &Analysis,
@@ -29,7 +33,7 @@ pub fn lower(
         analysis,
         groups,
         options,
-        artifacts: Artifacts::default(),
+        artifacts: Artifacts::number(analysis, groups),
         incoming: transfers_by(groups, |transfer| transfer.to),
         outgoing: transfers_by(groups, |transfer| transfer.from),
         claimant: Claimant::new(analysis),
@@ -38,7 +42,6 @@ pub fn lower(
         first_writers: first_writers(analysis),
         tags: analysis.blocks.steps.iter().enumerate().map(|(index, step)| (step.name.clone(), index)).collect(),
     };
-    lowering.name_artifacts();
     lowering.collect_modules();
     let steps: Vec<Step> = (0..groups.groups.len()).map(|group| lowering.step(group, diagnostics)).collect();
     let metrics = lowering.metrics(diagnostics);
@@ -63,19 +66,6 @@ pub fn lower(
         sub_cells: analysis.blocks.sub_cells.clone(),
         warm_up: if options.for_run { warm_up::warm_up(analysis, &options.environment) } else { vec![] },
     }
-}
-
-/// What an artifact holds, before it has a number.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Content {
-    Version(VersionId),
-    File(String, CellId),
-}
-
-#[derive(Default)]
-struct Artifacts {
-    list: Vec<Artifact>,
-    ids: BTreeMap<Content, ArtifactId>,
 }
 
 struct Lowering<'a> {
@@ -117,87 +107,6 @@ fn transfers_by(groups: &Groups, group: impl Fn(&Transfer) -> usize) -> Vec<Vec<
 }
 
 impl Lowering<'_> {
-    /// Numbers the artifacts in the order in which steps save them.
-    fn name_artifacts(&mut self) {
-        let mut keys = Keys::default();
-        for (group, actions) in self.groups.programs.actions.iter().enumerate() {
-            for action in actions {
-                let (content, artifact) = match action {
-                    Action::Save(version, names) => {
-                        (Content::Version(*version), self.value_artifact(group, *version, names, &mut keys))
-                    }
-                    Action::SaveFile { path, writer } => (
-                        Content::File(path.clone(), *writer),
-                        Artifact {
-                            key: keys.unique(&format!("file_{}", kale_model::name::slug(path, '_'))),
-                            names: vec![],
-                            kind: ArtifactKind::File(path.clone()),
-                            producer: StepId(group),
-                            artifact_type: ArtifactType::Artifact,
-                        },
-                    ),
-                    _ => continue,
-                };
-                self.artifacts.ids.insert(content, ArtifactId(self.artifacts.list.len()));
-                self.artifacts.list.push(artifact);
-            }
-        }
-    }
-
-    fn value_artifact(&self, group: usize, version: VersionId, names: &BTreeSet<Name>, keys: &mut Keys) -> Artifact {
-        let facts = &self.analysis.facts;
-        let mut texts: Vec<String> = names.iter().map(|&name| facts.text(name).to_owned()).collect();
-        texts.sort();
-        let generator = texts.first().and_then(|text| text.strip_prefix("rng:")).map(str::to_owned);
-        let has_kind = |kinds: fn(Kind) -> bool| names.iter().any(|&name| kinds(kind_of(facts, name, version)));
-        // A value that only refers to a class by name must find that very class, so it is not shipped with a copy.
-        let by_value = has_kind(|kind| kind == Kind::Callable)
-            || (facts.version(version).by_value && has_kind(|kind| kind != Kind::Immutable));
-        let kind = match generator {
-            Some(ref generator) => ArtifactKind::Rng(generator.clone()),
-            None if by_value => ArtifactKind::Callable,
-            None => ArtifactKind::Value,
-        };
-        let wanted = texts.iter().map(|text| kale_model::name::slug(text, '_')).collect::<Vec<_>>().join("_");
-        let wanted: String = wanted.chars().take(40).collect();
-        Artifact {
-            key: keys.unique(if wanted.is_empty() { "value" } else { &wanted }),
-            names: if generator.is_some() { vec![] } else { texts },
-            kind,
-            producer: StepId(group),
-            artifact_type: self.artifact_type(version, names),
-        }
-    }
-
-    fn artifact_type(&self, version: VersionId, names: &BTreeSet<Name>) -> ArtifactType {
-        let facts = &self.analysis.facts;
-        let of = |name: Name| match kind_of(facts, name, version) {
-            Kind::Instance(path) => {
-                let path = facts.text(path);
-                let is_data = ["pandas.", "polars.", "pyarrow.", "numpy."].iter().any(|p| path.starts_with(p));
-                let is_model = ["sklearn.", "xgboost.", "lightgbm.", "torch.nn", "keras.", "statsmodels."]
-                    .iter()
-                    .any(|prefix| path.starts_with(prefix));
-                if is_data {
-                    ArtifactType::Dataset
-                } else if is_model {
-                    ArtifactType::Model
-                } else {
-                    ArtifactType::Artifact
-                }
-            }
-            _ => ArtifactType::Artifact,
-        };
-        let types: Vec<ArtifactType> = names.iter().map(|&name| of(name)).collect();
-        if types.contains(&ArtifactType::Model) {
-            ArtifactType::Model
-        } else if types.contains(&ArtifactType::Dataset) {
-            ArtifactType::Dataset
-        } else {
-            ArtifactType::Artifact
-        }
-    }
-
     fn step(&self, group: usize, diagnostics: &mut Vec<Diagnostic>) -> Step {
         let made = &self.groups.groups[group];
         let program = self.program(group);
@@ -220,7 +129,7 @@ impl Lowering<'_> {
             _ => false,
         });
         let needs_ipython = own().any(|code| code.needs_ipython) || uses_escapes;
-        let needs = self.requirements(group, needs_ipython, diagnostics);
+        let packages = self.packages(group, needs_ipython, diagnostics);
         Step {
             name: made.name.clone(),
             cells,
@@ -229,8 +138,8 @@ impl Lowering<'_> {
             inputs: inputs.into_iter().collect(),
             outputs: outputs.into_iter().collect(),
             needs_ipython,
-            requirements: needs.requirements.into_iter().collect(),
-            local_modules: needs.local.into_iter().collect(),
+            requirements: packages.requirements.into_iter().collect(),
+            local_modules: packages.local.into_iter().collect(),
             files: self.files(group),
             environment_variables: environment_variables.into_iter().collect(),
             uncacheable: self.uncacheable(group),
@@ -298,20 +207,18 @@ impl Lowering<'_> {
             match action {
                 Action::Define(statement) => program.extend(self.definition(*statement)),
                 Action::Load(version, names) => program.push(Instruction::Load {
-                    artifact: self.artifacts.ids[&Content::Version(*version)],
+                    artifact: self.artifacts.of_version(*version),
                     names: self.texts(names),
                 }),
                 Action::Save(version, names) => program.push(Instruction::Save {
-                    artifact: self.artifacts.ids[&Content::Version(*version)],
+                    artifact: self.artifacts.of_version(*version),
                     names: self.texts(names),
                 }),
                 Action::LoadFile { path, writer } => {
-                    let artifact = self.artifacts.ids[&Content::File(path.clone(), *writer)];
-                    program.push(Instruction::Load { artifact, names: vec![] });
+                    program.push(Instruction::Load { artifact: self.artifacts.of_file(path, *writer), names: vec![] });
                 }
                 Action::SaveFile { path, writer } => {
-                    let artifact = self.artifacts.ids[&Content::File(path.clone(), *writer)];
-                    program.push(Instruction::Save { artifact, names: vec![] });
+                    program.push(Instruction::Save { artifact: self.artifacts.of_file(path, *writer), names: vec![] });
                 }
                 Action::Run(cell) => program.push(self.run(*cell)),
             }
@@ -353,7 +260,7 @@ impl Lowering<'_> {
         let mut texts: Vec<String> = names
             .iter()
             .map(|&name| self.analysis.facts.text(name))
-            .filter(|text| !text.contains(':'))
+            .filter(|text| pseudo::is_variable(text))
             .map(str::to_owned)
             .collect();
         texts.sort();
@@ -370,72 +277,6 @@ impl Lowering<'_> {
             })
             .collect();
         self.analysis.parameters.iter().map(|p| p.name.clone()).filter(|name| used.contains(name)).collect()
-    }
-
-    /// Top-level modules that the group's process imports: its own, those of repeated definitions, and those of what
-    /// it makes and is given. (`load_wine(as_frame=True)` needs `pandas` in a step that never names it.)
-    fn modules(&self, group: usize) -> BTreeSet<String> {
-        let mut modules = self.direct_modules(group);
-        let facts = &self.analysis.facts;
-        for transfer in self.incoming[group].iter().chain(&self.outgoing[group]) {
-            for &name in &transfer.names {
-                match kind_of(facts, name, transfer.version) {
-                    Kind::Immutable => {}
-                    Kind::Instance(path) | Kind::Unshippable(path) if facts.text(path).contains('.') => {
-                        modules.extend(facts.text(path).split('.').next().map(str::to_owned));
-                    }
-                    _ if transfer.from == group => {}
-                    // A list of frames, or an object of a type we do not know: whatever its maker could import.
-                    _ => modules.extend(self.upstream_modules[transfer.from].iter().cloned()),
-                }
-            }
-        }
-        modules
-    }
-
-    fn collect_modules(&mut self) {
-        // Groups are in topological order, so what comes before is known.
-        for group in 0..self.groups.groups.len() {
-            let mut modules = self.direct_modules(group);
-            for transfer in &self.incoming[group] {
-                modules.extend(self.upstream_modules[transfer.from].iter().cloned());
-            }
-            self.upstream_modules.push(modules);
-        }
-    }
-
-    fn direct_modules(&self, group: usize) -> BTreeSet<String> {
-        let facts = &self.analysis.facts;
-        let mut modules = BTreeSet::new();
-        for action in &self.groups.programs.actions[group] {
-            match action {
-                Action::Run(cell) => modules.extend(facts.cells[*cell].imports.iter().cloned()),
-                Action::Define(statement) => modules.extend(facts.statement(*statement).imports.iter().cloned()),
-                _ => {}
-            }
-        }
-        modules
-    }
-
-    /// What the group needs to be installed, and which modules of this machine.
-    fn requirements(&self, group: usize, needs_ipython: bool, diagnostics: &mut Vec<Diagnostic>) -> Needs {
-        let mut needs = self.requirements.of(&self.modules(group));
-        if needs_ipython {
-            self.requirements.add("ipython", &mut needs);
-        }
-        let callable = |artifact: &Artifact| artifact.kind == ArtifactKind::Callable;
-        let ships_callables = self.groups.programs.actions[group].iter().any(|action| match action {
-            Action::Load(version, _) | Action::Save(version, _) => {
-                let id = self.artifacts.ids[&Content::Version(*version)];
-                callable(&self.artifacts.list[id.0])
-            }
-            _ => false,
-        });
-        if ships_callables {
-            self.requirements.add("dill", &mut needs);
-        }
-        diagnostics.extend(needs.diagnostics(self.groups.groups[group].name.as_str()));
-        needs
     }
 
     fn files(&self, group: usize) -> FileUse {
@@ -487,10 +328,9 @@ impl Lowering<'_> {
             let (variables, resources) = found.entry((transfer.from, transfer.to)).or_default();
             for &name in &transfer.names {
                 let text = facts.text(name).to_owned();
-                if text.starts_with("rng:") {
-                    resources.insert(text)
-                } else {
-                    variables.insert(text)
+                match pseudo::generator(&text) {
+                    Some(_) => resources.insert(text),
+                    None => variables.insert(text),
                 };
             }
         }
@@ -532,29 +372,6 @@ impl Lowering<'_> {
             }
         }
         found
-    }
-}
-
-/// Keys of artifacts that are taken.
-#[derive(Default)]
-struct Keys {
-    taken: BTreeSet<String>,
-    /// By wanted key, the number that was given last: a name of which every cell makes a version wants one key for all.
-    numbers: BTreeMap<String, usize>,
-}
-
-impl Keys {
-    fn unique(&mut self, wanted: &str) -> String {
-        let is_number = wanted.starts_with(|c: char| c.is_ascii_digit());
-        let start = if is_number { format!("_{wanted}") } else { wanted.to_owned() };
-        let number = self.numbers.entry(start.clone()).or_default();
-        loop {
-            *number += 1;
-            let key = if *number == 1 { start.clone() } else { format!("{start}_{number}") };
-            if self.taken.insert(key.clone()) {
-                return key;
-            }
-        }
     }
 }
 

@@ -15,6 +15,7 @@ use kale_model::{Code, Diagnostic, Environment, Requirement};
 use crate::analysis::Analysis;
 use crate::blocks::Role;
 use crate::python::knowledge::Knowledge;
+use crate::python::names::top_level;
 
 pub struct Requirements<'a> {
     environment: &'a Environment,
@@ -30,9 +31,9 @@ struct Install<'a> {
     extras: &'a str,
 }
 
-/// What one step needs.
+/// What it takes to run one step.
 #[derive(Default)]
-pub struct Needs {
+pub struct Packages {
     pub requirements: BTreeSet<Requirement>,
     /// Modules of this machine, which are packed.
     pub local: BTreeSet<String>,
@@ -57,16 +58,16 @@ impl<'a> Requirements<'a> {
     }
 
     /// What it takes to import `modules`, dotted as far as they are named.
-    pub fn of(&self, modules: &BTreeSet<String>) -> Needs {
-        let mut needs = Needs { requirements: self.everywhere.clone(), ..Needs::default() };
+    pub fn of(&self, modules: &BTreeSet<String>) -> Packages {
+        let mut packages = Packages { requirements: self.everywhere.clone(), ..Packages::default() };
         let (mut todo, mut named): (Vec<&str>, BTreeSet<&str>) = (vec![], BTreeSet::new());
         // Steps have a stand-in of `kale_rs`.
         todo.extend(
             modules.iter().map(String::as_str).filter(|module| *module != "kale_rs" && !module.starts_with("kale_rs.")),
         );
         while let Some(module) = todo.pop() {
-            let top = module.split('.').next().unwrap_or(module);
-            if self.is_local(top, &mut needs) {
+            let top = top_level(module);
+            if self.is_local(top, &mut packages) {
                 let imports = self.environment.local_imports.get(top).into_iter().flatten();
                 todo.extend(imports.map(String::as_str).filter(|import| named.insert(import)));
             } else {
@@ -74,39 +75,39 @@ impl<'a> Requirements<'a> {
             }
         }
         for module in &named {
-            let top = module.split('.').next().unwrap_or(module);
-            if !needs.local.contains(top) {
-                self.add_module(module, &named, &mut needs);
+            let top = top_level(module);
+            if !packages.local.contains(top) {
+                self.add_module(module, &named, &mut packages);
             }
         }
         // What a module of the user's imports without having it is its own business: it may do without.
-        needs.unknown.retain(|module| modules.contains(module));
-        needs
+        packages.unknown.retain(|module| modules.contains(module));
+        packages
     }
 
     /// Adds an installed distribution; nothing when it is not installed.
-    pub fn add(&self, distribution: &str, needs: &mut Needs) {
+    pub fn add(&self, distribution: &str, packages: &mut Packages) {
         if self.environment.distributions.contains_key(distribution) {
-            needs.requirements.insert(self.distribution(distribution));
+            packages.requirements.insert(self.distribution(distribution));
         }
     }
 
-    fn is_local(&self, top: &str, needs: &mut Needs) -> bool {
+    fn is_local(&self, top: &str, packages: &mut Packages) -> bool {
         if self.environment.local_modules.iter().any(|local| local == top) {
-            needs.local.insert(top.to_owned());
+            packages.local.insert(top.to_owned());
             return true;
         }
         let Some(place) = self.environment.unpublished.get(top) else { return false };
-        if needs.local.insert(top.to_owned()) {
-            needs.unpublished.push((top.to_owned(), place.clone()));
+        if packages.local.insert(top.to_owned()) {
+            packages.unpublished.push((top.to_owned(), place.clone()));
         }
         true
     }
 
     /// The distribution of the longest part of the module's name that one is known for.
-    fn add_module(&self, module: &str, named: &BTreeSet<&str>, needs: &mut Needs) {
+    fn add_module(&self, module: &str, named: &BTreeSet<&str>, packages: &mut Packages) {
         if let Some(portion) = self.portion(module) {
-            needs.requirements.insert(self.spelled(portion));
+            packages.requirements.insert(self.spelled(portion));
             return;
         }
         // `import google.cloud.storage` names `google` as well, and means the portion.
@@ -114,10 +115,10 @@ impl<'a> Requirements<'a> {
         if named.iter().filter(is_below).any(|below| self.portion(below).is_some()) {
             return;
         }
-        let top = module.split('.').next().unwrap_or(module);
+        let top = top_level(module);
         match self.environment.modules.get(top) {
-            Some(found) => drop(needs.requirements.insert(self.spelled(found))),
-            None => self.add_unknown(top, needs),
+            Some(found) => drop(packages.requirements.insert(self.spelled(found))),
+            None => self.add_unknown(top, packages),
         }
     }
 
@@ -127,17 +128,17 @@ impl<'a> Requirements<'a> {
         ends.skip(1).filter_map(|end| self.environment.modules.get(&module[..end])).last()
     }
 
-    fn add_unknown(&self, top: &str, needs: &mut Needs) {
+    fn add_unknown(&self, top: &str, packages: &mut Packages) {
         let knowledge = Knowledge::shipped(self.environment);
         if knowledge.is_stdlib(top) || top == "__main__" || self.environment.modules.is_empty() {
             return;
         }
         let name = slug(top, '-');
         if self.installs.contains_key(&name) {
-            needs.requirements.insert(self.distribution(&name));
+            packages.requirements.insert(self.distribution(&name));
         }
-        if !needs.unknown.iter().any(|known| known == top) {
-            needs.unknown.push(top.to_owned());
+        if !packages.unknown.iter().any(|known| known == top) {
+            packages.unknown.push(top.to_owned());
         }
     }
 
@@ -175,7 +176,7 @@ impl<'a> Install<'a> {
     }
 }
 
-impl Needs {
+impl Packages {
     pub fn diagnostics(&self, step: &str) -> Vec<Diagnostic> {
         let unknown = self.unknown.iter().map(|module| {
             Diagnostic::new(
