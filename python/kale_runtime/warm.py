@@ -61,6 +61,8 @@ from kale_runtime.forked import fork
 VERSION = 1
 #: Forks that wait for an order.
 SPARES = 2
+#: So many of them may end by themselves, one after another.
+LOST = 20
 #: The environment variable by which the engine finds a step's processes. It comes filled with spaces.
 MARKER = "KALE_STEP_PROCESS"
 #: Top-level modules that do not stand a fork, whatever they have been used for.
@@ -300,6 +302,7 @@ class Server:
         self.path, self.idle, self.listener, self.watch = settings["socket"], settings["idle"], listener, watch
         self.inode = os.stat(self.path).st_ino
         self.spares, self.waiting, self.running = [], {}, {}
+        self.lost = 0
         self.ends = False
         self.wake, waking = socket.socketpair()
         for each in (self.wake, waking, listener):
@@ -407,6 +410,7 @@ class Server:
             connection.close()
             return
         pid, spare = self.spares.pop(0)
+        self.lost = 0
         self.running[pid] = connection
         send(spare, order)
         spare.close()
@@ -434,12 +438,21 @@ class Server:
                 return
             if pid == 0:
                 return
-            self.spares = [spare for spare in self.spares if spare[0] != pid]
+            if any(spare == pid for spare, _ in self.spares):
+                self.lose(pid)
             connection = self.running.pop(pid, None)
             if connection:
                 cpu, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
                 send(connection, {"status": status, "cpu_seconds": cpu, "peak_memory_bytes": peak})
                 connection.close()
+
+    def lose(self, pid):
+        """A fork has ended before it had an order. Where all do, for want of memory or of files of this package, others
+        would for ever: then steps have to start without this process."""
+        self.spares = [spare for spare in self.spares if spare[0] != pid]
+        self.lost += 1
+        if self.lost > LOST:
+            self.end()
 
     def abandon(self, connection):
         for pid, other in list(self.running.items()):

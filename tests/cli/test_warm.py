@@ -4,8 +4,10 @@
 Every notebook is run both ways, and each step says what it found by printing it.
 """
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -236,9 +238,7 @@ def test_how_a_fork_ended_is_known(tmp_path, runtime):
         assert words in document["diagnostics"][0]["message"]
 
 
-SLOW = (
-    "import os, time\nopen('executions', 'a').write('{0}')\nwhile not os.path.exists('go'): time.sleep(0.02)\nx{0} = 1"
-)
+SLOW = "import os, time\nopen('pids', 'a').write(f'{{os.getpid()}} ')\nopen('executions', 'a').write('{0}')\nwhile not os.path.exists('go'): time.sleep(0.02)\nx{0} = 1"
 
 
 def slow_run(tmp_path, runtime):
@@ -271,6 +271,26 @@ def test_a_killed_warm_process_costs_time_only(tmp_path, alone):
     assert json.loads(stdout)["status"] == "succeeded"
     assert (tmp_path / "executions").read_text() == "12"
     wait_for(lambda: not processes_with(f"XDG_RUNTIME_DIR={alone}"), "the end of all processes")
+
+
+def test_forks_that_do_not_live_are_not_replaced_for_ever(tmp_path, alone):
+    run = slow_run(tmp_path, alone)
+    (warm,) = warm_processes(alone)
+    (step,) = [int(text) for text in re.findall(r"\d+", (tmp_path / "pids").read_text())]
+
+    def kill_spares():
+        forks = Path(f"/proc/{warm}/task/{warm}/children").read_text().split()
+        for pid in (int(text) for text in forks if int(text) != step):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not list(alone.glob("kale_rs/*.sock"))
+
+    wait_for(kill_spares, "the process that takes no more orders")
+    (tmp_path / "go").touch()
+    stdout, _ = run.communicate(timeout=60)
+    assert json.loads(stdout)["status"] == "succeeded"
+    assert (tmp_path / "executions").read_text() == "12"
+    wait_for(lambda: warm not in warm_processes(alone), "the end of the warm process")
 
 
 def test_a_killed_engine_leaves_nothing(tmp_path, alone):
