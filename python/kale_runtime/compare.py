@@ -280,7 +280,7 @@ class Walk:
             if name in left and name in right:
                 if not (CACHE(name) and not is_notebooks(kind)):
                     self.push(f"{place}.{name}", left[name], right[name], own)
-            elif not is_cache(kind, name):
+            elif not is_cache(kind, name) and not is_left_out(kind, left.get(name, right.get(name))):
                 told = ("there", "missing") if name in left else ("missing", "there")
                 raise Difference(f"{place}.{name}", *told)
 
@@ -393,6 +393,12 @@ def is_cache(kind, name):
     found = next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
     is_getter = hasattr(type(found), "__get__") and not hasattr(type(found), "__set__")
     return is_getter and not isinstance(found, types.FunctionType)
+
+
+def is_left_out(kind, value):
+    """Whether an attribute that is there on one side only says nothing, and a library's class does not restore it."""
+    is_empty = value is None or (type(value) in (dict, list, tuple, set) and not value)
+    return is_empty and not is_notebooks(kind) and hasattr(kind, "__setstate__")
 
 
 def words(value):

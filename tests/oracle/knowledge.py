@@ -47,6 +47,7 @@ TYPE_KEYS = {
     "select",
     "iterate",
     "store",
+    "keyed",
     "call",
     "context",
     "config",

@@ -27,7 +27,6 @@ BELOW = {
     "descent": 0.50,
     "diabetes_regression": 0.38,
     "docs_scipy_optimize": 0.60,
-    "docs_sklearn_selection": 0.50,
     "inventory_classes": 0.50,
     "plot_gallery": 0.66,
     "queue_simulation": 0.50,

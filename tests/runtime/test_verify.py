@@ -336,6 +336,15 @@ def test_a_value_that_does_not_survive(bench, source):
     assert checked(bench, program, claim)["error"] is None
 
 
+def test_what_a_library_does_not_restore_may_be_empty(bench):
+    pytest.importorskip("sklearn")
+    source = "from sklearn.utils import Bunch\nv = Bunch(data=[1])"
+    claim = {"cell": 3, "binds": ["v", "Bunch"]}
+    assert checked(bench, [run(3, source), save("v")], claim, level="full")["error"] is None
+    told = "\nv._set_deprecated(2, new_key='new', deprecated_key='old', warning_message='gone')"
+    assert violation(checked(bench, [run(3, source + told), save("v")], claim, level="full")) is not None
+
+
 FAITHFUL = """
 import collections, datetime, decimal, enum, fractions, pathlib, re, uuid
 import numpy as np, pandas as pd

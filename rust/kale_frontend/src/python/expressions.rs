@@ -14,7 +14,7 @@ use super::arguments::Arguments;
 use super::definitions::MethodKind;
 use super::facts::Resource;
 use super::knowledge::PartFacts;
-use super::names::top_level;
+use super::names::{Name, top_level};
 use super::operators::gives_bool;
 use super::scope::{ScopeKind, ScopeRef};
 use super::value::{CodeId, Parts, TuplePart, Type, Value};
@@ -531,6 +531,7 @@ impl<'a> Analyzer<'a> {
             let facts = self.knowledge.inherited(&path, |t| match (is_slice, selects) {
                 (true, _) => t.slice.as_ref().or(t.subscript.as_ref()),
                 (_, true) => t.select.as_ref().or(t.subscript.as_ref()),
+                _ if t.keyed == Some(true) => self.keyed_attribute(owner, &path, index).or(t.subscript.as_ref()),
                 _ => t.subscript.as_ref(),
             });
             if let Some(facts) = facts {
@@ -555,6 +556,22 @@ impl<'a> Analyzer<'a> {
             self.mark_view(owner);
         }
         owner.part(Type::Unknown)
+    }
+
+    /// The attribute that a subscript gives of a type whose items are its attributes: `bunch["data"]` is `bunch.data`,
+    /// unless the notebook has put something else there, or has passed it on to who may have.
+    fn keyed_attribute(&self, owner: &Value, path: &str, index: &Value) -> Option<&'static PartFacts> {
+        let name = index.text.as_deref()?;
+        let is_original = |ty: &Type| {
+            let part = |path: &Name| {
+                let text = self.facts.text(*path);
+                self.knowledge.inherited(text, |t| t.keyed).is_some()
+                    || self.knowledge.inherited(text, |t| t.flat) == Some(true)
+            };
+            matches!(ty, Type::Instance(path) if part(path))
+        };
+        let types = self.types_of(owner);
+        types.known().filter(|types| types.iter().all(is_original)).and_then(|_| self.knowledge.attribute(path, name))
     }
 
     /// A key that is missing is added, with what the factory makes.

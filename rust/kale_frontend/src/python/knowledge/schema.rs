@@ -117,6 +117,8 @@ pub struct TypeFacts {
     pub slice: Option<PartFacts>,
     pub select: Option<PartFacts>,
     pub store: Option<Store>,
+    /// A subscript by the name of a listed attribute gives the attribute.
+    pub keyed: Option<bool>,
     pub iterate: Option<PartFacts>,
     pub call: Option<CallFacts>,
     pub context: Option<PartFacts>,
@@ -147,6 +149,7 @@ pub const TYPE_KEYS: &[&str] = &[
     "immutable",
     "iterate",
     "iterator",
+    "keyed",
     "like_parts",
     "methods",
     "operator_result",
@@ -188,6 +191,7 @@ impl TypeFacts {
         replace(&mut self.slice, newer.slice);
         replace(&mut self.select, newer.select);
         replace(&mut self.store, newer.store);
+        replace(&mut self.keyed, newer.keyed);
         replace(&mut self.iterate, newer.iterate);
         replace(&mut self.call, newer.call);
         replace(&mut self.context, newer.context);
