@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use smallvec::smallvec;
 
 use super::analyzer::{Analyzer, Binding, Layer};
-use super::facts::Kind;
+use super::facts::{Kind, Source};
 use super::heap::Unshippable;
 use super::names::Name;
 use super::value::Value;
@@ -34,12 +34,28 @@ impl<'a> Analyzer<'a> {
                 });
             }
             if let Some(Some(binding)) = merged {
+                if may_skip || branches.iter().any(|layer| !layer.contains_key(&name)) {
+                    self.note_kept(name, before.as_ref());
+                }
                 self.install(name, binding);
             }
         }
     }
 
+    /// The statement may leave a name as an earlier one of its cell has bound it: executed again, it needs that one.
+    fn note_kept(&mut self, name: Name, before: Option<&Binding>) {
+        if let Some(before) = before
+            && self.in_module()
+            && before.version.is_none()
+            && before.cell == self.cell
+            && before.statement != self.statement
+        {
+            self.statement_reads.entry(name).or_insert(Source::Statement(before.statement));
+        }
+    }
+
     pub(super) fn merge_binding(&mut self, name: Name, a: Option<Binding>, b: Option<Binding>) {
+        self.note_kept(name, b.as_ref());
         if let Some(binding) = self.either_binding(a, b) {
             self.install(name, binding);
         }
