@@ -72,7 +72,7 @@ demo: $(STAMPS)/wheel
 	@$(BIN)/kale-rs run $(DEMO) --output-notebook .cache/demo/tabular.ipynb
 	@echo
 	@echo 'The executed notebook and the KFP v2 pipeline are in .cache/demo. Run it again: every step is cached.'
-	@echo '$(BIN)/kale-rs --help has the rest.'
+	@echo '$(BIN)/kale-rs --help has the rest; after `. $(BIN)/activate` it is kale-rs.'
 
 test: $(STAMPS)/wheel
 	@$(BIN)/python tests/parts.py

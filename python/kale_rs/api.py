@@ -222,8 +222,11 @@ def run_assigned(
         "openlineage": _text(openlineage),
         "detach": detach,
     }
-    answer = _native.run(json.dumps(request), _progress(progress and not detach), _cancels_on_interrupt())
-    return results.Run(json.loads(answer))
+    told = _progress(progress and not detach)
+    run = results.Run(json.loads(_native.run(json.dumps(request), told, _cancels_on_interrupt())))
+    if told and run.run_id is None:
+        told.say(repr(run))
+    return run
 
 
 def runs(*, limit: int | None = None, store: Path | None = None) -> results.Runs:

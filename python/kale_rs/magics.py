@@ -56,6 +56,9 @@ def _pipeline(line: str) -> object:
     if not words or words[0] not in VERBS:
         raise UsageError(f"`%pipeline` knows {', '.join(f'`{verb}`' for verb in VERBS)}", "try `%pipeline check`")
     function = VERBS[words[0]]
+    if {"-h", "--help"} & set(words):
+        print(inspect.getdoc(getattr(api, words[0])))
+        return None
     positional, keywords = _arguments(words[1:])
     try:
         inspect.signature(function).bind(*positional, **keywords)

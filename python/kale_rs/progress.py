@@ -8,6 +8,8 @@ import time
 from html import escape
 from typing import Any
 
+from kale_rs.results import SEVERITIES
+
 _REDRAW_SECONDS = 0.25
 _ENVIRONMENT = "(environment)"
 _MARKS = {"succeeded": "✓", "cached": "=", "failed": "✗", "skipped": "-", "running": "…"}
@@ -42,13 +44,13 @@ class Progress:
             return
         elif kind == "prepared":
             self._run = event["run_id"]
-            self._say(f"run {event['run_id']}  {event['pipeline']}, {_steps(event['steps'])}")
+            self.say(f"run {event['run_id']}  {event['pipeline']}, {_steps(event['steps'])}")
         elif kind == "run-started":
             self._began = event["time"]
             self._steps = dict.fromkeys(event["steps"], "pending")
         elif kind == "environment-started":
             packages = event["packages"]
-            self._say(
+            self.say(
                 f"making an environment of {packages} package{'' if packages == 1 else 's'} with {event['tool']} ..."
             )
         elif kind == "environment-progress":
@@ -62,6 +64,8 @@ class Progress:
             self._cells[event["step"]] = f"cell {event['cell']} ({event['done'] + 1} of {event['total']})"
         elif kind == "step-finished":
             self._step_finished(event)
+        elif kind == "diagnostic":
+            self._diagnosed(event["diagnostic"])
         elif kind == "run-finished":
             self._conclude(event)
             return
@@ -71,7 +75,12 @@ class Progress:
         step, status = event["step"], event["status"]
         self._steps[step] = status
         self._cells[step] = f"{event['seconds']:.1f} s" if status in ("succeeded", "failed") else event["reason"] or ""
-        self._say(f"{_MARKS.get(status, '!')} {step}  {status}  {self._cells[step]}".rstrip())
+        self.say(f"{_MARKS.get(status, '!')} {step}  {status}  {self._cells[step]}".rstrip())
+
+    def _diagnosed(self, diagnostic: dict[str, Any]) -> None:
+        """In Jupyter the result that the call gives back shows them."""
+        severity = SEVERITIES.get(diagnostic["severity"], diagnostic["severity"])
+        self.say(f"{severity}[{diagnostic['id']}]: {diagnostic['message']}\n  help: {diagnostic['help']}")
 
     def _transferred(self, event: dict[str, Any]) -> None:
         """A line that updates itself; short transfers show none."""
@@ -93,7 +102,8 @@ class Progress:
         if self._has_line:
             print(file=sys.stderr)
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """Print a line, where there is no table."""
         if not self._in_jupyter:
             print(line, file=sys.stderr, flush=True)
 

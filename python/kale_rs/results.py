@@ -14,7 +14,7 @@ from kale_rs.errors import RunError
 Json = dict[str, Any]
 
 # As the command line calls them.
-_SEVERITIES = {"info": "note"}
+SEVERITIES = {"info": "note"}
 _COLOURS = {
     "succeeded": "#2e9e5b",
     "cached": "#2e9e5b",
@@ -94,7 +94,7 @@ class Diagnostics(UserList[Diagnostic]):
             return "no problems"
         rows = (
             (
-                _coloured(_SEVERITIES.get(one.severity, one.severity)),
+                _coloured(SEVERITIES.get(one.severity, one.severity)),
                 "" if one.cell is None else f"cell {one.cell}" + (f", line {one.line}" if one.line else ""),
                 f"{_prose(one.message)}<br><small>{_prose(one.help)}</small>",
                 f"<code>{escape(one.id)}</code>",
@@ -473,6 +473,7 @@ class Lineage:
         self.used_by: list[str] = answer["used_by"]
 
     def __repr__(self) -> str:
-        lines = [self.id, *(f"  {name}: {value}" for name, value in self.facts.items())]
+        facts = {name.replace("_", " "): value for name, value in self.facts.items() if value not in ([], {})}
+        lines = [self.id, *(f"  {name}: {value}" for name, value in facts.items())]
         links = {"made by": self.made_by, "uses": self.uses, "made": self.made, "used by": self.used_by}
         return "\n".join([*lines, *(f"{word:<8} {id}" for word, ids in links.items() for id in ids)])

@@ -104,9 +104,13 @@ def test_progress_is_told_on_stderr(path, capfd):
     told = capfd.readouterr()
     assert told.out == ""
     assert "✓ load  succeeded" in told.err
+    notebook(path, "numbers = []", "numbers[0]")
+    kale_rs.run(path)
+    told = capfd.readouterr().err
+    assert "error[step-failed]" in told and "IndexError" in told and "help: Correct the cell" in told
 
 
-def test_faults_of_a_notebook(path):
+def test_faults_of_a_notebook(path, capsys):
     notebook(path, "c = = 3")
     diagnostics = kale_rs.check(path)
     assert [(one.id, one.cell, one.line) for one in diagnostics.errors] == [("syntax-error", 0, 1)]
@@ -117,6 +121,7 @@ def test_faults_of_a_notebook(path):
     assert caught.value.diagnostics.errors == diagnostics.errors
     run = kale_rs.run(path)
     assert (run.run_id, run.status) == (None, "failed")
+    assert "error[syntax-error]" in capsys.readouterr().err, "a script says why nothing runs"
     with pytest.raises(kale_rs.RunError):
         run.raise_for_status()
     with pytest.raises(kale_rs.UsageError, match="never started"):

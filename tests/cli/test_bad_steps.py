@@ -53,6 +53,14 @@ def test_a_step_that_ends_badly(source, told, words, tmp_path):
     assert words in row["message"] + row["help"]
 
 
+def test_what_to_do_next_is_a_command_that_works(tmp_path):
+    path = branches(tmp_path / "n.ipynb", "1 / 0")
+    said = call("run", path, cwd=tmp_path).stdout
+    assert "after mending the notebook: `kale-rs run n.ipynb`" in said
+    rows = [line.split() for line in call("show", "last", cwd=tmp_path).stdout.splitlines()]
+    assert next(row for row in rows if row[:1] == ["after"])[:3] == ["after", "skipped", "2"], "no time, no memory"
+
+
 def test_an_exception_is_placed_at_its_line(tmp_path):
     done, document = run(branches(tmp_path / "n.ipynb", "x = {}\ny = x['key']"))
     (row,) = [row for row in document["diagnostics"] if row["severity"] == "error"]

@@ -110,7 +110,7 @@ def test_compile_without_output_takes_the_pipelines_name(diamond, tmp_path):
 def test_doctor(tmp_path):
     done = call("doctor", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
-    assert "none yet; the first run makes" in done.stdout
+    assert "none yet for notebooks of this folder; the first run makes" in done.stdout
     findings = json.loads(call("doctor", "--json", cwd=tmp_path).stdout)["findings"]
     assert [row["health"] for row in findings] == ["ok"] * len(findings)
     assert not (tmp_path / ".kale_rs").exists()

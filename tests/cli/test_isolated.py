@@ -197,6 +197,12 @@ def test_by_uv(made):
     assert done.returncode == 0 and "2 packages with uv" in done.stderr, done.stderr
 
 
+def test_why_a_step_runs_again_when_it_is_isolated(made):
+    path = made(cell("a = 1", "step:one"))
+    told = [call("run", path, *how, cwd=path.parent).stderr for how in ([], ["--isolated"], ["--isolated"])]
+    assert "(now with `--isolated`)" in told[1] and "= one  cached" in told[2], told
+
+
 def test_pip_has_the_word_after_uv(made, tmp_path):
     """An index may be known to pip only."""
     tools = tmp_path / "tools"

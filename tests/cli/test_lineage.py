@@ -1,6 +1,7 @@
 """Where things come from: every link leads back, and every id is understood."""
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -53,6 +54,9 @@ def test_a_run_knows_its_commit_and_parameters(folder):
     facts = lineage(folder, "last")["facts"]
     head = subprocess.run(["git", "-C", folder, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
     assert (facts["code_version"], facts["parameters"]) == (head.stdout.strip(), {"factor": 3})
+    told = call("lineage", "last", cwd=folder).stdout
+    assert f"  code version: {head.stdout.strip()}\n" in told and "  parameters: factor=3\n" in told
+    assert re.search(r"  created: \d{4}-\d\d-\d\dT[\d:.]+Z\n", told)
 
 
 def test_a_value_knows_who_made_it_and_who_used_it(folder):

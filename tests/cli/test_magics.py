@@ -41,6 +41,10 @@ def test_a_traceback_names_the_line_as_the_user_sees_it(tmp_path):
     assert "line 3" in str(caught.value) or "----> 3" in str(caught.value)
 
 
+def test_the_line_magic_says_what_a_verb_takes(tmp_path):
+    assert "from_step" in execute(tmp_path, "import kale_rs", "%pipeline run --help")[1]
+
+
 def test_the_line_magic_is_the_api(tmp_path):
     notebook(tmp_path / "n.ipynb", cell("count = 3", "pipeline-parameters"), cell("print(count)", "step:one"))
     outputs = execute(

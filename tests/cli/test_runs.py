@@ -67,7 +67,7 @@ def test_output_notebook_and_a_notebook_from_standard_input(path, tmp_path):
 
 def test_prose_goes_to_stderr_and_the_summary_to_stdout(path):
     done = call("run", path)
-    assert re.search(r"succeeded in [\d.]+ s\n\nmetric +value\ntotal +3\.0\n", done.stdout)
+    assert re.search(r"succeeded in [\d.]+ s\n\nmetric +value\ntotal +3\n", done.stdout)
     assert "notebook  " in done.stdout
     assert "✓ load" in done.stderr and "✓ add" in done.stderr
     assert "\x1b" not in done.stdout + done.stderr
@@ -82,7 +82,8 @@ def test_a_second_run_is_cached_and_no_cache_runs_again(path):
 
 def test_runs_are_listed_newest_first(path, tmp_path):
     assert json.loads(call("runs", "--json", cwd=tmp_path).stdout) == {"runs": []}
-    assert "no runs in" in call("runs", cwd=tmp_path).stderr
+    none = call("runs", cwd=tmp_path).stderr
+    assert "no runs in" in none and "--store NOTEBOOK" in none
     first, second = run(path), run(path, "-p", "count=4")
     listed = json.loads(call("runs", "--json", cwd=tmp_path).stdout)["runs"]
     assert [one["run_id"] for one in listed] == [second["run_id"], first["run_id"]]
@@ -122,7 +123,7 @@ def test_diff_names_what_differs(path, tmp_path):
     text = call("diff", first, second, cwd=tmp_path).stdout
     assert "add" in text and "changed" in text
     report = call("diff", first, "last", "--markdown", cwd=tmp_path).stdout
-    assert "### Metrics" in report and "| total | 3.0 | 12.0 |" in report
+    assert "### Metrics" in report and "| total | 3 | 12 |" in report
     assert "do not differ" in call("diff", first, first, cwd=tmp_path).stdout
 
 
@@ -213,6 +214,8 @@ def test_resume_of_a_finished_run_changes_nothing(path, tmp_path):
     document = run(path)
     done = call("resume", "last", "--json", cwd=tmp_path)
     assert (done.returncode, json.loads(done.stdout)) == (0, document)
+    assert "nothing to resume" in call("resume", "last", cwd=tmp_path).stderr
+    assert "nothing to cancel" in call("cancel", "last", cwd=tmp_path).stderr
 
 
 def test_two_runs_of_one_notebook_at_the_same_time(path):

@@ -36,6 +36,19 @@ def test_wrong_usage(arguments, told, tmp_path):
     assert "Traceback" not in done.stderr and "panicked" not in done.stderr
 
 
+def test_a_file_that_cannot_be_read_or_written_says_what_to_do(tmp_path):
+    notebook(tmp_path / "n.ipynb", "a = 1")
+    helps = {
+        ("run", "nowhere.ipynb"): "it begins in the current folder",
+        ("check", "."): "name a file in it",
+        ("run", "n.ipynb", "--params", "nowhere.yaml"): "it begins in the current folder",
+        ("compile", "n.ipynb", "-o", "n.ipynb/out.yaml"): "a folder that exists",
+    }
+    for arguments, help in helps.items():
+        told = call(*arguments, cwd=tmp_path).stderr
+        assert "help: " in told and help in told.split("help: ")[1], told
+
+
 def test_granularity_is_for_notebooks_without_tags(tmp_path):
     path = notebook(tmp_path / "n.ipynb", cell("a = 1", "step:one"))
     for verb in ("check", "graph", "run"):

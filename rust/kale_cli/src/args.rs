@@ -72,7 +72,7 @@ Examples:
   kale-rs run train.ipynb
   kale-rs run train.ipynb -p epochs=20 -p title='first try'
   kale-rs run train.ipynb --params settings.yaml --output-notebook out.ipynb
-  kale-rs run train.ipynb --from train         after mending a step: not even the downloads before it
+  kale-rs run train.ipynb --from train         after mending `train`: nothing before it runs again
   kale-rs run train.ipynb --json > result.json")]
     Run(RunArgs),
     /// List runs, newest first
@@ -103,7 +103,7 @@ Examples:
 Examples:
   kale-rs cancel last")]
     Cancel(CancelArgs),
-    /// Compare two runs: parameters, metrics, and the steps whose result differs
+    /// Compare two runs: code, parameters, data, environment, metrics
     #[command(after_help = "\
 Examples:
   kale-rs diff 20261120-094815-3f9a last

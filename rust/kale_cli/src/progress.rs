@@ -22,6 +22,7 @@ pub struct Progress {
     bars: Option<MultiProgress>,
     running: BTreeMap<String, ProgressBar>,
     listing: Listing,
+    has_begun: bool,
     cancelling: bool,
 }
 
@@ -32,8 +33,14 @@ impl Progress {
             bars: io::stderr().is_terminal().then(MultiProgress::new),
             running: BTreeMap::new(),
             listing: Listing::default(),
+            has_begun: false,
             cancelling: false,
         }
+    }
+
+    /// Whether there was anything to tell of a run.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     fn say(&self, line: &str) {
@@ -98,6 +105,7 @@ impl Progress {
 impl Listener for Progress {
     fn prepared(&mut self, prepared: &Prepared<'_>) {
         interrupt::follow();
+        self.has_begun = true;
         self.listing = prepared.listing.clone();
         if let Some(remark) = prepared.remark {
             self.say(&format!("{} {remark}", self.style.cyan("note:")));
@@ -111,6 +119,7 @@ impl Listener for Progress {
     }
 
     fn event(&mut self, event: &Event) {
+        self.has_begun = true;
         match event {
             Event::StepStarted { step, attempt, .. } => self.step_started(step, *attempt),
             Event::CellStarted { step, cell, done, total } => self.cell_started(step, *cell, *done, *total),

@@ -80,7 +80,7 @@ impl Comparison<'_> {
         found.extend(differing("files").into_iter().map(file));
         let variable = |name: String| format!("environment variable `{name}` changed");
         found.extend(differing("variables").into_iter().map(variable));
-        found.extend(differing("environment").into_iter().map(|name| self.changed_environment(&name, &now)));
+        found.extend(environment_changes(differing("environment")).map(|name| self.changed_environment(&name, &now)));
         let observed = &self.earlier.result.observed;
         let directory = &self.execution.record.options.directory;
         let files = fingerprint::changed_files(observed, directory, &self.execution.files);
@@ -121,12 +121,20 @@ impl Comparison<'_> {
         let text = |value: &Value| value.as_str().map_or_else(|| "none".to_owned(), str::to_owned);
         match name {
             "kale_runtime" | "plan" => "kale_rs itself changed".to_owned(),
+            "isolated" if now["environment"][name] == true => "now with `--isolated`".to_owned(),
+            "isolated" => "now without `--isolated`".to_owned(),
             name => {
                 let (old, new) = (&self.earlier.identity["environment"][name], &now["environment"][name]);
                 format!("{name} {} became {}", text(old), text(new))
             }
         }
     }
+}
+
+/// A run in an environment of its own has other packages than one without; that it is one says it all.
+fn environment_changes(names: Vec<String>) -> impl Iterator<Item = String> {
+    let moved = names.iter().any(|name| name == "isolated");
+    names.into_iter().filter(move |name| !moved || name == "isolated")
 }
 
 /// Source to the cell that it stands in, of the step's own cells and of the definitions that it repeats.

@@ -70,7 +70,8 @@ pub fn doctor(session: &Session, request: &DoctorRequest) -> Result<Diagnosis, V
     findings.push(module(&environment, &interpreter, "ipython", "cells with magics, `!commands` or `?` cannot run"));
     findings.push(module(&environment, &interpreter, "dill", "functions made while a cell runs cannot be shipped"));
     findings.push(runtime(&session.runtime));
-    findings.push(store(notebook.path.as_deref().unwrap_or(&notebook.directory)));
+    let beside = request.notebook.is_none().then_some(" for notebooks of this folder");
+    findings.push(store(notebook.path.as_deref().unwrap_or(&notebook.directory), beside.unwrap_or_default()));
     Ok(Diagnosis { findings })
 }
 
@@ -130,10 +131,10 @@ fn runtime(package: &Path) -> Finding {
     Finding { subject: "runtime", health: Health::Error, detail, help }
 }
 
-fn store(near: &Path) -> Finding {
+fn store(near: &Path, whose: &str) -> Finding {
     let root = kale_store::locate(near);
     if !root.exists() {
-        return future_store(&root);
+        return future_store(&root, whose);
     }
     match Store::open(&root).and_then(|store| Ok((store.journal_mode(), store.run_ids()?.len()))) {
         Ok((journal, runs)) => {
@@ -147,10 +148,10 @@ fn store(near: &Path) -> Finding {
 }
 
 /// A store that the first run will make.
-fn future_store(root: &Path) -> Finding {
+fn future_store(root: &Path, whose: &str) -> Finding {
     let parent = root.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
     match tempfile::tempfile_in(parent) {
-        Ok(_) => ok("store", format!("none yet; the first run makes {}", root.display())),
+        Ok(_) => ok("store", format!("none yet{whose}; the first run makes {}", root.display())),
         Err(error) => Finding {
             subject: "store",
             health: Health::Error,

@@ -1,5 +1,7 @@
 //! `explain`: the page of a diagnostic, or the list of all of them.
 
+use std::cmp::Reverse;
+
 use kale_model::{Code, Severity};
 use serde::{Deserialize, Serialize};
 
@@ -39,11 +41,14 @@ pub fn explain(request: &ExplainRequest) -> Result<Vec<Page>, VerbError> {
     }
 }
 
-/// The ids that share a word with what was asked for.
+/// The ids that share a word with what was asked for; those that share most of it come first.
 fn suggestion(id: &str) -> String {
     let words: Vec<&str> = id.split(['-', '_', ' ']).filter(|word| word.len() > 2).collect();
-    let near = |code: &&Code| words.iter().any(|word| code.id().contains(word));
-    let near: Vec<String> = Code::ALL.iter().filter(near).map(|code| format!("`{code}`")).collect();
+    let shared = |code: &Code| words.iter().filter(|word| code.id().contains(*word)).map(|word| word.len()).sum();
+    let mut near: Vec<(usize, &Code)> = Code::ALL.iter().map(|code| (shared(code), code)).collect();
+    near.retain(|(shared, _)| *shared > 0);
+    near.sort_by_key(|(shared, _)| Reverse(*shared));
+    let near: Vec<String> = near.into_iter().map(|(_, code)| format!("`{code}`")).collect();
     if near.is_empty() {
         return "`kale-rs explain` lists all of them".to_owned();
     }
@@ -65,5 +70,7 @@ mod tests {
     fn an_unknown_id_suggests_known_ones() {
         let error = explain(&ExplainRequest { id: Some("syntax".to_owned()) }).unwrap_err();
         assert_eq!(error.help(), "did you mean `syntax-error`, `unsupported-syntax`?");
+        let error = explain(&ExplainRequest { id: Some("missing-pre".to_owned()) }).unwrap_err();
+        assert!(error.help().starts_with("did you mean `missing-prev`, "), "{}", error.help());
     }
 }

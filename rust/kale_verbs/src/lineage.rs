@@ -73,7 +73,7 @@ fn of_run(store: &Store, run: &RunId) -> Result<Lineage, VerbError> {
         ("notebook", json!(record.source)),
         ("notebook_digest", json!(record.notebook)),
         ("code_version", json!(record.options.code_version)),
-        ("created", json!(record.created)),
+        ("created", json!(kale_store::rfc3339(record.created))),
         ("status", json!(store.run_status(run)?)),
         ("parameters", json!(record.parameters)),
         ("python", json!(record.options.python_version)),

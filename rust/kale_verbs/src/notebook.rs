@@ -35,9 +35,9 @@ impl NotebookText {
             return Ok(NotebookText { label: "<stdin>".to_owned(), path: None, directory, text });
         }
         let path = session.directory.join(notebook);
-        let bytes = fs::read(&path).map_err(|error| VerbError::reading(notebook, plain(&error)))?;
+        let bytes = fs::read(&path).map_err(|error| VerbError::opening(notebook, &error))?;
         let text = decode(bytes).map_err(|reason| VerbError::reading(notebook, reason))?;
-        let path = path.canonicalize().map_err(|error| VerbError::reading(notebook, plain(&error)))?;
+        let path = path.canonicalize().map_err(|error| VerbError::opening(notebook, &error))?;
         let directory = path.parent().unwrap_or(Path::new("/")).to_owned();
         Ok(NotebookText { label: notebook.to_owned(), path: Some(path), directory, text })
     }

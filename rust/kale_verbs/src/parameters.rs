@@ -8,7 +8,6 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::VerbError;
-use crate::notebook::plain;
 use crate::session::Session;
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -50,7 +49,7 @@ impl ParameterInputs {
 }
 
 fn read_file(session: &Session, file: &str) -> Result<BTreeMap<String, Value>, VerbError> {
-    let text = fs::read_to_string(session.directory.join(file)).map_err(|e| VerbError::reading(file, plain(&e)))?;
+    let text = fs::read_to_string(session.directory.join(file)).map_err(|error| VerbError::opening(file, &error))?;
     // YAML 1.2 holds JSON, except that JSON's errors are better to read.
     let value: Value = if text.trim_start().starts_with('{') {
         serde_json::from_str(&text).map_err(|error| VerbError::reading(file, error))?

@@ -90,9 +90,16 @@ pub fn scalar(value: &Value) -> String {
     }
 }
 
+/// A metric's value: a float by its nature, so whole numbers are shown without `.0`, as the notebook shows a count.
+pub fn metric(value: &Value) -> String {
+    let text = scalar(value);
+    let whole = text.strip_suffix(".0").filter(|_| value.is_number()).map(str::to_owned);
+    whole.unwrap_or(text)
+}
+
 pub fn metric_rows(metrics: &BTreeMap<String, Value>) -> Vec<Vec<String>> {
     let heading = vec!["metric".to_owned(), "value".to_owned()];
-    [heading].into_iter().chain(metrics.iter().map(|(name, value)| vec![name.clone(), scalar(value)])).collect()
+    [heading].into_iter().chain(metrics.iter().map(|(name, value)| vec![name.clone(), metric(value)])).collect()
 }
 
 pub fn run_status(status: RunStatus, style: Style) -> String {
@@ -158,6 +165,7 @@ mod tests {
         assert_eq!([17, 1536, 3 << 30].map(bytes), ["17 B", "1.5 KiB", "3.0 GiB"]);
         let values = [json!(0.123456789), json!(0.5), json!(1e-9), json!(3), json!("NaN")];
         assert_eq!(values.map(|v| scalar(&v)), ["0.123457", "0.5", "1e-9", "3", "NaN"]);
+        assert_eq!([json!(39.0), json!(0.5), json!("a.0")].map(|v| metric(&v)), ["39", "0.5", "a.0"]);
     }
 
     #[test]

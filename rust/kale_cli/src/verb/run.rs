@@ -1,6 +1,6 @@
 //! `kale-rs run` and `kale-rs resume`, which end alike.
 
-use kale_model::{Diagnostic, RunStatus, RunView};
+use kale_model::{Code, Diagnostic, RunStatus, RunView};
 use kale_verbs::render::{self, Style, table};
 use kale_verbs::resume::{ResumeRequest, resume as resume_run};
 use kale_verbs::run::{RunAnswer, RunRequest, run as run_notebook};
@@ -28,13 +28,27 @@ pub fn run(session: &Session, args: RunArgs) -> Done {
         detach: args.detach,
     };
     let answer = run_notebook(session, &request, &mut Progress::new())?;
+    if request.differential && answer.run.status == RunStatus::Succeeded && !args.json {
+        output::remark(agreement(&answer.run.diagnostics));
+    }
     Ok(finish(&answer, args.json))
 }
 
 pub fn resume(session: &Session, args: ResumeArgs) -> Done {
     let request = ResumeRequest { run: args.run, store: store(args.store), detach: args.detach };
-    let answer = resume_run(session, &request, &mut Progress::new())?;
+    let mut progress = Progress::new();
+    let answer = resume_run(session, &request, &mut progress)?;
+    if !progress.has_begun() && !args.json {
+        output::remark(Some("there is nothing to resume: the run has succeeded"));
+    }
     Ok(finish(&answer, args.json))
+}
+
+/// What a comparison with the notebook says when it has nothing to find fault with.
+fn agreement(diagnostics: &[Diagnostic]) -> Option<&'static str> {
+    let doubtful = [Code::DiffersFromNotebook, Code::NotRepeatable, Code::NotVerified];
+    let agrees = !diagnostics.iter().any(|diagnostic| doubtful.contains(&diagnostic.code));
+    agrees.then_some("run from top to bottom, the notebook gives the same values, outputs and metrics")
 }
 
 /// The answer, and the exit status.
@@ -57,7 +71,10 @@ fn finish(answer: &RunAnswer, json: bool) -> i32 {
 fn summary(run: &RunView, style: Style) -> String {
     let id = run.run_id.as_ref().map(ToString::to_string).unwrap_or_default();
     let status = render::run_status(run.status, style);
-    let mut out = format!("{status} in {}\n", render::seconds(run.seconds));
+    let mut out = match run.status {
+        RunStatus::Pending | RunStatus::Running => format!("{status}\n"),
+        _ => format!("{status} in {}\n", render::seconds(run.seconds)),
+    };
     if !run.metrics.is_empty() {
         out.push('\n');
         out.push_str(&table::table(&render::metric_rows(&run.metrics)));
@@ -68,7 +85,8 @@ fn summary(run: &RunView, style: Style) -> String {
     }
     let next = match run.status {
         RunStatus::Failed | RunStatus::Interrupted if run.diagnostics.iter().any(Diagnostic::is_error) => {
-            format!("after mending the notebook: `kale-rs run`; otherwise: `kale-rs resume {id}`")
+            let source = run.source.as_deref().map_or("NOTEBOOK", output::path);
+            format!("after mending the notebook: `kale-rs run {source}`; otherwise: `kale-rs resume {id}`")
         }
         RunStatus::Interrupted | RunStatus::Cancelled | RunStatus::Failed => format!("to go on: `kale-rs resume {id}`"),
         RunStatus::Pending | RunStatus::Running => {

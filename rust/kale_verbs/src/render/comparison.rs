@@ -4,7 +4,7 @@ use kale_store::{Change, RunDiff};
 use serde_json::Value;
 
 use super::table::{markdown as markdown_table, table};
-use super::{Style, scalar};
+use super::{Style, metric, scalar};
 
 /// A digest is told from its first digits.
 const SHOWN: usize = 40;
@@ -15,25 +15,25 @@ struct Section {
 }
 
 fn sections(diff: &RunDiff) -> Vec<Section> {
-    let changes = |title, changes: &[Change]| {
+    let changes = |title, changes: &[Change], shown: fn(&Value) -> String| {
         let heading = vec![String::new(), diff.left.to_string(), diff.right.to_string()];
+        let side = |value: Option<&Value>| short(value.map_or_else(|| "-".to_owned(), shown));
         let row = |change: &Change| vec![change.name.clone(), side(change.left.as_ref()), side(change.right.as_ref())];
         Section { title, rows: [heading].into_iter().chain(changes.iter().map(row)).collect() }
     };
     let code = diff.code.iter().map(|change| vec![change.step.clone(), change.change.to_owned()]);
     let heading = vec!["step".to_owned(), "change".to_owned()];
     let all = vec![
-        changes("Metrics", &diff.metrics),
-        changes("Parameters", &diff.parameters),
+        changes("Metrics", &diff.metrics, metric),
+        changes("Parameters", &diff.parameters, scalar),
         Section { title: "Code", rows: [heading].into_iter().chain(code).collect() },
-        changes("Data", &diff.data),
-        changes("Environment", &diff.environment),
+        changes("Data", &diff.data, scalar),
+        changes("Environment", &diff.environment, scalar),
     ];
     all.into_iter().filter(|section| section.rows.len() > 1).collect()
 }
 
-fn side(value: Option<&Value>) -> String {
-    let text = value.map_or_else(|| "-".to_owned(), scalar);
+fn short(text: String) -> String {
     if text.chars().count() <= SHOWN { text } else { text.chars().take(12).chain("…".chars()).collect() }
 }
 
