@@ -1,5 +1,7 @@
 //! Diagnostics of the dataflow, in the notebook's own terms.
 
+mod hazard;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use kale_model::{Code, Diagnostic, Edit, Fix, Severity, Span};
@@ -7,12 +9,13 @@ use ruff_text_size::TextRange;
 
 use crate::analysis::Analysis;
 use crate::blocks::Role;
-use crate::dataflow::hazard::{Hazard, Reason};
 use crate::fixes;
 use crate::grouping::Groups;
 use crate::notebook::Notebook;
-use crate::python::facts::{CellId, Replay, Resource, VersionId};
+use crate::python::facts::{CellId, Replay, Resource};
 use crate::python::pseudo;
+
+pub use hazard::hazard;
 
 /// Sorts by place and adds cell ids.
 pub fn finish(notebook: &Notebook, diagnostics: &mut Vec<Diagnostic>) {
@@ -63,125 +66,6 @@ pub fn metric_twice(name: &str) -> Diagnostic {
         format!("Two steps report the metric `{name}`; the first one counts as its step."),
         "Give one of them another name.",
     )
-}
-
-/// The error for a hazard between two tagged steps.
-pub fn hazard(analysis: &Analysis, hazard: &Hazard) -> Diagnostic {
-    let facts = &analysis.facts;
-    let later = uses_place(analysis, hazard);
-    let (earlier_cell, later_cell) = (name_of(analysis, hazard.earlier), name_of(analysis, hazard.later));
-    match &hazard.reason {
-        Reason::Unshippable { name, type_path, is_own, version } => {
-            let (name, path) = (facts.text(*name), facts.text(*type_path));
-            if let Some(module) = pseudo::module(name) {
-                return Diagnostic::new(
-                    Code::ProcessState,
-                    format!(
-                        "{earlier_cell} changes the state of the module `{module}`, which {later_cell} uses: a step of \
-                         its own imports the module anew."
-                    ),
-                    "Put both cells into one step, or let the functions take and return what they keep.",
-                )
-                .at(later)
-                .with_related(made_place(analysis, *version), "it is changed here");
-            }
-            let what = if *is_own { "a" } else { "which may hold a" };
-            let remake = match path {
-                "iterator" | "generator" => format!("or pass on what it yields (such as `list({name})`, if it ends), "),
-                _ => String::new(),
-            };
-            Diagnostic::new(
-                Code::UnshippableValue,
-                format!(
-                    "`{name}`, {what} `{}`, is made in {earlier_cell} and used in {later_cell}, but cannot travel \
-                     between processes.",
-                    short(path)
-                ),
-                format!("Make `{name}` again where it is used, {remake}or put both cells into one step."),
-            )
-            .at(later)
-            .with_related(made_place(analysis, *version), format!("`{name}` is made here"))
-        }
-        Reason::SharedBuffer { names, version } => {
-            let names: Vec<String> = names.iter().map(|&name| format!("`{}`", facts.text(name))).collect();
-            Diagnostic::new(
-                Code::SharedBuffer,
-                format!(
-                    "{} may share memory that {later_cell} changes in place; in another process they are copies.",
-                    names.join(" and ")
-                ),
-                "Put both cells into one step. If they are not meant to share it, let one of them be a copy where they \
-                 are joined (such as `b = a.copy()`).",
-            )
-            .at(later)
-            .with_related(made_place(analysis, *version), "they are joined here")
-        }
-        Reason::Layout { names, version } => {
-            let names: Vec<String> = names.iter().map(|&name| format!("`{}`", facts.text(name))).collect();
-            Diagnostic::new(
-                Code::SharedBuffer,
-                format!(
-                    "{} may be a view with gaps, which do not travel; without them, what is made of it by `reshape` or \
-                     `ravel` is a view and no copy, and {later_cell} changes one of the two.",
-                    names.join(" and ")
-                ),
-                "Copy it explicitly where it is made (such as `b = a[::2].copy()`), or put both cells into one step.",
-            )
-            .at(later)
-            .with_related(made_place(analysis, *version), "it is made here")
-        }
-        Reason::ProcessState { module } => {
-            let what = if module.is_empty() { "the process".to_owned() } else { format!("`{module}`") };
-            let place = settings_place(analysis, hazard.earlier);
-            Diagnostic::new(
-                Code::ProcessState,
-                format!("{earlier_cell} changes settings of {what} that {later_cell} sees, in a way that cannot be repeated there."),
-                "Write it as a statement of its own, with constants, in an `imports` cell; or put both cells into one step.",
-            )
-            .at(place)
-        }
-        Reason::Dynamic { what } => {
-            let cell = [hazard.earlier, hazard.later]
-                .into_iter()
-                .find(|&cell| !facts.cells[cell].dynamic.is_empty())
-                .unwrap_or(hazard.earlier);
-            let range = facts.cells[cell].dynamic.first().map_or(TextRange::default(), |(_, range)| *range);
-            Diagnostic::new(
-                Code::DynamicCode,
-                format!(
-                    "`{what}` runs code that cannot be seen before the run, so what it reads and binds is unknown."
-                ),
-                "Write the code out, or put the whole notebook into one step.",
-            )
-            .at(analysis.place(cell, range))
-        }
-    }
-}
-
-/// The last part of a type's path, as people say it.
-fn short(path: &str) -> &str {
-    path.rsplit('.').next().unwrap_or(path)
-}
-
-fn made_place(analysis: &Analysis, version: VersionId) -> Span {
-    let version = analysis.facts.version(version);
-    analysis.place(version.cell, version.range)
-}
-
-fn settings_place(analysis: &Analysis, cell: CellId) -> Span {
-    let used = analysis.facts.cells[cell].resources.iter().find(|used| matches!(used.resource, Resource::Process(_)));
-    analysis.place(cell, used.map_or(TextRange::default(), |used| used.range))
-}
-
-fn uses_place(analysis: &Analysis, hazard: &Hazard) -> Span {
-    let names: BTreeSet<_> = match &hazard.reason {
-        Reason::Unshippable { name, .. } => BTreeSet::from([*name]),
-        Reason::SharedBuffer { names, .. } | Reason::Layout { names, .. } => names.clone(),
-        _ => BTreeSet::new(),
-    };
-    let cell = &analysis.facts.cells[hazard.later];
-    let used = cell.uses.iter().find(|used| names.contains(&used.name));
-    analysis.place(hazard.later, used.map_or(TextRange::default(), |used| used.range))
 }
 
 pub fn step_cycle<'c>(
@@ -339,16 +223,18 @@ fn cell_faults(analysis: &Analysis, cell: CellId, diagnostics: &mut Vec<Diagnost
             .at(analysis.place(cell, *range)),
         );
     }
-    let mut unseeded = BTreeMap::new();
-    for used in &found.resources {
-        match &used.resource {
-            Resource::UnseededRng(generator) => {
-                unseeded.entry(*generator).or_insert(used.range);
-            }
-            _ => continue,
+    unseeded_draws(analysis, cell, diagnostics);
+}
+
+/// One diagnostic for each generator, where it is first drawn from.
+fn unseeded_draws(analysis: &Analysis, cell: CellId, diagnostics: &mut Vec<Diagnostic>) {
+    let mut first = BTreeMap::new();
+    for used in &analysis.facts.cells[cell].resources {
+        if let Resource::UnseededRng(generator) = &used.resource {
+            first.entry(*generator).or_insert(used.range);
         }
     }
-    for (generator, range) in unseeded {
+    for (generator, range) in first {
         diagnostics.push(
             Diagnostic::new(
                 Code::UnseededRandomness,
