@@ -7,7 +7,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::analyzer::{Analyzer, DefinitionKind};
 use super::arguments::Arguments;
-use super::definitions::MethodKind;
+use super::classes::MethodKind;
 use super::heap::ObjectId;
 use super::knowledge::Unlisted;
 use super::library::Caller;

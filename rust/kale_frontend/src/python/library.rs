@@ -10,7 +10,7 @@ use super::arguments::{
     Arguments, concerned, given, is_certainly_given, is_given, is_truthy_or_unknown, literal_kinds, literal_text,
     select,
 };
-use super::expressions::BOUND_METHOD;
+use super::attributes::BOUND_METHOD;
 use super::facts::Resource;
 use super::knowledge::{CallFacts, Condition, Effect, Ships, Unlisted, Words};
 use super::names::Name;

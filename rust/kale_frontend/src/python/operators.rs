@@ -2,18 +2,51 @@
 
 use std::sync::LazyLock;
 
-use ruff_python_ast::{CmpOp, Operator};
-use ruff_text_size::TextRange;
+use ruff_python_ast::{CmpOp, ExprBoolOp, ExprCompare, ExprIf, Operator};
+use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::Analyzer;
 use super::arguments::Arguments;
-use super::expressions::MAX_TEXT;
+use super::displays::MAX_TEXT;
 use super::knowledge::Words;
 use super::types::Types;
 use super::value::{Type, Value};
 use crate::fault::{Fault, planted};
 
 impl<'a> Analyzer<'a> {
+    /// `and`, `or`: one of the operands, of which the first is looked at for certain.
+    pub(super) fn connective(&mut self, op: &'a ExprBoolOp) -> Value {
+        let mut values = vec![];
+        for (index, value) in op.values.iter().enumerate() {
+            values.push(if index == 0 { self.evaluate(value) } else { self.perhaps(|this| this.evaluate(value)) });
+        }
+        self.operate(&values.iter().collect::<Vec<_>>(), op.range());
+        values.into_iter().reduce(|a, b| self.either(a, &b)).unwrap_or_else(Value::immutable)
+    }
+
+    pub(super) fn comparison(&mut self, compare: &'a ExprCompare) -> Value {
+        let mut values = vec![self.evaluate(&compare.left)];
+        for (index, value) in compare.comparators.iter().enumerate() {
+            // In `a < b < c` the last one is only looked at when `a < b`.
+            let value = if index == 0 { self.evaluate(value) } else { self.perhaps(|this| this.evaluate(value)) };
+            values.push(value);
+        }
+        self.operate(&values.iter().collect::<Vec<_>>(), compare.range());
+        if compare.ops.iter().all(gives_bool) {
+            return Value::immutable();
+        }
+        self.computed(&values.iter().collect::<Vec<_>>(), true)
+    }
+
+    /// `a if test else b`.
+    pub(super) fn choice(&mut self, choice: &'a ExprIf) -> Value {
+        let test = self.evaluate(&choice.test);
+        self.operate(&[&test], choice.test.range());
+        let one = self.perhaps(|this| this.evaluate(&choice.body));
+        let other = self.perhaps(|this| this.evaluate(&choice.orelse));
+        self.either(one, &other)
+    }
+
     /// What operators (and `repr`, truth tests, formatting) on these values may call: methods of the notebook's classes.
     pub fn operate(&mut self, values: &[&Value], range: TextRange) {
         for value in values.iter().filter(|_| !planted(Fault::OperatorMissed)) {

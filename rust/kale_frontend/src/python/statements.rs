@@ -1,12 +1,10 @@
 //! Execution of statements on abstract values.
 
-use ruff_python_ast::{ExceptHandler, Expr, Operator, Pattern, Stmt, StmtFor, StmtMatch, StmtTry, StmtWith};
+use ruff_python_ast::{ExceptHandler, Expr, Pattern, Stmt, StmtFor, StmtIf, StmtMatch, StmtTry, StmtWhile, StmtWith};
 use ruff_text_size::{Ranged, TextRange};
 
-use super::analyzer::{Analyzer, Inner, Layer};
-use super::names::top_level;
-use super::scope::ScopeKind;
-use super::value::{Parts, Type, Value};
+use super::analyzer::{Analyzer, Layer};
+use super::value::{Type, Value};
 use crate::fault::{Fault, planted};
 
 /// Loops within loops that are each gone through twice; within more of them, the work would double with each.
@@ -28,33 +26,8 @@ impl<'a> Analyzer<'a> {
                 let value = self.evaluate(&s.value);
                 self.operate(&[&value], s.range());
             }
-            Stmt::Assign(s) if pairs(&s.targets, &s.value).is_some() => {
-                let (targets, values) = pairs(&s.targets, &s.value).expect("the guard found them");
-                let values: Vec<Value> = values.iter().map(|value| self.evaluate(value)).collect();
-                for (target, value) in targets.iter().zip(values) {
-                    self.assign(target, value);
-                }
-            }
-            Stmt::Assign(s) => {
-                let value = self.evaluate(&s.value);
-                let value = self.of_member(value, s.range());
-                // In `pair = a, b = f()` the parts are reached by two ways.
-                let value = if s.targets.len() > 1 { value.named() } else { value };
-                let copies = planted(Fault::NoAliasOfNames) && s.value.is_name_expr();
-                let value = if copies { self.fresh(value.ty) } else { value };
-                for target in &s.targets {
-                    self.assign(target, value.clone());
-                }
-            }
-            Stmt::AnnAssign(s) => {
-                let value = s.value.as_deref().map(|value| self.evaluate(value));
-                if !matches!(s.target.as_ref(), Expr::Name(_)) || self.in_module() {
-                    self.evaluate(&s.annotation);
-                }
-                if let Some(value) = value {
-                    self.assign(&s.target, value);
-                }
-            }
+            Stmt::Assign(s) => self.assignment(s),
+            Stmt::AnnAssign(s) => self.annotated(s),
             Stmt::AugAssign(s) => self.augmented(&s.target, s.op, &s.value, s.range()),
             Stmt::FunctionDef(s) => self.define_function(s),
             Stmt::ClassDef(s) => self.define_class(s),
@@ -63,40 +36,10 @@ impl<'a> Analyzer<'a> {
                 self.give_back(&value);
             }
             Stmt::Delete(s) => s.targets.iter().for_each(|target| self.delete_target(target)),
-            Stmt::TypeAlias(s) => {
-                let is_generic = self.enter_type_parameters(s.type_params.as_deref());
-                let scope = self.scope_of(ScopeKind::TypeAlias, s.range());
-                self.frame().inner.push(Inner::new(scope));
-                self.evaluate(&s.value);
-                self.frame().inner.pop();
-                if is_generic {
-                    self.frame().inner.pop();
-                }
-                self.assign(&s.name, Value::immutable());
-            }
+            Stmt::TypeAlias(s) => self.type_alias(s),
             Stmt::For(s) => self.for_loop(s),
-            Stmt::While(s) => {
-                self.test(&s.test);
-                self.looped(s.range(), |this| {
-                    this.execute_all(&s.body);
-                    this.test(&s.test);
-                });
-                self.optionally(&s.orelse);
-            }
-            Stmt::If(s) => {
-                self.test(&s.test);
-                let mut branches = vec![self.branch(&s.body)];
-                let mut has_else = false;
-                for clause in &s.elif_else_clauses {
-                    if let Some(test) = &clause.test {
-                        self.test(test);
-                    } else {
-                        has_else = true;
-                    }
-                    branches.push(self.branch(&clause.body));
-                }
-                self.join(branches, !has_else);
-            }
+            Stmt::While(s) => self.while_loop(s),
+            Stmt::If(s) => self.if_block(s),
             Stmt::With(s) => self.with_block(s),
             Stmt::Match(s) => self.match_block(s),
             Stmt::Try(s) => self.try_block(s),
@@ -112,18 +55,8 @@ impl<'a> Analyzer<'a> {
                     self.perhaps(|this| this.evaluate(message));
                 }
             }
-            Stmt::Import(s) => {
-                for alias in &s.names {
-                    self.import(&alias.name, alias.asname.as_ref().map(|n| n.as_str()), s.range());
-                }
-            }
-            Stmt::ImportFrom(s) => {
-                let module = s.module.as_ref().map_or("", |m| m.as_str()).to_owned();
-                for alias in &s.names {
-                    let bound = alias.asname.as_ref().unwrap_or(&alias.name);
-                    self.import_from(&module, s.level, &alias.name, bound, alias.range());
-                }
-            }
+            Stmt::Import(s) => self.import_statement(s),
+            Stmt::ImportFrom(s) => self.import_from_statement(s),
             Stmt::IpyEscapeCommand(s) => self.escape_command(s.kind, &s.value, s.range()),
             Stmt::Global(_) | Stmt::Nonlocal(_) | Stmt::Pass(_) | Stmt::Break(_) | Stmt::Continue(_) => {}
         }
@@ -208,6 +141,30 @@ impl<'a> Analyzer<'a> {
         }
         self.frame().heap.young = young;
         self.loops -= 1;
+    }
+
+    fn while_loop(&mut self, s: &'a StmtWhile) {
+        self.test(&s.test);
+        self.looped(s.range(), |this| {
+            this.execute_all(&s.body);
+            this.test(&s.test);
+        });
+        self.optionally(&s.orelse);
+    }
+
+    fn if_block(&mut self, s: &'a StmtIf) {
+        self.test(&s.test);
+        let mut branches = vec![self.branch(&s.body)];
+        let mut has_else = false;
+        for clause in &s.elif_else_clauses {
+            if let Some(test) = &clause.test {
+                self.test(test);
+            } else {
+                has_else = true;
+            }
+            branches.push(self.branch(&clause.body));
+        }
+        self.join(branches, !has_else);
     }
 
     fn for_loop(&mut self, s: &'a StmtFor) {
@@ -366,200 +323,6 @@ impl<'a> Analyzer<'a> {
             Pattern::MatchOr(p) => p.patterns.iter().for_each(|inner| self.bind_pattern(inner, subject)),
         }
     }
-
-    pub fn assign(&mut self, target: &'a Expr, value: Value) {
-        match target {
-            Expr::Name(name) => self.bind_text(&name.id, value),
-            Expr::Tuple(_) | Expr::List(_) => {
-                let elements: &[Expr] = match target {
-                    Expr::Tuple(tuple) => &tuple.elts,
-                    Expr::List(list) => &list.elts,
-                    _ => &[],
-                };
-                let stars = elements.iter().any(Expr::is_starred_expr);
-                match value.parts.as_deref() {
-                    Some(Parts::Each(parts)) if parts.len() == elements.len() && !stars => {
-                        for (element, part) in elements.iter().zip(parts) {
-                            self.assign(element, part.clone());
-                        }
-                    }
-                    Some(&Parts::Alike { ty, separate: true }) if !stars => {
-                        for element in elements {
-                            let part = if ty == Type::Immutable { Value::immutable() } else { self.fresh(ty) };
-                            self.assign(element, part);
-                        }
-                    }
-                    _ => {
-                        let part = self.iterate(&value, target.range());
-                        for element in elements {
-                            self.assign(element, part.clone());
-                        }
-                    }
-                }
-            }
-            Expr::Starred(starred) => {
-                let path = self.name("list");
-                let list = self.fresh_empty(Type::Instance(path));
-                self.link(&list, &value, false);
-                self.assign(&starred.value, list);
-            }
-            Expr::Attribute(attribute) => {
-                let owner = self.evaluate(&attribute.value);
-                self.store_attribute(&owner, &attribute.attr, &value, target.range());
-            }
-            Expr::Subscript(subscript) => {
-                let owner = self.evaluate(&subscript.value);
-                self.evaluate(&subscript.slice);
-                self.store_item(&owner, &value, target.range());
-            }
-            _ => {
-                self.evaluate(target);
-            }
-        }
-    }
-
-    fn augmented(&mut self, target: &'a Expr, operator: Operator, operand: &'a Expr, range: TextRange) {
-        let old = self.evaluate_target(target);
-        let value = self.evaluate(operand);
-        self.operate(&[&old, &value], range);
-        let in_place = !planted(Fault::MissedAugmentedMutation) && !old.is_constant() && !self.has_pure_operators(&old);
-        let result = if self.gives_immutable(operator, &old, &value) {
-            Value::immutable()
-        } else if in_place {
-            self.mutate(&old);
-            self.add_to(&old, &value);
-            old
-        } else {
-            let mut result = self.fresh(Type::Unknown);
-            if let Type::Instance(_) = old.ty {
-                result.ty = old.ty;
-            }
-            result
-        };
-        self.assign(target, result);
-    }
-
-    /// The current value of an assignment target.
-    fn evaluate_target(&mut self, target: &'a Expr) -> Value {
-        match target {
-            Expr::Name(name) => self.read(&name.id, name.range()),
-            Expr::Subscript(s) => {
-                let owner = self.evaluate(&s.value);
-                self.evaluate(&s.slice);
-                if self.type_path(&owner) == Some("collections.defaultdict") {
-                    self.add_missing(&owner, s.range());
-                }
-                self.element(&owner)
-            }
-            Expr::Attribute(a) => {
-                let owner = self.evaluate(&a.value);
-                self.element(&owner)
-            }
-            other => self.evaluate(other),
-        }
-    }
-
-    fn delete_target(&mut self, target: &'a Expr) {
-        match target {
-            Expr::Name(name) => {
-                self.read(&name.id, name.range());
-                self.delete(&name.id);
-            }
-            Expr::Tuple(tuple) => tuple.elts.iter().for_each(|element| self.delete_target(element)),
-            Expr::List(list) => list.elts.iter().for_each(|element| self.delete_target(element)),
-            Expr::Attribute(attribute) => {
-                let owner = self.evaluate(&attribute.value);
-                self.mutate(&owner);
-            }
-            Expr::Subscript(subscript) => {
-                let owner = self.evaluate(&subscript.value);
-                self.evaluate(&subscript.slice);
-                self.store_item(&owner, &Value::immutable(), target.range());
-            }
-            _ => {}
-        }
-    }
-
-    /// `__main__`, the notebook itself as a module: what is done through it binds names that nobody sees bound.
-    fn note_main(&mut self, module: &str, range: TextRange) {
-        if module == "__main__" {
-            self.frame().effects.dynamic.push((module.to_owned(), range));
-        }
-    }
-
-    fn import(&mut self, module: &str, alias: Option<&str>, range: TextRange) {
-        self.note_main(module, range);
-        let top = top_level(module).to_owned();
-        let (bound, path) = match alias {
-            Some(alias) => (alias.to_owned(), module.to_owned()),
-            None => (top.clone(), top.clone()),
-        };
-        self.frame().effects.imports.extend([top, module.to_owned()]);
-        self.import_state(module);
-        let path = self.name(&path);
-        self.bind_text(&bound, Value::library(path));
-    }
-
-    fn import_from(&mut self, module: &str, level: u32, name: &str, bound: &str, range: TextRange) {
-        let module = format!("{}{module}", ".".repeat(level as usize));
-        self.note_main(&module, range);
-        if module == "__future__" {
-            // It changes how the code after it is compiled, wherever that runs.
-            self.frame().effects.settings.insert(String::new());
-            return;
-        }
-        if !module.starts_with('.') {
-            let dotted = [top_level(&module).to_owned(), module.clone(), format!("{module}.{name}")];
-            self.frame().effects.imports.extend(dotted);
-        }
-        self.import_state(&module);
-        if name == "*" {
-            return self.import_star(&module, range);
-        }
-        let value = self.imported(&format!("{module}.{name}"));
-        self.bind_text(bound, value);
-    }
-
-    /// What an import of this path gives.
-    fn imported(&mut self, path: &str) -> Value {
-        let path = self.name(path);
-        let canonical = self.knowledge.canonical(self.facts.text(path)).into_owned();
-        match self.knowledge.call(&canonical).and_then(|c| c.value.as_deref()) {
-            Some(type_path) => self.module_constant(type_path),
-            None => {
-                let path = self.name(&canonical);
-                Value::library(path)
-            }
-        }
-    }
-
-    /// `from module import *`: as if the names that the module exports stood there.
-    fn import_star(&mut self, module: &str, range: TextRange) {
-        self.frame().effects.star_import = true;
-        if !self.in_module() {
-            return;
-        }
-        let Some(exports) = self.environment.exports.get(module) else {
-            self.facts.cells[self.cell].unreadable_stars.push((module.to_owned(), range));
-            return;
-        };
-        for (name, export) in exports {
-            if !self.words.contains(name.as_str()) {
-                continue;
-            }
-            let value = self.imported(&export.path);
-            let name = self.name(name);
-            if export.certain { self.bind(name, value) } else { self.bind_maybe(name, value) }
-        }
-    }
-}
-
-/// The targets and values of `a, b = x, y`.
-fn pairs<'e>(targets: &'e [Expr], value: &'e Expr) -> Option<(&'e [Expr], &'e [Expr])> {
-    let ([Expr::Tuple(targets)], Expr::Tuple(values)) = (targets, value) else { return None };
-    let plain = |elements: &[Expr]| !elements.iter().any(Expr::is_starred_expr);
-    (targets.elts.len() == values.elts.len() && plain(&targets.elts) && plain(&values.elts))
-        .then_some((targets.elts.as_slice(), values.elts.as_slice()))
 }
 
 /// Whether a context manager is made to catch exceptions.

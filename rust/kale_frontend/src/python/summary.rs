@@ -18,10 +18,11 @@ use super::analyzer::{Analyzer, Binding, Body, DefinitionKind, Frame, Function};
 use super::arguments::Arguments;
 use super::effects::{Outcome, Summary};
 use super::facts::StatementId;
-use super::heap::{ObjectId, Place};
+use super::heap::Place;
 use super::names::Name;
+use super::outcomes::outcome;
 use super::types::Types;
-use super::value::{CodeId, Parts, Type, Value};
+use super::value::{CodeId, Type, Value};
 use crate::fault::{Fault, planted};
 
 /// What a summary depends on of an argument.
@@ -438,129 +439,6 @@ impl<'a> Analyzer<'a> {
             self.frame().effects.deletes.insert(name);
         }
     }
-
-    fn at(&mut self, place: Place, arguments: &[Value], callee: &Value, range: TextRange) -> Value {
-        match place {
-            Place::Parameter(index) => arguments.get(index).cloned().unwrap_or_else(Value::immutable),
-            Place::Global(name) => self.read_variable(name, range),
-            Place::Own => callee.clone(),
-        }
-    }
-
-    fn outcome_parts(
-        &mut self,
-        outcome: &Outcome,
-        arguments: &[Value],
-        callee: &Value,
-        range: TextRange,
-    ) -> Option<Rc<Parts>> {
-        if outcome.parts.is_empty() {
-            return None;
-        }
-        let parts = outcome.parts.iter().map(|part| self.instance(part, arguments, callee, range)).collect();
-        Some(Rc::new(Parts::Each(parts)))
-    }
-
-    /// An outcome as a value of the caller.
-    fn instance(&mut self, outcome: &Outcome, arguments: &[Value], callee: &Value, range: TextRange) -> Value {
-        let value = self.shared_instance(outcome, arguments, callee, range);
-        if let (Some(unshippable), Some(&own)) = (outcome.unshippable, value.objects.first()) {
-            self.frame().heap.class(own).unshippable.get_or_insert(unshippable);
-        }
-        value
-    }
-
-    fn shared_instance(&mut self, outcome: &Outcome, arguments: &[Value], callee: &Value, range: TextRange) -> Value {
-        let mut value =
-            Value { ty: outcome.ty, objects: smallvec![], code: outcome.code.clone(), text: None, parts: None };
-        if !outcome.object {
-            return value;
-        }
-        if matches!(outcome.ty, Type::Instance(path) if self.facts.text(path) == "generator") {
-            let own = self.fresh_iterator(outcome.ty, outcome.types.clone());
-            value.absorb(&own);
-            for &place in &outcome.places {
-                let at = self.at(place, arguments, callee, range);
-                value.absorb(&at);
-            }
-            return value;
-        }
-        if outcome.places.is_empty() || planted(Fault::ReturnIsFresh) {
-            let fresh = if outcome.scalars { self.fresh_scalars(outcome.ty) } else { self.fresh(outcome.ty) };
-            value.objects = fresh.objects;
-            value.objects.iter().for_each(|&object| self.frame().heap.class(object).types = outcome.types.clone());
-            value.parts = self.outcome_parts(outcome, arguments, callee, range);
-            return value;
-        }
-        for &place in &outcome.places {
-            let at = self.at(place, arguments, callee, range);
-            value.absorb(&at);
-        }
-        if value.objects.is_empty() {
-            value.objects = self.fresh(outcome.ty).objects;
-        }
-        self.learn_all(&value, &outcome.types);
-        if !outcome.scalars {
-            self.forget_scalars(&value);
-        }
-        value.parts = self.outcome_parts(outcome, arguments, callee, range);
-        if outcome.view {
-            self.mark_view(&value);
-        }
-        value
-    }
-}
-
-/// The elements of a tuple in terms of the frame's places, unless two of them share what no place names.
-fn parts_of(frame: &mut Frame<'_>, value: &Value) -> Vec<Outcome> {
-    let Some(Parts::Each(parts)) = value.parts.as_deref() else { return vec![] };
-    let mut own = BTreeSet::new();
-    for part in parts {
-        let roots: BTreeSet<ObjectId> = part.objects.iter().map(|&object| frame.heap.find(object)).collect();
-        for root in roots {
-            if frame.heap.class(root).places.is_empty() && !own.insert(root) {
-                return vec![];
-            }
-        }
-    }
-    parts.iter().map(|part| outcome(frame, &part.clone().named())).collect()
-}
-
-/// A value of the function's frame in terms of its places.
-fn outcome(frame: &mut Frame<'_>, value: &Value) -> Outcome {
-    let parts = parts_of(frame, value);
-    let mut outcome = Outcome {
-        ty: value.ty,
-        object: !value.objects.is_empty(),
-        scalars: !value.objects.is_empty() && value.objects.iter().all(|&object| frame.heap.class(object).scalars),
-        places: vec![],
-        view: false,
-        unshippable: None,
-        code: value.code.clone(),
-        types: Types::none(),
-        parts,
-    };
-    outcome.types.insert(value.ty);
-    if value.ty == Type::Unknown && !value.objects.is_empty() {
-        outcome.types = Types::none();
-    }
-    for &object in &value.objects {
-        let class = frame.heap.class(object);
-        outcome.view |= class.view;
-        outcome.unshippable = outcome.unshippable.or(class.unshippable);
-        outcome.types.join(&class.types);
-        for place in &class.places {
-            if !outcome.places.contains(place) {
-                outcome.places.push(*place);
-            }
-        }
-        for code in &class.code {
-            if !outcome.code.contains(code) {
-                outcome.code.push(*code);
-            }
-        }
-    }
-    outcome
 }
 
 /// Whether a round of the fixpoint added nothing.

@@ -1,0 +1,151 @@
+//! Attributes: loaded from values, and set.
+
+use std::collections::BTreeSet;
+
+use ruff_text_size::TextRange;
+use smallvec::smallvec;
+
+use super::analyzer::Analyzer;
+use super::arguments::Arguments;
+use super::classes::MethodKind;
+use super::facts::Resource;
+use super::value::{CodeId, Type, Value};
+use crate::fault::{Fault, planted};
+
+impl<'a> Analyzer<'a> {
+    pub fn attribute(&mut self, owner: &Value, name: &str, range: TextRange) -> Value {
+        match owner.ty {
+            Type::Library(path) => {
+                let path = self.facts.names.join(path, name);
+                let canonical = self.knowledge.canonical(self.facts.text(path)).into_owned();
+                self.library_attribute(&canonical, range)
+            }
+            Type::Immutable => Value::immutable(),
+            Type::Instance(path) => {
+                let text = self.facts.text(path).to_owned();
+                let known = self.knowledge.attribute(&text, name);
+                match known.or_else(|| self.knowledge.inherited(&text, |t| t.unknown_attributes.as_ref())) {
+                    Some(facts) => self.access(owner, facts, range),
+                    None if name.starts_with("__") || self.knowledge.method(&text, name).is_some() => {
+                        let method = self.name(BOUND_METHOD);
+                        self.learn(owner, Type::Library(method));
+                        owner.part(Type::Instance(method))
+                    }
+                    None => self.inside(owner),
+                }
+            }
+            Type::Object(class) => self.object_attribute(owner, class, name, range),
+            // Attributes of a class without state are constants and functions.
+            Type::Class(class) if self.is_stateless(owner) => {
+                let ty = if self.is_member(class, name) { Type::Object(class) } else { Type::Unknown };
+                Value { objects: smallvec![], ..owner.part(ty) }
+            }
+            Type::Class(_) | Type::Function(_) => self.inside(owner),
+            Type::Unknown => {
+                self.invoke_methods(owner, range, is_accessor);
+                match self.candidate_attribute(owner, name, range) {
+                    Some(value) => value,
+                    None => {
+                        self.invoke_properties(owner, name, range);
+                        self.learn(owner, Type::Unknown);
+                        owner.part(Type::Unknown)
+                    }
+                }
+            }
+        }
+    }
+
+    fn object_attribute(&mut self, owner: &Value, class: CodeId, name: &str, range: TextRange) -> Value {
+        match self.method_kind(class, name) {
+            Some((method, MethodKind::Property)) => {
+                return self.call_function(method, owner, Some(owner), &Arguments::default(), range);
+            }
+            Some((method, MethodKind::Plain)) => self.learn(owner, Type::Function(method)),
+            Some((_, MethodKind::Decorated)) => {
+                self.invoke_code(owner, range);
+                self.learn(owner, Type::Unknown);
+            }
+            None if name.starts_with("__") => self.learn(owner, Type::Unknown),
+            None => {}
+        }
+        if !self.is_closed(class) || self.method_of(class, "__getattr__").is_some() {
+            self.invoke_methods(owner, range, is_accessor);
+            self.learn(owner, Type::Unknown);
+        }
+        self.inside(owner)
+    }
+
+    /// A value that a module holds. Changes of it are settings of the module, not of an object of the notebook.
+    pub fn module_constant(&mut self, type_path: &str) -> Value {
+        let value = self.typed(type_path);
+        Value { objects: smallvec![], ..value }
+    }
+
+    fn library_attribute(&mut self, path: &str, range: TextRange) -> Value {
+        if path == "os.environ" {
+            let path = self.name("os._Environ");
+            return Value { ty: Type::Instance(path), ..Value::immutable() };
+        }
+        self.note_library(path);
+        self.use_member(path, range);
+        if let Some(type_path) = self.knowledge.call(path).and_then(|c| c.value.as_deref()) {
+            return self.module_constant(type_path);
+        }
+        let path = self.name(path);
+        Value::library(path)
+    }
+
+    pub fn store_attribute(&mut self, owner: &Value, name: &str, value: &Value, range: TextRange) {
+        if planted(Fault::MissedAttributeStore) {
+            return;
+        }
+        if let Type::Library(path) = owner.ty {
+            let path = self.facts.names.join(path, name);
+            let text = self.facts.text(path).to_owned();
+            self.set_option(&text);
+            self.store_in_member(&text, value, range);
+            if STREAMS.contains(&text.as_str()) {
+                // What is there has a state of its own: another one made elsewhere is not it.
+                self.touch(Resource::Process(String::new()), true, range);
+            }
+            return;
+        }
+        let is_definition = matches!(owner.ty, Type::Function(_) | Type::Class(_));
+        if is_definition && self.is_stateless(owner) && (value.objects.is_empty() || self.is_stateless(value)) {
+            // `Model.score = score`: as a setting, the patch is repeated wherever the class may be used.
+            self.frame().effects.settings.insert(String::new());
+            self.frame().effects.patches = true;
+            return;
+        }
+        self.change_setting(owner);
+        if owner.ty == Type::Unknown {
+            self.mutate_definitions(owner, range);
+        }
+        self.mutate(owner);
+        self.link(owner, value, false);
+    }
+
+    /// A value of unknown type may be one of the classes that it refers to.
+    fn mutate_definitions(&mut self, value: &Value, range: TextRange) {
+        let mut codes = value.code.clone();
+        for &object in &value.objects {
+            codes.extend(self.frame().heap.class(object).code.iter().copied());
+        }
+        let names: BTreeSet<_> = codes.iter().filter_map(|code| self.definitions[code.0].name).collect();
+        for name in names {
+            let definition = self.read_variable(name, range);
+            self.mutate(&definition);
+        }
+    }
+}
+
+/// Attributes of `sys` that what is printed or shown goes through.
+const STREAMS: &[&str] = &["sys.stdout", "sys.stderr", "sys.stdin", "sys.displayhook", "sys.excepthook"];
+
+/// A method of a library's object, taken without being called.
+pub(super) const BOUND_METHOD: &str = "types.MethodType";
+
+/// Methods that loading an attribute may call.
+fn is_accessor(name: &str) -> bool {
+    matches!(name, "__getattr__" | "__getattribute__" | "__get__")
+}

@@ -1,0 +1,341 @@
+//! Classes of the notebook: made, and asked about their methods and bases.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ruff_python_ast::{Decorator, Stmt, StmtClassDef, StmtFunctionDef};
+use ruff_text_size::{Ranged, TextRange};
+
+use super::analyzer::{Analyzer, Body, Definition, DefinitionKind, Inner};
+use super::definitions::patches;
+use super::heap::Class;
+use super::names::Name;
+use super::scope::ScopeKind;
+use super::types::Types;
+use super::value::{CodeId, Type, Value};
+
+impl<'a> Analyzer<'a> {
+    pub fn define_class(&mut self, statement: &'a StmtClassDef) {
+        let mut bases = vec![];
+        let mut inherited = vec![];
+        let mut held_code = vec![];
+        let mut metaclass = None;
+        let is_generic = self.enter_type_parameters(statement.type_params.as_deref());
+        if let Some(arguments) = &statement.arguments {
+            for base in &arguments.args {
+                let value = self.evaluate(base);
+                held_code.extend(value.code.iter().copied());
+                bases.push(value.ty);
+                inherited.push(value);
+            }
+            for keyword in &arguments.keywords {
+                let value = self.evaluate(&keyword.value);
+                if keyword.arg.as_deref() == Some("metaclass") {
+                    metaclass = Some(value);
+                }
+            }
+        }
+        let attributes = self.class_body(statement);
+        if is_generic {
+            self.frame().inner.pop();
+        }
+        let methods: BTreeMap<String, CodeId> = attributes
+            .iter()
+            .filter_map(|(name, value)| match value.ty {
+                Type::Function(code) => Some((name.clone(), code)),
+                _ => None,
+            })
+            .collect();
+        // A class shares the state of its bases.
+        let state: Vec<&Value> = attributes
+            .iter()
+            .map(|(_, value)| value)
+            .chain(&inherited)
+            .filter(|value| !value.objects.is_empty() && !self.is_stateless(value))
+            .collect();
+        let mut holds = Types::none();
+        for (_, value) in attributes.iter().filter(|(_, value)| !matches!(value.ty, Type::Function(_))) {
+            holds.insert(value.ty);
+        }
+        let code = CodeId(self.definitions.len());
+        let stateless = state.is_empty() && !patches(&statement.body, &statement.name);
+        let object = self.frame().heap.allocate(Class { definition: stateless, ..Class::default() });
+        let mut value = Value::object(Type::Class(code), object);
+        for held in state {
+            self.link(&value, held, false);
+        }
+        self.definitions.push(Definition {
+            kind: DefinitionKind::Class { methods, bases, statement: Some(statement), holds },
+            name: None,
+            class_name: None,
+            suspends: vec![],
+        });
+        value.code.push(code);
+        value.code.extend(held_code);
+        value.code.extend(
+            attributes
+                .iter()
+                .flat_map(|(_, v)| v.code.iter().copied())
+                .filter(|c| self.definitions[c.0].name.is_some()),
+        );
+        value.code.sort();
+        value.code.dedup();
+        self.announce_class(code, &value, metaclass.as_ref(), statement.range());
+        let value = self.decorate(value, &statement.decorator_list);
+        self.name_definition(code, &statement.name);
+        self.bind_text(&statement.name, value);
+    }
+
+    /// Executes the body of a class; gives what it binds, by name.
+    fn class_body(&mut self, statement: &'a StmtClassDef) -> Vec<(String, Value)> {
+        let scope = self.scope_of(ScopeKind::Class, statement.range());
+        self.frame().inner.push(Inner::new(scope));
+        let outer = self.frame().class_name.replace(statement.name.to_string());
+        self.execute_all(&statement.body);
+        self.frame().class_name = outer;
+        let namespace = self.frame().inner.pop().map(|inner| inner.names).unwrap_or_default();
+        let mut attributes: Vec<(String, Value)> =
+            namespace.into_iter().map(|(name, value)| (self.facts.text(name).to_owned(), value)).collect();
+        attributes.sort_by(|a, b| a.0.cmp(&b.0));
+        attributes
+    }
+
+    /// Making a class calls its metaclass, and `__init_subclass__` of its bases.
+    fn announce_class(&mut self, class: CodeId, value: &Value, metaclass: Option<&Value>, range: TextRange) {
+        if let Some(metaclass) = metaclass {
+            self.invoke_code_with(metaclass, std::slice::from_ref(value), range);
+        }
+        let DefinitionKind::Class { bases, .. } = &self.definitions[class.0].kind else { return };
+        let hooks: Vec<CodeId> = bases
+            .iter()
+            .filter_map(|base| match base {
+                Type::Class(base) => self.method_of(*base, "__init_subclass__"),
+                _ => None,
+            })
+            .collect();
+        for hook in hooks {
+            self.call_loosely(hook, value, std::slice::from_ref(value), range);
+        }
+    }
+
+    /// A class made by a call, such as `namedtuple("Point", "x y")`: named by the variable it is assigned to.
+    pub fn made_class(&mut self) -> Value {
+        let code = CodeId(self.definitions.len());
+        self.definitions.push(Definition {
+            kind: DefinitionKind::Class {
+                methods: BTreeMap::new(),
+                bases: vec![],
+                statement: None,
+                holds: Types::default(),
+            },
+            name: None,
+            class_name: None,
+            suspends: vec![],
+        });
+        let object = self.frame().heap.allocate(Class { definition: true, ..Class::default() });
+        let mut value = Value::object(Type::Class(code), object);
+        value.code.push(code);
+        value
+    }
+
+    /// Whether one of these classes of the notebook has a state: attributes that change.
+    pub fn has_stateful_class(&self, code: &[CodeId]) -> bool {
+        code.iter().any(|code| {
+            let definition = &self.definitions[code.0];
+            let is_class = matches!(definition.kind, DefinitionKind::Class { .. });
+            let bound = definition.name.filter(|_| is_class).and_then(|name| self.module_binding(name));
+            bound.is_some_and(|binding| {
+                !binding.value.objects.iter().all(|&object| self.frames[0].heap.peek(object).definition)
+            })
+        })
+    }
+
+    pub fn method_of(&self, class: CodeId, name: &str) -> Option<CodeId> {
+        let mut todo = vec![class];
+        let mut seen = BTreeSet::new();
+        while let Some(class) = todo.pop() {
+            let DefinitionKind::Class { methods, bases, .. } = &self.definitions[class.0].kind else { continue };
+            if !seen.insert(class) {
+                continue;
+            }
+            if let Some(&method) = methods.get(name) {
+                return Some(method);
+            }
+            todo.extend(bases.iter().rev().filter_map(|base| match base {
+                Type::Class(code) => Some(*code),
+                _ => None,
+            }));
+        }
+        None
+    }
+
+    /// The library classes that a class of the notebook is based on, also by way of other classes.
+    pub(super) fn library_bases(&self, class: CodeId) -> BTreeSet<Name> {
+        let (mut todo, mut seen, mut found) = (vec![class], BTreeSet::from([class]), BTreeSet::new());
+        while let Some(class) = todo.pop() {
+            let DefinitionKind::Class { bases, .. } = &self.definitions[class.0].kind else { continue };
+            for base in bases {
+                match *base {
+                    Type::Class(code) if seen.insert(code) => todo.push(code),
+                    Type::Library(path) => {
+                        found.insert(path);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found
+    }
+
+    /// The method of a name, and what loading it does.
+    pub fn method_kind(&self, class: CodeId, name: &str) -> Option<(CodeId, MethodKind)> {
+        let method = self.method_of(class, name)?;
+        let address = match &self.definitions[method.0].kind {
+            DefinitionKind::Function(function) => function.body.address(),
+            DefinitionKind::Class { .. } => return Some((method, MethodKind::Decorated)),
+        };
+        for definition in &self.definitions {
+            let DefinitionKind::Class { statement: Some(statement), .. } = &definition.kind else { continue };
+            let defs = statement.body.iter().filter_map(Stmt::as_function_def_stmt);
+            let found: Vec<&StmtFunctionDef> = defs.filter(|def| def.name.as_str() == name).collect();
+            if !found.iter().any(|def| Body::Statements(&def.body).address() == address) {
+                continue;
+            }
+            let is_property = |d: &Decorator| d.expression.as_name_expr().is_some_and(|n| n.id.as_str() == "property");
+            return Some(match found.as_slice() {
+                [def] if def.decorator_list.is_empty() => (method, MethodKind::Plain),
+                [def] if def.decorator_list.iter().all(is_property) => (method, MethodKind::Property),
+                _ => (method, MethodKind::Decorated),
+            });
+        }
+        Some((method, MethodKind::Decorated))
+    }
+
+    fn is_exception(&self, base: Name) -> bool {
+        let facts = self.knowledge.call(self.facts.text(base));
+        facts.is_some_and(|facts| facts.returns.as_deref() == Some("BaseException"))
+    }
+
+    /// Whether instances hold their arguments and have methods of their own, as exceptions do.
+    pub fn has_exception_base(&self, class: CodeId) -> bool {
+        let DefinitionKind::Class { bases, .. } = &self.definitions[class.0].kind else { return true };
+        bases.iter().any(|base| match base {
+            Type::Library(path) => self.is_exception(*path),
+            Type::Class(base) => self.has_exception_base(*base),
+            _ => false,
+        })
+    }
+
+    /// Whether a class says what an operator does with its instances.
+    pub fn has_operators(&self, class: CodeId) -> bool {
+        OPERATORS.iter().any(|name| self.method_of(class, name).is_some())
+    }
+
+    /// Whether `Class.name` is a member of an enumeration.
+    pub fn is_member(&self, class: CodeId, name: &str) -> bool {
+        let DefinitionKind::Class { bases, .. } = &self.definitions[class.0].kind else { return false };
+        let is_enum = |base: &Type| matches!(base, Type::Library(path) if is_enumeration(self.facts.text(*path)));
+        bases.iter().any(is_enum) && !name.starts_with('_') && self.method_of(class, name).is_none()
+    }
+
+    /// The types of what the attributes of a class hold, which its instances have, too. `None` when a base is unknown.
+    pub fn class_contents(&mut self, class: CodeId) -> Option<Types> {
+        let tuple = Type::Instance(self.name("tuple"));
+        if !self.is_closed(class) {
+            return None;
+        }
+        let mut contents = Types::none();
+        let (mut todo, mut seen) = (vec![class], BTreeSet::new());
+        while let Some(class) = todo.pop() {
+            let DefinitionKind::Class { bases, holds, .. } = &self.definitions[class.0].kind else { continue };
+            if seen.insert(class) {
+                contents.join(holds);
+                if self.has_exception_base(class) {
+                    contents.insert(tuple);
+                }
+                todo.extend(bases.iter().filter_map(|base| match base {
+                    Type::Class(code) => Some(*code),
+                    _ => None,
+                }));
+            }
+        }
+        Some(contents)
+    }
+
+    /// Whether every base of the class is a class of the notebook, so that its methods are all known.
+    pub fn is_closed(&self, class: CodeId) -> bool {
+        let mut todo = vec![class];
+        let mut seen = BTreeSet::from([class]);
+        while let Some(class) = todo.pop() {
+            let DefinitionKind::Class { bases, statement: Some(_), .. } = &self.definitions[class.0].kind else {
+                return false;
+            };
+            for base in bases {
+                match base {
+                    Type::Class(code) if seen.insert(*code) => todo.push(*code),
+                    Type::Class(_) => {}
+                    Type::Library(path) if is_bare_base(self.facts.text(*path)) || self.is_exception(*path) => {}
+                    _ => return false,
+                }
+            }
+        }
+        true
+    }
+}
+
+/// Methods of binary operators and comparisons.
+const OPERATORS: &[&str] = &[
+    "__add__",
+    "__and__",
+    "__divmod__",
+    "__eq__",
+    "__floordiv__",
+    "__ge__",
+    "__gt__",
+    "__le__",
+    "__lshift__",
+    "__lt__",
+    "__matmul__",
+    "__mod__",
+    "__mul__",
+    "__ne__",
+    "__or__",
+    "__pow__",
+    "__radd__",
+    "__rand__",
+    "__rdivmod__",
+    "__rfloordiv__",
+    "__rlshift__",
+    "__rmatmul__",
+    "__rmod__",
+    "__rmul__",
+    "__ror__",
+    "__rpow__",
+    "__rrshift__",
+    "__rshift__",
+    "__rsub__",
+    "__rtruediv__",
+    "__rxor__",
+    "__sub__",
+    "__truediv__",
+    "__xor__",
+];
+
+/// What loading a method from an instance does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum MethodKind {
+    /// It gives the bound method.
+    Plain,
+    /// It calls the method.
+    Property,
+    /// What its decorators say.
+    Decorated,
+}
+
+fn is_enumeration(path: &str) -> bool {
+    matches!(path, "enum.Enum" | "enum.IntEnum" | "enum.StrEnum" | "enum.Flag" | "enum.IntFlag")
+}
+
+/// Bases that give instances no state and no methods that change any.
+fn is_bare_base(path: &str) -> bool {
+    matches!(path, "builtins.object" | "abc.ABC") || is_enumeration(path)
+}
