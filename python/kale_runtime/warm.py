@@ -38,18 +38,15 @@ import contextlib
 import ctypes
 import gc
 import importlib
-import importlib.machinery
 import itertools
 import json
 import linecache
 import os
 import select
 import signal
-import site
 import socket
 import struct
 import sys
-import sysconfig
 import threading
 import time
 
@@ -57,6 +54,8 @@ from kale_runtime import local
 from kale_runtime import step as core
 from kale_runtime.capture import Capture
 from kale_runtime.forked import fork
+from kale_runtime.generators import generators, has_no_seed, is_obscure, reseed
+from kale_runtime.watched import FileWatch, stamp
 
 VERSION = 1
 #: Forks that wait for an order.
@@ -69,8 +68,6 @@ MARKER = "KALE_STEP_PROCESS"
 FORK_UNSAFE = {"grpc", "jax", "jaxlib", "keras", "pyspark", "ray", "tensorflow"}
 #: Threads, by name, without which a fork works as well: their libraries know what a fork is.
 FORK_SAFE_THREADS = {"jemalloc_bg_thd"}
-#: Files that imports look for in the working directory, by the module that does.
-READ_FROM_FOLDER = {"matplotlib": "matplotlibrc"}
 
 
 #: What steps import while they run.
@@ -100,11 +97,11 @@ def main(listener):
     watch = FileWatch()
     try:
         with names_of_ipython(step):
-            changed = carry_out_imports(settings["imports"], capture, settings.get("careful"))
+            replaced = carry_out_imports(settings["imports"], capture, settings.get("careful"))
         step.unseeded = unseeded_generators(len(settings["imports"]), settings.get("careful"))
     except Flaw as flaw:
         start_over(settings, flaw.at, listener, initial)
-    take_back(changed)
+    set_variables(replaced)
     watch.look()
     step.last_module = next(reversed(sys.modules))
     gc.collect()
@@ -168,39 +165,6 @@ def unseeded_generators(at, careful):
     return [each for each in found if has_no_seed(each)]
 
 
-def generators():
-    """The random generators that there are."""
-    kinds = [sys.modules["random"].Random] if "random" in sys.modules else []
-    numpy = sys.modules.get("numpy.random")
-    kinds += [numpy.RandomState, numpy.Generator] if hasattr(numpy, "Generator") else []
-    kinds = tuple(kinds)
-    return [each for each in gc.get_objects() if issubclass(type(each), kinds)] if kinds else []
-
-
-def is_obscure(generator):
-    """Whether nobody can say if it was seeded. The generator of `random`, and those that draw names of temporary files,
-    get new seeds in a fork by themselves; the system's have none."""
-    python = sys.modules.get("random")
-    if python is None or not isinstance(generator, python.Random) or isinstance(generator, python.SystemRandom):
-        return False
-    names = getattr(sys.modules.get("tempfile"), "_RandomNameSequence", ())
-    drawing = [vars(each).get("_rng") for each in gc.get_objects() if names and type(each) is names]
-    return not any(generator is each for each in (getattr(python, "_inst", None), *drawing))
-
-
-def has_no_seed(generator):
-    """Whether a generator of numpy was made from the system's numbers, of which it has 128 bits."""
-    bits = getattr(generator, "bit_generator", None) or getattr(generator, "_bit_generator", None)
-    seeds = getattr(bits, "seed_seq", None) or getattr(bits, "_seed_seq", None)
-    entropy = getattr(seeds, "entropy", None)
-    return isinstance(entropy, int) and entropy >> 64 != 0
-
-
-def reseed(generator):
-    bits = getattr(generator, "bit_generator", None) or generator._bit_generator
-    bits.state = type(bits)().state
-
-
 def has_threads():
     """Whether there are threads that a fork would not take along. Some libraries end theirs themselves before one."""
     if threading.active_count() > 1:
@@ -222,8 +186,9 @@ def threads():
     return count
 
 
-def take_back(replaced):
-    for name, value in replaced.items():
+def set_variables(values):
+    """Environment variables; `None` unsets one."""
+    for name, value in values.items():
         if value is None:
             os.environ.pop(name, None)
         else:
@@ -244,53 +209,6 @@ def start_over(settings, at, listener, environment):
     os.dup2(reading, 0)
     listener.set_inheritable(True)
     os.execve(sys.executable, sys.orig_argv, environment)
-
-
-class FileWatch:
-    """What imports have read and may change: what is installed, and files that are not."""
-
-    def __init__(self):
-        paths = sysconfig.get_paths()
-        self.installed = {paths["purelib"], paths["platlib"], *site.getsitepackages(), site.getusersitepackages()}
-        standard = {paths["stdlib"], paths["platstdlib"], os.path.dirname(local.__file__)}
-        self.settled = tuple(os.path.join(path, "") for path in (*self.installed, *standard))
-        self.opened, self.stamps = set(), {}
-        sys.addaudithook(self.note)
-
-    def note(self, event, arguments):
-        if event == "open" and self.opened is not None and isinstance(arguments[0], str):
-            self.opened.add(os.path.abspath(arguments[0]))
-
-    def look(self):
-        """Imports are over."""
-        files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-        opened, self.opened = self.opened, None
-        files = {path for path in (files | opened) - {None} if not path.startswith((*self.settled, "/proc/", "/sys/"))}
-        self.stamps = {path: stamp(path) for path in files | self.installed | set(filter(None, sys.path))}
-        self.modules = {name for name in sys.modules if "." not in name} - sys.stdlib_module_names
-
-    def changed(self):
-        return next((path for path, seen in self.stamps.items() if stamp(path) != seen), None)
-
-    def beside(self, folder):
-        """What in a notebook's folder would have been imported or read instead."""
-        suffixes = importlib.machinery.all_suffixes()
-        for entry in os.scandir(folder):
-            name, dot, rest = entry.name.partition(".")
-            if name in self.modules and (dot + rest in suffixes or os.path.isfile(os.path.join(entry, "__init__.py"))):
-                return entry.name
-        for module, name in READ_FROM_FOLDER.items():
-            if module in sys.modules and os.path.exists(os.path.join(folder, name)):
-                return name
-        return None
-
-
-def stamp(path):
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 # Taking orders
@@ -491,11 +409,7 @@ def wait_for_order(connection):
 
 def in_fork(step, order, place):
     mark(order["marker"], place)
-    for name, value in order["environment"].items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+    set_variables(order["environment"])
     request = local.read_request(order["request"])
     step.capture.move(request.get("log"), request["result"])
     step.take(request)
