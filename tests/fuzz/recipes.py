@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from . import code, flow, outside, values
+from . import classes, code, flow, outside, values
 from .writer import Writer
 
-SUBJECTS = (values.RECIPES, code.RECIPES, flow.RECIPES, outside.RECIPES)
+SUBJECTS = (values.RECIPES, code.RECIPES + classes.RECIPES, flow.RECIPES, outside.RECIPES)
 #: Without these little happens.
 ALWAYS = {values.bind, values.alias, values.change_list}
 

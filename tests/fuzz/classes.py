@@ -1,0 +1,218 @@
+"""Recipes: classes, objects, and what is done with them."""
+
+from __future__ import annotations
+
+from .code import would_recurse
+from .writer import CLASSES, Code, Writer, indented
+
+
+def a_class(w: Writer) -> list[str]:
+    """Every class has the same members, each made in one of several ways."""
+    if w.fixed or w.in_function:
+        return []
+    name = w.pick(CLASSES)
+    known = w.kind(name)
+    if known is not None and not w.chance(0.15):
+        return new_object(w)
+    n = w.fresh()
+    base = w.pick([each for each in CLASSES if each != name and isinstance(w.kind(each), Code)] or [""])
+    needs: set = set()
+    if base and (name in derived(w, base) or not w.usable(w.kind(base)) or w.chance(0.5)):
+        base = ""
+    if base:
+        needs |= w.kind(base).needs | {(base, w.kind(base).shape)}
+    lines = ["@dataclasses.dataclass"] if not base and w.chance(0.15) else []
+    is_data = bool(lines)
+    lines.append(f"class {name}{f'({base})' if base else ''}:")
+    members: list[list[str]] = []
+    if is_data:
+        members.append(["items: list = dataclasses.field(default_factory=list)", f"n: int = {n}"])
+    if not base or w.chance(0.5):
+        # Bound methods of this class must find its class attributes.
+        members.append([f"shared = {w.pick((f'[{n}]', '[]', w.a_list()))}"])
+        members.append([f"count = {w.pick((n, w.an_int()))}"])
+    if not is_data and (not base or w.chance(0.4)):
+        start = ["super().__init__(x)"] if base else []
+        attribute = w.pick(("x", "x", "list(x)", "[*x, 0]"))
+        members.append([
+            f"def __init__(self, x={w.pick(('()', w.a_list()))}):", *indented(start),
+            f"    self.items = {attribute if attribute != 'x' else 'x if x else []'}", f"    self.n = {n}",
+        ])  # fmt: skip
+    for method in (add, total, peek, clone, length, plus, enter):
+        if not base or w.chance(0.4):
+            text, more = method(w, name, base)
+            members.append(text)
+            needs |= more
+    if w.chance(0.3):
+        members.append(["@property", "def last(self):", *indented(w.pick((
+            ["return self.items[-1:]"], ["self.n += 1", "return self.n"],
+            [f"type(self).shared.append({n})", "return 0"],
+        )))])  # fmt: skip
+    w.scopes[0].values[name] = Code(("class", name), needs)
+    w.variables.discard(f"base {name}")
+    w.bases[name] = base
+    return lines + (indented([line for member in members for line in member]))
+
+
+def derived(w: Writer, name: str) -> set[str]:
+    """The class and its bases."""
+    found = set()
+    while name and name not in found:
+        found.add(name)
+        name = w.bases.get(name, "")
+    return found
+
+
+def add(w: Writer, name: str, base: str):
+    n, place, number = w.fresh(), w.name("list"), w.name("int")
+    forms = [
+        ([f"self.items.append(v + {n})"], set()),
+        (["self.items += [v]", "self.n += 1"], set()),
+        ([f"{name}.count += v"], {(name, ("class", name))}),
+        (["type(self).shared.append(v)"], set()),
+        (["self.shared.append(v)", "self.items = self.items + [v]"], set()),
+        ([f"{name}.shared = {name}.shared + [v]"], {(name, ("class", name))}),
+        (["self.__dict__['n'] = v"], set()),
+    ]
+    if place:
+        forms.append(([f"{place}.append(v)"], {(place, "list")}))
+    if number:
+        forms.append(([f"global {number}", f"{number} += v"], {(number, "int")}))
+    if base:
+        forms += [([f"super().add(v + {n})", "return self"], set())] * 3
+    lines, needs = w.pick(forms)
+    return [
+        "def add(self, v):",
+        *indented(lines),
+        *indented([] if lines[-1].startswith("return") else ["return self"]),
+    ], needs
+
+
+def total(w: Writer, name: str, base: str):
+    place, number = w.name("list"), w.name("int")
+    forms = [("sum(self.items) + self.n", set()), ("len(self.shared) + type(self).count", set()), ("self.n", set())]
+    if place:
+        forms.append((f"len(self.items) + len({place})", {(place, "list")}))
+    if number:
+        forms.append((f"self.count + {number}", {(number, "int")}))
+    text, needs = w.pick(forms)
+    return ["@property", "def total(self):", f"    return {text}"], needs
+
+
+def peek(w: Writer, name: str, base: str):
+    forms = [
+        ("self.items", set()),
+        ("list(self.items)", set()),
+        ("self.shared", set()),
+        ("[self.n, self.count]", set()),
+    ]
+    text, needs = w.pick(forms)
+    if w.chance(0.25):
+        return ["def peek(self):", f"    self.n += {w.fresh()}", f"    return {text}"], needs
+    return ["def peek(self):", f"    return {text}"], needs
+
+
+def clone(w: Writer, name: str, base: str):
+    text = w.pick(("copy.copy(self)", "type(self)(self.items)", "self"))
+    return ["def clone(self):", f"    return {text}"], set()
+
+
+def length(w: Writer, name: str, base: str):
+    extra = w.pick(([], ["self.n += 1"], [f"self.items.append({w.fresh()})"]))
+    return ["def __len__(self):", *indented(extra), "    return len(self.items)"], set()
+
+
+def plus(w: Writer, name: str, base: str):
+    forms = (
+        ["def __add__(self, other):", "    return type(self)(self.items + other.items)"],
+        ["def __iadd__(self, other):", "    self.items.extend(other.items[:2])", "    return self"],
+        ["def __call__(self, v=1):", "    self.n += v", "    return self.items"],
+        ["def __iter__(self):", "    return iter(self.items)"],
+        ["def __getitem__(self, v):", "    self.n += 1", "    return self.items[v:]"],
+        ["def __setitem__(self, v, w):", "    self.items[v:] = [w]"],
+        ["def __contains__(self, v):", "    self.shared.append(v)", "    return v in self.items"],
+        ["def __eq__(self, other):", "    self.n += 1", "    return self.items == other.items", "__hash__ = None"],
+        ["@classmethod", "def make(cls, v=1):", "    cls.count += v", "    return cls([v])"],
+        ["@staticmethod", "def helper(v):", "    v.append(1)", "    return v"],
+    )
+    return w.pick(forms), set()
+
+
+def enter(w: Writer, name: str, base: str):
+    return ["def __enter__(self):", f"    self.items.append({w.fresh()})", "    return self",
+            "def __exit__(self, *error):", f"    {w.pick(('self.n += 1', 'self.items.append(0)'))}"], set()  # fmt: skip
+
+
+def classes_in_sight(w: Writer) -> list[str]:
+    values = w.scopes[0].values
+    return [
+        n for n in CLASSES if isinstance(values.get(n), Code) and values[n].shape[0] == "class" and w.usable(values[n])
+    ]
+
+
+def new_object(w: Writer) -> list[str]:
+    found = classes_in_sight(w)
+    if not found or w.in_function or w.fixed:
+        return []
+    name = w.pick(found)
+    kind = Code(("obj",), w.kind(name).needs | {(name, ("class", name))})
+    target = w.target(kind)
+    if target is None or would_recurse(w, target, kind.needs):
+        return []
+    argument = w.pick(("", w.a_list(), w.a_list(), w.a_copy()))
+    w.bound(target, kind)
+    return [f"{target} = {name}({argument})"]
+
+
+def use_object(w: Writer) -> list[str]:
+    name = w.name(("obj",))
+    if name is None:
+        return a_class(w) if w.chance(0.5) else new_object(w)
+    n = w.fresh()
+    forms = (
+        "{o}.add({n})", "{o}.add({i})", "{o}.items.append({n})", "{o}.items = {l}", "{o}.n = {i}", "{o}.n += {n}",
+        "{o}.items += [{n}]", "print({o}.total, len({o}))", "print({o}.peek())", "{o}.peek().append({n})",
+        "{o}.shared.append({n})", "type({o}).count += {n}", "type({o}).shared = {l}", "{o}.extra = {l}",
+        "setattr({o}, 'n', {n})", "print({o}.items is {l})", "{o}.add({n}).add({i})", "{o}.shared = {l}",
+        "{o}.__class__.count = {n}", "vars({o})['n'] = {i}", "print({o}.count, {o}.shared)", "str(len({o}))",
+        "with {o} as x: x.n += {n}", "if {o}: print({n})",
+        "bool({o})", "not {o}", "{o} or {i}", "f'{{len({o})}}'", "del {o}.items[2:]",
+        "print(getattr({o}, 'extra', {n}))",
+    )  # fmt: skip
+    text = w.pick(forms)
+    if text.startswith("with") and (w.in_function or w.fixed):
+        return []
+    return [text.format(o=name, n=n, i=w.an_int(), l=w.a_list())]
+
+
+def use_class(w: Writer) -> list[str]:
+    found = classes_in_sight(w)
+    if not found or w.in_function:
+        return []
+    name, n = w.pick(found), w.fresh()
+    owner = w.name(("obj",))
+    forms = [
+        "{c}.count += {n}", "{c}.shared.append({n})", "{c}.shared = {l}", "print({c}.count, {c}.shared)",
+        "{c}.count = {i}", "setattr({c}, 'count', {n})", "{c}.extra = {n}", "print(hasattr({c}, 'extra'))",
+    ]  # fmt: skip
+    forms += ["print(isinstance({o}, {c}))", "{c}.add({o}, {n})"] if owner else []
+    if owner and name not in derived(w, "") and "add" in forms[-1]:
+        forms.pop() if not w.chance(0.3) else None
+    text = w.pick(forms).format(c=w.use(name), n=n, i=w.an_int(), l=w.a_list(), o=owner)
+    if ".add(" in text:
+        return ["try:", f"    {text}", "except AttributeError:", "    pass"]
+    return [text]
+
+
+def clone_object(w: Writer) -> list[str]:
+    name = w.name(("obj",))
+    if name is None:
+        return []
+    kind = w.kind(name)
+    form = w.pick(("{o}.clone()", "copy.copy({o})", "copy.deepcopy({o})", "{o}", "{o}.add({n})"))
+    return w.assign(kind, form.format(o=name, n=w.fresh()))
+
+
+RECIPES = [
+    (4, a_class), (3, new_object), (6, use_object), (2, use_class), (1, clone_object),
+]  # fmt: skip
