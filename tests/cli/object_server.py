@@ -57,7 +57,8 @@ def s3_server() -> Iterator[S3]:
     process = subprocess.Popen(command, env={**os.environ, **CREDENTIALS}, **quiet)
     try:
         server = S3(port)
-        wait_for(server.answers, "the S3 server")
+        wait_for(lambda: server.answers() or process.poll() is not None, "the S3 server")
+        assert process.poll() is None, "the S3 server has ended: are the tests' requirements installed?"
         assert server.request("PUT", f"/{S3.bucket}")[0] == 200
         yield server
     finally:
