@@ -104,7 +104,9 @@ def bound_before_the_exception(w: Writer) -> list[str]:
         return []
     first, second = w.random.sample(names, 2)
     lines = ["try:", f"    {first} = {second}", f"    {w.pick(('raise ValueError', f'{first}[99]'))}"]
-    return [*lines, "except (ValueError, IndexError):", f"    {first}.append({w.fresh()})"]
+    lines += ["except (ValueError, IndexError):", f"    {first}.append({w.fresh()})"]
+    # Else both names reach what follows, as one value.
+    return [*lines, f"{first} = [{w.fresh()}]"] if w.chance(0.7) else lines
 
 
 def while_loop(w: Writer) -> list[str]:
@@ -214,6 +216,6 @@ def assertion(w: Writer) -> list[str]:
 
 RECIPES = [
     (4, branch), (2, bound_on_both_sides), (1, perhaps_delete), (3, for_loop), (1, aliasing_loop), (2, changing_loop),
-    (1, while_loop), (2, loop_over_values), (3, attempt), (1, bound_before_the_exception), (1, suppress), (1, match),
+    (1, while_loop), (2, loop_over_values), (3, attempt), (2, bound_before_the_exception), (1, suppress), (1, match),
     (1, match_mapping), (1, assertion),
 ]  # fmt: skip
