@@ -132,6 +132,9 @@ def plus(w: Writer, name: str, base: str):
         ["def __setitem__(self, v, w):", "    self.items[v:] = [w]"],
         ["def __contains__(self, v):", "    self.shared.append(v)", "    return v in self.items"],
         ["def __eq__(self, other):", "    self.n += 1", "    return self.items == other.items", "__hash__ = None"],
+        ["def __eq__(self, other):", "    self.items.append(1)", "    return True", "__hash__ = None"],
+        ["def __bool__(self):", "    self.n += 1", "    return True"],
+        ["def __bool__(self):", "    self.items.append(2)", "    return True"],
         ["@classmethod", "def make(cls, v=1):", "    cls.count += v", "    return cls([v])"],
         ["@staticmethod", "def helper(v):", "    v.append(1)", "    return v"],
     )
@@ -176,7 +179,7 @@ def use_object(w: Writer) -> list[str]:
         "setattr({o}, 'n', {n})", "print({o}.items is {l})", "{o}.add({n}).add({i})", "{o}.shared = {l}",
         "{o}.__class__.count = {n}", "vars({o})['n'] = {i}", "print({o}.count, {o}.shared)", "str(len({o}))",
         "with {o} as x: x.n += {n}", "if {o}: print({n})",
-        "bool({o})", "not {o}", "{o} or {i}", "f'{{len({o})}}'", "del {o}.items[2:]",
+        "bool({o})", "not {o}", "{o} or {i}", "{o} == {o}", "{o} != {o}", "{n} if {o} else 0", "{o} and {i}", "f'{{len({o})}}'", "del {o}.items[2:]",
         "print(getattr({o}, 'extra', {n}))",
     )  # fmt: skip
     text = w.pick(forms)
