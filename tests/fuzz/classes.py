@@ -179,7 +179,8 @@ def use_object(w: Writer) -> list[str]:
         "setattr({o}, 'n', {n})", "print({o}.items is {l})", "{o}.add({n}).add({i})", "{o}.shared = {l}",
         "{o}.__class__.count = {n}", "vars({o})['n'] = {i}", "print({o}.count, {o}.shared)", "str(len({o}))",
         "with {o} as x: x.n += {n}", "if {o}: print({n})",
-        "bool({o})", "not {o}", "{o} or {i}", "{o} == {o}", "{o} != {o}", "{n} if {o} else 0", "{o} and {i}", "f'{{len({o})}}'", "del {o}.items[2:]",
+        "bool({o})", "not {o}", "{o} or {i}", "{o} == {o}", "{o} != {o}", "{n} if {o} else 0",
+        "{o} and {i}", "f'{{len({o})}}'", "del {o}.items[2:]",
         "print(getattr({o}, 'extra', {n}))",
     )  # fmt: skip
     text = w.pick(forms)
