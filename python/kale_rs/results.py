@@ -429,6 +429,8 @@ class Collected:
         self.bytes: int = answer["bytes"]
         self.kept_runs: int = answer["kept_runs"]
         self.kept_bytes: int = answer["kept_bytes"]
+        #: Values that no run names, and that are too young to be removed.
+        self.young: int = answer["young"]
         self.dry_run: bool = answer["dry_run"]
 
     def __repr__(self) -> str:

@@ -57,7 +57,9 @@ def test_what_to_do_next_is_a_command_that_works(tmp_path):
     path = branches(tmp_path / "n.ipynb", "1 / 0")
     said = call("run", path, cwd=tmp_path).stdout
     assert "after mending the notebook: `kale-rs run n.ipynb`" in said
-    rows = [line.split() for line in call("show", "last", cwd=tmp_path).stdout.splitlines()]
+    shown = call("show", "last", cwd=tmp_path)
+    assert "--> n.ipynb cell 1:1:1" in shown.stderr, "as `run` has named it"
+    rows = [line.split() for line in shown.stdout.splitlines()]
     assert next(row for row in rows if row[:1] == ["after"])[:3] == ["after", "skipped", "2"], "no time, no memory"
 
 

@@ -221,7 +221,7 @@ impl Comparison<'_> {
         let diagnostic = Diagnostic::new(
             Code::NotRepeatable,
             format!("Cell {cell} gives something else each time the notebook is run, so it was not compared."),
-            "Seed the random generators that it uses to have it compared.",
+            "To have it compared, seed the random generators that it uses, and keep the clock out of what it shows.",
         );
         self.placed(diagnostic, cell)
     }

@@ -190,8 +190,11 @@ impl Fault<'_> {
             self.diagnostic(
                 Code::StepDied,
                 format!("The process of step `{}` ended without a result, by {how}.", self.step.name),
-                "`os._exit`, a crash of a compiled library, or a kill from outside end a step like this; `kale-rs logs \
-                 RUN STEP` shows what it printed.",
+                &format!(
+                    "`os._exit`, a crash of a compiled library, or a kill from outside end a step like this; `kale-rs \
+                     logs RUN {}` shows what it printed.",
+                    self.step.name
+                ),
             )
         };
         self.at(diagnostic, last_cell, None, None)

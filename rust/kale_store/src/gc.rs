@@ -52,6 +52,8 @@ pub struct Collected {
     /// What is left.
     pub kept_runs: usize,
     pub kept_bytes: u64,
+    /// Values that no run names, and that were written or found too lately to go.
+    pub young: usize,
     pub dry_run: bool,
 }
 
@@ -86,12 +88,13 @@ impl Store {
             ..Collected::default()
         };
         for (digest, size) in &sizes {
-            let garbage = !live.contains(digest) && (policy.dry_run || self.blobs.remove_if_idle(digest, grace));
-            if garbage {
+            let unnamed = !live.contains(digest);
+            if unnamed && (policy.dry_run || self.blobs.remove_if_idle(digest, grace)) {
                 collected.blobs += 1;
                 collected.bytes += size;
             } else {
                 collected.kept_bytes += size;
+                collected.young += usize::from(unnamed);
             }
         }
         let named: BTreeSet<&PathBuf> = staying().filter_map(|run| Some(&run.environment.as_ref()?.folder)).collect();

@@ -39,10 +39,11 @@ impl StoreChoice {
     }
 }
 
-/// The notebook of a run, as it was when the run was started.
-pub fn listing(store: &Store, record: &RunRecord) -> Result<Listing, VerbError> {
+/// The notebook of a run, as it was when the run was started. Its path is shown from the current folder, if it is below.
+pub fn listing(session: &Session, store: &Store, record: &RunRecord) -> Result<Listing, VerbError> {
     let text = record.notebook.as_ref().map(|digest| store.blobs().read(digest)).transpose()?.unwrap_or_default();
-    let label = record.source.as_deref().map_or_else(|| "<stdin>".to_owned(), |path| path.display().to_string());
+    let from_here = |path: &Path| path.strip_prefix(&session.directory).unwrap_or(path).display().to_string();
+    let label = record.source.as_deref().map_or_else(|| "<stdin>".to_owned(), from_here);
     Ok(Listing::of(&label, &String::from_utf8_lossy(&text)))
 }
 

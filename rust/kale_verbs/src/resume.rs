@@ -22,7 +22,7 @@ pub struct ResumeRequest {
 pub fn resume(session: &Session, request: &ResumeRequest, listener: &mut dyn Listener) -> Result<RunAnswer, VerbError> {
     let (store, id) = request.store.find(session, &request.run)?;
     let record = store.run(&id)?;
-    let listing = listing(&store, &record)?;
+    let listing = listing(session, &store, &record)?;
     match store.run_status(&id)? {
         RunStatus::Succeeded => {}
         RunStatus::Pending | RunStatus::Running => {

@@ -48,5 +48,5 @@ pub fn show(session: &Session, request: &ShowRequest) -> Result<Shown, VerbError
         reason: step.reason,
     });
     let pulled = store.pulled(&id)?;
-    Ok(Shown { pulled, listing: listing(&store, &store.run(&id)?)?, steps: steps.collect(), run })
+    Ok(Shown { pulled, listing: listing(session, &store, &store.run(&id)?)?, steps: steps.collect(), run })
 }

@@ -31,5 +31,9 @@ pub fn gc(session: &Session, args: GcArgs) -> Done {
         count(collected.kept_runs, "run"),
         bytes(collected.kept_bytes),
     ));
+    if collected.young > 0 {
+        let young = count(collected.young, "value");
+        output::answer(format_args!("{young} that no run names, as yet too young to be removed: run it again later\n"));
+    }
     Ok(0)
 }
