@@ -68,11 +68,16 @@ def for_loop(w: Writer) -> list[str]:
     return lines
 
 
-def aliasing_loop(w: Writer) -> list[str]:
-    """The second round sees what the first left: `for v in d: d = c; c = b; b = a`."""
+def lists_to_bind(w: Writer) -> list[str]:
+    """Lists of the notebook that a statement of a cell may bind anew."""
     if w.in_function:
         return []
-    names = [n for n in w.names("list") if n in w.scope.values and n not in w.reserved]
+    return [n for n in w.names("list") if n in w.scope.values and n not in w.reserved]
+
+
+def aliasing_loop(w: Writer) -> list[str]:
+    """The second round sees what the first left: `for v in d: d = c; c = b; b = a`."""
+    names = lists_to_bind(w)
     if len(names) < 3:
         return []
     first, second, third = w.random.sample(names, 3)
@@ -86,9 +91,7 @@ def aliasing_loop(w: Writer) -> list[str]:
 
 def changing_loop(w: Writer) -> list[str]:
     """What a round changes is what the round before it has bound: `for _ in range(2): d.append(1); d = c`."""
-    if w.in_function:
-        return []
-    names = [n for n in w.names("list") if n in w.scope.values and n not in w.reserved]
+    names = lists_to_bind(w)
     if len(names) < 2:
         return []
     first, second = w.random.sample(names, 2)
@@ -97,9 +100,7 @@ def changing_loop(w: Writer) -> list[str]:
 
 def bound_before_the_exception(w: Writer) -> list[str]:
     """The handler sees what the block has bound until then."""
-    if w.in_function:
-        return []
-    names = [n for n in w.names("list") if n in w.scope.values and n not in w.reserved]
+    names = lists_to_bind(w)
     if len(names) < 2:
         return []
     first, second = w.random.sample(names, 2)

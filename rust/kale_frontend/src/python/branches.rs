@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use smallvec::smallvec;
-
 use super::analyzer::{Analyzer, Binding, Layer};
 use super::facts::{Kind, Source};
 use super::heap::Unshippable;
@@ -64,17 +62,8 @@ impl<'a> Analyzer<'a> {
     /// Puts a joined binding into the current layer; in the module, its objects become one alias group.
     pub(super) fn install(&mut self, name: Name, mut binding: Binding) {
         if self.in_module() && !binding.deleted {
-            if let Some((&first, rest)) = binding.value.objects.split_first() {
-                let mut root = first;
-                for &object in rest {
-                    root = self.frames[0].heap.union(root, object, false);
-                }
-                let root = self.frames[0].heap.find(root);
-                self.frames[0].heap.class(root).members.insert(name);
-                // It is a state of the group also where a branch has only deleted the name.
-                self.frames[0].heap.mark(root);
-                binding.value.objects = smallvec![root];
-            }
+            // The name is a member of the group also where a branch has only deleted it.
+            self.unite(name, &mut binding.value);
             if binding.outer {
                 // Whether the old value is needed depends on who reads the name afterwards.
                 self.enter(name);

@@ -316,16 +316,7 @@ impl<'a> Analyzer<'a> {
         if let Type::Class(code) = value.ty {
             self.definitions[code.0].name.get_or_insert(name);
         }
-        if let Some((&first, rest)) = value.objects.split_first() {
-            let mut root = first;
-            for &object in rest {
-                root = self.frames[0].heap.union(root, object, false);
-            }
-            let root = self.frames[0].heap.find(root);
-            self.frames[0].heap.class(root).members.insert(name);
-            self.frames[0].heap.mark(root);
-            value.objects = smallvec![root];
-        }
+        self.unite(name, &mut value);
         self.statement_binds.insert(name);
         let binding = Binding {
             value,
@@ -338,6 +329,17 @@ impl<'a> Analyzer<'a> {
             version: None,
         };
         self.frames[0].layers.last_mut().expect("a frame has a layer").insert(name, binding);
+    }
+
+    /// The objects that a module variable may stand for become one alias group, and the name a member of it.
+    pub(super) fn unite(&mut self, name: Name, value: &mut Value) {
+        let Some((&first, rest)) = value.objects.split_first() else { return };
+        let heap = &mut self.frames[0].heap;
+        let root = rest.iter().fold(first, |root, &object| heap.union(root, object, false));
+        let root = heap.find(root);
+        heap.class(root).members.insert(name);
+        heap.mark(root);
+        value.objects = smallvec![root];
     }
 
     /// Binds a module variable that may also keep its value.
