@@ -234,6 +234,9 @@ impl<'f> Player<'f> {
     fn prepare(&mut self, cell: CellId, needs: &Needs) {
         let mut chosen = Chosen::default();
         self.missing(&needs.wanted, needs, &mut chosen);
+        if chosen.values.len() > 1 {
+            self.leave_out_parts(&mut chosen.values);
+        }
         let places = self.places(&chosen.values);
         for &statement in &chosen.definitions {
             self.define(statement, needs, &places);
@@ -241,6 +244,7 @@ impl<'f> Player<'f> {
         let mut order = self.needed_first(&chosen.values);
         order.sort_by_key(|version| places[version]);
         for version in order {
+            self.note_replaced(version, &chosen.values[&version]);
             self.load(cell, version, &chosen.values[&version], places[&version]);
         }
         for (&version, names) in &chosen.values {
@@ -259,6 +263,41 @@ impl<'f> Player<'f> {
         {
             self.torn.entry(load.cell).or_default().entry(latest).or_default().extend(names);
         }
+    }
+
+    /// Names that were loaded for an earlier cell, as part of a group, would be bound anew by this version: then it has to
+    /// bring the others of them, too.
+    fn note_replaced(&mut self, version: VersionId, names: &BTreeSet<Name>) {
+        let held = names.iter().filter_map(|name| Some((*name, self.held.get(name)?.version)));
+        let older = held.filter(|&(name, held)| held < version && self.is_same(name, held, version));
+        let replaced: BTreeSet<VersionId> = older.map(|(_, held)| held).collect();
+        let parents = &self.facts.version(version).parents;
+        for older in replaced {
+            let Some(load) = self.loads.get(&older) else { continue };
+            let Action::Load(_, group) = &self.actions[load.action].1 else { continue };
+            let brings = |&name: &Name| parents.contains_key(&name) && self.is_same(name, older, version);
+            if !group.is_subset(names) && group.iter().all(brings) {
+                let whole = group.union(names).copied().collect::<Vec<_>>();
+                self.torn.entry(load.cell).or_default().entry(version).or_default().extend(whole);
+            }
+        }
+    }
+
+    /// What a later version brings as well need not be loaded.
+    fn leave_out_parts(&self, values: &mut Values) {
+        let mut bringing: FxHashMap<Name, Vec<VersionId>> = FxHashMap::default();
+        let mut parts = vec![];
+        for (&version, names) in values.iter().rev() {
+            let mut later = names.first().and_then(|name| bringing.get(name)).into_iter().flatten();
+            let brings = |other: &&VersionId| {
+                names.is_subset(&values[*other]) && names.iter().all(|&name| self.is_same(name, version, **other))
+            };
+            if later.any(|other| brings(&other)) {
+                parts.push(version);
+            }
+            names.iter().for_each(|&name| bringing.entry(name).or_default().push(version));
+        }
+        parts.iter().for_each(|version| drop(values.remove(version)));
     }
 
     /// Where values are loaded: behind the cell that makes them, and not before the definitions among them that they
@@ -408,18 +447,21 @@ impl<'f> Player<'f> {
     /// What the process holds after a cell of the group.
     fn run(&mut self, cell: CellId, needs: &Needs) {
         self.origin += 1;
-        let defined = needs.definitions.values().flat_map(BTreeMap::keys);
-        let given: BTreeSet<Name> = needs.values.values().flatten().chain(defined).copied().collect();
+        let loaded = needs.values.iter().flat_map(|(&version, names)| names.iter().map(move |&name| (name, version)));
+        let defined = needs.definitions.values().flatten().map(|(&name, &version)| (name, version));
+        let mut given: BTreeMap<Name, Vec<VersionId>> = BTreeMap::new();
+        loaded.chain(defined).for_each(|(name, version)| given.entry(name).or_default().push(version));
         for &id in &self.facts.cells[cell].versions {
             let version = self.facts.version(id);
             let is_kept = |name: &Name| {
                 let Some(&parent) = version.parents.get(name) else { return false };
-                given.contains(name) || self.held.get(name).is_some_and(|h| self.is_same(*name, h.version, parent))
+                let held = self.held.get(name).map(|held| &held.version);
+                held.into_iter().chain(given.get(name).into_iter().flatten()).any(|&v| self.is_same(*name, v, parent))
             };
             // Of a large group, a process has few.
             let few = self.held.len() + given.len() < version.parents.len();
             let candidates: Vec<Name> = match few {
-                true => self.held.keys().chain(&given).copied().collect(),
+                true => self.held.keys().chain(given.keys()).copied().collect(),
                 false => version.parents.keys().copied().collect(),
             };
             let kept = candidates.into_iter().filter(is_kept);

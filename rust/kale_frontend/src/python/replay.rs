@@ -126,6 +126,7 @@ fn is_simple(statement: &Stmt) -> bool {
     match statement {
         Stmt::Assign(assign) => simple(&assign.value),
         Stmt::AnnAssign(assign) => assign.value.as_deref().is_none_or(simple),
+        Stmt::For(_) | Stmt::While(_) => false,
         _ => true,
     }
 }
