@@ -22,11 +22,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .planner import Planner, build
+from .shrinking import TooLong, limited, shrink
 from .writer import RandomNotebook, Writer
 
 #: Notebooks with a difference that are shrunk and shown; more of them mostly have the same cause.
 SHOWN = 5
-#: Seconds that a smaller notebook may take.
+#: Seconds that a notebook may take.
 PATIENCE = 10
 
 
@@ -37,13 +38,14 @@ class Tally:
     steps: int = 0
     planned: int = 0
     raised: int = 0
+    endless: int = 0
     refused: Counter = field(default_factory=Counter)
     found: list[str] = field(default_factory=list)
     seconds: float = 0.0
     cpu: float = 0.0
 
     def add(self, other: Tally) -> None:
-        for name in ("cells", "notebooks", "steps", "planned", "raised", "cpu"):
+        for name in ("cells", "notebooks", "steps", "planned", "raised", "endless", "cpu"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.refused += other.refused
         self.found += other.found
@@ -54,7 +56,8 @@ class Tally:
         return (
             f"{self.cells} cells in {self.notebooks} notebooks, {len(self.found)} with a difference, "
             f"{self.seconds:.0f} s, {self.cells / max(self.cpu, 0.001):.0f} cells per second of CPU; "
-            f"{self.steps / planned:.1f} steps per notebook, {self.raised / planned:.1%} stop early, refused: {refused}"
+            f"{self.steps / planned:.1f} steps per notebook, {self.raised / planned:.1%} stop early, "
+            f"{self.endless} never end, refused: {refused}"
         )
 
 
@@ -107,9 +110,13 @@ class Examiner:
         """Whether the notebook of this seed is as it should be."""
         start = time.process_time()
         notebook = Writer(seed).write()
-        verdict = self.differences(notebook)
         tally = self.tally
         tally.notebooks += 1
+        try:
+            with limited(PATIENCE):
+                verdict = self.differences(notebook)
+        except TooLong:
+            return self.is_endless(notebook)
         tally.cells += len(notebook.sources)
         tally.steps += verdict.steps
         tally.planned += verdict.steps > 0
@@ -120,9 +127,31 @@ class Examiner:
             tally.found.append(self.report(notebook) if len(tally.found) < SHOWN else f"seed {seed}")
         return not verdict.differences
 
-    def report(self, notebook: RandomNotebook) -> str:
-        from .shrinking import TooLong, limited, shrink
+    def is_caught(self, notebook: RandomNotebook) -> bool:
+        """Whether the notebook shows a difference in time."""
+        try:
+            with limited(PATIENCE):
+                return bool(self.differences(notebook).differences)
+        except TooLong:
+            self.start_again()
+            return False
 
+    def is_endless(self, notebook: RandomNotebook) -> bool:
+        """Whether what took too long does so from top to bottom, too: a loop over what its body makes longer, say."""
+        from .execution import run_linear
+
+        self.start_again()
+        try:
+            with limited(PATIENCE):
+                run_linear(notebook, self.world, {})
+        except TooLong:
+            self.tally.endless += 1
+            self.world.clear()
+            return True
+        self.tally.found.append("\n".join([as_case(notebook), "the pipeline did not end"]))
+        return False
+
+    def report(self, notebook: RandomNotebook) -> str:
         first = self.differences(notebook, orders=3)
 
         def fails(smaller: RandomNotebook) -> bool:
