@@ -19,7 +19,7 @@ def entries() -> dict[str, str]:
     return dict(re.findall(r'^ {4}(\w+) = "([a-z-]+)", (?:Error|Warning|Info);', text, re.M))
 
 
-def tests() -> str:
+def sources_of_tests() -> str:
     """The text of all tests: files of tests, and the tests inside of Rust files."""
     files = [*ROOT.glob("tests/spec/*.md"), *ROOT.glob("tests/**/*.py"), *ROOT.glob("rust/*/tests/**/*.rs")]
     whole = [path.read_text(encoding="utf-8") for path in files if path != Path(__file__)]
@@ -32,7 +32,7 @@ STORE_ERRORS = {"run-busy": "StoreError::Busy"}
 
 
 def test_every_code_is_triggered_by_a_test():
-    text = tests()
+    text = sources_of_tests()
     named = {
         code: code in text or f"Code::{variant}" in text or STORE_ERRORS.get(code, "\0") in text
         for variant, code in entries().items()
