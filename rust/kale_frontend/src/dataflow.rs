@@ -2,8 +2,9 @@
 //!
 //! [`demand`] walks the cells backwards and settles, for every cell, which names it must find in its process and where
 //! each comes from: a stored value of an earlier version, or a definition executed again. [`program`] then plays each
-//! step's cells in order and puts loads, definitions and saves between them. [`order`] adds the edges that files and
-//! other hidden resources need. Nothing here knows about tags: which cells form a step is an input ([`Grouping`]).
+//! step's cells in order and puts loads, definitions and saves between them; where a step would load parts of one alias
+//! group apart, the demand is settled once more with those parts together. [`order`] adds the edges that files and other
+//! hidden resources need. Nothing here knows about tags: which cells form a step is an input ([`Grouping`]).
 
 pub mod demand;
 pub mod hazard;
