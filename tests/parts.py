@@ -20,10 +20,11 @@ def kfp_python() -> str:
 
 
 def parts() -> dict[str, list[str]]:
-    ignored = [*KFP_TESTS, "tests/heavy"]
+    ignored = [*KFP_TESTS, "tests/heavy", "tests/ui"]
     return {
         "rust": ["cargo", "test", "--workspace", "--quiet"],
         "python": [sys.executable, "-m", "pytest", "-q", "tests", *(f"--ignore={path}" for path in ignored)],
+        "lab": [sys.executable, "-m", "pytest", "-q", "tests/ui"],
         "kfp": [kfp_python(), "-m", "pytest", "-q", *KFP_TESTS],
     }
 

@@ -1,0 +1,287 @@
+import type { ISessionContext } from '@jupyterlab/apputils';
+import type { Kernel, Session } from '@jupyterlab/services';
+import type { IDisposable } from '@lumino/disposable';
+import { Signal } from '@lumino/signaling';
+import type { ISignal } from '@lumino/signaling';
+
+import { PROTOCOL } from '../protocol';
+import type { Answers, Hello, Notification } from '../protocol';
+import { CommTransport, PackageMissing, supportsSubshells } from './comm';
+import { startCompanion, stopCompanion } from './companion';
+import { ConnectionLost, RpcClient } from './rpc';
+
+/** What stands between the panel and the compiler in the notebook's kernel. */
+export type LinkState =
+  | { kind: 'off' }
+  | { kind: 'no-kernel' }
+  | { kind: 'not-python'; language: string }
+  | { kind: 'starting' }
+  | { kind: 'connecting'; companion: boolean }
+  | { kind: 'missing'; kernel: string; detail: string }
+  | { kind: 'mismatch'; panel: string; kernel: string }
+  | { kind: 'ready'; companion: boolean }
+  | { kind: 'silent' }
+  | { kind: 'restarting' }
+  | { kind: 'dead' }
+  | { kind: 'disconnected' }
+  | { kind: 'failed'; detail: string };
+
+/**
+ * Keeps a connection to `kale_rs` in the kernel of one notebook, as long as it is wanted: it comes back after a
+ * restart, another choice of kernel, and a lost network.
+ */
+export class KernelLink implements IDisposable {
+  constructor(
+    private context: ISessionContext,
+    private sessions: Session.IManager,
+    /** The version of this panel. */
+    private version: string
+  ) {
+    context.kernelChanged.connect(this.onKernelChanged, this);
+    context.statusChanged.connect(this.onStatus, this);
+    context.connectionStatusChanged.connect(this.onConnectionStatus, this);
+  }
+
+  get isDisposed(): boolean {
+    return this.disposed;
+  }
+
+  get state(): LinkState {
+    return this.currentState;
+  }
+
+  get hello(): Hello | null {
+    return this.currentHello;
+  }
+
+  get stateChanged(): ISignal<this, LinkState> {
+    return this.stateSignal;
+  }
+
+  /** Emitted whenever a new connection is there: whoever follows something has to ask again. */
+  get connected(): ISignal<this, Hello> {
+    return this.connectedSignal;
+  }
+
+  get notified(): ISignal<this, Notification> {
+    return this.notificationSignal;
+  }
+
+  /** From now on a connection is wanted. */
+  enable(): void {
+    if (!this.wanted) {
+      this.wanted = true;
+      this.settle();
+    }
+  }
+
+  disable(): void {
+    this.wanted = false;
+    this.drop();
+    this.dropCompanion();
+    this.setState({ kind: 'off' });
+  }
+
+  /** Tries again after a failure, for example when the package has been installed meanwhile. */
+  retry(): void {
+    this.drop();
+    this.settle();
+  }
+
+  async request<M extends keyof Answers>(method: M, params: object = {}): Promise<Answers[M]> {
+    if (this.client === null) {
+      throw new ConnectionLost();
+    }
+    return this.client.request(method, params);
+  }
+
+  dispose(): void {
+    if (this.disposed) {
+      return;
+    }
+    this.disposed = true;
+    this.wanted = false;
+    this.drop();
+    this.dropCompanion();
+    Signal.clearData(this);
+  }
+
+  private get kernel(): Kernel.IKernelConnection | null {
+    return this.context.session?.kernel ?? null;
+  }
+
+  private onKernelChanged(): void {
+    this.drop();
+    this.dropCompanion();
+    this.settle();
+  }
+
+  private onStatus(_: ISessionContext, status: Kernel.Status): void {
+    if (!this.wanted) {
+      return;
+    }
+    if (status === 'restarting' || status === 'autorestarting') {
+      this.drop();
+      this.setState({ kind: 'restarting' });
+    } else if (status === 'dead') {
+      this.drop();
+      this.setState({ kind: 'dead' });
+    } else if (this.isAwaitingKernel && (status === 'idle' || status === 'busy')) {
+      this.settle();
+    }
+  }
+
+  /** Whether there is no connection because there was no kernel to connect to. */
+  private get isAwaitingKernel(): boolean {
+    const kind = this.currentState.kind;
+    return this.attempt === null && (kind === 'restarting' || kind === 'dead' || kind === 'starting');
+  }
+
+  private onConnectionStatus(_: ISessionContext, status: Kernel.ConnectionStatus): void {
+    if (!this.wanted) {
+      return;
+    }
+    if (status === 'connected') {
+      if (this.currentState.kind === 'disconnected') {
+        this.drop();
+        this.settle();
+      }
+    } else if (this.currentState.kind === 'ready' || this.currentState.kind === 'silent') {
+      this.setState({ kind: 'disconnected' });
+    }
+  }
+
+  /** Brings the connection about, or says why there is none. */
+  private settle(): void {
+    if (!this.wanted || this.disposed) {
+      return;
+    }
+    const kernel = this.kernel;
+    if (kernel === null) {
+      this.setState(this.context.isReady ? { kind: 'no-kernel' } : { kind: 'starting' });
+      if (!this.context.isReady) {
+        void this.context.ready.then(() => this.client === null && this.attempt === null && this.settle());
+      }
+      return;
+    }
+    if (kernel.status === 'dead') {
+      this.setState({ kind: 'dead' });
+      return;
+    }
+    void this.connect(kernel);
+  }
+
+  private async connect(kernel: Kernel.IKernelConnection): Promise<void> {
+    const attempt = {};
+    this.attempt = attempt;
+    const isStale = () => this.attempt !== attempt || this.disposed;
+    this.setState({ kind: 'starting' });
+    try {
+      const language = (await kernel.info).language_info.name;
+      if (isStale()) {
+        return;
+      }
+      if (language !== 'python') {
+        this.setState({ kind: 'not-python', language });
+        return;
+      }
+      const client = await this.open(kernel);
+      if (isStale()) {
+        client.dispose();
+        return;
+      }
+      this.adopt(client);
+      const hello = await client.request('hello', { version: this.version, path: this.context.path });
+      if (isStale()) {
+        return;
+      }
+      this.currentHello = hello;
+      if (hello.protocol !== PROTOCOL) {
+        this.drop();
+        this.setState({ kind: 'mismatch', panel: this.version, kernel: hello.version });
+        return;
+      }
+      this.setState({ kind: 'ready', companion: this.companion !== null });
+      this.connectedSignal.emit(hello);
+    } catch (error) {
+      if (!isStale()) {
+        this.drop();
+        this.setState(this.explain(error));
+      }
+    } finally {
+      if (this.attempt === attempt) {
+        this.attempt = null;
+      }
+    }
+  }
+
+  private async open(kernel: Kernel.IKernelConnection): Promise<RpcClient> {
+    if (supportsSubshells(kernel)) {
+      this.setState({ kind: 'connecting', companion: false });
+      return new RpcClient(await CommTransport.open(kernel));
+    }
+    this.setState({ kind: 'connecting', companion: true });
+    this.companion ??= await startCompanion(this.sessions, this.context.path, kernel.name);
+    if (this.companion.kernel === null) {
+      throw new Error('the companion kernel did not start');
+    }
+    return new RpcClient(await CommTransport.open(this.companion.kernel));
+  }
+
+  private adopt(client: RpcClient): void {
+    this.client = client;
+    client.closed.connect(() => {
+      if (this.client === client && (this.currentState.kind === 'ready' || this.currentState.kind === 'silent')) {
+        this.drop();
+        this.setState({ kind: 'failed', detail: 'kale_rs has closed the connection' });
+      }
+    });
+    client.notified.connect((_, notification) => this.notificationSignal.emit(notification));
+    client.silentChanged.connect((_, silent) => {
+      if (this.currentHello !== null) {
+        this.setState(silent ? { kind: 'silent' } : { kind: 'ready', companion: this.companion !== null });
+      }
+    });
+  }
+
+  private explain(error: unknown): LinkState {
+    const detail = error instanceof Error ? error.message : String(error);
+    if (error instanceof PackageMissing) {
+      return { kind: 'missing', kernel: this.context.kernelDisplayName, detail };
+    }
+    return { kind: 'failed', detail };
+  }
+
+  private drop(): void {
+    this.attempt = null;
+    this.currentHello = null;
+    this.client?.dispose();
+    this.client = null;
+  }
+
+  private dropCompanion(): void {
+    const companion = this.companion;
+    this.companion = null;
+    if (companion !== null) {
+      void stopCompanion(companion).catch(() => undefined);
+    }
+  }
+
+  private setState(state: LinkState): void {
+    if (JSON.stringify(state) !== JSON.stringify(this.currentState)) {
+      this.currentState = state;
+      this.stateSignal.emit(state);
+    }
+  }
+
+  private client: RpcClient | null = null;
+  private companion: Session.ISessionConnection | null = null;
+  private attempt: object | null = null;
+  private wanted = false;
+  private disposed = false;
+  private currentState: LinkState = { kind: 'off' };
+  private currentHello: Hello | null = null;
+  private stateSignal = new Signal<this, LinkState>(this);
+  private connectedSignal = new Signal<this, Hello>(this);
+  private notificationSignal = new Signal<this, Notification>(this);
+}

@@ -1,0 +1,130 @@
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import { Notification } from '@jupyterlab/apputils';
+import type { ICommandPalette } from '@jupyterlab/apputils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import { applyFix, insertCell } from './notebook/fixes';
+import type { NotebookPipeline, RunChoice } from './notebook/pipeline';
+import type { PipelineRegistry } from './notebook/registry';
+import { revealCell } from './notebook/reveal';
+import type { PanelActions } from './panel/actions';
+import { PANEL_ID } from './panel/panel';
+import { pipelineIcon } from './ui/icons';
+
+export namespace CommandIDs {
+  export const showPanel = 'kale-rs:show-panel';
+  export const toggle = 'kale-rs:toggle';
+  export const run = 'kale-rs:run';
+  export const stop = 'kale-rs:stop';
+  export const compile = 'kale-rs:compile';
+}
+
+const INSTALL = "%pip install 'kale-rs[notebook]'";
+
+/** Makes the commands known, and gives the panel's buttons the same deeds. */
+export function addCommands(
+  app: JupyterFrontEnd,
+  registry: PipelineRegistry,
+  trans: TranslationBundle,
+  palette: ICommandPalette | null
+): PanelActions {
+  const { commands, shell } = app;
+  const actions = panelActions(app, trans);
+  const enabled = () => registry.current?.enabled ?? false;
+
+  commands.addCommand(CommandIDs.showPanel, {
+    label: trans.__('Show Pipeline Panel'),
+    execute: () => shell.activateById(PANEL_ID)
+  });
+  commands.addCommand(CommandIDs.toggle, {
+    label: trans.__('Notebook Is a Pipeline'),
+    isToggled: enabled,
+    isEnabled: () => registry.current !== null,
+    execute: () => {
+      const pipeline = registry.current;
+      if (pipeline !== null) {
+        pipeline.enabled = !pipeline.enabled;
+      }
+    }
+  });
+  commands.addCommand(CommandIDs.run, {
+    label: trans.__('Run as Pipeline'),
+    caption: trans.__('Run this notebook as a pipeline on this machine'),
+    icon: pipelineIcon,
+    isEnabled: () => registry.current !== null,
+    execute: () => {
+      const pipeline = registry.current;
+      if (pipeline !== null) {
+        shell.activateById(PANEL_ID);
+        pipeline.enabled = true;
+        actions.run(pipeline, {});
+      }
+    }
+  });
+  commands.addCommand(CommandIDs.stop, {
+    label: trans.__('Stop Pipeline Run'),
+    isEnabled: enabled,
+    execute: () => {
+      const pipeline = registry.current;
+      const run = pipeline?.runs.currentRunId;
+      if (pipeline && run) {
+        actions.stop(pipeline, run);
+      }
+    }
+  });
+  commands.addCommand(CommandIDs.compile, {
+    label: trans.__('Compile Pipeline for Kubeflow'),
+    isEnabled: enabled,
+    execute: () => registry.current && actions.compile(registry.current)
+  });
+  const category = trans.__('Pipeline');
+  for (const command of Object.values(CommandIDs)) {
+    palette?.addItem({ command, category });
+  }
+  return actions;
+}
+
+function panelActions(app: JupyterFrontEnd, trans: TranslationBundle): PanelActions {
+  const tell = (what: Promise<unknown>) => {
+    what.catch(error => Notification.error(error instanceof Error ? error.message : String(error)));
+  };
+  return {
+    run: (pipeline: NotebookPipeline, choice: RunChoice) => tell(pipeline.run(choice)),
+    stop: (pipeline, run) => tell(pipeline.stop(run)),
+    compile: pipeline => tell(writeCompiled(app, pipeline, trans)),
+    openRun: (pipeline, run) => tell(pipeline.runs.follow(run)),
+    openGraph: () => undefined,
+    compare: () => undefined,
+    reveal: (pipeline, diagnostic) => {
+      const id = diagnostic.cell === null ? null : pipeline.analysis.cellId(diagnostic.cell);
+      if (id !== null) {
+        tell(revealCell(pipeline.panel, id, diagnostic.start));
+      }
+    },
+    revealCell: (pipeline, id) => tell(revealCell(pipeline.panel, id)),
+    fix: (pipeline, diagnostic, index) =>
+      applyFix(pipeline.panel, diagnostic.fixes[index], pipeline.analysis.compilation?.source.ids ?? []),
+    link: pipeline => ({
+      retry: () => pipeline.link.retry(),
+      restartKernel: () => tell(app.commands.execute('kernelmenu:restart')),
+      selectKernel: () => tell(app.commands.execute('notebook:change-kernel')),
+      insertInstall: () => insertCell(pipeline.panel, INSTALL)
+    })
+  };
+}
+
+/** Puts the compiled pipeline beside the notebook, and opens it. */
+async function writeCompiled(
+  app: JupyterFrontEnd,
+  pipeline: NotebookPipeline,
+  trans: TranslationBundle
+): Promise<void> {
+  const text = await pipeline.compile('kfp');
+  if (text === null) {
+    return;
+  }
+  const path = pipeline.panel.context.path.replace(/\.ipynb$/, '') + '.yaml';
+  await app.serviceManager.contents.save(path, { type: 'file', format: 'text', content: text });
+  Notification.success(trans.__('Compiled to %1', path));
+  await app.commands.execute('docmanager:open', { path });
+}

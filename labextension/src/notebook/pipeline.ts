@@ -1,0 +1,204 @@
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { Session } from '@jupyterlab/services';
+import type { IStateDB } from '@jupyterlab/statedb';
+import type { IDisposable } from '@lumino/disposable';
+import { Signal } from '@lumino/signaling';
+import type { ISignal } from '@lumino/signaling';
+
+import { KernelLink } from '../channel/link';
+import { isFinished } from '../protocol';
+import type { Diagnostic, Restored, Run } from '../protocol';
+import { Analysis } from './analysis';
+import { isEnabled, writeMetadata } from './metadata';
+import { Runs } from './runs';
+import { sourceOf } from './source';
+
+/** What a run is started with. */
+export interface RunChoice {
+  /** By name, as texts that the declared types read: `{"epochs": "20"}`. */
+  parameters?: Record<string, string>;
+  from?: string;
+  noCache?: boolean;
+}
+
+/** Everything the extension knows of one open notebook: the document's intent, its compilation, and its runs. */
+export class NotebookPipeline implements IDisposable {
+  constructor(
+    readonly panel: NotebookPanel,
+    sessions: Session.IManager,
+    version: string,
+    private state: IStateDB
+  ) {
+    const model = panel.model!;
+    this.link = new KernelLink(panel.sessionContext, sessions, version);
+    this.analysis = new Analysis(model, this.link);
+    this.runs = new Runs(this.link);
+    this.analysis.path = this.runs.path = () => panel.context.path;
+    model.metadataChanged.connect(this.onMetadataChanged, this);
+    this.link.stateChanged.connect(this.emit, this);
+    this.analysis.changed.connect(this.emit, this);
+    this.runs.changed.connect(this.emit, this);
+    this.runs.finished.connect(() => void this.state.remove(this.stateKey));
+    this.link.connected.connect(() => void this.followAgain());
+    this.wasEnabled = isEnabled(model);
+    if (this.wasEnabled) {
+      this.link.enable();
+    }
+  }
+
+  readonly link: KernelLink;
+  readonly analysis: Analysis;
+  readonly runs: Runs;
+
+  get isDisposed(): boolean {
+    return this.disposed;
+  }
+
+  /** Anything that is shown may have changed. */
+  get changed(): ISignal<this, void> {
+    return this.changedSignal;
+  }
+
+  /** Tells that a run was started, or why none was. */
+  get enabled(): boolean {
+    return this.wasEnabled;
+  }
+
+  set enabled(enabled: boolean) {
+    writeMetadata(this.panel.model!, { enabled });
+  }
+
+  /** Whether a click on Run has not been answered yet. */
+  get isSubmitting(): boolean {
+    return this.submitting;
+  }
+
+  /** Why the last click on Run or Compile led to nothing. */
+  get refusal(): { message: string; diagnostics: Diagnostic[] } | null {
+    return this.lastRefusal;
+  }
+
+  /** Starts a run of the notebook as it is in the editor. Gives `null` where it was refused; see `refusal`. */
+  async run(choice: RunChoice = {}): Promise<Run | null> {
+    this.submitting = true;
+    this.lastRefusal = null;
+    this.emit();
+    try {
+      const run = await this.link.request('run', {
+        notebook: this.panel.context.path,
+        text: sourceOf(this.panel.model!).text,
+        parameters: { assignments: assignments(choice.parameters ?? {}) },
+        from: choice.from ?? null,
+        no_cache: choice.noCache ?? false
+      });
+      if (run.run_id === null) {
+        this.lastRefusal = { message: 'The notebook has errors.', diagnostics: run.diagnostics };
+        return null;
+      }
+      void this.state.save(this.stateKey, run.run_id);
+      await this.runs.follow(run.run_id);
+      return run;
+    } catch (error) {
+      this.lastRefusal = { message: error instanceof Error ? error.message : String(error), diagnostics: [] };
+      return null;
+    } finally {
+      this.submitting = false;
+      this.emit();
+    }
+  }
+
+  async stop(run: string): Promise<void> {
+    await this.link.request('cancel', { run, store: this.store });
+  }
+
+  async resume(run: string): Promise<void> {
+    await this.link.request('resume', { run, store: this.store });
+    await this.runs.follow(run);
+  }
+
+  /** Writes a notebook whose first cell puts the variables back; gives its path on the Jupyter server. */
+  async restore(run: string, step: string, before: boolean): Promise<Restored> {
+    return this.link.request('restore', { run, step, before, write: true, store: this.store });
+  }
+
+  /** The pipeline for another system, as text. */
+  async compile(target: string): Promise<string | null> {
+    this.lastRefusal = null;
+    const compiled = await this.link.request('compile', {
+      notebook: this.panel.context.path,
+      text: sourceOf(this.panel.model!).text,
+      target
+    });
+    if (compiled.emitted === null) {
+      this.lastRefusal = { message: 'The notebook has errors.', diagnostics: compiled.diagnostics };
+      this.emit();
+    }
+    return compiled.emitted;
+  }
+
+  dispose(): void {
+    if (this.disposed) {
+      return;
+    }
+    this.disposed = true;
+    this.analysis.dispose();
+    this.runs.dispose();
+    this.link.dispose();
+    Signal.clearData(this);
+  }
+
+  /** A notebook or folder whose store is meant. */
+  private get store(): string | null {
+    return this.link.hello?.notebook ?? null;
+  }
+
+  private get stateKey(): string {
+    return `kale-rs:run:${this.panel.context.path}`;
+  }
+
+  private onMetadataChanged(): void {
+    const enabled = isEnabled(this.panel.model!);
+    if (enabled !== this.wasEnabled) {
+      this.wasEnabled = enabled;
+      if (enabled) {
+        this.link.enable();
+      } else {
+        this.link.disable();
+      }
+    }
+    this.emit();
+  }
+
+  /** After the page was loaded again, a run that went on meanwhile is shown again. */
+  private async followAgain(): Promise<void> {
+    const run = await this.state.fetch(this.stateKey);
+    if (typeof run !== 'string' || this.runs.currentRunId !== null || this.disposed) {
+      return;
+    }
+    try {
+      await this.runs.follow(run);
+    } catch {
+      this.runs.clear();
+      await this.state.remove(this.stateKey);
+    }
+  }
+
+  private emit(): void {
+    this.changedSignal.emit();
+  }
+
+  private wasEnabled: boolean;
+  private submitting = false;
+  private lastRefusal: { message: string; diagnostics: Diagnostic[] } | null = null;
+  private disposed = false;
+  private changedSignal = new Signal<this, void>(this);
+}
+
+/** The run that stands for a notebook's state: one that goes on, if there is one. */
+export function isActive(run: Run | null): boolean {
+  return run !== null && !isFinished(run.status);
+}
+
+function assignments(parameters: Record<string, string>): string[] {
+  return Object.entries(parameters).map(([name, value]) => `${name}=${value}`);
+}

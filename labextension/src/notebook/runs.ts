@@ -1,0 +1,154 @@
+import type { IDisposable } from '@lumino/disposable';
+import { Signal } from '@lumino/signaling';
+import type { ISignal } from '@lumino/signaling';
+
+import type { KernelLink } from '../channel/link';
+import { isFinished } from '../protocol';
+import type { Notification, Run, RunDetail, Step } from '../protocol';
+
+/** Runs in the list of the panel. */
+const LISTED = 20;
+
+/** What a step did last, for its cells. */
+export interface StepState {
+  run: RunDetail;
+  step: Step;
+  index: number;
+}
+
+export interface Log {
+  run: string;
+  step: string;
+  offset: number;
+  text: string;
+}
+
+/**
+ * The runs of one notebook: those in its store, and one that is followed live. Following survives a lost connection:
+ * the kernel is told the last event that was seen.
+ */
+export class Runs implements IDisposable {
+  constructor(private link: KernelLink) {
+    link.notified.connect(this.onNotified, this);
+    link.connected.connect(this.onConnected, this);
+  }
+
+  get isDisposed(): boolean {
+    return this.disposed;
+  }
+
+  /** The list, or a run in it, has changed. */
+  get changed(): ISignal<this, string | null> {
+    return this.changedSignal;
+  }
+
+  get logged(): ISignal<this, Log> {
+    return this.loggedSignal;
+  }
+
+  /** A followed run has come to its end. */
+  get finished(): ISignal<this, RunDetail> {
+    return this.finishedSignal;
+  }
+
+  /** Newest first. */
+  get list(): readonly Run[] {
+    return this.runs;
+  }
+
+  /** The run that the cells show. */
+  get current(): RunDetail | null {
+    return this.currentId === null ? null : (this.details.get(this.currentId) ?? null);
+  }
+
+  get currentRunId(): string | null {
+    return this.currentId;
+  }
+
+  detail(run: string): RunDetail | null {
+    return this.details.get(run) ?? null;
+  }
+
+  /** The state of each step in the current run, by name. */
+  get steps(): ReadonlyMap<string, StepState> {
+    const run = this.current;
+    return new Map(run?.steps.map((step, index) => [step.name, { run, step, index }]) ?? []);
+  }
+
+  /** Where the notebook lies, as the Jupyter server calls it. */
+  path: () => string = () => '';
+
+  /** Shows a run on the cells, and follows it to its end. */
+  async follow(run: string, log: string | null = null): Promise<void> {
+    this.currentId = run;
+    await this.watch(run, log);
+  }
+
+  /** Follows a run for a view of its own; `log` is the step whose output is wanted as well. */
+  async watch(run: string, log: string | null = null): Promise<void> {
+    this.watched.set(run, log);
+    const after = log === null ? (this.details.get(run)?.sequence ?? 0) : 0;
+    this.changedSignal.emit(run);
+    await this.link.request('watch', { run, after, log });
+  }
+
+  /** Stops showing a run on the cells; the run itself goes on. */
+  clear(): void {
+    this.currentId = null;
+    this.changedSignal.emit(null);
+  }
+
+  async refresh(): Promise<void> {
+    const { runs } = await this.link.request('runs', { limit: LISTED, notebook: this.path() });
+    this.runs = runs;
+    this.changedSignal.emit(null);
+  }
+
+  dispose(): void {
+    if (!this.disposed) {
+      this.disposed = true;
+      this.link.notified.disconnect(this.onNotified, this);
+      this.link.connected.disconnect(this.onConnected, this);
+      Signal.clearData(this);
+    }
+  }
+
+  private onConnected(): void {
+    void this.refresh().catch(() => undefined);
+    for (const [run, log] of this.watched) {
+      void this.watch(run, log).catch(() => undefined);
+    }
+  }
+
+  private onNotified(_: KernelLink, notification: Notification): void {
+    if (notification.method === 'log') {
+      const { run_id: run, step, offset, text } = notification.params;
+      this.loggedSignal.emit({ run, step, offset, text });
+      return;
+    }
+    const { run_id: run, detail } = notification.params;
+    const before = this.details.get(run);
+    if (before !== undefined && before.sequence > detail.sequence) {
+      return;
+    }
+    this.details.set(run, detail);
+    this.changedSignal.emit(run);
+    if (isFinished(detail.status)) {
+      this.watched.delete(run);
+      void this.refresh().catch(() => undefined);
+      if (before !== undefined && !isFinished(before.status)) {
+        this.finishedSignal.emit(detail);
+      }
+    }
+  }
+
+  private runs: Run[] = [];
+  private details = new Map<string, RunDetail>();
+  /** Followed runs, and the step whose log is wanted. */
+  private watched = new Map<string, string | null>();
+  private currentId: string | null = null;
+  private disposed = false;
+  private changedSignal = new Signal<this, string | null>(this);
+  private loggedSignal = new Signal<this, Log>(this);
+  private finishedSignal = new Signal<this, RunDetail>(this);
+}

@@ -1,0 +1,17 @@
+import type { NotebookPipeline, RunChoice } from '../notebook/pipeline';
+import type { Diagnostic } from '../protocol';
+import type { LinkActions } from './linkStatus';
+
+/** What the panel's buttons do; each is a command as well, see `commands.ts`. */
+export interface PanelActions {
+  run(pipeline: NotebookPipeline, choice: RunChoice): void;
+  stop(pipeline: NotebookPipeline, run: string): void;
+  compile(pipeline: NotebookPipeline): void;
+  openRun(pipeline: NotebookPipeline, run: string): void;
+  openGraph(pipeline: NotebookPipeline): void;
+  compare(pipeline: NotebookPipeline, before: string, after: string): void;
+  reveal(pipeline: NotebookPipeline, diagnostic: Diagnostic): void;
+  revealCell(pipeline: NotebookPipeline, id: string): void;
+  fix(pipeline: NotebookPipeline, diagnostic: Diagnostic, index: number): void;
+  link(pipeline: NotebookPipeline): LinkActions;
+}

@@ -1,0 +1,133 @@
+import * as React from 'react';
+
+import type { NotebookPipeline } from '../notebook/pipeline';
+import { isActive } from '../notebook/pipeline';
+import type { Diagnostic, Parameter } from '../protocol';
+import { formatSeconds } from '../ui/format';
+import { Status } from '../ui/status';
+import { useTranslation } from '../ui/translation';
+import type { PanelActions } from './actions';
+
+/** Parameters, the context, and the buttons that make something of the notebook. */
+export function RunForm({
+  pipeline,
+  actions
+}: {
+  pipeline: NotebookPipeline;
+  actions: PanelActions;
+}): JSX.Element {
+  const trans = useTranslation();
+  const [given, setGiven] = React.useState<Record<string, string>>({});
+  React.useEffect(() => setGiven({}), [pipeline]);
+  const graph = pipeline.analysis.graph;
+  const current = pipeline.runs.current;
+  const isReady = pipeline.link.state.kind === 'ready' || pipeline.link.state.kind === 'silent';
+  const isRunning = isActive(current);
+  const parameters = Object.fromEntries(Object.entries(given).filter(([, text]) => text !== ''));
+  return (
+    <div className="kale-RunForm">
+      {graph !== null && graph.parameters.length > 0 && (
+        <fieldset className="kale-Form kale-Parameters">
+          <legend>{trans.__('Parameters')}</legend>
+          {graph.parameters.map(parameter => (
+            <ParameterField
+              key={parameter.name}
+              parameter={parameter}
+              text={given[parameter.name] ?? ''}
+              onChange={text => setGiven({ ...given, [parameter.name]: text })}
+            />
+          ))}
+        </fieldset>
+      )}
+      <label className="kale-Field">
+        <span>{trans.__('Run on')}</span>
+        <select className="kale-Input" name="context" defaultValue="local">
+          <option value="local">{trans.__('local (this machine)')}</option>
+        </select>
+      </label>
+      <div className="kale-Buttons">
+        <button
+          className="kale-Button kale-mod-primary"
+          data-action="run"
+          disabled={!isReady || pipeline.isSubmitting}
+          onClick={() => actions.run(pipeline, { parameters })}
+        >
+          {pipeline.isSubmitting ? trans.__('Starting …') : trans.__('Run')}
+        </button>
+        {isRunning && (
+          <button
+            className="kale-Button"
+            data-action="stop"
+            onClick={() => actions.stop(pipeline, current!.run_id!)}
+          >
+            {trans.__('Stop')}
+          </button>
+        )}
+        <button
+          className="kale-Button"
+          data-action="compile"
+          disabled={!isReady}
+          onClick={() => actions.compile(pipeline)}
+        >
+          {trans.__('Compile')}
+        </button>
+      </div>
+      {pipeline.refusal && <Refusal {...pipeline.refusal} />}
+      {current && (
+        <button
+          className="kale-RunStrip"
+          data-status={current.status}
+          onClick={() => actions.openRun(pipeline, current.run_id!)}
+        >
+          <Status status={current.status} />
+          <span>{trans.__('%1 of %2 steps', finishedSteps(current.steps), current.steps.length)}</span>
+          <span>{formatSeconds(current.seconds)}</span>
+        </button>
+      )}
+    </div>
+  );
+}
+
+function finishedSteps(steps: readonly { status: string }[]): number {
+  return steps.filter(step => step.status === 'succeeded' || step.status === 'cached').length;
+}
+
+function Refusal({ message, diagnostics }: { message: string; diagnostics: Diagnostic[] }): JSX.Element {
+  const errors = diagnostics.filter(diagnostic => diagnostic.severity === 'error');
+  return (
+    <div className="kale-Refusal" role="alert">
+      <p>{message}</p>
+      {errors.map((error, number) => (
+        <p key={number} className="kale-help">
+          {error.message}
+        </p>
+      ))}
+    </div>
+  );
+}
+
+interface ParameterFieldProps {
+  parameter: Parameter;
+  text: string;
+  onChange: (text: string) => void;
+}
+
+/** An empty field leaves the notebook's value, which stands there in grey. */
+function ParameterField({ parameter, text, onChange }: ParameterFieldProps): JSX.Element {
+  const shown = typeof parameter.default === 'string' ? parameter.default : JSON.stringify(parameter.default);
+  return (
+    <label className="kale-Field">
+      <span>
+        {parameter.name}
+        <small className="kale-Field-type">{parameter.type}</small>
+      </span>
+      <input
+        className="kale-Input"
+        name={`parameter-${parameter.name}`}
+        value={text}
+        placeholder={shown}
+        onChange={event => onChange(event.target.value)}
+      />
+    </label>
+  );
+}

@@ -1,0 +1,269 @@
+/**
+ * What the panel and the kernel say to each other: the shapes of `rust/kale_model` and `rust/kale_verbs` as JSON, and
+ * those that `python/kale_rs/channel.py` adds. A test compares `VERBS` with the functions of `kale_rs` and with the
+ * verbs of the command line.
+ */
+
+/** Raised when an older panel could not cope with the answers any more. */
+export const PROTOCOL = 1;
+
+/** The name under which the kernel listens for comms. */
+export const COMM_TARGET = 'kale_rs';
+
+/** Everything the panel asks for is also a function of `kale_rs` and a verb of `kale-rs`. */
+export const VERBS = [
+  'artifact',
+  'cancel',
+  'check',
+  'compile',
+  'diff',
+  'explain',
+  'graph',
+  'lineage',
+  'logs',
+  'restore',
+  'resume',
+  'run',
+  'runs',
+  'show'
+] as const;
+
+export type Verb = (typeof VERBS)[number];
+
+/** What the channel itself answers. */
+export type ChannelMethod = 'hello' | 'ping' | 'watch' | 'unwatch';
+
+export interface Hello {
+  version: string;
+  protocol: number;
+  python: string;
+  executable: string;
+  /** Where the notebook lies on the kernel's disk; `null` when the kernel cannot tell. */
+  notebook: string | null;
+  verbs: string[];
+}
+
+/** Lines and columns from 1, columns in UTF-16 units. */
+export interface Position {
+  line: number;
+  column: number;
+}
+
+export interface Related {
+  cell: number;
+  start: Position;
+  end: Position;
+  message: string;
+}
+
+export type Edit =
+  | { cell: number; start: Position; end: Position; text: string }
+  | { cell: number; tags: { add: string[]; remove: string[] } }
+  | { cell: number; insert: { source: string; tags: string[] } };
+
+export interface Fix {
+  title: string;
+  edits: Edit[];
+}
+
+export type Severity = 'error' | 'warning' | 'info';
+
+export interface Diagnostic {
+  id: string;
+  severity: Severity;
+  message: string;
+  help: string;
+  /** Index of the cell; `null` for the notebook as a whole. */
+  cell: number | null;
+  cell_id: string | null;
+  start: Position | null;
+  end: Position | null;
+  related: Related[];
+  fixes: Fix[];
+}
+
+export interface GraphStep {
+  name: string;
+  cells: number[];
+  inputs: string[];
+  outputs: string[];
+  parameters: string[];
+}
+
+export interface GraphEdge {
+  from: string;
+  to: string;
+  variables: string[];
+  resources: string[];
+  /** Whether a `prev:` tag asks for it. */
+  declared: boolean;
+}
+
+export interface Parameter {
+  name: string;
+  type: string;
+  default: unknown;
+}
+
+export interface Reason {
+  from: string;
+  to: string;
+  kind: 'variable' | 'resource' | 'declared';
+  name: string;
+  produced: Related;
+  consumed: Related;
+}
+
+/** Where the boxes and lines of a graph go, in the order of its steps and edges; `x`, `y` are top left corners. */
+export interface Layout {
+  width: number;
+  height: number;
+  steps: { x: number; y: number; width: number; height: number }[];
+  edges: { path: string; tip: { x: number; y: number } }[];
+}
+
+export interface Graph {
+  /** `null` when the notebook has errors that leave no pipeline. */
+  pipeline: string | null;
+  steps: GraphStep[];
+  edges: GraphEdge[];
+  parameters: Parameter[];
+  metrics: { name: string; step: string }[];
+  diagnostics: Diagnostic[];
+  why?: Reason[];
+  layout?: Layout;
+}
+
+export type RunStatus = 'pending' | 'running' | 'interrupted' | 'succeeded' | 'failed' | 'cancelled';
+export type StepStatus = RunStatus | 'cached' | 'skipped';
+
+export interface Step {
+  name: string;
+  status: StepStatus;
+  seconds: number;
+  cells: number[];
+}
+
+export interface Run {
+  /** `null` when nothing could be compiled. */
+  run_id: string | null;
+  status: RunStatus;
+  seconds: number;
+  steps: Step[];
+  metrics: Record<string, number | string>;
+  parameters: Record<string, unknown>;
+  source: string | null;
+  notebook: string | null;
+  diagnostics: Diagnostic[];
+}
+
+/** What is known of a step beside its `Step`. */
+export interface StepDetail {
+  attempt: number;
+  /** Seconds since the epoch. */
+  started: number | null;
+  cpu_seconds: number | null;
+  peak_memory_bytes: number | null;
+  /** Why it is cached, or why it ran again. */
+  reason: string | null;
+  /** Index of the cell it is at. */
+  cell: number | null;
+  cells_done: number | null;
+  cells_total: number | null;
+}
+
+export interface RunDetail extends Run {
+  /** Number of the last event. */
+  sequence: number;
+  /** In the order of `steps`. */
+  details: StepDetail[];
+}
+
+export interface ArtifactHead {
+  id: string;
+  names: string[];
+  bytes: number | null;
+  kind: string;
+  type: string;
+}
+
+/** One step of a run, with all that it made. */
+export interface StepPage {
+  run_id: string;
+  step: Step & StepDetail;
+  artifacts: ArtifactHead[];
+  inputs: ArtifactHead[];
+  files: { path: string; bytes: number | null }[];
+  cells: { cell: number; source: string; outputs: Record<string, unknown>[] }[];
+  /** Whether its variables can be put back. */
+  snapshot: boolean;
+  log_bytes: number;
+}
+
+export interface Artifact extends ArtifactHead {
+  path: string | null;
+  preview: { text?: string; html?: string; png?: string };
+  made_by: string[];
+  used_by: string[];
+}
+
+export interface Lineage {
+  id: string;
+  kind: 'run' | 'step' | 'artifact' | 'snapshot';
+  facts: Record<string, unknown>;
+  made_by: string[];
+  uses: string[];
+  made: string[];
+  used_by: string[];
+}
+
+export interface Compiled {
+  target: string;
+  emitted: string | null;
+  files: string[];
+  diagnostics: Diagnostic[];
+}
+
+export interface Restored {
+  run_id: string;
+  step: string;
+  before: boolean;
+  notebook: string | null;
+}
+
+export interface Diff {
+  diff: Record<string, unknown>;
+  text: string;
+  markdown: string;
+}
+
+/** What each verb answers. */
+export interface Answers {
+  artifact: Artifact;
+  cancel: Run;
+  check: { diagnostics: Diagnostic[] };
+  compile: Compiled;
+  diff: Diff;
+  explain: Record<string, unknown>;
+  graph: Graph;
+  lineage: Lineage;
+  logs: { logs: { step: string; text: string; next: number }[] };
+  restore: Restored;
+  resume: Run;
+  run: Run;
+  runs: { runs: Run[] };
+  show: RunDetail;
+  hello: Hello;
+  ping: Record<string, never>;
+  watch: Record<string, never>;
+  unwatch: Record<string, never>;
+}
+
+/** What the kernel tells by itself. */
+export type Notification =
+  | { method: 'run'; params: { run_id: string; sequence: number; detail: RunDetail } }
+  | { method: 'log'; params: { run_id: string; step: string; offset: number; text: string } };
+
+export function isFinished(status: StepStatus): boolean {
+  return status !== 'pending' && status !== 'running';
+}

@@ -1,0 +1,67 @@
+"""A page of JupyterLab in a browser, in the words of a user: open a notebook, look at the panel, press Run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from playwright.sync_api import ConsoleMessage, Locator, Page, expect
+
+from tests.ui.server import LabServer
+
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+WAIT_MS = 60_000
+#: Messages of JupyterLab itself, which it also writes without any extension.
+NOT_OURS: tuple[str, ...] = ()
+
+
+class LabPage:
+    """Collects what the browser's console says, so that a test can hold it against nothing."""
+
+    def __init__(self, page: Page, server: LabServer) -> None:
+        self.page, self.server = page, server
+        self.errors: list[str] = []
+        page.set_default_timeout(WAIT_MS)
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error}"))
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not any(part in message.text for part in NOT_OURS):
+            self.errors.append(message.text)
+
+    def open(self, notebook: str, *, reset: bool = True) -> None:
+        """Open a notebook and wait for its kernel."""
+        query = f"token={self.server.token}" + ("&reset" if reset else "")
+        self.page.goto(f"{self.server.url}/lab/tree/{quote(notebook)}?{query}")
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=WAIT_MS)
+
+    def await_kernel(self) -> None:
+        """Wait until the notebook's kernel is idle."""
+        self.page.wait_for_selector(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]")
+
+    @property
+    def panel(self) -> Locator:
+        return self.page.locator("#kale-rs\\:panel")
+
+    def show_panel(self) -> Locator:
+        """Bring our panel to the front."""
+        self.command("kale-rs:show-panel")
+        expect(self.panel).to_be_visible()
+        return self.panel
+
+    def command(self, id: str, arguments: dict[str, Any] | None = None) -> Any:
+        """Carry out a command of JupyterLab, as the palette does."""
+        script = "([id, arguments]) => { void window.jupyterapp.commands.execute(id, arguments) }"
+        return self.page.evaluate(script, [id, arguments or {}])
+
+    def await_ready(self) -> None:
+        """Wait until the panel is connected to the kernel and has a compilation."""
+        self.page.wait_for_selector("#kale-rs\\:panel .kale-LinkStatus[data-state=ready]", state="attached")
+
+    def screenshot(self, name: str) -> Path:
+        """Keep a picture for people to look at."""
+        SCREENSHOTS.mkdir(exist_ok=True)
+        path = SCREENSHOTS / f"{name}.png"
+        self.page.screenshot(path=str(path))
+        return path
