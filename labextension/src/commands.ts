@@ -4,7 +4,7 @@ import type { ICommandPalette } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { applyFix, insertCell } from './notebook/fixes';
-import type { NotebookPipeline, RunChoice } from './notebook/pipeline';
+import type { NotebookPipeline } from './notebook/pipeline';
 import type { PipelineRegistry } from './notebook/registry';
 import { revealCell } from './notebook/reveal';
 import type { PanelActions } from './panel/actions';
@@ -21,6 +21,9 @@ export namespace CommandIDs {
 
 const INSTALL = "%pip install 'kale-rs[notebook]'";
 
+/** What a command without arguments says of them. */
+const NO_ARGUMENTS = { args: { type: 'object', properties: {} } } as const;
+
 /** Makes the commands known, and gives the panel's buttons the same deeds. */
 export function addCommands(
   app: JupyterFrontEnd,
@@ -30,57 +33,56 @@ export function addCommands(
 ): PanelActions {
   const { commands, shell } = app;
   const actions = panelActions(app, trans);
-  const enabled = () => registry.current?.enabled ?? false;
+  const add = (id: string, options: Omit<Parameters<typeof commands.addCommand>[1], 'describedBy'>) => {
+    commands.addCommand(id, { describedBy: NO_ARGUMENTS, ...options });
+    palette?.addItem({ command: id, category: trans.__('Pipeline') });
+  };
+  /** Does something with the notebook in front. */
+  const onCurrent = (act: (pipeline: NotebookPipeline) => void) => () => {
+    const pipeline = registry.current;
+    if (pipeline !== null) {
+      act(pipeline);
+    }
+  };
+  const isNotebook = () => registry.current !== null;
+  const isEnabled = () => registry.current?.enabled ?? false;
 
-  commands.addCommand(CommandIDs.showPanel, {
+  add(CommandIDs.showPanel, {
     label: trans.__('Show Pipeline Panel'),
     execute: () => shell.activateById(PANEL_ID)
   });
-  commands.addCommand(CommandIDs.toggle, {
+  add(CommandIDs.toggle, {
     label: trans.__('Notebook Is a Pipeline'),
-    isToggled: enabled,
-    isEnabled: () => registry.current !== null,
-    execute: () => {
-      const pipeline = registry.current;
-      if (pipeline !== null) {
-        pipeline.enabled = !pipeline.enabled;
-      }
-    }
+    isToggled: isEnabled,
+    isEnabled: isNotebook,
+    execute: onCurrent(pipeline => (pipeline.enabled = !pipeline.enabled))
   });
-  commands.addCommand(CommandIDs.run, {
+  add(CommandIDs.run, {
     label: trans.__('Run as Pipeline'),
     caption: trans.__('Run this notebook as a pipeline on this machine'),
     icon: pipelineIcon,
-    isEnabled: () => registry.current !== null,
-    execute: () => {
-      const pipeline = registry.current;
-      if (pipeline !== null) {
-        shell.activateById(PANEL_ID);
-        pipeline.enabled = true;
+    isEnabled: isNotebook,
+    execute: onCurrent(pipeline => {
+      shell.activateById(PANEL_ID);
+      if (pipeline.enabled) {
         actions.run(pipeline, {});
+      } else {
+        pipeline.enabled = true;
       }
-    }
+    })
   });
-  commands.addCommand(CommandIDs.stop, {
+  add(CommandIDs.stop, {
     label: trans.__('Stop Pipeline Run'),
-    isEnabled: enabled,
-    execute: () => {
-      const pipeline = registry.current;
-      const run = pipeline?.runs.currentRunId;
-      if (pipeline && run) {
-        actions.stop(pipeline, run);
-      }
-    }
+    isEnabled,
+    execute: onCurrent(
+      pipeline => pipeline.runs.currentRunId && actions.stop(pipeline, pipeline.runs.currentRunId)
+    )
   });
-  commands.addCommand(CommandIDs.compile, {
+  add(CommandIDs.compile, {
     label: trans.__('Compile Pipeline for Kubeflow'),
-    isEnabled: enabled,
-    execute: () => registry.current && actions.compile(registry.current)
+    isEnabled,
+    execute: onCurrent(actions.compile)
   });
-  const category = trans.__('Pipeline');
-  for (const command of Object.values(CommandIDs)) {
-    palette?.addItem({ command, category });
-  }
   return actions;
 }
 
@@ -88,8 +90,8 @@ function panelActions(app: JupyterFrontEnd, trans: TranslationBundle): PanelActi
   const tell = (what: Promise<unknown>) => {
     what.catch(error => Notification.error(error instanceof Error ? error.message : String(error)));
   };
-  return {
-    run: (pipeline: NotebookPipeline, choice: RunChoice) => tell(pipeline.run(choice)),
+  const actions: PanelActions = {
+    run: (pipeline, choice) => tell(pipeline.run(choice)),
     stop: (pipeline, run) => tell(pipeline.stop(run)),
     compile: pipeline => tell(writeCompiled(app, pipeline, trans)),
     openRun: (pipeline, run) => tell(pipeline.runs.follow(run)),
@@ -109,8 +111,19 @@ function panelActions(app: JupyterFrontEnd, trans: TranslationBundle): PanelActi
       restartKernel: () => tell(app.commands.execute('kernelmenu:restart')),
       selectKernel: () => tell(app.commands.execute('notebook:change-kernel')),
       insertInstall: () => insertCell(pipeline.panel, INSTALL)
+    }),
+    targets: pipeline => ({
+      openRun: run => actions.openRun(pipeline, run),
+      showFailure: run => {
+        const failure = run.diagnostics.find(diagnostic => diagnostic.severity === 'error');
+        app.shell.activateById(pipeline.panel.id);
+        if (failure !== undefined) {
+          actions.reveal(pipeline, failure);
+        }
+      }
     })
   };
+  return actions;
 }
 
 /** Puts the compiled pipeline beside the notebook, and opens it. */

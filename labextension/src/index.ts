@@ -3,47 +3,66 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IStateDB } from '@jupyterlab/statedb';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { CellDecorator } from './cells/decorator';
 import { addCommands, CommandIDs } from './commands';
 import { PipelineRegistry } from './notebook/registry';
 import { PipelinePanel } from './panel/panel';
+import { announceEnd } from './shell/notifications';
+import { LiveSettings } from './settings';
+import { StatusItem } from './shell/statusItem';
 import { pipelineIcon } from './ui/icons';
 import { DOMAIN } from './ui/translation';
-import { VERSION } from './version';
+
+const PLUGIN_ID = 'kale-rs:plugin';
 
 /** The panel, the cells, and what they do. */
 const plugin: JupyterFrontEndPlugin<void> = {
-  id: 'kale-rs:plugin',
+  id: PLUGIN_ID,
   description: 'Shows notebooks as pipelines, runs them, and follows the runs.',
   autoStart: true,
   requires: [INotebookTracker, IStateDB],
-  optional: [ICommandPalette, ILayoutRestorer, ITranslator],
+  optional: [ICommandPalette, ILayoutRestorer, ISettingRegistry, IStatusBar, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     tracker: INotebookTracker,
     state: IStateDB,
     palette: ICommandPalette | null,
     restorer: ILayoutRestorer | null,
+    settingRegistry: ISettingRegistry | null,
+    statusBar: IStatusBar | null,
     translator: ITranslator | null
   ) => {
     const trans = (translator ?? nullTranslator).load(DOMAIN);
-    const registry = new PipelineRegistry(tracker, app.serviceManager.sessions, VERSION, state);
+    const settings = new LiveSettings(settingRegistry, PLUGIN_ID);
+    const registry = new PipelineRegistry(tracker, app.serviceManager.sessions, state, settings);
     const actions = addCommands(app, registry, trans, palette);
+    const showPanel = () => void app.commands.execute(CommandIDs.showPanel);
+
     registry.added.connect((_, pipeline) => {
-      const decorator = new CellDecorator(
-        pipeline,
-        trans,
-        () => void app.commands.execute(CommandIDs.showPanel)
-      );
+      const decorator = new CellDecorator(pipeline, trans, showPanel);
       pipeline.panel.disposed.connect(() => decorator.dispose());
+      pipeline.runs.finished.connect((_, run) => {
+        if (settings.value.notify && !pipeline.panel.isVisible) {
+          announceEnd(pipeline, run, actions.targets(pipeline), trans);
+        }
+      });
     });
+
     const panel = new PipelinePanel(registry, actions, trans);
     panel.title.icon = pipelineIcon;
     panel.title.caption = trans.__('Pipeline (kale_rs)');
     app.shell.add(panel, 'right', { rank: 350, type: 'kale-rs' });
     restorer?.add(panel, panel.id);
+
+    statusBar?.registerStatusItem(PLUGIN_ID, {
+      item: new StatusItem(registry, showPanel, trans),
+      align: 'left',
+      rank: 90
+    });
   }
 };
 

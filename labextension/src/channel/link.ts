@@ -231,7 +231,10 @@ export class KernelLink implements IDisposable {
   private adopt(client: RpcClient): void {
     this.client = client;
     client.closed.connect(() => {
-      if (this.client === client && (this.currentState.kind === 'ready' || this.currentState.kind === 'silent')) {
+      if (
+        this.client === client &&
+        (this.currentState.kind === 'ready' || this.currentState.kind === 'silent')
+      ) {
         this.drop();
         this.setState({ kind: 'failed', detail: 'kale_rs has closed the connection' });
       }

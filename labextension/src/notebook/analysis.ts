@@ -36,7 +36,8 @@ export interface Compilation {
 export class Analysis implements IDisposable {
   constructor(
     private model: INotebookModel,
-    private link: KernelLink
+    private link: KernelLink,
+    private isEager: () => boolean
   ) {
     this.debouncer = new Debouncer(() => this.compile(), DEBOUNCE_MS);
     model.contentChanged.connect(this.onContentChanged, this);
@@ -140,6 +141,9 @@ export class Analysis implements IDisposable {
 
   private onContentChanged(): void {
     this.stale = true;
+    if (!this.isEager()) {
+      return;
+    }
     void this.debouncer.invoke().catch(() => undefined);
   }
 

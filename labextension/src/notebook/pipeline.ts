@@ -8,6 +8,8 @@ import type { ISignal } from '@lumino/signaling';
 import { KernelLink } from '../channel/link';
 import { isFinished } from '../protocol';
 import type { Diagnostic, Restored, Run } from '../protocol';
+import type { LiveSettings } from '../settings';
+import { VERSION } from '../version';
 import { Analysis } from './analysis';
 import { isEnabled, writeMetadata } from './metadata';
 import { Runs } from './runs';
@@ -26,12 +28,12 @@ export class NotebookPipeline implements IDisposable {
   constructor(
     readonly panel: NotebookPanel,
     sessions: Session.IManager,
-    version: string,
-    private state: IStateDB
+    private state: IStateDB,
+    settings: LiveSettings
   ) {
     const model = panel.model!;
-    this.link = new KernelLink(panel.sessionContext, sessions, version);
-    this.analysis = new Analysis(model, this.link);
+    this.link = new KernelLink(panel.sessionContext, sessions, VERSION);
+    this.analysis = new Analysis(model, this.link, () => settings.value.checkWhileTyping);
     this.runs = new Runs(this.link);
     this.analysis.path = this.runs.path = () => panel.context.path;
     model.metadataChanged.connect(this.onMetadataChanged, this);
@@ -40,6 +42,11 @@ export class NotebookPipeline implements IDisposable {
     this.runs.changed.connect(this.emit, this);
     this.runs.finished.connect(() => void this.state.remove(this.stateKey));
     this.link.connected.connect(() => void this.followAgain());
+    panel.context.saveState.connect((_, state) => {
+      if (state === 'completed') {
+        void this.analysis.compile();
+      }
+    });
     this.wasEnabled = isEnabled(model);
     if (this.wasEnabled) {
       this.link.enable();
@@ -59,7 +66,6 @@ export class NotebookPipeline implements IDisposable {
     return this.changedSignal;
   }
 
-  /** Tells that a run was started, or why none was. */
   get enabled(): boolean {
     return this.wasEnabled;
   }

@@ -4,6 +4,7 @@ import type { IStateDB } from '@jupyterlab/statedb';
 import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
+import type { LiveSettings } from '../settings';
 import { NotebookPipeline } from './pipeline';
 
 /** One `NotebookPipeline` for each open notebook, and which of them is in front. */
@@ -11,8 +12,8 @@ export class PipelineRegistry {
   constructor(
     private tracker: INotebookTracker,
     private sessions: Session.IManager,
-    private version: string,
-    private state: IStateDB
+    private state: IStateDB,
+    private settings: LiveSettings
   ) {
     tracker.currentChanged.connect(() => this.currentSignal.emit(this.current));
     tracker.widgetAdded.connect((_, panel) => void this.admit(panel));
@@ -47,7 +48,7 @@ export class PipelineRegistry {
     if (panel.isDisposed || panel.model === null) {
       return;
     }
-    const pipeline = new NotebookPipeline(panel, this.sessions, this.version, this.state);
+    const pipeline = new NotebookPipeline(panel, this.sessions, this.state, this.settings);
     this.pipelines.set(panel, pipeline);
     panel.disposed.connect(() => {
       this.pipelines.delete(panel);

@@ -1,5 +1,5 @@
 import type { NotebookPipeline, RunChoice } from '../notebook/pipeline';
-import type { Diagnostic } from '../protocol';
+import type { Diagnostic, RunDetail } from '../protocol';
 import type { LinkActions } from './linkStatus';
 
 /** What the panel's buttons do; each is a command as well, see `commands.ts`. */
@@ -13,5 +13,7 @@ export interface PanelActions {
   reveal(pipeline: NotebookPipeline, diagnostic: Diagnostic): void;
   revealCell(pipeline: NotebookPipeline, id: string): void;
   fix(pipeline: NotebookPipeline, diagnostic: Diagnostic, index: number): void;
+  /** Where a message about a run leads. */
+  targets(pipeline: NotebookPipeline): { openRun(run: string): void; showFailure(run: RunDetail): void };
   link(pipeline: NotebookPipeline): LinkActions;
 }
