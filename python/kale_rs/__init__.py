@@ -8,7 +8,8 @@
 {'accuracy': 0.97}
 
 In a notebook the first argument may be left out: it is then the notebook itself, as it was last saved. Importing this
-module makes the magics `%%pipeline` and `%pipeline` known to IPython, and loads nothing heavy.
+module makes the magics `%%pipeline` and `%pipeline` known to IPython, lets the JupyterLab extension talk to this
+kernel, and loads nothing heavy.
 """
 
 from __future__ import annotations
@@ -84,17 +85,26 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Make the magics known: what `%load_ext kale_rs` calls."""
+    """Make the magics known, and answer panels: what `%load_ext kale_rs` calls."""
     from kale_rs.magics import register
 
     register(shell)
+    manager = getattr(getattr(shell, "kernel", None), "comm_manager", None)
+    if manager is not None:
+        manager.register_target("kale_rs", _panel_opened)
 
 
-def _register_magics() -> None:
+def _panel_opened(comm: object, message: object) -> None:
+    from kale_rs.channel import Connection
+
+    Connection(comm)
+
+
+def _register() -> None:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
     if shell is not None:
         load_ipython_extension(shell)
 
 
-_register_magics()
+_register()

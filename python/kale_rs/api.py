@@ -229,11 +229,15 @@ def run_assigned(
     return run
 
 
-def runs(*, limit: int | None = None, store: Path | None = None) -> results.Runs:
-    """List the runs of a store, newest first. `store` is a notebook or folder whose store is meant."""
+def runs(*, notebook: Path | None = None, limit: int | None = None, store: Path | None = None) -> results.Runs:
+    """List the runs of a store, newest first; with `notebook` only those of that notebook.
+
+    `store` is a notebook or folder whose store is meant.
+    """
     from kale_rs import _native
 
-    answer = json.loads(_native.runs(json.dumps({"limit": limit, "store": _text(store)})))
+    request = {"notebook": _text(notebook), "limit": limit, "store": _text(store)}
+    answer = json.loads(_native.runs(json.dumps(request)))
     return results.Runs(results.Run(one) for one in answer["runs"])
 
 

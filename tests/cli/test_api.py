@@ -86,6 +86,8 @@ def test_the_whole_way(path, tmp_path):
     assert "total = 10" in repr(run) and "<table>" in run._repr_html_()
     assert run.logs("add")["add"].startswith("total is 10")
     assert [one.run_id for one in kale_rs.runs()] == [run.run_id]
+    assert [one.run_id for one in kale_rs.runs(notebook=path)] == [run.run_id]
+    assert kale_rs.runs(notebook=path.with_name("other.ipynb")) == []
     other = kale_rs.run(path, progress=False)
     assert [step.status for step in kale_rs.show().steps] == ["succeeded", "succeeded"]
     assert kale_rs.show(run).metrics == run.metrics == run.refresh().metrics

@@ -81,6 +81,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   kale-rs runs
+  kale-rs runs --notebook train.ipynb
   kale-rs runs --json")]
     Runs(RunsArgs),
     /// Show a run: its steps, metrics and executed notebook

@@ -28,7 +28,7 @@ use crate::output;
 pub type Done = Result<i32, VerbError>;
 
 fn source(args: SourceArgs) -> Source {
-    Source { notebook: args.notebook, granularity: args.granularity, python: args.python }
+    Source { notebook: args.notebook, text: None, granularity: args.granularity, python: args.python }
 }
 
 fn store(args: StoreArgs) -> StoreChoice {

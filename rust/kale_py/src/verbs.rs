@@ -139,7 +139,7 @@ pub fn runs(py: Python<'_>, request: &str) -> PyResult<String> {
 pub fn show(py: Python<'_>, request: &str) -> PyResult<String> {
     ask(py, request, |session, request| {
         let shown = kale_verbs::show::show(session, request)?;
-        Ok(with_text(&shown.run, &shown.run.diagnostics, &shown.listing))
+        Ok(with_text(&shown, &shown.run.diagnostics, &shown.listing))
     })
 }
 

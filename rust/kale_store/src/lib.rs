@@ -33,6 +33,7 @@ mod liveness;
 mod location;
 mod log;
 mod packed;
+mod progress;
 mod pulled;
 mod record;
 mod run;
@@ -53,8 +54,9 @@ pub use event::StoredEvent;
 pub use gc::{Collected, Policy};
 pub use liveness::ProcessIdentity;
 pub use location::{FOLDER, HOME_VARIABLE, locate};
-pub use log::StepLog;
+pub use log::{LogPart, StepLog};
 pub use packed::{PackedRun, PackedStep, without_controls};
+pub use progress::StepProgress;
 pub use pulled::Pulled;
 pub use record::{
     CachedResult, MetricPoint, NewRun, Observed, RunOptions, RunRecord, StepEnd, StepRecord, StepResult, Verify,

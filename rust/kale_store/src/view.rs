@@ -1,6 +1,7 @@
 //! What user interfaces show: runs by name, newest first, and the view that is the contract `R`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use kale_model::{Diagnostic, RunId, RunStatus, RunView, StepStatus, StepView};
 use rusqlite::{OptionalExtension, Row, params};
@@ -78,6 +79,18 @@ impl Store {
     pub fn list(&self, limit: Option<usize>) -> Result<Vec<RunView>> {
         let ids = self.run_ids()?;
         ids.iter().take(limit.unwrap_or(usize::MAX)).map(|id| self.run_view(id)).collect()
+    }
+
+    /// As [`Store::list`], of those of one notebook, whose path is absolute.
+    pub fn list_of(&self, source: &Path, limit: Option<usize>) -> Result<Vec<RunView>> {
+        let ids: Vec<RunId> = self.database.read(|connection| {
+            let sql = "SELECT id FROM runs WHERE source = ?1 ORDER BY number DESC LIMIT ?2";
+            let limit = limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(-1);
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params![source.to_string_lossy(), limit], |row| row.get(0).map(RunId))?;
+            rows.collect()
+        })?;
+        ids.iter().map(|id| self.run_view(id)).collect()
     }
 
     /// The run meant by `text`: an id, the beginning of one that only one run has, or `last`.

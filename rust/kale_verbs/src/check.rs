@@ -51,12 +51,20 @@ impl Checked {
 pub fn check(session: &Session, request: &CheckRequest) -> Result<Checked, VerbError> {
     let mut opened = request.source.open(session)?;
     let mut diagnostics = opened.compile()?.diagnostics;
-    let fixed = if request.fix { Some(fix(&mut opened, &mut diagnostics)?) } else { None };
+    let fixed = if request.fix { Some(fix(request, &mut opened, &mut diagnostics)?) } else { None };
     Ok(Checked { listing: opened.listing(), remark: opened.remark, diagnostics, fixed })
 }
 
 /// Mends what can be mended, writes the notebook, and leaves the diagnostics of the mended one.
-fn fix(opened: &mut Opened, diagnostics: &mut Vec<Diagnostic>) -> Result<Vec<Fixed>, VerbError> {
+fn fix(
+    request: &CheckRequest,
+    opened: &mut Opened,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<Vec<Fixed>, VerbError> {
+    if request.source.text.is_some() {
+        let help = "save the notebook first, or carry out the fixes of the answer in the editor";
+        return Err(VerbError::usage("a notebook that is open in an editor cannot be rewritten", help));
+    }
     let Some(path) = opened.notebook.path.clone() else {
         return Err(VerbError::usage("a notebook from standard input cannot be rewritten", "give the notebook's path"));
     };

@@ -16,6 +16,9 @@ use crate::session::Session;
 /// Logs are read as a whole, so less often than events.
 const POLL: Duration = Duration::from_millis(250);
 
+/// Bytes of a log in one answer.
+const PART: usize = 1 << 20;
+
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct LogsRequest {
     pub run: String,
@@ -24,6 +27,9 @@ pub struct LogsRequest {
     pub step: Option<String>,
     #[serde(flatten)]
     pub store: StoreChoice,
+    /// Only what comes from this byte on, and at most a megabyte of each step's.
+    #[serde(default)]
+    pub offset: Option<u64>,
     /// Hand new text to the listener until the run has ended.
     #[serde(default)]
     pub follow: bool,
@@ -38,6 +44,21 @@ pub struct Logs {
 pub struct Log {
     pub step: String,
     pub text: String,
+    /// Where a part begins (see [`kale_store::LogPart`]), and where one goes on from.
+    #[serde(flatten)]
+    pub place: Option<Place>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Place {
+    pub offset: u64,
+    pub next: u64,
+}
+
+impl Log {
+    fn new(step: String, text: String, place: Option<Place>) -> Log {
+        Log { step, text, place }
+    }
 }
 
 pub fn logs(session: &Session, request: &LogsRequest, listener: &mut dyn Listener) -> Result<Logs, VerbError> {
@@ -45,10 +66,19 @@ pub fn logs(session: &Session, request: &LogsRequest, listener: &mut dyn Listene
     if request.follow {
         follow(&store, &id, request.step.as_deref(), listener)?;
     }
-    let logs = store.logs(&id, request.step.as_deref())?;
     let is_strange = store.pulled(&id)?.is_some_and(|pulled| !pulled.trusted);
     let shown = |text: String| if is_strange { without_controls(&text) } else { text };
-    Ok(Logs { logs: logs.into_iter().map(|log| Log { step: log.step, text: shown(log.text) }).collect() })
+    let step = request.step.as_deref();
+    let logs = match request.offset {
+        None => store.logs(&id, step)?.into_iter().map(|log| Log::new(log.step, shown(log.text), None)).collect(),
+        Some(offset) => {
+            let parts = store.log_parts(&id, step, offset, PART)?.into_iter();
+            parts
+                .map(|part| Log::new(part.step, shown(part.text), Some(Place { offset: part.offset, next: part.next })))
+                .collect()
+        }
+    };
+    Ok(Logs { logs })
 }
 
 fn follow(store: &Store, run: &RunId, step: Option<&str>, listener: &mut dyn Listener) -> Result<(), VerbError> {

@@ -42,6 +42,13 @@ impl NotebookText {
         Ok(NotebookText { label: notebook.to_owned(), path: Some(path), directory, text })
     }
 
+    /// A notebook that an editor has open.
+    pub fn unsaved(session: &Session, notebook: &str, text: &str) -> NotebookText {
+        let path = resolved(&session.directory.join(notebook));
+        let directory = path.parent().unwrap_or(Path::new("/")).to_owned();
+        NotebookText { label: notebook.to_owned(), path: Some(path), directory, text: text.to_owned() }
+    }
+
     /// The pipeline's name where the notebook has none.
     pub fn stem(&self) -> String {
         let stem = self.path.as_deref().and_then(Path::file_stem);
@@ -67,6 +74,12 @@ impl NotebookText {
         let outline: Outline = serde_json::from_str(&self.text).ok()?;
         outline.metadata?.kernelspec?.name
     }
+}
+
+/// A path without links, as far as there are files.
+pub fn resolved(path: &Path) -> PathBuf {
+    let folder = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(folder).unwrap_or_else(|| path.to_owned())
 }
 
 /// Text in UTF-8; a byte order mark is not part of it.

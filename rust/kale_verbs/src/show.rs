@@ -1,7 +1,7 @@
 //! `show`: one run and its steps.
 
 use kale_model::RunView;
-use kale_store::Pulled;
+use kale_store::{Pulled, RunRecord, StepProgress, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::error::VerbError;
@@ -12,6 +12,9 @@ use crate::session::Session;
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct ShowRequest {
     pub run: String,
+    /// Say also how far each step is, and what it took.
+    #[serde(default)]
+    pub detail: bool,
     #[serde(flatten)]
     pub store: StoreChoice,
 }
@@ -20,9 +23,8 @@ pub struct ShowRequest {
 pub struct Shown {
     #[serde(flatten)]
     pub run: RunView,
-    /// What people want to know of the steps beside what `run` says, in the same order.
-    #[serde(skip)]
-    pub steps: Vec<StepDetail>,
+    #[serde(flatten)]
+    pub detail: Option<RunDetail>,
     /// Where the run comes from, if it was not made here.
     #[serde(skip)]
     pub pulled: Option<Pulled>,
@@ -30,23 +32,27 @@ pub struct Shown {
     pub listing: Listing,
 }
 
-#[derive(Debug)]
-pub struct StepDetail {
-    pub attempt: u32,
-    pub cpu_seconds: Option<f64>,
-    pub peak_memory_bytes: Option<u64>,
-    pub reason: Option<String>,
+#[derive(Debug, Serialize)]
+pub struct RunDetail {
+    /// The number of the newest event: the rest of the answer is at least as new.
+    pub sequence: i64,
+    /// How far each step is, and what it took; in the order of the run's steps.
+    pub details: Vec<StepProgress>,
 }
 
 pub fn show(session: &Session, request: &ShowRequest) -> Result<Shown, VerbError> {
     let (store, id) = request.store.find(session, &request.run)?;
+    let record = store.run(&id)?;
+    let detail = if request.detail { Some(detail(&store, &record)?) } else { None };
     let run = store.run_view(&id)?;
-    let steps = store.steps(&id)?.into_iter().map(|step| StepDetail {
-        attempt: step.attempt,
-        cpu_seconds: step.result.as_ref().map(|result| result.cpu_seconds),
-        peak_memory_bytes: step.result.as_ref().map(|result| result.peak_memory_bytes),
-        reason: step.reason,
-    });
-    let pulled = store.pulled(&id)?;
-    Ok(Shown { pulled, listing: listing(session, &store, &store.run(&id)?)?, steps: steps.collect(), run })
+    Ok(Shown { run, detail, pulled: store.pulled(&id)?, listing: listing(session, &store, &record)? })
+}
+
+fn detail(store: &Store, record: &RunRecord) -> Result<RunDetail, VerbError> {
+    let sequence = store.last_event(&record.id)?;
+    let mut details = store.step_progress(&record.id)?;
+    for progress in &mut details {
+        progress.cell = progress.cell.map(|cell| record.pipeline.sub_cells.visible(cell));
+    }
+    Ok(RunDetail { sequence, details })
 }

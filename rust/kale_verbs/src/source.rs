@@ -18,6 +18,9 @@ use crate::{beside, environment, modules};
 pub struct Source {
     /// A path, or `-` for standard input.
     pub notebook: String,
+    /// The notebook as an editor has it: what lies at the path may be older, or not be there yet.
+    #[serde(default)]
+    pub text: Option<String>,
     /// `auto`, `heading` or `cell`; `None` when the user gave no flag.
     #[serde(default)]
     pub granularity: Option<String>,
@@ -44,7 +47,10 @@ impl Source {
     /// Reads the notebook and looks at what lies around it, once for all compilations of it.
     pub fn open(&self, session: &Session) -> Result<Opened, VerbError> {
         let granularity = self.granularity.as_deref().map(granularity).transpose()?;
-        let notebook = NotebookText::read(session, &self.notebook)?;
+        let notebook = match &self.text {
+            Some(text) => NotebookText::unsaved(session, &self.notebook, text),
+            None => NotebookText::read(session, &self.notebook)?,
+        };
         let Choice { interpreter, remark } = interpreter::choose(session, &notebook, self.python.as_deref())?;
         let mut environment = environment::scan(&interpreter, &notebook.directory);
         environment.exports = modules::star_exports(&notebook.text, &interpreter, &notebook.directory, &environment);

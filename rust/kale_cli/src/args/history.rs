@@ -8,6 +8,9 @@ use super::StoreArgs;
 
 #[derive(Args, Debug)]
 pub struct RunsArgs {
+    /// Only runs of this notebook
+    #[arg(long, value_name = "NOTEBOOK")]
+    pub notebook: Option<PathBuf>,
     #[command(flatten)]
     pub store: StoreArgs,
     /// List no more than this many

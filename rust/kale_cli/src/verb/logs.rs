@@ -11,7 +11,8 @@ use crate::{interrupt, output};
 
 pub fn logs(session: &Session, args: LogsArgs) -> Done {
     let several = args.step.is_none();
-    let request = LogsRequest { run: args.run, step: args.step, store: store(args.store), follow: args.follow };
+    let request =
+        LogsRequest { run: args.run, step: args.step, offset: None, store: store(args.store), follow: args.follow };
     if args.follow {
         interrupt::follow();
     }

@@ -10,7 +10,8 @@ use crate::args::RunsArgs;
 use crate::output;
 
 pub fn runs(session: &Session, args: RunsArgs) -> Done {
-    let list = list_runs(session, &RunsRequest { store: store(args.store), limit: args.limit })?;
+    let request = RunsRequest { notebook: args.notebook, store: store(args.store), limit: args.limit };
+    let list = list_runs(session, &request)?;
     if args.json {
         output::json(&list);
     } else if list.runs.is_empty() {

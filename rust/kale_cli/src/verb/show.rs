@@ -9,7 +9,7 @@ use crate::args::ShowArgs;
 use crate::output;
 
 pub fn show(session: &Session, args: ShowArgs) -> Done {
-    let shown = show_run(session, &ShowRequest { run: args.run, store: store(args.store) })?;
+    let shown = show_run(session, &ShowRequest { run: args.run, detail: !args.json, store: store(args.store) })?;
     if args.json {
         output::json(&shown);
         return Ok(0);
@@ -46,7 +46,8 @@ fn text(shown: &Shown) -> String {
 
 fn step_rows(shown: &Shown) -> Vec<Vec<String>> {
     let heading = ["step", "status", "time", "cpu", "peak memory", "cells", ""].map(str::to_owned).to_vec();
-    let rows = shown.run.steps.iter().zip(&shown.steps).map(|(step, detail)| {
+    let details = shown.detail.iter().flat_map(|detail| &detail.details);
+    let rows = shown.run.steps.iter().zip(details).map(|(step, detail)| {
         let again = if detail.attempt > 1 { format!("attempt {}; ", detail.attempt) } else { String::new() };
         vec![
             step.name.clone(),
