@@ -60,6 +60,7 @@ class Connection:
         self._watches: dict[str, watching.Watch] = {}
         self._methods: dict[str, Callable[[Json], object]] = {
             "hello": self._hello,
+            "ping": lambda params: {},
             "watch": self._watch,
             "unwatch": self._unwatch,
         }

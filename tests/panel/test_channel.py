@@ -62,11 +62,20 @@ def test_paths_of_the_server_are_found_on_the_disk(folder):
         assert Panel(running, "sub/nowhere.ipynb").hello["notebook"] is None
 
 
+def test_a_ping_is_answered(panel):
+    assert panel.ask("ping") == {}
+
+
 def test_verbs_read_the_text_of_the_editor(panel, folder):
     unsaved = text(cell("a = list(range(3))", "step:one"), cell("print(a)", "step:two", "prev:one"))
     graph = panel.ask("graph", notebook="n.ipynb", text=unsaved)
     assert [step["name"] for step in graph["steps"]] == ["one", "two"]
     assert (graph["edges"][0]["variables"], graph["pipeline"]) == (["a"], "n")
+    assert "layout" not in graph
+    layout = panel.ask("graph", notebook="n.ipynb", text=unsaved, layout=True)["layout"]
+    assert [set(box) for box in layout["steps"]] == [{"x", "y", "width", "height", "detail"}] * 2
+    tip, box = layout["edges"][0]["tip"], layout["steps"][1]
+    assert (tip["y"], round(tip["x"] - box["x"] - box["width"] / 2)) == (box["y"], 0)
     checked = panel.ask("check", notebook="not-saved-yet.ipynb", text=text(cell("a = (", "step:one")))
     assert [each["id"] for each in checked["diagnostics"]] == ["syntax-error"]
     # Without a text it is the file.

@@ -93,6 +93,9 @@ pub fn graph(py: Python<'_>, request: &str) -> PyResult<String> {
             let context = Context { listing: &graphed.listing, colour: false };
             value["reasons"] = why::why(&graphed.graph, from, to, &context).into();
         }
+        if let Some(layout) = &graphed.layout {
+            value["layout"] = serde_json::to_value(layout).expect("plain data");
+        }
         Ok(value)
     })
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::error::VerbError;
 use crate::notebook::Listing;
+use crate::render::geometry::{Geometry, geometry};
 use crate::session::Session;
 use crate::source::Source;
 
@@ -16,12 +17,16 @@ pub struct GraphRequest {
     /// Two steps: say why the second comes after the first.
     #[serde(default)]
     pub why: Option<(String, String)>,
+    /// Say also where the boxes and lines of its picture go.
+    #[serde(default)]
+    pub layout: bool,
 }
 
 pub struct Graphed {
     pub graph: GraphView,
     pub listing: Listing,
     pub remark: Option<String>,
+    pub layout: Option<Geometry>,
 }
 
 pub fn graph(session: &Session, request: &GraphRequest) -> Result<Graphed, VerbError> {
@@ -35,7 +40,8 @@ pub fn graph(session: &Session, request: &GraphRequest) -> Result<Graphed, VerbE
         [from, to].into_iter().try_for_each(|step| known_step(&graph, step))?;
         graph.why = Some(reasons.into_iter().filter(|reason| reason.from == *from && reason.to == *to).collect());
     }
-    Ok(Graphed { graph, listing: opened.listing(), remark: opened.remark })
+    let layout = request.layout.then(|| geometry(&graph));
+    Ok(Graphed { graph, layout, listing: opened.listing(), remark: opened.remark })
 }
 
 fn known_step(graph: &GraphView, step: &str) -> Result<(), VerbError> {

@@ -2,6 +2,7 @@
 
 pub mod comparison;
 pub mod dot;
+pub mod geometry;
 pub mod github;
 pub mod outline;
 pub mod sarif;

@@ -10,7 +10,7 @@ use crate::output;
 
 pub fn graph(session: &Session, args: GraphArgs) -> Done {
     let why = args.why.and_then(|steps| <[String; 2]>::try_from(steps).ok()).map(|[from, to]| (from, to));
-    let answer = graph_of(session, &GraphRequest { source: source(args.source), why: why.clone() })?;
+    let answer = graph_of(session, &GraphRequest { source: source(args.source), why: why.clone(), layout: false })?;
     let graph = &answer.graph;
     let good = graph.pipeline.is_some();
     let format = if args.json { GraphFormat::Json } else { args.format };
