@@ -48,6 +48,9 @@ class Limited:
         self.size += size
         return self.file.write(data)
 
+    def fileno(self):
+        return self.file.fileno()
+
 
 class Keeper:
     """Follows the variables of a step from cell to cell. `rows` are the compiler's claims about the cells."""

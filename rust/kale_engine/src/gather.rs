@@ -8,6 +8,7 @@ use std::sync::Arc;
 use kale_model::{Caching, Pipeline, Step, StepId};
 use kale_store::{Blobs, Digest, Observed, StepResult, StoreError};
 
+use crate::arrivals::Arrivals;
 use crate::digests::{FileDigests, listing_digest};
 use crate::fingerprint::variable_digest;
 use crate::last_words;
@@ -24,6 +25,8 @@ pub struct Harvest {
     pub blobs: Blobs,
     pub files: FileDigests,
     pub report: Report,
+    /// What of the outputs was taken in while they were written.
+    pub arrivals: Arrivals,
     /// Whether the process is there still, and may write to its log.
     pub at_work: bool,
 }
@@ -55,7 +58,11 @@ impl Harvest {
             if !path.is_file() {
                 return Err(Missing::Output(key.clone()));
             }
-            result.outputs.insert(key.clone(), self.blobs.adopt(&path)?);
+            let content = match self.arrivals.take(&path) {
+                Some(arriving) => self.blobs.adopt_arrived(arriving)?,
+                None => self.blobs.adopt(&path)?,
+            };
+            result.outputs.insert(key.clone(), content);
         }
         if self.step().may_reuse() {
             for path in self.written_files() {

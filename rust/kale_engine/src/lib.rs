@@ -17,6 +17,7 @@
 //! resumes it without running a finished step again. A step counts as succeeded only when its process
 //! said so at its very end and every output is safely stored.
 
+mod arrivals;
 mod attempt;
 mod differential;
 mod digests;
@@ -41,11 +42,11 @@ mod publish;
 mod report;
 mod request;
 pub mod scheduler;
-mod settled;
 mod step;
 mod trespass;
 mod visible;
 mod warm;
+mod watch;
 mod why;
 mod worker;
 

@@ -60,8 +60,16 @@ impl Scratch {
         self.folder.join("cells.json")
     }
 
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn outputs(&self) -> PathBuf {
+        self.folder.join("outputs")
+    }
+
     pub fn output(&self, key: &str) -> PathBuf {
-        self.folder.join("outputs").join(key)
+        self.outputs().join(key)
     }
 
     /// Where it leaves what it keeps of its namespace.

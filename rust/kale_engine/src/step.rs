@@ -12,6 +12,7 @@ use kale_model::{Diagnostic, Step, StepId, StepStatus};
 use kale_store::{CachedResult, Digest, Result, StepEnd, StepResult, StoreError};
 use tokio::task::spawn_blocking;
 
+use crate::arrivals::Arrivals;
 use crate::attempt::{self, Ending, Limits};
 use crate::execute::{Ended, Execution};
 use crate::fault::Fault;
@@ -25,7 +26,7 @@ use crate::process;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::request::{Order, Scratch};
-use crate::settled::Watch;
+use crate::watch::Watch;
 use crate::why;
 use crate::worker::{self, Launch};
 
@@ -143,6 +144,7 @@ struct Attempt<'a> {
     began: Instant,
     fingerprint: Fingerprint,
     scratch: Scratch,
+    arrivals: Arrivals,
     /// What the step prints, of all attempts.
     log: PathBuf,
     /// Why no stored result stands for it.
@@ -165,7 +167,8 @@ impl<'a> Attempt<'a> {
             // Of an earlier session of the run, if it is there at all.
             let _ = std::fs::remove_file(&log);
         }
-        Ok(Attempt { execution, step, number, began, fingerprint, scratch, log, reason: None })
+        let arrivals = Arrivals::default();
+        Ok(Attempt { execution, step, number, began, fingerprint, scratch, arrivals, log, reason: None })
     }
 
     async fn run(self) -> Result<Ended> {
@@ -178,7 +181,7 @@ impl<'a> Attempt<'a> {
         let written = packed.and_then(|()| self.order().write());
         written.map_err(|error| StoreError::Unwritable { path, reason: error.to_string() })?;
         let progress = RefCell::new(Progress::new(execution, self.step, self.scratch.events()));
-        let settled = Watch::of(&self.scratch);
+        let watch = Watch::of(&self.scratch);
         let cpu = self.definition().config.resources.cpu().and_then(kale_model::Quantity::value);
         let share = cpu.and_then(|cpu| execution.processors.share(cpu));
         let launch = self.launch(share.as_ref().map(|share| share.processors.clone()).unwrap_or_default());
@@ -188,7 +191,7 @@ impl<'a> Attempt<'a> {
         let over = tokio::select! {
             biased;
             over = &mut ending => Some(over),
-            () = settled.wait() => None,
+            () = watch.until_settled(&self.arrivals) => None,
         };
         let ended = match (over, self.settled_report()) {
             (None, Some(report)) => {
@@ -385,6 +388,7 @@ impl<'a> Attempt<'a> {
             blobs: self.execution.store.blobs().clone(),
             files: self.execution.files.clone(),
             report,
+            arrivals: self.arrivals.clone(),
             at_work: false,
         }
     }

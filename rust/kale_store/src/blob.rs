@@ -25,9 +25,9 @@ const TEMPORARY: &str = ".writing-";
 /// Large enough that the system calls do not count, small enough to stay in the processor's cache.
 const CHUNK: usize = 256 * 1024;
 /// From this size on, work on a file is shared between processors.
-const LARGE: u64 = 8 << 20;
+pub(crate) const LARGE: u64 = 8 << 20;
 /// What several processors hash at one time.
-const LARGE_CHUNK: usize = 4 << 20;
+pub(crate) const LARGE_CHUNK: usize = 4 << 20;
 
 /// The blake3 digest of a blob, as 64 hex digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,6 +47,10 @@ impl Digest {
     /// The digest of what comes in pieces.
     pub fn hasher() -> Hashing {
         Hashing(blake3::Hasher::new())
+    }
+
+    pub(crate) fn of_hasher(hasher: &blake3::Hasher) -> Digest {
+        Digest(hasher.finalize().to_hex().to_string())
     }
 
     pub fn as_str(&self) -> &str {
@@ -85,7 +89,7 @@ impl Hashing {
 
     /// Whether it came to what was expected.
     pub fn expect(&self, expected: &Digest) -> Result<()> {
-        let found = Digest(self.0.finalize().to_hex().to_string());
+        let found = Digest::of_hasher(&self.0);
         let reason = || format!("its content has the digest {found}");
         if found == *expected { Ok(()) } else { Err(bad_blob(expected, &reason())) }
     }
@@ -170,27 +174,6 @@ impl Blobs {
         Ok(digest)
     }
 
-    /// Takes a file of the store's own scratch space over: it is hashed and moved, not copied.
-    pub fn adopt(&self, path: &Path) -> Result<Digest> {
-        let reading = |error: &io::Error| StoreError::reading(path, error);
-        let file = File::open(path).map_err(|error| reading(&error))?;
-        let large = file.metadata().is_ok_and(|metadata| metadata.len() >= LARGE);
-        // What is large goes to the disk while it is hashed: both take long.
-        let (digest, flushed) = std::thread::scope(|scope| {
-            let flushing = large.then(|| scope.spawn(|| file.sync_all()));
-            let digest = Digest::of_file(path);
-            (digest, flushing.map(|thread| thread.join().expect("flushing does not panic")))
-        });
-        let digest = digest.map_err(|error| reading(&error))?;
-        if self.contains(&digest) {
-            let _ = fs::remove_file(path);
-            return Ok(digest);
-        }
-        flushed.unwrap_or_else(|| file.sync_all()).map_err(|error| StoreError::writing(path, &error))?;
-        self.place(&digest, |target| fs::rename(path, target))?;
-        Ok(digest)
-    }
-
     /// Begins a blob whose content comes in pieces from elsewhere.
     pub fn receive(&self) -> Result<Incoming> {
         let temporary = new_temporary(&self.folder).map_err(|error| StoreError::writing(&self.folder, &error))?;
@@ -226,7 +209,7 @@ impl Blobs {
     }
 
     /// Renames flushed content into place and flushes the folder that names it.
-    fn place(&self, digest: &Digest, rename: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
+    pub(crate) fn place(&self, digest: &Digest, rename: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
         let target = self.path(digest);
         let folder = target.parent().expect("a blob lies in a folder");
         make_folder(folder)
@@ -299,22 +282,36 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 
 fn copy_hashing(source: &mut File, target: &mut dyn Write) -> io::Result<Digest> {
     let mut hasher = blake3::Hasher::new();
-    let large = source.metadata().is_ok_and(|metadata| metadata.len() >= LARGE);
+    read_hashing(source, &mut hasher, |piece| target.write_all(piece))?;
+    Ok(Digest::of_hasher(&hasher))
+}
+
+/// Reads to the end of a file; each piece is passed on, and hashed.
+pub(crate) fn read_hashing(
+    source: &mut File,
+    hasher: &mut blake3::Hasher,
+    mut pass_on: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let large = is_large(source);
     let mut chunk = vec![0; if large { LARGE_CHUNK } else { CHUNK }];
     loop {
         let length = match source.read(&mut chunk) {
-            Ok(0) => return Ok(Digest(hasher.finalize().to_hex().to_string())),
+            Ok(0) => return Ok(()),
             Ok(length) => length,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
+        pass_on(&chunk[..length])?;
         if large {
             hasher.update_rayon(&chunk[..length]);
         } else {
             hasher.update(&chunk[..length]);
         }
-        target.write_all(&chunk[..length])?;
     }
+}
+
+pub(crate) fn is_large(file: &File) -> bool {
+    file.metadata().is_ok_and(|metadata| metadata.len() >= LARGE)
 }
 
 #[cfg(test)]

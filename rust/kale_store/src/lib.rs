@@ -19,6 +19,7 @@
 //! What holds at any instant, also after `kill -9` or a power cut: a blob that has its name is complete; a step that
 //! is recorded as succeeded has all its blobs; a run whose engine died shows as `interrupted` and can be resumed.
 
+mod arriving;
 mod blob;
 mod cache;
 mod database;
@@ -44,6 +45,7 @@ mod view;
 
 use std::path::{Path, PathBuf};
 
+pub use arriving::Arriving;
 pub use blob::{Blobs, Digest, Hashing, Incoming};
 pub use database::STORE_VERSION;
 pub use diff::{Change, RunDiff, StepChange};
