@@ -77,7 +77,11 @@ class Connection:
         context, data = contextvars.copy_context(), message.get("content", {}).get("data")
         with self._sending:
             self._context = context
-        workers.add(lambda: self._serve(data))
+        if isinstance(data, dict) and data.get("method") == "ping":
+            # It asks whether the kernel listens, not whether a worker is free.
+            self._serve(data)
+        else:
+            workers.add(lambda: self._serve(data))
 
     def _send(self, data: Json) -> None:
         """Send a message, if there is still somebody to read it."""

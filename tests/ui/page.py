@@ -12,8 +12,8 @@ from tests.ui.server import LabServer
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 WAIT_MS = 60_000
-#: Messages of JupyterLab itself, which it also writes without any extension.
-NOT_OURS: tuple[str, ...] = ()
+#: What JupyterLab itself writes, also without any extension: its debugger asks a kernel that is being restarted.
+NOT_OURS = ("Could not restore the debugger state",)
 
 
 class LabPage:
@@ -54,6 +54,32 @@ class LabPage:
         """Carry out a command of JupyterLab, as the palette does."""
         script = "([id, arguments]) => { void window.jupyterapp.commands.execute(id, arguments) }"
         return self.page.evaluate(script, [id, arguments or {}])
+
+    def evaluate(self, function: str) -> Any:
+        """Call a JavaScript function with the application, and wait for what it promises."""
+        return self.page.evaluate(f"() => ({function})(window.jupyterapp)")
+
+    def save(self) -> None:
+        """Save the notebook in front and wait until it is on the disk."""
+        self.evaluate("app => app.shell.currentWidget.context.save()")
+
+    def cell(self, index: int) -> Locator:
+        """A cell of the notebook in front."""
+        return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook .jp-Cell").nth(index)
+
+    def type_in_cell(self, index: int, text: str) -> None:
+        """Type at the end of a cell, key by key."""
+        self.cell(index).locator(".cm-content").click()
+        self.page.keyboard.press("Control+End")
+        self.page.keyboard.type(text)
+
+    def run_cell(self, index: int) -> str:
+        """Execute a cell and give its text output."""
+        self.cell(index).locator(".cm-content").click()
+        self.page.keyboard.press("Control+Enter")
+        output = self.cell(index).locator(".jp-OutputArea-output").first
+        output.wait_for()
+        return output.inner_text()
 
     def await_ready(self) -> None:
         """Wait until the panel is connected to the kernel and has a compilation."""

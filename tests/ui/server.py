@@ -14,6 +14,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from tests.ui import kernels
+
 START_SECONDS = 90
 
 
@@ -39,6 +41,7 @@ class LabServer:
             "IPYTHONDIR": str(home / "ipython"),
             "JUPYTER_TOKEN": self.token,
         }
+        kernels.install(home / "data")
         for name in ("JPY_SESSION_NAME", "JPY_PARENT_PID"):
             environment.pop(name, None)
         self.log = home / "server.log"

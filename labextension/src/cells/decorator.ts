@@ -97,7 +97,7 @@ export class CellDecorator implements IDisposable {
       cell.node.style.removeProperty('--kale-step');
       delete cell.node.dataset.kaleStep;
     } else {
-      cell.node.style.setProperty('--kale-step', content.colour ?? 'var(--jp-border-color1)');
+      cell.node.style.setProperty('--kale-step', content.colour ?? 'var(--jp-ui-font-color2)');
       cell.node.dataset.kaleStep = content.label;
     }
     const isFirst = content !== null && content.label !== before?.label;

@@ -40,6 +40,12 @@ export class KernelLink implements IDisposable {
     context.kernelChanged.connect(this.onKernelChanged, this);
     context.statusChanged.connect(this.onStatus, this);
     context.connectionStatusChanged.connect(this.onConnectionStatus, this);
+    void context.ready.then(() => {
+      this.hasBegun = true;
+      if (this.currentState.kind === 'starting' && this.attempt === null) {
+        this.settle();
+      }
+    });
   }
 
   get isDisposed(): boolean {
@@ -158,10 +164,7 @@ export class KernelLink implements IDisposable {
     }
     const kernel = this.kernel;
     if (kernel === null) {
-      this.setState(this.context.isReady ? { kind: 'no-kernel' } : { kind: 'starting' });
-      if (!this.context.isReady) {
-        void this.context.ready.then(() => this.client === null && this.attempt === null && this.settle());
-      }
+      this.setState(this.hasBegun ? { kind: 'no-kernel' } : { kind: 'starting' });
       return;
     }
     if (kernel.status === 'dead') {
@@ -280,6 +283,8 @@ export class KernelLink implements IDisposable {
   private client: RpcClient | null = null;
   private companion: Session.ISessionConnection | null = null;
   private attempt: object | null = null;
+  /** Whether the notebook's session has had the time to find its kernel. */
+  private hasBegun = false;
   private wanted = false;
   private disposed = false;
   private currentState: LinkState = { kind: 'off' };

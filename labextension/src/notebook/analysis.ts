@@ -97,6 +97,7 @@ export class Analysis implements IDisposable {
     }
     const source = sourceOf(this.model);
     if (source.text === this.asked) {
+      this.setStale(false);
       return;
     }
     this.running = true;
@@ -140,11 +141,18 @@ export class Analysis implements IDisposable {
   }
 
   private onContentChanged(): void {
-    this.stale = true;
+    this.setStale(true);
     if (!this.isEager()) {
       return;
     }
     void this.debouncer.invoke().catch(() => undefined);
+  }
+
+  private setStale(stale: boolean): void {
+    if (stale !== this.stale) {
+      this.stale = stale;
+      this.changedSignal.emit();
+    }
   }
 
   private onConnected(): void {

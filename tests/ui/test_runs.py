@@ -1,0 +1,91 @@
+"""Runs from the panel: started, followed, and found again after whatever happened to the page and the kernel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.ui import notebooks
+from tests.ui.page import LabPage
+
+SLOW: tuple[notebooks.Cell, ...] = (
+    ("import time", ["imports"]),
+    ("time.sleep(1); first = 1", ["step:first", "cache:disabled"]),
+    ("time.sleep(4); second = first + 1", ["step:second", "cache:disabled"]),
+    ("print(second)", ["pipeline-metrics"]),
+)
+
+
+def start(lab: LabPage, folder: Path) -> None:
+    notebooks.write(folder / "slow.ipynb", SLOW)
+    lab.open(f"{folder.name}/slow.ipynb")
+    lab.show_panel()
+    lab.await_ready()
+    lab.panel.locator("[data-action=run]").click()
+    lab.panel.locator(".kale-Steps .kale-Status[data-status=running]").first.wait_for()
+
+
+def ends_well(lab: LabPage) -> None:
+    lab.panel.locator(".kale-RunStrip[data-status=succeeded]").wait_for()
+    expect(lab.panel.locator(".kale-Runs > li")).to_have_count(1)
+    expect(lab.panel.locator(".kale-Runs-metrics")).to_have_text("second 2")
+
+
+def test_parameters_reach_the_run(lab: LabPage, folder: Path) -> None:
+    notebooks.write(folder / "chain.ipynb", notebooks.CHAIN)
+    lab.open(f"{folder.name}/chain.ipynb")
+    lab.show_panel()
+    lab.await_ready()
+    lab.panel.locator("[name=parameter-count]").fill("5")
+    lab.panel.locator("[data-action=run]").click()
+    expect(lab.panel.locator(".kale-Runs-metrics")).to_have_text("total 10")
+
+
+def test_a_value_of_the_wrong_type_is_refused_in_words(lab: LabPage, folder: Path) -> None:
+    notebooks.write(folder / "chain.ipynb", notebooks.CHAIN)
+    lab.open(f"{folder.name}/chain.ipynb")
+    lab.show_panel()
+    lab.await_ready()
+    lab.panel.locator("[name=parameter-count]").fill("many")
+    lab.panel.locator("[data-action=run]").click()
+    expect(lab.panel.locator(".kale-Refusal")).to_contain_text("count")
+
+
+def test_page_loaded_again_during_a_run(lab: LabPage, folder: Path) -> None:
+    start(lab, folder)
+    lab.page.reload()
+    lab.page.wait_for_selector(".jp-Notebook .jp-Cell")
+    lab.show_panel()
+    expect(lab.panel.locator(".kale-RunStrip")).to_be_visible()
+    ends_well(lab)
+
+
+def test_kernel_restarted_during_a_run(lab: LabPage, folder: Path) -> None:
+    start(lab, folder)
+    lab.evaluate("app => app.shell.currentWidget.sessionContext.session.kernel.restart()")
+    lab.await_ready()
+    ends_well(lab)
+
+
+def test_stop(lab: LabPage, folder: Path) -> None:
+    start(lab, folder)
+    lab.panel.locator("[data-action=stop]").click()
+    lab.panel.locator(".kale-RunStrip[data-status=cancelled]").wait_for()
+
+
+def test_two_notebooks_at_once_and_fast_switches(lab: LabPage, folder: Path) -> None:
+    for name in ("one", "two"):
+        cells = [(f"value_{name} = 1", [f"step:only_{name}"])]
+        notebooks.write(folder / f"{name}.ipynb", cells)
+    lab.open(f"{folder.name}/one.ipynb")
+    lab.show_panel()
+    lab.await_ready()
+    lab.command("docmanager:open", {"path": f"{folder.name}/two.ipynb"})
+    expect(lab.panel.locator("h2")).to_have_text("two.ipynb")
+    lab.await_ready()
+    for number in range(10):
+        name = ("one", "two")[number % 2]
+        lab.page.get_by_role("tab", name=f"{name}.ipynb").click()
+        expect(lab.panel.locator("h2")).to_have_text(f"{name}.ipynb", timeout=2000)
+        expect(lab.panel.locator(".kale-Steps-name")).to_have_text([f"only_{name}"], timeout=2000)
