@@ -22,6 +22,7 @@ pub mod graph;
 mod history;
 pub mod id;
 mod interpreter;
+mod interrupted;
 pub mod lineage;
 mod listener;
 mod lock;
