@@ -10,6 +10,7 @@ import { revealCell } from './notebook/reveal';
 import type { PanelActions } from './panel/actions';
 import { PANEL_ID } from './panel/panel';
 import { pipelineIcon } from './ui/icons';
+import type { ViewActions } from './views/context';
 
 export namespace CommandIDs {
   export const showPanel = 'kale-rs:show-panel';
@@ -28,11 +29,12 @@ const NO_ARGUMENTS = { args: { type: 'object', properties: {} } } as const;
 export function addCommands(
   app: JupyterFrontEnd,
   registry: PipelineRegistry,
+  views: ViewActions,
   trans: TranslationBundle,
   palette: ICommandPalette | null
 ): PanelActions {
   const { commands, shell } = app;
-  const actions = panelActions(app, trans);
+  const actions = panelActions(app, views, trans);
   const add = (id: string, options: Omit<Parameters<typeof commands.addCommand>[1], 'describedBy'>) => {
     commands.addCommand(id, { describedBy: NO_ARGUMENTS, ...options });
     palette?.addItem({ command: id, category: trans.__('Pipeline') });
@@ -86,7 +88,7 @@ export function addCommands(
   return actions;
 }
 
-function panelActions(app: JupyterFrontEnd, trans: TranslationBundle): PanelActions {
+function panelActions(app: JupyterFrontEnd, views: ViewActions, trans: TranslationBundle): PanelActions {
   const tell = (what: Promise<unknown>) => {
     what.catch(error => Notification.error(error instanceof Error ? error.message : String(error)));
   };
@@ -94,9 +96,13 @@ function panelActions(app: JupyterFrontEnd, trans: TranslationBundle): PanelActi
     run: (pipeline, choice) => tell(pipeline.run(choice)),
     stop: (pipeline, run) => tell(pipeline.stop(run)),
     compile: pipeline => tell(writeCompiled(app, pipeline, trans)),
-    openRun: (pipeline, run) => tell(pipeline.runs.follow(run)),
-    openGraph: () => undefined,
-    compare: () => undefined,
+    openRun: (pipeline, run) => {
+      tell(pipeline.runs.follow(run));
+      views.open({ kind: 'run', path: pipeline.panel.context.path, run });
+    },
+    openGraph: pipeline => views.open({ kind: 'graph', path: pipeline.panel.context.path }),
+    compare: (pipeline, before, after) =>
+      views.open({ kind: 'comparison', path: pipeline.panel.context.path, before, after }),
     reveal: (pipeline, diagnostic) => {
       const id = diagnostic.cell === null ? null : pipeline.analysis.cellId(diagnostic.cell);
       if (id !== null) {

@@ -2,6 +2,7 @@ import { ILayoutRestorer } from '@jupyterlab/application';
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
@@ -16,6 +17,7 @@ import { LiveSettings } from './settings';
 import { StatusItem } from './shell/statusItem';
 import { pipelineIcon } from './ui/icons';
 import { DOMAIN } from './ui/translation';
+import { addViews } from './views/opener';
 
 const PLUGIN_ID = 'kale-rs:plugin';
 
@@ -24,11 +26,12 @@ const plugin: JupyterFrontEndPlugin<void> = {
   id: PLUGIN_ID,
   description: 'Shows notebooks as pipelines, runs them, and follows the runs.',
   autoStart: true,
-  requires: [INotebookTracker, IStateDB],
+  requires: [INotebookTracker, IRenderMimeRegistry, IStateDB],
   optional: [ICommandPalette, ILayoutRestorer, ISettingRegistry, IStatusBar, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     tracker: INotebookTracker,
+    rendermime: IRenderMimeRegistry,
     state: IStateDB,
     palette: ICommandPalette | null,
     restorer: ILayoutRestorer | null,
@@ -39,7 +42,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const trans = (translator ?? nullTranslator).load(DOMAIN);
     const settings = new LiveSettings(settingRegistry, PLUGIN_ID);
     const registry = new PipelineRegistry(tracker, app.serviceManager.sessions, state, settings);
-    const actions = addCommands(app, registry, trans, palette);
+    const views = addViews(app, registry, rendermime, trans, palette, restorer);
+    const actions = addCommands(app, registry, views, trans, palette);
     const showPanel = () => void app.commands.execute(CommandIDs.showPanel);
 
     registry.added.connect((_, pipeline) => {

@@ -118,7 +118,7 @@ export interface Reason {
 export interface Layout {
   width: number;
   height: number;
-  steps: { x: number; y: number; width: number; height: number }[];
+  steps: { x: number; y: number; width: number; height: number; detail: string }[];
   edges: { path: string; tip: { x: number; y: number } }[];
 }
 
@@ -193,15 +193,20 @@ export interface StepPage {
   step: Step & StepDetail;
   artifacts: ArtifactHead[];
   inputs: ArtifactHead[];
-  files: { path: string; bytes: number | null }[];
+  files: { id: string; path: string; bytes: number | null }[];
   cells: { cell: number; source: string; outputs: Record<string, unknown>[] }[];
   /** Whether its variables can be put back. */
   snapshot: boolean;
   log_bytes: number;
+  /** Whether it was made here, or somebody has said that whoever made it is trusted. */
+  trusted: boolean;
 }
 
 export interface Artifact extends ArtifactHead {
+  /** Its size as people say it: rows, columns, length. */
+  summary: string;
   path: string | null;
+  trusted: boolean;
   preview: { text?: string; html?: string; png?: string };
   made_by: string[];
   used_by: string[];
@@ -247,7 +252,7 @@ export interface Answers {
   explain: Record<string, unknown>;
   graph: Graph;
   lineage: Lineage;
-  logs: { logs: { step: string; text: string; next: number }[] };
+  logs: { logs: { step: string; text: string; offset: number; next: number }[] };
   restore: Restored;
   resume: Run;
   run: Run;

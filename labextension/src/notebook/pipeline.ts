@@ -122,9 +122,9 @@ export class NotebookPipeline implements IDisposable {
     await this.runs.follow(run);
   }
 
-  /** Writes a notebook whose first cell puts the variables back; gives its path on the Jupyter server. */
-  async restore(run: string, step: string, before: boolean): Promise<Restored> {
-    return this.link.request('restore', { run, step, before, write: true, store: this.store });
+  /** Writes a notebook whose first cell puts the variables back, to a path on the kernel's disk. */
+  async restore(run: string, step: string, before: boolean, output: string): Promise<Restored> {
+    return this.link.request('restore', { run, step, before, output, write: true, store: this.store });
   }
 
   /** The pipeline for another system, as text. */

@@ -4,7 +4,7 @@ import type { ISignal } from '@lumino/signaling';
 
 import type { KernelLink } from '../channel/link';
 import { isFinished } from '../protocol';
-import type { Notification, Run, RunDetail, Step } from '../protocol';
+import type { Notification, Run, RunDetail, Step, StepPage } from '../protocol';
 
 /** Runs in the list of the panel. */
 const LISTED = 20;
@@ -81,7 +81,14 @@ export class Runs implements IDisposable {
   /** Shows a run on the cells, and follows it to its end. */
   async follow(run: string, log: string | null = null): Promise<void> {
     this.currentId = run;
-    await this.watch(run, log);
+    await this.watch(run, log ?? this.watched.get(run) ?? null);
+  }
+
+  /** One step of a run, with all that it made. */
+  async step(run: string, step: string): Promise<StepPage> {
+    // With a step, `show` answers something else.
+    const page: unknown = await this.link.request('show', { run, step });
+    return page as StepPage;
   }
 
   /** Follows a run for a view of its own; `log` is the step whose output is wanted as well. */

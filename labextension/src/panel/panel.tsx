@@ -9,6 +9,7 @@ import { TranslationContext, useTranslation } from '../ui/translation';
 import type { PanelActions } from './actions';
 import { LinkStatus } from './linkStatus';
 import { MetadataForm } from './metadataForm';
+import { MiniGraph } from './miniGraph';
 import { Problems } from './problems';
 import { RecentRuns } from './recentRuns';
 import { RunForm } from './runForm';
@@ -116,6 +117,11 @@ function PipelineView({
               fix={(diagnostic, index) => actions.fix(pipeline, diagnostic, index)}
             />
           </Section>
+          {graph?.layout !== undefined && graph.steps.length > 0 && (
+            <Section title={trans.__('Graph')}>
+              <MiniGraph pipeline={pipeline} actions={actions} />
+            </Section>
+          )}
           <Section title={trans.__('Steps')} note={graph === null ? '' : String(graph.steps.length)}>
             <StepList pipeline={pipeline} actions={actions} />
           </Section>

@@ -22,7 +22,6 @@ pub mod graph;
 mod history;
 pub mod id;
 mod interpreter;
-mod interrupted;
 pub mod lineage;
 mod listener;
 mod lock;

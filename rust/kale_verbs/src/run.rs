@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use crate::code_version;
 use crate::error::VerbError;
 use crate::follow::follow;
-use crate::interrupted;
 use crate::listener::{Listener, Prepared};
 use crate::lock::lock;
 use crate::notebook::Listing;
@@ -124,7 +123,7 @@ pub fn run(session: &Session, request: &RunRequest, listener: &mut dyn Listener)
     if !request.detach {
         follow(&store, &id, 0, listener)?;
     }
-    Ok(answer(&compiled, interrupted::told(&store, &id, listener)?))
+    Ok(answer(&compiled, store.run_view(&id)?))
 }
 
 /// Records the run and starts its engine.

@@ -1,0 +1,35 @@
+import * as React from 'react';
+
+import type { NotebookPipeline } from '../notebook/pipeline';
+import { useTranslation } from '../ui/translation';
+import type { PanelActions } from './actions';
+
+/** Drawn by code that is loaded when there is something to draw. */
+const PipelineGraph = React.lazy(async () => ({
+  default: (await import('../views/graph/view')).PipelineGraph
+}));
+
+/** The graph as small as the panel; as large as one likes in a tab of its own. */
+export function MiniGraph({
+  pipeline,
+  actions
+}: {
+  pipeline: NotebookPipeline;
+  actions: PanelActions;
+}): JSX.Element {
+  const trans = useTranslation();
+  return (
+    <>
+      <React.Suspense fallback={null}>
+        <PipelineGraph
+          pipeline={pipeline}
+          isSmall={true}
+          onOpen={cell => actions.revealCell(pipeline, cell)}
+        />
+      </React.Suspense>
+      <button className="kale-Button" data-action="open-graph" onClick={() => actions.openGraph(pipeline)}>
+        {trans.__('Open graph')}
+      </button>
+    </>
+  );
+}

@@ -1,0 +1,133 @@
+import * as React from 'react';
+
+import type { NotebookPipeline } from '../../notebook/pipeline';
+import type { Artifact, ArtifactHead, StepPage } from '../../protocol';
+import { formatBytes } from '../../ui/format';
+import { useTranslation } from '../../ui/translation';
+import { IdLink } from '../idLink';
+import { messageOf } from '../message';
+import { useView } from '../context';
+import { Outputs } from './outputs';
+
+/** Values that the step has made, and those that it was given. */
+export function StepArtifacts({
+  pipeline,
+  page
+}: {
+  pipeline: NotebookPipeline;
+  page: StepPage;
+}): JSX.Element {
+  const trans = useTranslation();
+  return (
+    <>
+      <ArtifactTable pipeline={pipeline} title={trans.__('Made')} artifacts={page.artifacts} />
+      <ArtifactTable pipeline={pipeline} title={trans.__('Used')} artifacts={page.inputs} />
+    </>
+  );
+}
+
+interface ArtifactTableProps {
+  pipeline: NotebookPipeline;
+  title: string;
+  artifacts: readonly ArtifactHead[];
+}
+
+export function ArtifactTable({ pipeline, title, artifacts }: ArtifactTableProps): JSX.Element {
+  const trans = useTranslation();
+  const [shown, setShown] = React.useState<string | null>(null);
+  if (artifacts.length === 0) {
+    return <p className="kale-empty">{trans.__('%1: nothing.', title)}</p>;
+  }
+  return (
+    <table className="kale-Table kale-Artifacts">
+      <caption>{title}</caption>
+      <thead>
+        <tr>
+          <th scope="col">{trans.__('Name')}</th>
+          <th scope="col">{trans.__('Type')}</th>
+          <th scope="col">{trans.__('Size')}</th>
+          <th scope="col">{trans.__('Actions')}</th>
+        </tr>
+      </thead>
+      <tbody>
+        {artifacts.map(artifact => (
+          <React.Fragment key={artifact.id}>
+            <tr data-artifact={artifact.names.join(' ')}>
+              <th scope="row">{artifact.names.join(', ')}</th>
+              <td>{artifact.type}</td>
+              <td>{artifact.bytes === null ? trans.__('gone') : formatBytes(artifact.bytes)}</td>
+              <td>
+                <button
+                  className="kale-Button"
+                  data-action="preview"
+                  aria-expanded={shown === artifact.id}
+                  onClick={() => setShown(shown === artifact.id ? null : artifact.id)}
+                >
+                  {trans.__('Preview')}
+                </button>{' '}
+                <IdLink pipeline={pipeline} id={artifact.id} label={trans.__('Lineage')} />
+              </td>
+            </tr>
+            {shown === artifact.id && (
+              <tr>
+                <td colSpan={4}>
+                  <ArtifactPreview pipeline={pipeline} id={artifact.id} />
+                </td>
+              </tr>
+            )}
+          </React.Fragment>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+/** A stored value: as a table, an image or text, and as a file to keep. */
+export function ArtifactPreview({ pipeline, id }: { pipeline: NotebookPipeline; id: string }): JSX.Element {
+  const trans = useTranslation();
+  const { actions } = useView();
+  const [artifact, setArtifact] = React.useState<Artifact | null>(null);
+  const [fault, setFault] = React.useState<string | null>(null);
+  React.useEffect(() => {
+    let isWanted = true;
+    pipeline.link.request('artifact', { id, output: null }).then(
+      found => isWanted && setArtifact(found),
+      error => isWanted && setFault(messageOf(error))
+    );
+    return () => {
+      isWanted = false;
+    };
+  }, [pipeline, id]);
+  if (fault !== null) {
+    return <p role="alert">{fault}</p>;
+  }
+  if (artifact === null) {
+    return <p role="status">{trans.__('Reading …')}</p>;
+  }
+  return (
+    <div className="kale-Preview">
+      <p>
+        <code>{artifact.type}</code> {artifact.summary}
+      </p>
+      <Outputs outputs={[{ output_type: 'display_data', metadata: {}, data: mimeBundle(artifact) }]} />
+      <button
+        className="kale-Button"
+        data-action="download"
+        onClick={() =>
+          actions.downloadArtifact(pipeline, artifact).catch(error => setFault(messageOf(error)))
+        }
+      >
+        {trans.__('Download')}
+      </button>
+    </div>
+  );
+}
+
+function mimeBundle({ preview }: Artifact): Record<string, string> {
+  const { text, html, png } = preview;
+  return {
+    ...(png === undefined ? {} : { 'image/png': png }),
+    ...(html === undefined ? {} : { 'text/html': html }),
+    ...(text === undefined ? {} : { 'text/plain': text })
+  };
+}

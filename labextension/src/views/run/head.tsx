@@ -1,0 +1,143 @@
+import * as React from 'react';
+
+import type { NotebookPipeline } from '../../notebook/pipeline';
+import { isActive } from '../../notebook/pipeline';
+import type { RunDetail } from '../../protocol';
+import { formatNumber, formatSeconds } from '../../ui/format';
+import { Status } from '../../ui/status';
+import { useTranslation } from '../../ui/translation';
+import { useView } from '../context';
+import { useNow } from './useNow';
+
+/** What can be resumed: everything that has not come to a good end. */
+const RESUMABLE = ['interrupted', 'cancelled', 'failed'];
+
+interface RunHeadProps {
+  pipeline: NotebookPipeline;
+  run: RunDetail;
+  /** Does something, and shows why it could not be done. */
+  act: (what: () => Promise<unknown>) => void;
+}
+
+export function RunHead({ pipeline, run, act }: RunHeadProps): JSX.Element {
+  const trans = useTranslation();
+  const { actions } = useView();
+  const id = run.run_id!;
+  const isRunning = isActive(run);
+  const done = run.steps.filter(step => step.status === 'succeeded' || step.status === 'cached').length;
+  const path = pipeline.panel.context.path;
+  return (
+    <header className="kale-RunHead">
+      <h2>
+        {trans.__('Run')} <code>{id}</code>
+      </h2>
+      <p role="status" className="kale-RunHead-status">
+        <Status status={run.status} />
+        <span>{trans.__('%1 of %2 steps', done, run.steps.length)}</span>
+      </p>
+      <p className="kale-RunHead-time">
+        <Elapsed run={run} />
+      </p>
+      <div className="kale-Buttons">
+        {isRunning && (
+          <button className="kale-Button" data-action="stop" onClick={() => act(() => pipeline.stop(id))}>
+            {trans.__('Stop')}
+          </button>
+        )}
+        {RESUMABLE.includes(run.status) && (
+          <button className="kale-Button" data-action="resume" onClick={() => act(() => pipeline.resume(id))}>
+            {trans.__('Resume')}
+          </button>
+        )}
+        <button
+          className="kale-Button"
+          data-action="graph"
+          onClick={() => actions.open({ kind: 'graph', path })}
+        >
+          {trans.__('Graph')}
+        </button>
+        <button
+          className="kale-Button"
+          data-action="lineage"
+          onClick={() => actions.open({ kind: 'lineage', path, id: `kale://run/${id}` })}
+        >
+          {trans.__('Lineage')}
+        </button>
+      </div>
+      <Values title={trans.__('Parameters')} values={run.parameters} name="parameters" />
+      <Values title={trans.__('Metrics')} values={run.metrics} name="metrics" />
+      <Failure pipeline={pipeline} run={run} />
+    </header>
+  );
+}
+
+/** The time so far; the kernel tells it only when something happens. */
+function Elapsed({ run }: { run: RunDetail }): JSX.Element {
+  const isRunning = isActive(run);
+  const now = useNow(isRunning);
+  const started = run.details?.reduce<number | null>(
+    (first, { started }) => (started !== null && (first === null || started < first) ? started : first),
+    null
+  );
+  const seconds = isRunning && started != null ? Math.max(run.seconds, now / 1000 - started) : run.seconds;
+  return <>{formatSeconds(seconds)}</>;
+}
+
+interface ValuesProps {
+  title: string;
+  name: string;
+  values: Record<string, unknown>;
+}
+
+function Values({ title, name, values }: ValuesProps): JSX.Element | null {
+  const entries = Object.entries(values);
+  if (entries.length === 0) {
+    return null;
+  }
+  return (
+    <section className="kale-Values" data-values={name} aria-label={title}>
+      <h3>{title}</h3>
+      <dl>
+        {entries.map(([key, value]) => (
+          <div key={key}>
+            <dt>{key}</dt>
+            <dd>
+              {typeof value === 'number' || typeof value === 'string'
+                ? formatNumber(value)
+                : JSON.stringify(value)}
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}
+
+/** What went wrong, and the way to the line where it did. */
+function Failure({ pipeline, run }: { pipeline: NotebookPipeline; run: RunDetail }): JSX.Element | null {
+  const trans = useTranslation();
+  const { actions } = useView();
+  const errors = run.diagnostics.filter(diagnostic => diagnostic.severity === 'error');
+  if (errors.length === 0) {
+    return null;
+  }
+  return (
+    <div className="kale-Refusal" role="alert">
+      {errors.map((error, number) => (
+        <div key={number}>
+          <p>{error.message}</p>
+          {error.help && <p className="kale-help">{error.help}</p>}
+          {error.cell !== null && (
+            <button
+              className="kale-Button"
+              data-action="show-failure"
+              onClick={() => actions.showDiagnostic(pipeline, error)}
+            >
+              {trans.__('Show in notebook: cell %1, line %2', error.cell, error.start?.line ?? 1)}
+            </button>
+          )}
+        </div>
+      ))}
+    </div>
+  );
+}

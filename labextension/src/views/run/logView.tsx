@@ -1,0 +1,211 @@
+import { UseSignal } from '@jupyterlab/ui-components';
+import { renderText } from '@jupyterlab/rendermime';
+import * as React from 'react';
+
+import { highlight, rangeOf } from '../../ui/ranges';
+import { useTranslation } from '../../ui/translation';
+import { useView } from '../context';
+import { plainText } from './log';
+import type { LogPiece, StepLog } from './log';
+
+/** Pieces in the page; earlier ones are put there on request. */
+const SHOWN_PIECES = 10;
+/** Pixels from the end at which a log still counts as read to its end. */
+const SLACK = 8;
+/** Marked places of a search, at most. */
+const MARKED = 500;
+
+interface Match {
+  piece: number;
+  start: number;
+  end: number;
+}
+
+interface LogViewProps {
+  log: StepLog;
+  label: string;
+  isRunning: boolean;
+  readEarlier: () => void;
+}
+
+export function LogView(props: LogViewProps): JSX.Element {
+  return (
+    <UseSignal signal={props.log.changed}>{() => <Pieces {...props} pieces={props.log.pieces} />}</UseSignal>
+  );
+}
+
+/** The end of a log, which is followed until somebody scrolls back; and a search through all that is kept. */
+function Pieces({
+  log,
+  pieces,
+  label,
+  isRunning,
+  readEarlier
+}: LogViewProps & { pieces: readonly LogPiece[] }): JSX.Element {
+  const trans = useTranslation();
+  const frame = React.useRef<HTMLDivElement>(null);
+  const [follows, setFollows] = React.useState(true);
+  const [count, setCount] = React.useState(SHOWN_PIECES);
+  const [query, setQuery] = React.useState('');
+  const [at, setAt] = React.useState(0);
+  const shown = pieces.slice(-count);
+  const matches = React.useMemo(() => find(pieces, query), [pieces, query]);
+  const current: Match | undefined = matches[at % Math.max(matches.length, 1)];
+
+  const onDrawn = () => {
+    const node = frame.current;
+    if (node === null) {
+      return;
+    }
+    if (follows) {
+      node.scrollTop = node.scrollHeight;
+    }
+    mark(node, matches, query === '' ? undefined : current);
+  };
+  React.useEffect(onDrawn);
+  const latest = React.useRef(onDrawn);
+  latest.current = onDrawn;
+  const drawn = React.useCallback(() => latest.current(), []);
+  React.useEffect(() => () => mark(null, [], undefined), []);
+
+  const go = (step: number) => {
+    const next = matches.length === 0 ? 0 : (at + step + matches.length) % matches.length;
+    setAt(next);
+    setFollows(false);
+    const index = pieces.findIndex(piece => piece.id === matches[next]?.piece);
+    if (index >= 0 && index < pieces.length - count) {
+      setCount(pieces.length - index);
+    }
+    requestAnimationFrame(() => frame.current && reveal(frame.current, matches[next]));
+  };
+  const showEarlier = () => {
+    setFollows(false);
+    if (pieces.length > count) {
+      setCount(count + SHOWN_PIECES);
+    } else {
+      readEarlier();
+    }
+  };
+  return (
+    <div className="kale-Log">
+      <div className="kale-Log-bar">
+        <label>
+          <input type="checkbox" checked={follows} onChange={event => setFollows(event.target.checked)} />
+          {trans.__('Follow')}
+        </label>
+        <input
+          className="kale-Input"
+          type="search"
+          value={query}
+          placeholder={trans.__('Search')}
+          aria-label={trans.__('Search in the log')}
+          onChange={event => {
+            setQuery(event.target.value);
+            setAt(0);
+          }}
+          onKeyDown={event => {
+            if (event.key === 'Enter') {
+              go(event.shiftKey ? -1 : 1);
+            }
+          }}
+        />
+        <button
+          className="kale-Button"
+          aria-label={trans.__('Previous match')}
+          disabled={matches.length === 0}
+          onClick={() => go(-1)}
+        >
+          ↑
+        </button>
+        <button
+          className="kale-Button"
+          aria-label={trans.__('Next match')}
+          disabled={matches.length === 0}
+          onClick={() => go(1)}
+        >
+          ↓
+        </button>
+        <span className="kale-Log-count" role="status">
+          {query === ''
+            ? ''
+            : trans.__('%1 of %2', matches.length === 0 ? 0 : (at % matches.length) + 1, matches.length)}
+        </span>
+      </div>
+      <div
+        className="kale-Log-text"
+        ref={frame}
+        role="log"
+        aria-live="off"
+        aria-label={label}
+        tabIndex={0}
+        onScroll={event => {
+          const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
+          setFollows(scrollHeight - scrollTop - clientHeight <= SLACK);
+        }}
+      >
+        {(log.isCut || pieces.length > count) && (
+          <button className="kale-Button" onClick={showEarlier}>
+            {trans.__('Show earlier lines')}
+          </button>
+        )}
+        {pieces.length === 0 && (
+          <p className="kale-empty">
+            {isRunning ? trans.__('Nothing printed so far.') : trans.__('Nothing was printed.')}
+          </p>
+        )}
+        {shown.map(piece => (
+          <Piece key={piece.id} piece={piece} onDrawn={drawn} />
+        ))}
+      </div>
+    </div>
+  );
+}
+
+/** Colours and links are JupyterLab's. */
+const Piece = React.memo(({ piece, onDrawn }: { piece: LogPiece; onDrawn: () => void }): JSX.Element => {
+  const { rendermime } = useView();
+  const host = React.useRef<HTMLDivElement>(null);
+  React.useLayoutEffect(() => {
+    const source = piece.prefix + piece.text;
+    void renderText({ host: host.current!, sanitizer: rendermime.sanitizer, source }).then(onDrawn);
+  }, [piece, rendermime, onDrawn]);
+  return <div className="kale-Log-piece jp-RenderedText" data-piece={piece.id} ref={host} />;
+});
+
+function find(pieces: readonly LogPiece[], query: string): Match[] {
+  const wanted = query.toLowerCase();
+  if (wanted === '') {
+    return [];
+  }
+  return pieces.flatMap(piece => {
+    const text = plainText(piece).toLowerCase();
+    const found: Match[] = [];
+    for (let start = text.indexOf(wanted); start >= 0; start = text.indexOf(wanted, start + wanted.length)) {
+      found.push({ piece: piece.id, start, end: start + wanted.length });
+    }
+    return found;
+  });
+}
+
+function rangeIn(frame: Element, match: Match): Range | null {
+  const piece = frame.querySelector(`[data-piece="${match.piece}"]`);
+  return piece === null ? null : rangeOf(piece, match.start, match.end);
+}
+
+function mark(frame: Element | null, matches: readonly Match[], current: Match | undefined): void {
+  const ranges = (frame === null ? [] : matches.slice(0, MARKED)).map(match => rangeIn(frame!, match));
+  highlight(
+    'kale-found',
+    ranges.filter(range => range !== null)
+  );
+  const chosen = frame !== null && current !== undefined ? rangeIn(frame, current) : null;
+  highlight('kale-found-current', chosen === null ? [] : [chosen]);
+}
+
+function reveal(frame: HTMLElement, match: Match | undefined): void {
+  const range = match === undefined ? null : rangeIn(frame, match);
+  if (range !== null) {
+    const offset = range.getBoundingClientRect().top - frame.getBoundingClientRect().top;
+    frame.scrollTop += offset - frame.clientHeight / 2;
+  }
+}

@@ -1,0 +1,144 @@
+import * as React from 'react';
+
+import type { NotebookPipeline } from '../../notebook/pipeline';
+import { isActive } from '../../notebook/pipeline';
+import { isFinished } from '../../protocol';
+import type { RunDetail, Step, StepDetail, StepPage } from '../../protocol';
+import { Status } from '../../ui/status';
+import { Tabs } from '../../ui/tabs';
+import { useTranslation } from '../../ui/translation';
+import { useView } from '../context';
+import { StepArtifacts } from './artifacts';
+import { StepFacts } from './facts';
+import { StepFiles } from './files';
+import { LogView } from './logView';
+import { StepOutputs } from './outputs';
+import { useLog } from './useLog';
+import { useStepPage } from './useStepPage';
+
+interface StepPaneProps {
+  pipeline: NotebookPipeline;
+  run: RunDetail;
+  step: Step;
+  detail: StepDetail | undefined;
+  act: (what: () => Promise<unknown>) => void;
+}
+
+/** The selected step: what can be done with it, and what it has left. */
+export function StepPane({ pipeline, run, step, detail, act }: StepPaneProps): JSX.Element {
+  const trans = useTranslation();
+  const page = useStepPage(pipeline, run.run_id!, step, detail);
+  const tabs = [
+    { id: 'logs', title: trans.__('Logs'), content: () => <Logs {...{ pipeline, run, step, page }} /> },
+    {
+      id: 'outputs',
+      title: trans.__('Outputs'),
+      content: () => page && <StepOutputs pipeline={pipeline} page={page} />
+    },
+    {
+      id: 'artifacts',
+      title: trans.__('Artifacts'),
+      content: () => page && <StepArtifacts pipeline={pipeline} page={page} />
+    },
+    {
+      id: 'files',
+      title: trans.__('Files'),
+      content: () => page && <StepFiles pipeline={pipeline} page={page} />
+    },
+    {
+      id: 'details',
+      title: trans.__('Details'),
+      content: () => <StepFacts {...{ pipeline, run, step, detail }} hasSnapshot={page?.snapshot ?? false} />
+    }
+  ];
+  return (
+    <section className="kale-StepPane" aria-label={trans.__('Step %1', step.name)} data-step={step.name}>
+      <header className="kale-StepPane-head">
+        <h3>{step.name}</h3>
+        <Status status={step.status} />
+        <StepButtons {...{ pipeline, run, step, page, act }} />
+      </header>
+      <Tabs label={trans.__('Step %1', step.name)} tabs={tabs} />
+    </section>
+  );
+}
+
+interface PartProps {
+  pipeline: NotebookPipeline;
+  run: RunDetail;
+  step: Step;
+  page: StepPage | null;
+}
+
+function StepButtons({
+  pipeline,
+  run,
+  step,
+  page,
+  act
+}: PartProps & Pick<StepPaneProps, 'act'>): JSX.Element {
+  const trans = useTranslation();
+  const { actions } = useView();
+  const [isRestoring, setRestoring] = React.useState(false);
+  const restore = (before: boolean) => {
+    setRestoring(true);
+    act(() =>
+      actions.openRestored(pipeline, run.run_id!, step.name, before).finally(() => setRestoring(false))
+    );
+  };
+  const runFrom = async () => {
+    const started = await pipeline.run({ from: step.name, parameters: asTexts(run.parameters) });
+    if (started === null) {
+      throw new Error(pipeline.refusal?.message ?? trans.__('The run was refused.'));
+    }
+    actions.open({ kind: 'run', path: pipeline.panel.context.path, run: started.run_id! });
+  };
+  return (
+    <div className="kale-Buttons">
+      <button
+        className="kale-Button"
+        data-action="restore-before"
+        disabled={isRestoring}
+        onClick={() => restore(true)}
+      >
+        {trans.__('Open notebook restored before')}
+      </button>
+      <button
+        className="kale-Button"
+        data-action="restore-after"
+        disabled={isRestoring || page === null || !page.snapshot}
+        onClick={() => restore(false)}
+      >
+        {trans.__('Open notebook restored after')}
+      </button>
+      <button
+        className="kale-Button"
+        data-action="run-from"
+        disabled={pipeline.isSubmitting || isActive(run)}
+        onClick={() => act(runFrom)}
+      >
+        {trans.__('Re-run from here')}
+      </button>
+    </div>
+  );
+}
+
+/** Values as `-p name=value` takes them. */
+function asTexts(parameters: Record<string, unknown>): Record<string, string> {
+  const text = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+  return Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, text(value)]));
+}
+
+function Logs({ pipeline, run, step, page }: PartProps): JSX.Element {
+  const trans = useTranslation();
+  const hasEnded = isFinished(step.status);
+  const { log, readEarlier } = useLog(pipeline, run.run_id!, step.name, hasEnded, page?.log_bytes ?? null);
+  return (
+    <LogView
+      log={log}
+      label={trans.__('Log of %1', step.name)}
+      isRunning={!hasEnded}
+      readEarlier={readEarlier}
+    />
+  );
+}

@@ -1,0 +1,68 @@
+import * as React from 'react';
+
+import type { NotebookPipeline } from '../../notebook/pipeline';
+import type { Log, Runs } from '../../notebook/runs';
+import { StepLog } from './log';
+
+/** Bytes from the end that are read of a log that is complete. */
+const TAIL = 1 << 20;
+
+interface LogReader {
+  log: StepLog;
+  /** Reads what comes before. */
+  readEarlier: () => void;
+}
+
+/** The log of a step: live as long as it runs, else read from its end. `bytes` is its length once that is known. */
+export function useLog(
+  pipeline: NotebookPipeline,
+  run: string,
+  step: string,
+  hasEnded: boolean,
+  bytes: number | null
+): LogReader {
+  const log = React.useMemo(() => new StepLog(), [run, step]);
+  const isReady = pipeline.link.state.kind === 'ready' || pipeline.link.state.kind === 'silent';
+  React.useEffect(() => {
+    if (!isReady || hasEnded) {
+      return;
+    }
+    const onLogged = (_: Runs, part: Log) => {
+      if (part.run === run && part.step === step) {
+        log.add(part.offset, part.text);
+      }
+    };
+    pipeline.runs.logged.connect(onLogged);
+    void pipeline.runs.watch(run, step).catch(() => undefined);
+    return () => {
+      pipeline.runs.logged.disconnect(onLogged);
+    };
+  }, [pipeline, run, step, hasEnded, isReady, log]);
+
+  const read = React.useCallback(
+    async (start: number) => {
+      let next = start;
+      for (let isFirst = true; ; isFirst = false) {
+        const { logs } = await pipeline.link.request('logs', { run, step, offset: next });
+        const part = logs[0];
+        if (part === undefined || part.text === '') {
+          return;
+        }
+        const isCut = isFirst && part.offset > 0;
+        if (isCut) {
+          log.clear(part.offset);
+        }
+        // The first line was cut in two.
+        log.add(part.offset, isCut ? part.text.slice(part.text.indexOf('\n') + 1) : part.text);
+        next = part.next;
+      }
+    },
+    [pipeline, run, step, log]
+  );
+  React.useEffect(() => {
+    if (isReady && hasEnded && bytes !== null) {
+      void read(Math.max(0, bytes - TAIL)).catch(() => undefined);
+    }
+  }, [read, isReady, hasEnded, bytes]);
+  return { log, readEarlier: () => void read(Math.max(0, log.start - TAIL)).catch(() => undefined) };
+}

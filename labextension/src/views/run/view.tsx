@@ -1,0 +1,84 @@
+import * as React from 'react';
+
+import type { NotebookPipeline } from '../../notebook/pipeline';
+import { isFinished } from '../../protocol';
+import type { RunDetail } from '../../protocol';
+import { useTranslation } from '../../ui/translation';
+import { messageOf } from '../message';
+import { RunHead } from './head';
+import { StepPane } from './stepPane';
+import { StepTable } from './stepTable';
+
+interface RunViewProps {
+  pipeline: NotebookPipeline;
+  run: string;
+  /** The step that is selected first. */
+  step?: string;
+}
+
+/** One run: how it went, each of its steps, and what the selected one has printed and made. */
+export function RunView({ pipeline, run: id, step }: RunViewProps): JSX.Element {
+  const trans = useTranslation();
+  const [chosen, setChosen] = React.useState<string | null>(step ?? null);
+  const [fault, setFault] = React.useState<string | null>(null);
+  const isReady = pipeline.link.state.kind === 'ready';
+  const run = pipeline.runs.detail(id);
+  const isKnown = run !== null;
+  React.useEffect(() => setChosen(step ?? null), [step]);
+  React.useEffect(() => {
+    if (isReady && !isKnown) {
+      pipeline.runs.watch(id).then(
+        () => setFault(null),
+        error => setFault(messageOf(error))
+      );
+    }
+  }, [pipeline, id, isReady, isKnown]);
+  const act = React.useCallback((what: () => Promise<unknown>) => {
+    setFault(null);
+    what().catch(error => setFault(messageOf(error)));
+  }, []);
+
+  const selected =
+    run?.steps.find(each => each.name === chosen) ?? (run === null ? undefined : firstOfInterest(run));
+  const index = run?.steps.findIndex(each => each === selected) ?? -1;
+  return (
+    <div className="kale-RunView" data-run={id} data-status={run?.status}>
+      {fault !== null && (
+        <p className="kale-Refusal" role="alert">
+          {fault}
+        </p>
+      )}
+      {run === null ? (
+        <p className="kale-empty" role="status">
+          {fault === null ? trans.__('Reading the run …') : ''}
+        </p>
+      ) : (
+        <>
+          <RunHead pipeline={pipeline} run={run} act={act} />
+          <StepTable run={run} selected={selected?.name ?? null} onSelect={setChosen} />
+          {selected !== undefined && (
+            <StepPane
+              key={selected.name}
+              pipeline={pipeline}
+              run={run}
+              step={selected}
+              detail={run.details?.[index]}
+              act={act}
+            />
+          )}
+        </>
+      )}
+    </div>
+  );
+}
+
+/** The step that has failed, else the one that runs, else the last that has ended. */
+function firstOfInterest(run: RunDetail): RunDetail['steps'][number] | undefined {
+  const { steps } = run;
+  return (
+    steps.find(step => step.status === 'failed') ??
+    steps.find(step => step.status === 'running') ??
+    [...steps].reverse().find(step => isFinished(step.status) && step.status !== 'skipped') ??
+    steps[0]
+  );
+}

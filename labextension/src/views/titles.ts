@@ -1,0 +1,19 @@
+import { PathExt } from '@jupyterlab/coreutils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { ViewSpec } from './spec';
+
+/** What the tab of a view is called. */
+export function viewTitle(spec: ViewSpec, trans: TranslationBundle): { label: string; caption: string } {
+  const name = PathExt.basename(spec.path, '.ipynb');
+  switch (spec.kind) {
+    case 'graph':
+      return { label: trans.__('Graph of %1', name), caption: spec.path };
+    case 'run':
+      return { label: trans.__('Run of %1', name), caption: `${spec.run} · ${spec.path}` };
+    case 'lineage':
+      return { label: trans.__('Lineage in %1', name), caption: spec.path };
+    case 'comparison':
+      return { label: trans.__('Two runs of %1', name), caption: `${spec.before} · ${spec.after}` };
+  }
+}
