@@ -41,7 +41,8 @@ class LabServer:
             "IPYTHONDIR": str(home / "ipython"),
             "JUPYTER_TOKEN": self.token,
         }
-        kernels.install(home / "data")
+        self.data = home / "data"
+        kernels.install(self.data)
         for name in ("JPY_SESSION_NAME", "JPY_PARENT_PID"):
             environment.pop(name, None)
         self.log = home / "server.log"

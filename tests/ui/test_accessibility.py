@@ -1,0 +1,51 @@
+"""What axe-core finds in what is ours, in every theme: nothing serious."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.ui import notebooks
+from tests.ui.page import LabPage
+
+AXE = Path(__file__).resolve().parents[2] / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
+THEMES = ("JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast")
+OURS = ["#kale-rs\\:panel", ".kale-Badge", ".kale-StatusItem"]
+
+
+def serious(lab: LabPage, include: list[str]) -> list[object]:
+    """What axe finds that keeps people out, with the elements."""
+    script = """
+      async include => {
+        const runOnly = ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa'];
+        const found = (await axe.run({ include }, { runOnly })).violations;
+        return found.map(each => [each.impact, each.id, each.nodes.map(node => node.html).slice(0, 3)]);
+      }
+    """
+    return [each for each in lab.page.evaluate(script, include) if each[0] in ("serious", "critical")]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_nothing_serious(lab: LabPage, example: str, theme: str) -> None:
+    lab.open(example)
+    lab.command("apputils:change-theme", {"theme": theme})
+    lab.show_panel()
+    lab.await_ready()
+    expect(lab.panel.locator(".kale-Steps-name").first).to_be_visible()
+    lab.page.add_script_tag(path=str(AXE))
+    lab.page.wait_for_function(f"document.body.dataset.jpThemeName === '{theme}'")
+    violations = serious(lab, OURS)
+    lab.screenshot(f"panel-{theme.lower().replace(' ', '-')}")
+    assert violations == []
+
+
+def test_nothing_serious_where_there_are_errors(lab: LabPage, folder: Path) -> None:
+    notebooks.write(folder / "errors.ipynb", [*notebooks.CHAIN, ("broken = (", ["step:last"])])
+    lab.open(f"{folder.name}/errors.ipynb")
+    lab.show_panel()
+    lab.await_ready()
+    expect(lab.panel.locator(".kale-Problems [data-severity=error]").first).to_be_visible()
+    lab.page.add_script_tag(path=str(AXE))
+    assert serious(lab, OURS[:1]) == []
