@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from kale_rs.api import (
+        artifact,
         cancel,
         check,
         compile,
@@ -48,6 +49,7 @@ __all__ = [
     "RunError",
     "StoreError",
     "UsageError",
+    "artifact",
     "cancel",
     "check",
     "compile",

@@ -7,12 +7,13 @@ import math
 import os
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from kale_rs import results
 from kale_rs.errors import NotebookError, UsageError
 
 if TYPE_CHECKING:
+    from kale_rs import pages
     from kale_rs.progress import Progress
 
 Path = str | os.PathLike[str]
@@ -241,11 +242,29 @@ def runs(*, notebook: Path | None = None, limit: int | None = None, store: Path 
     return results.Runs(results.Run(one) for one in answer["runs"])
 
 
-def show(run: str | results.Run = "last", *, store: Path | None = None) -> results.Run:
-    """Give a run as it is now. `run` is an id, the start of one, or `last`."""
+@overload
+def show(run: str | results.Run = "last", step: None = None, *, store: Path | None = None) -> results.Run: ...
+
+
+@overload
+def show(run: str | results.Run, step: str, *, store: Path | None = None) -> pages.StepPage: ...
+
+
+def show(
+    run: str | results.Run = "last", step: str | None = None, *, store: Path | None = None
+) -> results.Run | pages.StepPage:
+    """Give a run as it is now. `run` is an id, the start of one, or `last`.
+
+    With `step`, give that step of it: its variables and files, and what its cells put out.
+    """
     from kale_rs import _native
 
-    return results.Run(json.loads(_native.show(json.dumps({"run": _run_id(run), "store": _text(store)}))))
+    answer = json.loads(_native.show(json.dumps({"run": _run_id(run), "step": step, "store": _text(store)})))
+    if step is None:
+        return results.Run(answer)
+    from kale_rs.pages import StepPage
+
+    return StepPage(answer)
 
 
 def logs(
@@ -367,6 +386,21 @@ def lineage(id: str | results.Run = "last", *, store: Path | None = None) -> res
     from kale_rs import _native
 
     return results.Lineage(json.loads(_native.lineage(json.dumps({"id": _run_id(id), "store": _text(store)}))))
+
+
+def artifact(id: str, output: Path | None = None, *, trust: bool = False, store: Path | None = None) -> pages.Artifact:
+    """Look at a stored value: what it is, who made it, who was given it. Its `.value()` is the value.
+
+    `id` is a `kale://` id, such as `show(run, step).made` holds. With `output` the value is written to that file, in
+    the format of its suffix: `.csv` or `.parquet` for tables, `.npy` for arrays, `.png` for figures and images,
+    `.json`, `.txt`, `.pkl`, `.joblib`, `.pt`, `.keras`. The value is read by a process of its own, under the
+    interpreter that made it. One of a run that was pulled is read after a `trust=True`, once.
+    """
+    from kale_rs import _native
+    from kale_rs.pages import Artifact
+
+    request = {"id": id, "output": _text(output), "trust": trust, "store": _text(store)}
+    return Artifact(json.loads(_native.artifact(json.dumps(request))))
 
 
 def gc(

@@ -34,7 +34,7 @@ PROTOCOL = 1
 #: Verbs about a notebook, which is given as its editor has it.
 OF_NOTEBOOKS = ("check", "compile", "graph", "run")
 #: Verbs about a store: that of the panel's notebook.
-OF_STORES = ("cancel", "diff", "gc", "lineage", "logs", "restore", "resume", "runs", "show")
+OF_STORES = ("artifact", "cancel", "diff", "gc", "lineage", "logs", "restore", "resume", "runs", "show")
 VERBS = tuple(sorted((*OF_NOTEBOOKS, *OF_STORES, "doctor", "explain")))
 
 _METHOD_NOT_FOUND, _INVALID_REQUEST, _INVALID_PARAMS, _INTERNAL, _REFUSED = -32601, -32600, -32602, -32603, -32000
@@ -143,9 +143,10 @@ class Connection:
             request["detach"] = True
         if method == "restore":
             request["write"] = True
-        if method == "compile":
-            output = request.get("output")
-            request["output"] = "-" if output is None else os.path.join(os.path.dirname(request["notebook"]), output)
+        if method == "compile" and request.get("output") is None:
+            request["output"] = "-"
+        elif isinstance(request.get("output"), str):
+            request["output"] = os.path.join(self._places.beside(request.get("notebook")), request["output"])
         return request
 
     def _hello(self, params: Json) -> Json:

@@ -87,6 +87,7 @@ VERBS: dict[str, Callable[..., object]] = {
     "diff": api.diff,
     "gc": api.gc,
     "lineage": api.lineage,
+    "artifact": api.artifact,
     "doctor": api.doctor,
     "explain": api.explain,
 }

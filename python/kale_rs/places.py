@@ -22,6 +22,11 @@ class Places:
         """What to find the store by: runs are kept beside their notebook."""
         return self.notebook or self._folder
 
+    def beside(self, notebook: str | None) -> str:
+        """The folder of a notebook, else of the page's: where files are written to."""
+        notebook = notebook or self.notebook
+        return self._folder if notebook is None else os.path.dirname(notebook)
+
     def open(self, path: str) -> str | None:
         """Take a notebook for that of the page; its absolute path, if it can be found."""
         self.notebook = self._find(path)

@@ -25,7 +25,7 @@ _COLOURS = {
 }
 
 
-def _table(heading: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+def html_table(heading: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     """An HTML table that takes its colours from the page."""
     cell = '<td style="text-align:left">{}</td>'.format
     head = "".join(f'<th style="text-align:left">{escape(one)}</th>' for one in heading)
@@ -38,7 +38,8 @@ def _prose(text: str) -> str:
     return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
-def _coloured(status: str) -> str:
+def coloured(status: str) -> str:
+    """A status as HTML."""
     colour = _COLOURS.get(status, "inherit")
     return f'<span style="color:{colour}">{escape(status)}</span>'
 
@@ -94,14 +95,14 @@ class Diagnostics(UserList[Diagnostic]):
             return "no problems"
         rows = (
             (
-                _coloured(SEVERITIES.get(one.severity, one.severity)),
+                coloured(SEVERITIES.get(one.severity, one.severity)),
                 "" if one.cell is None else f"cell {one.cell}" + (f", line {one.line}" if one.line else ""),
                 f"{_prose(one.message)}<br><small>{_prose(one.help)}</small>",
                 f"<code>{escape(one.id)}</code>",
             )
             for one in self
         )
-        return _table(("", "where", "what", "id"), rows)
+        return html_table(("", "where", "what", "id"), rows)
 
 
 class Edge(NamedTuple):
@@ -268,14 +269,14 @@ class Run:
             return self.diagnostics._repr_html_()
         cells = [", ".join(map(str, step.cells)) for step in self.steps]
         rows = (
-            (escape(step.name), _coloured(step.status), f"{step.seconds:.2f} s", where)
+            (escape(step.name), coloured(step.status), f"{step.seconds:.2f} s", where)
             for step, where in zip(self.steps, cells, strict=True)
         )
-        parts = [f"run <b>{self.run_id}</b> {_coloured(self.status)} in {self.seconds:.1f} s"]
-        parts.append(_table(("step", "status", "time", "cells"), rows))
+        parts = [f"run <b>{self.run_id}</b> {coloured(self.status)} in {self.seconds:.1f} s"]
+        parts.append(html_table(("step", "status", "time", "cells"), rows))
         if self.metrics:
             metrics = ((escape(name), escape(_number(value))) for name, value in self.metrics.items())
-            parts.append(_table(("metric", "value"), metrics))
+            parts.append(html_table(("metric", "value"), metrics))
         if self.notebook:
             parts.append(f"executed notebook: <code>{escape(self.notebook)}</code>")
         if self.diagnostics.errors:
@@ -295,14 +296,14 @@ class Runs(UserList[Run]):
         rows = (
             (
                 escape(run.run_id or ""),
-                _coloured(run.status),
+                coloured(run.status),
                 f"{run.seconds:.1f} s",
                 escape((run.source or "-").rsplit("/", 1)[-1]),
                 escape(", ".join(f"{name}={_number(value)}" for name, value in run.metrics.items())),
             )
             for run in self
         )
-        return _table(("run", "status", "time", "notebook", "metrics"), rows) if self else "no runs"
+        return html_table(("run", "status", "time", "notebook", "metrics"), rows) if self else "no runs"
 
 
 class Logs(UserDict[str, str]):
@@ -358,10 +359,10 @@ class Diagnosis(UserList[Finding]):
 
     def _repr_html_(self) -> str:
         rows = (
-            (_coloured(one.health), escape(one.subject), f"{_prose(one.detail)}<br><small>{_prose(one.help)}</small>")
+            (coloured(one.health), escape(one.subject), f"{_prose(one.detail)}<br><small>{_prose(one.help)}</small>")
             for one in self
         )
-        return _table(("", "", ""), rows)
+        return html_table(("", "", ""), rows)
 
 
 class Explanation:

@@ -1,5 +1,5 @@
-"""`python kale_runtime REQUEST.json`, or `--warm LISTENER`: makes this folder a package without adding anything to
-`sys.path`, where it could stand before the user's modules."""
+"""`python kale_runtime REQUEST.json`, `--warm LISTENER` or `--preview`: makes this folder a package without adding
+anything to `sys.path`, where it could stand before the user's modules."""
 
 import os
 import sys
@@ -18,6 +18,10 @@ def run():
         from kale_runtime import warm
 
         sys.exit(warm.main(int(sys.argv[2])))
+    if sys.argv[1] == "--preview":
+        from kale_runtime import preview
+
+        preview.main()
     from kale_runtime import local
 
     sys.exit(local.main(sys.argv[1]))

@@ -288,6 +288,24 @@ def test_two_panels_of_one_kernel(shared, panel, folder):
     assert panel.follow(run)[-1]["detail"]["status"] == "succeeded"
 
 
+def test_a_step_its_values_and_its_state(panel, folder):
+    """What the run view asks for."""
+    run = panel.ask("run", notebook="n.ipynb", text=text(*STEPS))["run_id"]
+    panel.ask("watch", run=run)
+    panel.follow(run)
+    page = panel.ask("show", run=run, step="add")
+    assert page["cells"][0]["outputs"][0]["text"] == "total is 3\n"
+    assert page["log_bytes"] == len(panel.ask("logs", run=run, step="add", offset=0)["logs"][0]["text"])
+    [numbers] = page["inputs"]
+    assert numbers["names"] == ["numbers"]
+    value = panel.ask("artifact", id=numbers["id"])
+    assert (value["preview"], value["type"]) == ({"text": "[0, 1, 2]"}, "list")
+    assert panel.ask("artifact", id=numbers["id"], output="numbers.json")["output"] == str(folder / "numbers.json")
+    restored = [panel.ask("restore", run=run, step="add", before=True)["notebook"] for _ in range(2)]
+    assert restored == [str(folder / "n-before-add.ipynb"), str(folder / "n-before-add-2.ipynb")]
+    assert panel.ask("lineage", id=numbers["id"])["kind"] == "artifact"
+
+
 def test_runs_of_one_notebook(panel):
     # Both notebooks' runs are in the one store of the folder.
     run = panel.ask("run", notebook="sub/other.ipynb", text=text(*STEPS))["run_id"]

@@ -9,7 +9,9 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub use history::{CancelArgs, DiffArgs, GcArgs, LineageArgs, LogsArgs, RestoreArgs, ResumeArgs, RunsArgs, ShowArgs};
+pub use history::{
+    ArtifactArgs, CancelArgs, DiffArgs, GcArgs, LineageArgs, LogsArgs, RestoreArgs, ResumeArgs, RunsArgs, ShowArgs,
+};
 pub use snapshot::{SnapshotArgs, SnapshotVerb};
 
 #[derive(Parser, Debug)]
@@ -84,10 +86,11 @@ Examples:
   kale-rs runs --notebook train.ipynb
   kale-rs runs --json")]
     Runs(RunsArgs),
-    /// Show a run: its steps, metrics and executed notebook
+    /// Show a run: its steps, metrics and executed notebook; or one of its steps
     #[command(after_help = "\
 Examples:
   kale-rs show last
+  kale-rs show last train                      one step: its variables, files, and what its cells put out
   kale-rs show 20261120-094815-3f9a --json")]
     Show(ShowArgs),
     /// Print what the steps of a run wrote
@@ -145,6 +148,16 @@ Examples:
   kale-rs lineage last
   kale-rs lineage kale://run/20261120-094815-3f9a/step/train --json")]
     Lineage(LineageArgs),
+    /// Show a stored value: what it is, who made it, who was given it; or write it to a file
+    #[command(after_help = "\
+The values of a step, with their ids, are listed by `kale-rs show RUN STEP`. The file's suffix says
+how a value is written: .csv or .parquet for tables, .npy for arrays, .png for figures and images,
+.json, .txt, .pkl, .joblib, .pt, .keras.
+
+Examples:
+  kale-rs artifact kale://artifact/3f9a41
+  kale-rs artifact kale://artifact/3f9a41 -o table.csv")]
+    Artifact(ArtifactArgs),
     /// Remove old runs by policy, and stored values that no run names
     #[command(after_help = "\
 Nothing that a remaining run needs is removed: its values, snapshots, logs and executed notebook

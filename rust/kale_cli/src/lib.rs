@@ -41,6 +41,7 @@ pub fn main(argv: Vec<OsString>, session: &Session) -> i32 {
         Verb::Restore(args) => verb::restore::restore(session, args),
         Verb::Snapshot(args) => verb::snapshot::snapshot(session, args),
         Verb::Lineage(args) => verb::lineage::lineage(session, args),
+        Verb::Artifact(args) => verb::artifact::artifact(session, args),
         Verb::Gc(args) => verb::gc::gc(session, args),
         Verb::Doctor(args) => verb::doctor::doctor(session, args),
         Verb::Explain(args) => verb::explain::explain(args),

@@ -1,5 +1,6 @@
 //! One file per verb: arguments to a request, an answer to text and an exit status.
 
+pub mod artifact;
 pub mod cancel;
 pub mod check;
 pub mod compile;

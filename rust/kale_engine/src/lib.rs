@@ -57,4 +57,4 @@ pub use launch::launch;
 pub use local_modules::place as module_place;
 pub use preflight::preflight;
 pub use process::MARKER;
-pub use publish::executed_until;
+pub use publish::{executed_until, stored_outputs};

@@ -75,7 +75,7 @@ pub(crate) fn cell_outputs(store: &Store, record: &RunRecord) -> Result<CellOutp
 }
 
 /// The outputs of each of the step's cells, `None` for one that was not run.
-fn stored_outputs(store: &Store, step: &StepRecord) -> Result<Vec<Option<Vec<Value>>>> {
+pub fn stored_outputs(store: &Store, step: &StepRecord) -> Result<Vec<Option<Vec<Value>>>> {
     let Some(digest) = step.result.as_ref().and_then(|result| result.cells.as_ref()) else { return Ok(vec![]) };
     let bytes = store.blobs().read(digest)?;
     Ok(serde_json::from_slice(&bytes).unwrap_or_default())

@@ -35,6 +35,18 @@ pub enum ArtifactKind {
     File(String),
 }
 
+impl ArtifactKind {
+    /// As in the step's program.
+    pub fn word(&self) -> String {
+        match self {
+            ArtifactKind::Value => "value".to_owned(),
+            ArtifactKind::Callable => "callable".to_owned(),
+            ArtifactKind::Rng(generator) => format!("rng:{generator}"),
+            ArtifactKind::File(path) => format!("file:{path}"),
+        }
+    }
+}
+
 /// KFP's `system.*` schema of an artifact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::artifact::{ArtifactId, ArtifactKind};
+use crate::artifact::ArtifactId;
 use crate::cell::CellIndex;
 use crate::name::ParameterName;
 use crate::parameter::{Parameter, ParameterType};
@@ -91,7 +91,7 @@ impl StepPlan {
                     Instruction::Save { artifact, names } => {
                         let artifact = pipeline.artifact(*artifact);
                         let cell = last.expect("only what a cell has made is saved");
-                        let compare = json!(["compare", artifact.key, kind(&artifact.kind), names]);
+                        let compare = json!(["compare", artifact.key, artifact.kind.word(), names]);
                         rows.entry(cell).or_default().push(compare);
                     }
                     _ => {}
@@ -129,7 +129,7 @@ fn defaults<'p>(parameters: impl Iterator<Item = &'p Parameter>) -> BTreeMap<Str
 fn row(pipeline: &Pipeline, id: StepId, instruction: &Instruction) -> Value {
     let artifact = |id: ArtifactId| {
         let artifact = pipeline.artifact(id);
-        (artifact.key.as_str(), kind(&artifact.kind))
+        (artifact.key.as_str(), artifact.kind.word())
     };
     match instruction {
         Instruction::Parameter { name } => json!(["parameter", name]),
@@ -148,14 +148,5 @@ fn row(pipeline: &Pipeline, id: StepId, instruction: &Instruction) -> Value {
             let sites: Vec<Value> = metrics.iter().map(|m| json!([m.name, m.statement, m.argument])).collect();
             json!(["run", cell, code.first_line, code.source, parameters, sites])
         }
-    }
-}
-
-fn kind(kind: &ArtifactKind) -> String {
-    match kind {
-        ArtifactKind::Value => "value".to_owned(),
-        ArtifactKind::Callable => "callable".to_owned(),
-        ArtifactKind::Rng(generator) => format!("rng:{generator}"),
-        ArtifactKind::File(path) => format!("file:{path}"),
     }
 }

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use kale_model::{Diagnostic, GraphView};
 use kale_verbs::graph::GraphRequest;
 use kale_verbs::render::{Context, Style, comparison, dot, outline, svg, text, why};
+use kale_verbs::show::ShowRequest;
 use kale_verbs::{Listing, Session, VerbError};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -140,7 +141,11 @@ pub fn runs(py: Python<'_>, request: &str) -> PyResult<String> {
 
 #[pyfunction]
 pub fn show(py: Python<'_>, request: &str) -> PyResult<String> {
-    ask(py, request, |session, request| {
+    ask(py, request, |session, request: &ShowRequest| {
+        if let Some(step) = &request.step {
+            let page = kale_verbs::show::show_step(session, request, step)?;
+            return Ok(serde_json::to_value(page).expect("plain data"));
+        }
         let shown = kale_verbs::show::show(session, request)?;
         Ok(with_text(&shown, &shown.run.diagnostics, &shown.listing))
     })
@@ -187,6 +192,11 @@ pub fn snapshot(py: Python<'_>, request: &str, on_event: Option<Py<PyAny>>) -> P
 #[pyfunction]
 pub fn lineage(py: Python<'_>, request: &str) -> PyResult<String> {
     ask(py, request, kale_verbs::lineage::lineage)
+}
+
+#[pyfunction]
+pub fn artifact(py: Python<'_>, request: &str) -> PyResult<String> {
+    ask(py, request, kale_verbs::artifact::artifact)
 }
 
 #[pyfunction]

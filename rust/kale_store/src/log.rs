@@ -45,6 +45,14 @@ impl Store {
         Ok(wanted.iter().map(|record| self.log_part(run, record, offset, limit)).collect())
     }
 
+    /// How long a step's log is.
+    pub fn log_bytes(&self, run: &RunId, step: &StepRecord) -> u64 {
+        match step.result {
+            Some(_) => self.step_log(run, step).len() as u64,
+            None => fs::metadata(self.scratch_log(run, step)).map_or(0, |metadata| metadata.len()),
+        }
+    }
+
     fn steps_called(&self, run: &RunId, step: Option<&str>) -> Result<Vec<StepRecord>> {
         let mut steps = self.steps(run)?;
         if steps.is_empty() {

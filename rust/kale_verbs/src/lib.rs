@@ -4,6 +4,7 @@
 //! pyo3. Long verbs tell a [`Listener`] what happens. Faults of the notebook are diagnostics inside the answer; a
 //! [`VerbError`] means that there is no answer. [`render`] turns answers into text.
 
+pub mod artifact;
 mod beside;
 pub mod cancel;
 pub mod check;

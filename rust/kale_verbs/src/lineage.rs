@@ -3,7 +3,7 @@
 //! Everything is linked both ways: what a node says it was made by says that it made it.
 
 use kale_model::{Pipeline, RunId};
-use kale_store::{Digest, RunRecord, StepRecord, Store};
+use kale_store::{Digest, RunRecord, StepRecord, StepResult, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -49,7 +49,7 @@ pub fn lineage(session: &Session, request: &LineageRequest) -> Result<Lineage, V
             let (_, found) = find_step(&store, &run, &step)?;
             of_snapshot(&store, &run, &found)
         }
-        Some(Id::Artifact(digest)) => of_artifact(session, request, &digest),
+        Some(Id::Artifact(digest)) => of_artifact(session, &request.store, &digest),
         None => {
             let message = format!("`{}` names nothing", request.id);
             Err(VerbError::usage(
@@ -136,9 +136,9 @@ fn of_snapshot(store: &Store, run: &RunId, step: &StepRecord) -> Result<Lineage,
 }
 
 /// Who made a value, and who was given it, in all runs of the store.
-fn of_artifact(session: &Session, request: &LineageRequest, digest: &str) -> Result<Lineage, VerbError> {
+pub fn of_artifact(session: &Session, store: &StoreChoice, digest: &str) -> Result<Lineage, VerbError> {
     let mut found: Option<(Digest, Lineage)> = None;
-    let Some(store) = request.store.open(session)? else { return Err(unknown(digest)) };
+    let Some(store) = store.open(session)? else { return Err(unknown(digest)) };
     for run in store.run_ids()?.iter().rev() {
         let record = store.run(run)?;
         for step in store.steps(run)? {
@@ -191,8 +191,12 @@ fn note_names(facts: &mut Map<String, Value>, pipeline: &Pipeline, step: &StepRe
     }
 }
 
+/// What it passed on, and the files that it wrote.
 fn outputs(step: &StepRecord) -> impl Iterator<Item = &Digest> + Clone {
-    step.result.iter().flat_map(|result| result.outputs.values())
+    let passed_on = |result: &&StepResult, content: &&Digest| !result.outputs.values().any(|other| other == *content);
+    step.result.iter().flat_map(move |result| {
+        result.outputs.values().chain(result.files.values().filter(move |content| passed_on(&result, content)))
+    })
 }
 
 fn inputs(step: &StepRecord) -> Vec<Digest> {

@@ -19,6 +19,8 @@ use serde_json::Value;
 
 use crate::notebook::Listing;
 
+pub use kale_store::without_controls;
+
 /// What a renderer of diagnostics needs beside them.
 pub struct Context<'a> {
     pub listing: &'a Listing,

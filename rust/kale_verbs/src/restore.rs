@@ -18,7 +18,7 @@ use crate::id::Id;
 use crate::notebook::is_beside;
 use crate::session::Session;
 
-pub use namespace::{Action, Missing, Namespace, WrittenFile};
+pub use namespace::{Action, Missing, Namespace, WrittenFile, definitions};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct RestoreRequest {
@@ -124,7 +124,7 @@ pub fn restore(session: &Session, request: &RestoreRequest) -> Result<Restored, 
 }
 
 /// What was made elsewhere is loaded only after an explicit yes, which is remembered.
-fn must_be_trusted(store: &Store, run: &RunId, yes: bool) -> Result<(), VerbError> {
+pub fn must_be_trusted(store: &Store, run: &RunId, yes: bool) -> Result<(), VerbError> {
     match store.pulled(run)? {
         Some(pulled) if !pulled.trusted && yes => Ok(store.trust(run)?),
         Some(pulled) if !pulled.trusted => Err(VerbError::usage(

@@ -1,4 +1,6 @@
-//! `show`: one run and its steps.
+//! `show`: one run and its steps; or one step of it.
+
+mod step;
 
 use kale_model::RunView;
 use kale_store::{Pulled, RunRecord, StepProgress, Store};
@@ -9,9 +11,14 @@ use crate::history::{StoreChoice, listing};
 use crate::notebook::Listing;
 use crate::session::Session;
 
+pub use step::{CellPage, StepPage, WrittenFile};
+
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct ShowRequest {
     pub run: String,
+    /// Show this step of it.
+    #[serde(default)]
+    pub step: Option<String>,
     /// Say also how far each step is, and what it took.
     #[serde(default)]
     pub detail: bool,
@@ -46,6 +53,14 @@ pub fn show(session: &Session, request: &ShowRequest) -> Result<Shown, VerbError
     let detail = if request.detail { Some(detail(&store, &record)?) } else { None };
     let run = store.run_view(&id)?;
     Ok(Shown { run, detail, pulled: store.pulled(&id)?, listing: listing(session, &store, &record)? })
+}
+
+/// One step of the run.
+pub fn show_step(session: &Session, request: &ShowRequest, step: &str) -> Result<StepPage, VerbError> {
+    let (store, id) = request.store.find(session, &request.run)?;
+    let record = store.run(&id)?;
+    let details = detail(&store, &record)?.details;
+    step::page(&store, &record, details, step)
 }
 
 fn detail(store: &Store, record: &RunRecord) -> Result<RunDetail, VerbError> {

@@ -25,6 +25,8 @@ pub struct RunsArgs {
 pub struct ShowArgs {
     /// A run's id, the start of one, or `last`
     pub run: String,
+    /// One of its steps
+    pub step: Option<String>,
     #[command(flatten)]
     pub store: StoreArgs,
     /// Print one JSON document: the run
@@ -118,6 +120,23 @@ pub struct RestoreArgs {
 pub struct LineageArgs {
     /// A run's id, the start of one, `last`, or a kale:// id
     pub id: String,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ArtifactArgs {
+    /// The value's id, such as kale://artifact/3f9a41
+    pub id: String,
+    /// Write the value to this file, in the format of its suffix
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Load values of a run that was pulled, now and later: you trust whoever made it
+    #[arg(long)]
+    pub trust: bool,
     #[command(flatten)]
     pub store: StoreArgs,
     /// Print one JSON document

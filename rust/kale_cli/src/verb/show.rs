@@ -1,15 +1,27 @@
 //! `kale-rs show`.
 
+mod step;
+
 use kale_verbs::Session;
 use kale_verbs::render::{self, table};
-use kale_verbs::show::{ShowRequest, Shown, show as show_run};
+use kale_verbs::show::{ShowRequest, Shown, show as show_run, show_step};
 
 use super::{Done, note_diagnostics, store};
 use crate::args::ShowArgs;
 use crate::output;
 
 pub fn show(session: &Session, args: ShowArgs) -> Done {
-    let shown = show_run(session, &ShowRequest { run: args.run, detail: !args.json, store: store(args.store) })?;
+    let request = ShowRequest { run: args.run, step: args.step, detail: !args.json, store: store(args.store) };
+    if let Some(step) = &request.step {
+        let page = show_step(session, &request, step)?;
+        if args.json {
+            output::json(&page);
+        } else {
+            output::answer(step::text(&page));
+        }
+        return Ok(0);
+    }
+    let shown = show_run(session, &request)?;
     if args.json {
         output::json(&shown);
         return Ok(0);

@@ -234,7 +234,7 @@ impl History<'_> {
 
     /// Definitions come first, since pickles refer to them; then what other pickles may refer to by name.
     fn actions(&self, store: &Store, parameters: &BTreeMap<String, Value>) -> Namespace {
-        let mut actions: Vec<Action> = self.definitions(parameters).collect();
+        let mut actions: Vec<Action> = definitions(self.pipeline, parameters, |cell| self.point.has(cell)).collect();
         let (mut unbound, mut missing) = (BTreeSet::new(), vec![]);
         let mut loads: BTreeMap<usize, Vec<String>> = BTreeMap::new();
         for (name, (place, state)) in &self.states {
@@ -269,26 +269,31 @@ impl History<'_> {
         actions.extend(self.generators.iter().map(generator));
         Namespace { actions, missing, files: vec![] }
     }
+}
 
-    fn definitions<'a>(&'a self, parameters: &'a BTreeMap<String, Value>) -> impl Iterator<Item = Action> + 'a {
-        let before = self.pipeline.definitions.iter().filter(|definition| self.point.has(definition.cell));
-        before.filter_map(|definition| match &definition.instruction {
-            Instruction::Define { cell, line, source } => {
-                let cell = self.pipeline.sub_cells.visible(*cell).0;
-                Some(Action::Define { cell, line: *line, source: source.clone() })
-            }
-            Instruction::Parameter { name } => {
-                let parameter = self.pipeline.parameters.iter().find(|parameter| parameter.name == *name)?;
-                Some(Action::Parameter {
-                    name: name.to_string(),
-                    kind: parameter.parameter_type.as_str(),
-                    value: parameters.get(name.as_str()).unwrap_or(&parameter.default).clone(),
-                    default: parameter.default.clone(),
-                })
-            }
-            _ => None,
-        })
-    }
+/// The definitions of cells that come before a point, in their order.
+pub fn definitions<'a>(
+    pipeline: &'a Pipeline,
+    parameters: &'a BTreeMap<String, Value>,
+    is_before: impl Fn(CellIndex) -> bool + 'a,
+) -> impl Iterator<Item = Action> + 'a {
+    let before = pipeline.definitions.iter().filter(move |definition| is_before(definition.cell));
+    before.filter_map(|definition| match &definition.instruction {
+        Instruction::Define { cell, line, source } => {
+            let cell = pipeline.sub_cells.visible(*cell).0;
+            Some(Action::Define { cell, line: *line, source: source.clone() })
+        }
+        Instruction::Parameter { name } => {
+            let parameter = pipeline.parameters.iter().find(|parameter| parameter.name == *name)?;
+            Some(Action::Parameter {
+                name: name.to_string(),
+                kind: parameter.parameter_type.as_str(),
+                value: parameters.get(name.as_str()).unwrap_or(&parameter.default).clone(),
+                default: parameter.default.clone(),
+            })
+        }
+        _ => None,
+    })
 }
 
 /// Variables of which the cell leaves values that no definition makes again.

@@ -1,6 +1,8 @@
 //! The notebook of a run as it was at a point: a first cell that restores the namespace, the cells so far with what
 //! they put out, the others empty.
 
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use kale_model::CellIndex;
@@ -9,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Point, RestoreRequest};
 use crate::error::VerbError;
+use crate::notebook::plain;
 use crate::session::Session;
 
 /// Writes the notebook, and says where.
@@ -33,12 +36,17 @@ pub fn write(
         mark(cell, record, index);
     }
     cells.insert(0, first);
-    kale_engine::write_notebook(&notebook, &target).map_err(|error| VerbError::writing(&target, error))?;
+    kale_engine::write_notebook(&notebook, &target).map_err(|error| {
+        if request.output.is_none() {
+            let _ = fs::remove_file(&target);
+        }
+        VerbError::writing(&target, error)
+    })?;
     Ok(target)
 }
 
-/// Beside the notebook that was run, where its relative paths lead to the same files. A notebook that is there may hold
-/// somebody's work, so only the user can say that it may be replaced.
+/// Beside the notebook that was run, where its relative paths lead to the same files, under a name that no file has: a
+/// notebook that is there may hold somebody's work, so only the user can say that it may be replaced.
 fn target(session: &Session, request: &RestoreRequest, record: &RunRecord, step: &str) -> Result<PathBuf, VerbError> {
     if let Some(output) = &request.output {
         return Ok(session.directory.join(output));
@@ -46,12 +54,17 @@ fn target(session: &Session, request: &RestoreRequest, record: &RunRecord, step:
     let stem =
         record.source.as_deref().and_then(Path::file_stem).map_or("notebook".into(), |stem| stem.to_string_lossy());
     let when = if request.before { "before" } else { "after" };
-    let target = record.options.directory.join(format!("{stem}-{when}-{step}.ipynb"));
-    if target.exists() {
-        let message = format!("`{}` is there already", target.display());
-        return Err(VerbError::usage(message, "name the file to write with `-o FILE` (or `output=`)"));
+    let mut number = 1;
+    loop {
+        let suffix = if number == 1 { String::new() } else { format!("-{number}") };
+        let target = record.options.directory.join(format!("{stem}-{when}-{step}{suffix}.ipynb"));
+        // Taken at once, so that two that restore at one time get two notebooks.
+        match OpenOptions::new().write(true).create_new(true).open(&target) {
+            Ok(_) => return Ok(target),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(VerbError::writing(&target, plain(&error))),
+        }
     }
-    Ok(target)
 }
 
 /// Marked so that editors can show which cells need not be run.
