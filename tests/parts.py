@@ -33,7 +33,9 @@ def further_parts() -> dict[str, list[str]]:
     """What needs gigabytes of libraries, or older versions of some."""
     import environments
 
-    heavy = environments.make("heavy", "requirements.txt", "requirements-heavy.txt", wheel=True)
+    heavy = environments.make(
+        "heavy", "../examples/requirements.txt", "requirements.txt", "requirements-heavy.txt", wheel=True
+    )
     older = environments.make("older", "requirements-older.txt")
     facts = ["tests/oracle/test_knowledge.py", "tests/oracle/test_knowledge_models.py"]
     return {

@@ -3,7 +3,8 @@
 File descriptors 1 and 2 lead to files and not to pipes: nothing ever waits for a reader, so a library that prints
 while it holds the interpreter lock cannot hang, and 100 MB of prints take no memory. What arrives there is moved on
 five times a second, and whenever Python changes from one stream to the other or displays something, which keeps the
-order. It goes to the log in full and to the cell's outputs within a limit.
+order. It goes to the log and to the cell's outputs, to each within a limit: a loop that never stops printing must not
+fill the disk. What has been moved on gives its place in the file back.
 
 The files have names, `PREFIX.stdout` and `PREFIX.stderr`, until the capture stops; `PREFIX.drained` tells how much of
 each is in the log. So whoever finds that the process has died can save its last words.
@@ -17,6 +18,11 @@ import threading
 
 #: Bytes kept per stream and cell, of the beginning and of the end.
 HEAD = TAIL = 512 * 1024
+#: Bytes of a step's log.
+LOG_LIMIT = 256 * 1024 * 1024
+CUT = b"\n[the log of a step holds %d MiB: what comes after is left out]\n" % (LOG_LIMIT >> 20)
+#: So much of a file is given back at a time.
+RELEASE = 16 * 1024 * 1024
 #: Seconds between two looks at the files.
 LOOK = 0.2
 
@@ -93,7 +99,7 @@ class Spool:
 
     def open(self, prefix):
         """A new file; an older one is left to whoever has its descriptors."""
-        self.path, self.position = f"{prefix}.{self.name}", 0
+        self.path, self.position, self.released = f"{prefix}.{self.name}", 0, 0
         new = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
         if self.file is None:
             self.file = new
@@ -113,6 +119,19 @@ class Spool:
         while chunk := os.pread(self.file, 1 << 18, self.position):
             self.position += len(chunk)
             yield chunk
+            if self.position - self.released >= RELEASE:
+                release(self.file, self.position)
+                self.released = self.position
+
+
+def release(file, size):
+    """Makes a hole of a file's beginning, where the system can: its place on the disk is free, its length stays."""
+    if sys.platform != "linux" or sys.maxsize < 1 << 32:
+        return
+    import ctypes
+
+    keep_size_and_punch = 1 | 2
+    ctypes.CDLL(None).fallocate(file, keep_size_and_punch, ctypes.c_long(0), ctypes.c_long(size))
 
 
 def stand_for(new, descriptor):
@@ -156,7 +175,7 @@ class Capture:
     def __init__(self, log, prefix):
         self.pid = os.getpid()
         self.cell = self.watcher = None
-        self.log = open_log(log)
+        self.log, self.room = open_log(log), LOG_LIMIT
         self.lock = threading.RLock()
         self.stopping = threading.Event()
         self.saved = [os.dup(1), os.dup(2)]
@@ -176,7 +195,7 @@ class Capture:
     def move(self, log, prefix):
         """In a fork: the same streams, which others may hold, lead to files of its own."""
         self.pid, self.lock = os.getpid(), threading.RLock()
-        self.log = open_log(log)
+        self.log, self.room = open_log(log), LOG_LIMIT
         for saved in self.saved:
             stand_for(open_log(log), saved)
         for stream, spool in zip(self.streams, self.spools, strict=True):
@@ -239,11 +258,19 @@ class Capture:
             return  # a full disk: at worst the last words are there twice
 
     def to_log(self, chunk):
+        if self.log is None:
+            return
+        fits = chunk[: self.room]
+        self.room -= len(fits)
+        is_cut = len(fits) < len(chunk)
+        rest = fits + CUT if is_cut else fits
         try:
-            while self.log is not None and chunk:
-                chunk = chunk[os.write(self.log, chunk) :]
+            while rest:
+                rest = rest[os.write(self.log, rest) :]
         except OSError:
             # The log is a copy: a step does not fail for it.
+            self.log = None
+        if is_cut:
             self.log = None
 
     def begin(self, count):

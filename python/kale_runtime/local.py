@@ -33,14 +33,17 @@ The process exits with 0 when the step succeeded and 1 when it failed, and does 
 than `PATIENCE`.
 """
 
+import contextlib
 import errno
 import json
 import os
 import re
+import signal
 import sys
 import threading
-import time
 import traceback
+from threading import Thread
+from time import sleep
 
 from kale_runtime import keep, mapped, shell, verify
 from kale_runtime import step as core
@@ -49,6 +52,12 @@ from kale_runtime.capture import Capture
 
 #: Seconds that threads and exit handlers of the user get after the result is written.
 PATIENCE = 5
+#: Seconds that the variables' own code gets to have them stored for `restore`.
+KEEPING = 300
+#: As they were before a cell could replace them.
+OPEN, WRITE, RENAME, CLOSE = os.open, os.write, os.rename, os.close
+for names in (globals(), vars(core), vars(keep), vars(verify)):
+    names["open"] = open
 
 
 #: Before it is known which step this will be.
@@ -380,11 +389,21 @@ def leave(code):
     """Ends the process; threads that never end do not keep it."""
 
     def give_up():
-        time.sleep(PATIENCE)
+        sleep(PATIENCE)
         os._exit(code)
 
-    threading.Thread(target=give_up, daemon=True).start()
+    end_after(PATIENCE + 1)
+    with contextlib.suppress(RuntimeError):
+        Thread(target=give_up, daemon=True).start()
     return code
+
+
+def end_after(seconds):
+    """The system ends the process then, whatever it does: what counts has been stored. A thread of ours does not start
+    where a cell has used up the memory, and a library in C may never give it its turn."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
+    signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def kind_of(request):
@@ -440,6 +459,34 @@ def read_request(path):
 
 def carry_out(step):
     """Runs the step and writes its result; gives the process's exit status."""
+    try:
+        return run(step)
+    except BaseException as error:
+        give_up(step, error)
+        return 1
+
+
+def give_up(step, error):
+    """What can still be said by a process in which a cell has replaced parts of Python's library, or has forbidden it
+    to open files. Where even that fails, the engine says that it ended without a word."""
+    try:
+        kind, cell = type(error).__name__, step.cell
+        text = (
+            "after the cell the step's result could not be stored, as the cell has changed what Python needs for that, "
+            f"or what the process may do: {error}"
+        )
+        text = "".join(letter if letter.isprintable() and letter not in '"\\' else " " for letter in text)
+        document = '{"status": "failed", "error": {"code": "step-failed", "type": "%s", "message": "%s", "cell": %s}}'
+        CLOSE(0)  # so that there is one to be had
+        part = step.request["result"] + ".part"
+        file = OPEN(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        WRITE(file, (document % (kind, text, "null" if cell is None else cell)).encode())
+        RENAME(part, step.request["result"])
+    except BaseException:
+        return
+
+
+def run(step):
     step.capture.start()
     error = None
     try:
@@ -464,5 +511,6 @@ def carry_out(step):
     }
     write_result(step, result)
     if error is None:
+        end_after(KEEPING)
         keep.write(step.keeper, replace_json)
     return int(error is not None)

@@ -160,7 +160,9 @@ def cpu_of(pid: int) -> float:
 
 class Bench:
     def __init__(self, folder: Path):
-        python = environments.make("bench-engine", "requirements.txt", "requirements-bench.txt")
+        python = environments.make(
+            "bench-engine", "../examples/requirements.txt", "requirements.txt", "requirements-bench.txt"
+        )
         wheel = compare.build()
         subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", "--force-reinstall", wheel], check=True)
         self.python, self.ours, self.peer = python, python.with_name("kale-rs"), python.with_name("papermill")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .support import call, cell, ids, notebook, processes_with, wait_for
+from .support import call, cell, ids, notebook, processes_with, start, wait_for
 
 
 def run(path, *arguments, **variables):
@@ -77,7 +77,8 @@ def test_memory_beyond_the_limit_kills_the_step(tmp_path):
     source = "block = bytearray(3 * 1024 ** 3)\nfor i in range(0, len(block), 4096):\n    block[i] = 1"
     _, document = run(branches(tmp_path / "n.ipynb", source, "memory:512Mi"))
     assert statuses(document) == FAILED
-    assert ids(document, "error")[0] in ("step-died", "step-failed")
+    (row,) = [row for row in document["diagnostics"] if row["severity"] == "error"]
+    assert (row["id"], row["cell"]) == ("step-died", 1) and "`memory:` limit" in row["message"]
 
 
 def test_a_step_that_prints_100_megabytes(tmp_path):
@@ -106,6 +107,110 @@ def test_a_step_that_closes_stdout(tmp_path):
     path = notebook(tmp_path / "n.ipynb", cell(source, "step:closes"), cell("print(ok)", "step:after"))
     _, document = run(path)
     assert statuses(document) == {"closes": "succeeded", "after": "succeeded"}
+
+
+def test_a_log_has_a_limit_and_printing_fills_no_disk(tmp_path):
+    source = (
+        "import os\nblock = b'x' * 2**20\nfor _ in range(400):\n    os.write(1, block)\n"
+        "import time; time.sleep(1)\n"
+        "print()\nprint(os.fstat(1).st_size >> 20, os.fstat(1).st_blocks * 512 >> 20)\nprint('the end')"
+    )
+    path = notebook(tmp_path / "n.ipynb", cell(source, "step:loud"))
+    _, document = run(path)
+    assert document["status"] == "succeeded"
+    log = call("logs", "last", cwd=tmp_path).stdout
+    assert 256 << 20 < len(log) < 257 << 20
+    assert "the log of a step holds 256 MiB" in log[-200:]
+    (cell_output,) = json.loads(Path(document["notebook"]).read_text())["cells"][0]["outputs"]
+    *_, figures, last = "".join(cell_output["text"]).splitlines()
+    size, on_disk = map(int, figures.split()[-2:])
+    assert (last, size) == ("the end", 400) and on_disk < 40, "what was moved to the log is kept only there"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import builtins\ndef mine(*_, **__): raise ValueError\nbuiltins.open = mine",
+        "import threading\nthreading.Thread = None",
+        "import resource\nresource.setrlimit(resource.RLIMIT_AS, (0, 0))",
+    ],
+)
+def test_what_a_cell_takes_from_the_process_is_not_missed(source, tmp_path):
+    path = notebook(tmp_path / "n.ipynb", cell(source + "\nok = [1]", "step:takes"), cell("print(ok)", "step:after"))
+    _, document = run(path)
+    assert document["status"] == "succeeded", document["diagnostics"]
+    assert "kale_runtime" not in call("logs", "last", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    "source, told",
+    [
+        ("import json, os\njson.dumps = os.write = os.replace = None", "step-failed"),
+        ("import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))", "step-failed"),
+        ("import sys\ndef no(event, _):\n    if event == 'open': raise OSError\nsys.addaudithook(no)", "step-died"),
+    ],
+)
+def test_a_result_that_cannot_be_stored_is_told_without_our_stack(source, told, tmp_path):
+    _, document = run(notebook(tmp_path / "n.ipynb", cell(f"{source}\nok = [1]", "step:takes")))
+    (row,) = [row for row in document["diagnostics"] if row["severity"] == "error"]
+    assert (row["id"], row["cell"]) == (told, 0)
+    assert told == "step-died" or "the cell has changed what Python needs" in row["message"]
+    assert "kale_runtime" not in call("logs", "last", cwd=tmp_path).stdout
+
+
+def test_what_an_exception_says_does_not_command_the_terminal(tmp_path):
+    source = "raise ValueError('\\x1b]0;title\\x07\\x1b[2J' + 'z' * 100_000)"
+    done = call("run", notebook(tmp_path / "n.ipynb", cell(source, "step:a")), cwd=tmp_path)
+    assert "\x1b" not in done.stderr and "\\u{1b}]0;title" in done.stderr
+    assert len(done.stderr) < 10_000 and "characters more]" in done.stderr
+
+
+def test_a_variable_that_is_stored_for_ever_keeps_nobody(tmp_path):
+    source = "class Slow:\n    def __reduce__(self):\n        while True: pass\nslow = Slow()\nok = [1]"
+    path = notebook(tmp_path / "n.ipynb", cell(source, "step:make"), cell("print(ok)", "step:use"))
+    process = start("run", path, "--json", cwd=tmp_path)
+
+    def steps():
+        done = call("show", "last", "--json", cwd=tmp_path)
+        return done.returncode == 0 and list(statuses(json.loads(done.stdout)).values())
+
+    wait_for(lambda: steps() == ["succeeded", "succeeded"], "the steps' end")
+    call("cancel", "last", cwd=tmp_path)
+    document = json.loads(process.communicate(timeout=20)[0])
+    assert document["status"] == "succeeded"
+    wait_for(lambda: not processes_with(document["run_id"]), "the end of every process", 20)
+
+
+def test_a_folder_that_is_moved_while_a_step_runs(tmp_path):
+    (tmp_path / "here").mkdir()
+    source = "import time\nopen('begun', 'w').close()\ntime.sleep(1)\nok = [1]"
+    path = notebook(tmp_path / "here/n.ipynb", cell(source, "step:one"), cell("print(ok)", "step:two"))
+    process = start("run", path, "--json", cwd=tmp_path)
+    wait_for((tmp_path / "here/begun").exists, "the step's start")
+    (tmp_path / "here").rename(tmp_path / "there")
+    document = json.loads(process.communicate(timeout=60)[0])
+    (row,) = [row for row in document["diagnostics"] if row["severity"] == "error"]
+    assert (row["id"], row["cell"]) == ("step-died", 0)
+    assert f"`{tmp_path / 'here'}` was moved or removed" in row["message"]
+
+
+def test_values_that_the_disk_has_spoilt_are_made_anew(tmp_path):
+    path = notebook(tmp_path / "n.ipynb", cell("a = [1]", "step:one"), cell("print(a)", "step:two"))
+    run(path)
+    spoil(tmp_path)
+    _, document = run(path, "--from", "two")
+    assert ids(document, "error") == ["store-damaged"]
+    assert "removed from the store" in document["diagnostics"][0]["help"]
+    assert run(path)[1]["status"] == "succeeded", "what it says is what helps"
+    spoil(tmp_path)
+    _, document = run(path, "--no-cache")
+    assert (document["status"], document["diagnostics"]) == ("succeeded", [])
+
+
+def spoil(folder):
+    for blob in (folder / ".kale_rs/blobs").glob("??/*"):
+        blob.unlink()
+        blob.write_text("not what it was")
 
 
 def test_a_step_that_never_ends_meets_its_timeout(tmp_path):

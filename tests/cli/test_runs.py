@@ -197,6 +197,9 @@ def test_a_killed_engine_is_interrupted_and_resume_finishes(tmp_path):
     os.kill(engine_of(path), signal.SIGKILL)
     document = wait_for(lambda: (found := show(path))["status"] == "interrupted" and found, "the interruption")
     assert [step["status"] for step in document["steps"]] == ["succeeded", "interrupted"]
+    (row,) = document["diagnostics"]
+    assert row["id"] == "engine-died" and "it was killed" in row["message"]
+    assert f"`kale-rs resume {document['run_id']}`" in row["help"]
     no_process_left(path)
     flag.touch()
     done = call("resume", "last", "--json", cwd=tmp_path)

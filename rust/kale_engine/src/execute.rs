@@ -202,13 +202,12 @@ async fn carry_out(execution: Rc<Execution>, mut settled: mpsc::UnboundedReceive
     let begin = if matches!(prepared, isolated::Prepared::Cancelled) { Begin::Cancelled } else { Begin::Freely };
     let places = execution.record.options.differential.then(|| differential::prepare(&execution));
     let mut tasks = Tasks::new();
-    let outcome = obey(&execution, &mut tasks, &mut settled, cancels, begin).await;
+    let outcome = obey(&execution, &mut tasks, &mut settled, &mut cancels, begin).await;
     if !matches!(outcome, Ok(RunStatus::Succeeded | RunStatus::Failed)) {
         // The store has failed us, or the run is cancelled: end what still runs, so that nothing is left behind.
         execution.stop.send_replace(true);
     }
-    // Processes of steps that have succeeded may still be at work on their snapshots.
-    while tasks.join_next().await.is_some() {}
+    see_off(&execution, &mut tasks, &mut cancels).await;
     let mut status = outcome?;
     if let Some(places) = places.filter(|_| matches!(status, RunStatus::Succeeded | RunStatus::Failed)) {
         let found = differential::compare(&execution, &places, status).await?;
@@ -218,6 +217,19 @@ async fn carry_out(execution: Rc<Execution>, mut settled: mpsc::UnboundedReceive
         }
     }
     publish::finish(&execution, status)
+}
+
+/// Processes of steps that have succeeded may still be at work on their snapshots. Nobody has to wait for these: whoever
+/// cancels now goes without.
+async fn see_off(execution: &Execution, tasks: &mut Tasks, cancels: &mut CancelSignals) {
+    loop {
+        tokio::select! {
+            joined = tasks.join_next() => if joined.is_none() { return },
+            _ = cancels.wait(execution), if !*execution.stop.borrow() => {
+                execution.stop.send_replace(true);
+            }
+        }
+    }
 }
 
 /// Whether the user wanted the run to stop before its first step.
@@ -231,7 +243,7 @@ async fn obey(
     execution: &Rc<Execution>,
     tasks: &mut Tasks,
     settled: &mut mpsc::UnboundedReceiver<StepId>,
-    mut cancels: CancelSignals,
+    cancels: &mut CancelSignals,
     begin: Begin,
 ) -> Result<RunStatus> {
     let mut scheduler = execution.scheduler()?;

@@ -5,11 +5,11 @@ use std::io;
 use std::path::Path;
 
 use kale_model::{CellIndex, Code, Diagnostic, Pipeline, Span, Step};
-use kale_store::StoreError;
+use kale_store::{Store, StoreError};
 
 use crate::attempt::{Ending, Limits};
 use crate::report::{Report, ReportedError};
-use crate::worker::describe;
+use crate::worker::{Exit, describe};
 
 pub struct Fault<'a> {
     pub pipeline: &'a Pipeline,
@@ -19,6 +19,9 @@ pub struct Fault<'a> {
     pub log: &'a Path,
     /// Whether it ran in an environment of the run's own.
     pub isolated: bool,
+    /// The notebook's folder.
+    pub directory: &'a Path,
+    pub store: &'a Store,
 }
 
 impl Fault<'_> {
@@ -26,15 +29,21 @@ impl Fault<'_> {
     pub fn of(&self, ending: Ending, report: Option<&Report>, last_cell: Option<usize>, limits: &Limits) -> Diagnostic {
         match ending {
             Ending::TimedOut => self.timed_out(limits, last_cell),
-            Ending::OverMemory(used) => self.over_memory(used, limits),
+            Ending::OverMemory(used) => self.over_memory(used, limits, last_cell),
             Ending::Exited { exit, out_of_memory } => match report.and_then(|report| report.error.as_ref()) {
                 Some(error) => self.reported(error),
-                None if exit.status.is_some_and(|status| status.code().is_some()) && last_cell.is_none() => {
-                    self.not_begun(&describe(exit.status))
-                }
-                None => self.died(&describe(exit.status), out_of_memory, last_cell),
+                None => self.without_report(exit, out_of_memory, last_cell),
             },
             Ending::Stopped => self.died("a cancellation", false, last_cell),
+        }
+    }
+
+    fn without_report(&self, exit: Exit, out_of_memory: bool, last_cell: Option<usize>) -> Diagnostic {
+        let by_itself = exit.status.is_some_and(|status| status.code().is_some());
+        match self.gone(last_cell).filter(|_| by_itself) {
+            Some(gone) => gone,
+            None if by_itself && last_cell.is_none() => self.not_begun(&describe(exit.status)),
+            None => self.died(&describe(exit.status), out_of_memory, last_cell),
         }
     }
 
@@ -44,6 +53,25 @@ impl Fault<'_> {
             format!("Step `{}` could not be started: `{}`: {error}.", self.step.name, self.python.display()),
             "Give an interpreter that exists with `--python`.",
         )
+    }
+
+    /// A folder that was there when the run began, and is not any more.
+    fn gone(&self, last_cell: Option<usize>) -> Option<Diagnostic> {
+        let folder = match () {
+            () if !self.directory.is_dir() => self.directory,
+            () if !self.store.is_there() => self.store.root(),
+            () => return None,
+        };
+        let diagnostic = self.diagnostic(
+            Code::StepDied,
+            format!(
+                "Step `{}` could not go on: `{}` was moved or removed while the run was at work.",
+                self.step.name,
+                folder.display()
+            ),
+            "Put it back, then `kale-rs resume RUN`; or run the notebook anew where it is now. A cell may have done it.",
+        );
+        Some(self.at(diagnostic, last_cell.or(self.first_cell()), None, None))
     }
 
     /// The interpreter ended by itself before the first cell: it is no Python, too old, or a definition that the
@@ -74,12 +102,28 @@ impl Fault<'_> {
 
     /// The step's values could not be made durable.
     pub fn not_kept(&self, error: &StoreError) -> Diagnostic {
+        if let Some(gone) = self.gone(self.first_cell()) {
+            return gone;
+        }
         let told = error.diagnostic();
         self.diagnostic(
             told.code,
             format!("Step `{}` ran, but {}", self.step.name, lower_first(&told.message)),
             &told.help,
         )
+    }
+
+    /// What an earlier step has stored is no longer what it was.
+    pub fn damaged(&self, input: &str) -> Diagnostic {
+        let diagnostic = self.diagnostic(
+            Code::StoreDamaged,
+            format!(
+                "Step `{}` could not read `{input}`: what was stored has changed on the disk since.",
+                self.step.name
+            ),
+            "The damaged value was removed from the store: run the notebook again, and the step that makes it runs.",
+        );
+        self.at(diagnostic, self.first_cell(), None, None)
     }
 
     pub fn no_output(&self, key: &str) -> Diagnostic {
@@ -162,9 +206,9 @@ impl Fault<'_> {
         self.at(diagnostic, last_cell, None, None)
     }
 
-    fn over_memory(&self, used: u64, limits: &Limits) -> Diagnostic {
+    fn over_memory(&self, used: u64, limits: &Limits, last_cell: Option<usize>) -> Diagnostic {
         let limit = limits.memory_bytes.unwrap_or_default();
-        self.diagnostic(
+        let diagnostic = self.diagnostic(
             Code::StepDied,
             format!(
                 "Step `{}` was killed for memory: it used {}, and its `memory:` limit is {}.",
@@ -173,7 +217,8 @@ impl Fault<'_> {
                 in_units(limit)
             ),
             "Raise the `memory:` tag, or work on less data at a time.",
-        )
+        );
+        self.at(diagnostic, last_cell.or(self.first_cell()), None, None)
     }
 
     fn died(&self, how: &str, out_of_memory: bool, last_cell: Option<usize>) -> Diagnostic {
@@ -198,6 +243,11 @@ impl Fault<'_> {
             )
         };
         self.at(diagnostic, last_cell, None, None)
+    }
+
+    /// The place of what happened before anybody could see in which cell.
+    fn first_cell(&self) -> Option<usize> {
+        self.step.cells.first().map(|cell| cell.index.0)
     }
 
     fn diagnostic(&self, code: Code, message: String, help: &str) -> Diagnostic {

@@ -5,8 +5,11 @@
 //! most. `RESULT.drained` says how far the runtime had come, as two numbers; an orderly end removes all three files.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+
+/// Of a process that printed faster than anybody could read, the end is enough.
+const LONGEST: u64 = 4 << 20;
 
 /// Appends to the log what did not get there. The log is a courtesy: a disk that is full is told elsewhere.
 pub fn append(result: &Path, log: &Path) {
@@ -20,9 +23,13 @@ pub fn append(result: &Path, log: &Path) {
 
 fn append_rest(spool: &Path, position: u64, log: &Path) -> io::Result<u64> {
     let mut spool = File::open(spool)?;
-    spool.seek(SeekFrom::Start(position))?;
     let mut log = OpenOptions::new().create(true).append(true).open(log)?;
-    io::copy(&mut spool.by_ref(), &mut log)
+    let left_out = spool.metadata()?.len().saturating_sub(position).saturating_sub(LONGEST);
+    if left_out > 0 {
+        writeln!(log, "\n[{left_out} bytes are left out here]")?;
+    }
+    spool.seek(SeekFrom::Start(position + left_out))?;
+    io::copy(&mut spool, &mut log)
 }
 
 #[cfg(test)]
@@ -41,5 +48,16 @@ mod tests {
         fs::write(path("result.json.drained"), "4 0").unwrap();
         append(&path("result.json"), &path("log"));
         assert_eq!(fs::read_to_string(path("log")).unwrap(), "one\ntwo\nwarned\n");
+    }
+
+    #[test]
+    fn of_much_the_end_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let printed = "x".repeat(usize::try_from(LONGEST).unwrap() + 10) + "the end";
+        fs::write(path("result.json.stdout"), &printed).unwrap();
+        append(&path("result.json"), &path("log"));
+        let log = fs::read_to_string(path("log")).unwrap();
+        assert!(log.starts_with("\n[17 bytes are left out here]\nxxx") && log.ends_with("xthe end"));
     }
 }

@@ -28,6 +28,10 @@ pub(crate) fn finish(execution: &Execution, status: RunStatus) -> Result<RunStat
 /// notebook.
 fn write_notebook(execution: &Execution, status: RunStatus) -> std::result::Result<Option<PathBuf>, Vec<Diagnostic>> {
     let record = &execution.record;
+    if !execution.store.is_there() {
+        // The store was moved or removed meanwhile, and a step has said so.
+        return Ok(None);
+    }
     let Some(digest) = &record.notebook else { return Ok(None) };
     let bytes = execution.store.blobs().read_verified(digest).map_err(|error| vec![error.diagnostic()])?;
     let Ok(notebook) = serde_json::from_slice::<Value>(&bytes) else { return Ok(None) };

@@ -141,14 +141,33 @@ impl ReportedError {
         error.as_object()?;
         Some(ReportedError {
             code: error["code"].as_str().and_then(|id| id.parse().ok()).unwrap_or(Code::StepFailed),
-            kind: error["type"].as_str().unwrap_or("Exception").to_owned(),
-            message: error["message"].as_str().unwrap_or_default().to_owned(),
+            kind: readable(error["type"].as_str().unwrap_or("Exception")),
+            message: readable(error["message"].as_str().unwrap_or_default()),
             cell: number("cell"),
             line: number("line"),
             column: number("column"),
             missing: error["missing"].as_str().map(str::to_owned),
         })
     }
+}
+
+/// What an exception says, fit for a terminal: it may hold whatever was in the data. The log has all of it.
+fn readable(text: &str) -> String {
+    const LONGEST: usize = 4_000;
+    let mut shown = String::new();
+    for (count, character) in text.chars().enumerate() {
+        if count == LONGEST {
+            let left_out = text.chars().count() - LONGEST;
+            shown.push_str(&format!(" ... [{left_out} characters more]"));
+            break;
+        }
+        if character.is_control() && !matches!(character, '\n' | '\t') {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 fn texts(list: &Value) -> BTreeSet<String> {
@@ -197,6 +216,18 @@ mod tests {
         let names: Vec<&str> = report.metrics.iter().map(|point| point.name.as_str()).collect();
         assert_eq!(names, ["a", "c"]);
         assert_eq!(report.reads.len(), 1);
+    }
+
+    #[test]
+    fn what_an_exception_says_is_fit_for_a_terminal() {
+        let long = "x".repeat(10_000);
+        let said = |message: &str| {
+            let error = json!({"type": "E\u{1b}[2J", "message": message});
+            ReportedError::from_json(&error).map(|error| (error.kind, error.message)).unwrap()
+        };
+        assert_eq!(said("a\u{1b}]0;b\u{7}\r\n\tc"), ("E\\u{1b}[2J".into(), "a\\u{1b}]0;b\\u{7}\\r\n\tc".into()));
+        let (_, message) = said(&long);
+        assert!(message.len() < 4_100 && message.ends_with(" ... [6000 characters more]"));
     }
 
     #[test]

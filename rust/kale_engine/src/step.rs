@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kale_model::{Diagnostic, Step, StepId, StepStatus};
+use kale_model::{Code, Diagnostic, Step, StepId, StepStatus};
 use kale_store::{CachedResult, Digest, Result, StepEnd, StepResult, StoreError};
 use tokio::task::spawn_blocking;
 
@@ -300,6 +300,8 @@ impl<'a> Attempt<'a> {
             python: &self.execution.record.options.python,
             log: &self.log,
             isolated: self.execution.isolated.get().is_some(),
+            directory: &self.execution.record.options.directory,
+            store: &self.execution.store,
         }
     }
 
@@ -320,6 +322,9 @@ impl<'a> Attempt<'a> {
         if ending == Ending::Stopped {
             return Ok(Ended::Stopped(self.end(StepStatus::Cancelled, result, vec![])));
         }
+        if let Some(input) = report.as_ref().and_then(|report| self.damaged_input(report)) {
+            return Ok(Ended::Failed(self.failure(result, self.fault().damaged(&input))));
+        }
         let without_a_word = report.is_none() && matches!(ending, Ending::Exited { .. });
         let diagnostic = if without_a_word && self.scratch.is_full() {
             self.fault().no_room(self.execution.store.root())
@@ -327,6 +332,15 @@ impl<'a> Attempt<'a> {
             self.fault().of(ending, report.as_ref(), last_cell, &self.limits())
         };
         Ok(Ended::Failed(self.failure(result, diagnostic)))
+    }
+
+    /// The artifact that could not be read back because the disk has spoilt it. It is removed: the next run has it made
+    /// anew.
+    fn damaged_input(&self, report: &Report) -> Option<String> {
+        let code = report.error.as_ref()?.code;
+        let blobs = self.execution.store.blobs();
+        let is_damaged = |digest: &Digest| code == Code::ValueNotLoaded && blobs.discard_if_damaged(digest);
+        self.fingerprint.inputs.iter().find(|(_, digest)| is_damaged(digest)).map(|(key, _)| key.clone())
     }
 
     /// `at_work`: the process is there still.

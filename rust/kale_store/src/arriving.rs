@@ -89,7 +89,7 @@ impl Blobs {
             arriving = Arriving::of(&path).map_err(|error| reading(&error))?;
         }
         let (digest, flushed) = arriving.finish().map_err(|error| reading(&error))?;
-        if self.contains(&digest) {
+        if self.holds(&digest) {
             let _ = fs::remove_file(&path);
             return Ok(digest);
         }

@@ -148,9 +148,23 @@ impl Blobs {
         false
     }
 
+    /// Whether what lies there is what the name says. Asked by those who have the right content at hand: a blob that the
+    /// disk has spoilt would otherwise stay, and making its value anew would not help.
+    pub(crate) fn holds(&self, digest: &Digest) -> bool {
+        self.contains(digest) && Digest::of_file(&self.path(digest)).is_ok_and(|found| found == *digest)
+    }
+
+    /// Removes a blob that is not what its name says, so that whoever needs its value makes it anew; says whether it was
+    /// one.
+    pub fn discard_if_damaged(&self, digest: &Digest) -> bool {
+        let path = self.path(digest);
+        let is_damaged = Digest::of_file(&path).is_ok_and(|found| found != *digest);
+        is_damaged && fs::remove_file(&path).is_ok()
+    }
+
     pub fn put(&self, bytes: &[u8]) -> Result<Digest> {
         let digest = Digest::of(bytes);
-        if self.contains(&digest) {
+        if self.holds(&digest) {
             return Ok(digest);
         }
         let fault = |error: &io::Error| StoreError::writing(&self.folder, error);
@@ -166,7 +180,7 @@ impl Blobs {
         let fault = |error: &io::Error| StoreError::writing(&self.folder, error);
         let mut temporary = new_temporary(&self.folder).map_err(|error| fault(&error))?;
         let digest = copy_hashing(&mut source, temporary.as_file_mut()).map_err(|error| fault(&error))?;
-        if self.contains(&digest) {
+        if self.holds(&digest) {
             return Ok(digest);
         }
         temporary.as_file().sync_all().map_err(|error| fault(&error))?;
@@ -366,6 +380,30 @@ mod tests {
         fs::write(&target, "old").unwrap();
         assert!(blobs.copy_out(&digest, &target).is_err());
         assert_eq!(fs::read_to_string(&target).unwrap(), "old", "a damaged blob replaces nothing");
+    }
+
+    #[test]
+    fn what_is_damaged_is_made_anew() {
+        let (folder, blobs) = blobs();
+        let digest = blobs.put(b"abc").unwrap();
+        let spoil = || {
+            fs::remove_file(blobs.path(&digest)).unwrap();
+            fs::write(blobs.path(&digest), b"abd").unwrap();
+        };
+        let file = folder.path().join("file");
+        fs::write(&file, b"abc").unwrap();
+        spoil();
+        blobs.put(b"abc").unwrap();
+        assert_eq!(blobs.read_verified(&digest).unwrap(), b"abc");
+        spoil();
+        blobs.copy_in(&file).unwrap();
+        assert_eq!(blobs.read_verified(&digest).unwrap(), b"abc");
+        spoil();
+        blobs.adopt(&file).unwrap();
+        assert_eq!(blobs.read_verified(&digest).unwrap(), b"abc");
+        assert!(!blobs.discard_if_damaged(&digest) && blobs.contains(&digest));
+        spoil();
+        assert!(blobs.discard_if_damaged(&digest) && !blobs.contains(&digest));
     }
 
     #[test]

@@ -106,6 +106,11 @@ impl Store {
         Ok(Store { blobs: Blobs::new(root.join("blobs")), database, root })
     }
 
+    /// Whether it still lies where it was opened: a folder can be moved or removed while a run is at work.
+    pub fn is_there(&self) -> bool {
+        self.root.join("store.db").is_file()
+    }
+
     pub fn root(&self) -> &Path {
         &self.root
     }

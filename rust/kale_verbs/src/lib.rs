@@ -23,6 +23,7 @@ pub mod graph;
 mod history;
 pub mod id;
 mod interpreter;
+mod interrupted;
 pub mod lineage;
 mod listener;
 mod lock;

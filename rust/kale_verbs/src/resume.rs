@@ -6,6 +6,7 @@ use serde::Deserialize;
 use crate::error::VerbError;
 use crate::follow::{await_engine, follow, last_event};
 use crate::history::{StoreChoice, listing};
+use crate::interrupted;
 use crate::listener::{Listener, Prepared};
 use crate::run::{RunAnswer, launch};
 use crate::session::Session;
@@ -46,5 +47,5 @@ pub fn resume(session: &Session, request: &ResumeRequest, listener: &mut dyn Lis
             }
         }
     }
-    Ok(RunAnswer { run: store.run_view(&id)?, listing })
+    Ok(RunAnswer { run: interrupted::told(&store, &id, listener)?, listing })
 }

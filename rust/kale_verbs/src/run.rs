@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::code_version;
 use crate::error::VerbError;
 use crate::follow::follow;
+use crate::interrupted;
 use crate::listener::{Listener, Prepared};
 use crate::lock::lock;
 use crate::notebook::Listing;
@@ -123,7 +124,7 @@ pub fn run(session: &Session, request: &RunRequest, listener: &mut dyn Listener)
     if !request.detach {
         follow(&store, &id, 0, listener)?;
     }
-    Ok(answer(&compiled, store.run_view(&id)?))
+    Ok(answer(&compiled, interrupted::told(&store, &id, listener)?))
 }
 
 /// Records the run and starts its engine.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::VerbError;
 use crate::history::{StoreChoice, listing};
+use crate::interrupted;
 use crate::notebook::Listing;
 use crate::session::Session;
 
@@ -51,7 +52,7 @@ pub fn show(session: &Session, request: &ShowRequest) -> Result<Shown, VerbError
     let (store, id) = request.store.find(session, &request.run)?;
     let record = store.run(&id)?;
     let detail = if request.detail { Some(detail(&store, &record)?) } else { None };
-    let run = store.run_view(&id)?;
+    let run = interrupted::view(&store, &id)?;
     Ok(Shown { run, detail, pulled: store.pulled(&id)?, listing: listing(session, &store, &record)? })
 }
 

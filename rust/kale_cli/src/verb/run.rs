@@ -67,6 +67,11 @@ fn finish(answer: &RunAnswer, json: bool) -> i32 {
     status(answer.is_good())
 }
 
+/// Whether it is an error that mending the notebook may mend.
+fn is_of_the_notebook(diagnostic: &Diagnostic) -> bool {
+    diagnostic.is_error() && !matches!(diagnostic.code, Code::EngineDied | Code::StoreUnwritable)
+}
+
 /// The run's end: how it went, its metrics, and where the executed notebook is.
 fn summary(run: &RunView, style: Style) -> String {
     let id = run.run_id.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -84,7 +89,7 @@ fn summary(run: &RunView, style: Style) -> String {
         out.push_str(&format!("notebook  {}\n", output::path(notebook)));
     }
     let next = match run.status {
-        RunStatus::Failed | RunStatus::Interrupted if run.diagnostics.iter().any(Diagnostic::is_error) => {
+        RunStatus::Failed | RunStatus::Interrupted if run.diagnostics.iter().any(is_of_the_notebook) => {
             let source = run.source.as_deref().map_or("NOTEBOOK", output::path);
             format!("after mending the notebook: `kale-rs run {source}`; otherwise: `kale-rs resume {id}`")
         }

@@ -301,6 +301,11 @@ codes! {
     ///
     /// Watch it with `kale-rs logs RUN -f`, or stop it with `kale-rs cancel RUN`.
     RunBusy = "run-busy", Error;
+    /// The engine of a run has ended before the run did: it was killed, or the store could take no more from it.
+    ///
+    /// Nothing that was finished is lost. See to what the message names (a full disk, the machine's memory), then
+    /// `kale-rs resume RUN` goes on where it stopped.
+    EngineDied = "engine-died", Error;
     /// A stored value is missing, or is not what was stored.
     ///
     /// Run the notebook again with `--no-cache`; every result is then made anew.

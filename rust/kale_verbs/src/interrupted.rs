@@ -1,0 +1,61 @@
+//! A run whose engine has ended before it: what is known of the reason. Whoever was killed could not say it, and a store
+//! on a full disk takes no word; so it is found out when somebody looks.
+
+use std::fs;
+use std::path::Path;
+
+use kale_model::{Code, Diagnostic, Event, RunId, RunStatus, RunView};
+use kale_store::{Result, Store};
+
+use crate::listener::Listener;
+
+/// Less room than this, and neither a row nor a log can be written.
+const ROOM: u64 = 128 * 1024;
+/// What an engine says at its end is a line or two.
+const LAST_WORDS: usize = 2_000;
+
+/// The run as it is, with the reason where it was cut short.
+pub fn view(store: &Store, run: &RunId) -> Result<RunView> {
+    let mut view = store.run_view(run)?;
+    if view.status == RunStatus::Interrupted && store.pulled(run)?.is_none() {
+        view.diagnostics.push(reason(store, run));
+    }
+    Ok(view)
+}
+
+/// The same, and whoever watches is told.
+pub fn told(store: &Store, run: &RunId, listener: &mut dyn Listener) -> Result<RunView> {
+    let view = view(store, run)?;
+    for diagnostic in view.diagnostics.iter().filter(|diagnostic| diagnostic.code == Code::EngineDied) {
+        listener.event(&Event::Diagnostic { diagnostic: diagnostic.clone() });
+    }
+    Ok(view)
+}
+
+fn reason(store: &Store, run: &RunId) -> Diagnostic {
+    let root = store.root();
+    let (why, what) = if is_full(root) {
+        (format!("no space is left on the disk of `{}`", root.display()), "Free space on the disk")
+    } else if let Some(words) = last_words(&store.run_directory(run).join("engine.log")) {
+        (format!("it said: {words}"), "See to that")
+    } else {
+        ("it was killed, or the machine had no memory left".to_owned(), "Nothing that was finished is lost")
+    };
+    let help = format!("{what}; `kale-rs resume {run}` goes on where it stopped.");
+    Diagnostic::new(Code::EngineDied, format!("The engine of the run has ended before the run did: {why}."), help)
+}
+
+#[allow(clippy::unnecessary_cast)] // The counts are narrower on some systems.
+fn is_full(folder: &Path) -> bool {
+    let free = |disk: nix::sys::statvfs::Statvfs| disk.blocks_available() as u64 * disk.fragment_size() as u64;
+    nix::sys::statvfs::statvfs(folder).is_ok_and(|disk| free(disk) < ROOM)
+}
+
+/// The last error that it told, without what it would have the user do about it.
+fn last_words(log: &Path) -> Option<String> {
+    let text = fs::read(log).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().rev().find(|line| !line.trim().is_empty() && !line.starts_with("help:"))?;
+    let words = line.trim().trim_start_matches("error: ").trim_end_matches('.');
+    Some(words.chars().take(LAST_WORDS).collect())
+}
