@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
 
-from jupyter_client.manager import start_new_kernel
+from jupyter_client.manager import KernelManager
 
 #: An answer on a busy machine.
 PATIENCE = 60
 
 
 @contextmanager
-def kernel(folder: Path, notebook: str = "n.ipynb", **variables: str):
+def kernel(folder: Path, notebook: str = "n.ipynb", python: Path | str = sys.executable):
     """A kernel for a notebook of a server whose root is `folder`."""
     path = folder / notebook
-    environment = {**os.environ, "JPY_SESSION_NAME": str(path), **variables}
-    manager, client = start_new_kernel(kernel_name="python3", cwd=str(path.parent), env=environment)
+    manager = KernelManager()
+    manager.kernel_spec.argv[0] = str(python)
+    manager.start_kernel(cwd=str(path.parent), env={**os.environ, "JPY_SESSION_NAME": str(path)})
+    client = manager.blocking_client()
+    client.start_channels()
     try:
+        client.wait_for_ready(timeout=PATIENCE)
         yield Kernel(manager, client)
     finally:
         client.stop_channels()

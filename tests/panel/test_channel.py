@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cli.support import cell, notebook
 from kale_rs import _native
+from oracle import environments
 
 from .support import Panel, kernel, text
 
@@ -184,6 +185,23 @@ def test_figures_of_a_running_cell_are_left_alone(shared, panel):
         panel.ask("explain", id="missing-prev")
     _printed, result, _figure = shared.finish(busy)
     assert result["content"]["data"]["text/plain"] == "1"
+
+
+def test_a_kernel_without_subshells_answers_between_cells(folder):
+    """And tells of runs also while a cell runs, whose output stays its own."""
+    (folder / "go").unlink(missing_ok=True)
+    python = environments.make("ipykernel6", "requirements-ipykernel6.txt", wheel=True)
+    with kernel(folder, python=python) as running:
+        running.run("import kale_rs")
+        panel = Panel(running, subshell=None)
+        run = panel.ask("run", notebook="n.ipynb", text=text(*SLOW), no_cache=True)["run_id"]
+        panel.ask("watch", run=run, log="third")
+        busy = running.execute("import time\nprint(1, flush=True)\ntime.sleep(3)\nprint(2)")
+        running.read_until(lambda: any(each["content"].get("text") == "1\n" for each in running.outputs))
+        (folder / "go").touch()
+        assert panel.follow(run)[-1]["detail"]["status"] == "succeeded"
+        assert panel.told("log")["text"] == "1\n"
+        assert [each["content"]["text"] for each in running.finish(busy)] == ["1\n", "2\n"]
 
 
 def test_a_slow_request_does_not_hold_up_the_others(panel):
