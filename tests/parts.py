@@ -11,6 +11,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "oracle"))
 KFP_TESTS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "oracle").glob("test_kfp*.py"))
 
+#: Older versions of JupyterLab that the extension supports.
+LABS = ("lab44", "lab45")
+
 
 def kfp_python() -> str:
     """The interpreter that has the official KFP SDK, whose pins need an environment of their own."""
@@ -33,14 +36,15 @@ def further_parts() -> dict[str, list[str]]:
     """What needs gigabytes of libraries, or older versions of some."""
     import environments
 
-    heavy = environments.make(
-        "heavy", "../examples/requirements.txt", "requirements.txt", "requirements-heavy.txt", wheel=True
-    )
+    everything = ("../examples/requirements.txt", "requirements.txt")
+    heavy = environments.make("heavy", *everything, "requirements-heavy.txt", wheel=True)
     older = environments.make("older", "requirements-older.txt")
+    labs = {name: environments.make(name, *everything, f"requirements-{name}.txt", wheel=True) for name in LABS}
     facts = ["tests/oracle/test_knowledge.py", "tests/oracle/test_knowledge_models.py"]
     return {
         "heavy": [str(heavy), "-m", "pytest", "-q", "tests/heavy", "tests/runtime/test_values.py", *facts],
         "older": [str(older), "-m", "pytest", "-q", *facts],
+        **{name: [str(python), "-m", "pytest", "-q", "tests/ui"] for name, python in labs.items()},
     }
 
 
