@@ -110,8 +110,13 @@ function panelActions(app: JupyterFrontEnd, views: ViewActions, trans: Translati
       }
     },
     revealCell: (pipeline, id) => tell(revealCell(pipeline.panel, id)),
-    fix: (pipeline, diagnostic, index) =>
-      applyFix(pipeline.panel, diagnostic.fixes[index], pipeline.analysis.compilation?.source.ids ?? []),
+    fix: (pipeline, diagnostic, index) => {
+      const compiled = pipeline.analysis.compilation?.source;
+      const { panel } = pipeline;
+      if (compiled !== undefined && applyFix(panel.model!, diagnostic.fixes[index], compiled)) {
+        actions.reveal(pipeline, diagnostic);
+      }
+    },
     link: pipeline => ({
       retry: () => pipeline.link.retry(),
       restartKernel: () => tell(app.commands.execute('kernelmenu:restart')),

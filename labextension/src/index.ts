@@ -1,6 +1,7 @@
 import { ILayoutRestorer } from '@jupyterlab/application';
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
+import { IEditorExtensionRegistry } from '@jupyterlab/codemirror';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { IStateDB } from '@jupyterlab/statedb';
@@ -8,8 +9,11 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
-import { CellDecorator } from './cells/decorator';
+import { addCellCommands } from './cells/commands';
+import { NotebookView } from './cells/notebookView';
 import { addCommands, CommandIDs } from './commands';
+import { CellEditors } from './lint/editors';
+import type { NotebookPipeline } from './notebook/pipeline';
 import { PipelineRegistry } from './notebook/registry';
 import { PipelinePanel } from './panel/panel';
 import { announceEnd } from './shell/notifications';
@@ -26,11 +30,12 @@ const plugin: JupyterFrontEndPlugin<void> = {
   id: PLUGIN_ID,
   description: 'Shows notebooks as pipelines, runs them, and follows the runs.',
   autoStart: true,
-  requires: [INotebookTracker, IRenderMimeRegistry, IStateDB],
+  requires: [INotebookTracker, IEditorExtensionRegistry, IRenderMimeRegistry, IStateDB],
   optional: [ICommandPalette, ILayoutRestorer, ISettingRegistry, IStatusBar, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     tracker: INotebookTracker,
+    extensions: IEditorExtensionRegistry,
     rendermime: IRenderMimeRegistry,
     state: IStateDB,
     palette: ICommandPalette | null,
@@ -44,11 +49,16 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const registry = new PipelineRegistry(tracker, app.serviceManager.sessions, state, settings);
     const views = addViews(app, registry, rendermime, trans, palette, restorer);
     const actions = addCommands(app, registry, views, trans, palette);
+    const editors = new CellEditors();
+    const onCells = new WeakMap<NotebookPipeline, NotebookView>();
+    extensions.addExtension(editors.extension);
+    addCellCommands(app.commands, registry, pipeline => onCells.get(pipeline) ?? null, trans, palette);
     const showPanel = () => void app.commands.execute(CommandIDs.showPanel);
 
     registry.added.connect((_, pipeline) => {
-      const decorator = new CellDecorator(pipeline, trans, showPanel);
-      pipeline.panel.disposed.connect(() => decorator.dispose());
+      const view = new NotebookView(pipeline, editors, trans);
+      onCells.set(pipeline, view);
+      pipeline.panel.disposed.connect(() => view.dispose());
       pipeline.runs.finished.connect((_, run) => {
         if (settings.value.notify && !pipeline.panel.isVisible) {
           announceEnd(pipeline, run, actions.targets(pipeline), trans);

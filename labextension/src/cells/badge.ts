@@ -1,36 +1,38 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 
-import type { StepStatus } from '../protocol';
+import type { Role } from '../notebook/tags';
+import { formatSeconds } from '../ui/format';
 import { STATUS_SIGNS, statusWord } from '../ui/status';
+import { SEVERITY_SIGNS, severityWord } from '../ui/severity';
+import type { BadgeContent, SourceStep } from './content';
 
-/** What a cell shows of its step. */
-export interface BadgeContent {
-  /** The step's name, or the word of its role (`imports`). */
-  label: string;
-  colour: string | null;
-  /** Where the step's inputs come from. */
-  sources: { step: string; flows: string[] }[];
-  status: { status: StepStatus; text: string } | null;
+/** What can be done with a badge. Each is given the element that was used, which a popover can stand beside. */
+export interface BadgeActions {
+  edit(anchor: HTMLElement): void;
+  /** Says why the step needs another; `enter`: the keyboard goes there too. */
+  explain(anchor: HTMLElement, source: string, enter: boolean): void;
+  showProblems(anchor: HTMLElement): void;
 }
 
-/** The line above a cell. Plain DOM: there is one on every cell, and they change while people type. */
+/**
+ * The line above a cell where a step begins, or the mark beside one that goes on with it. Plain DOM: there may be one
+ * on every cell, and they change while people type.
+ */
 export class Badge extends Widget {
   constructor(
     private trans: TranslationBundle,
-    onClick: () => void
+    private actions: BadgeActions
   ) {
     super();
     this.addClass('kale-Badge');
-    this.button = document.createElement('button');
-    this.button.className = 'kale-Badge-step';
-    this.button.addEventListener('click', onClick);
+    this.step = button('kale-Badge-step', anchor => actions.edit(anchor));
     this.sources = document.createElement('span');
     this.sources.className = 'kale-Badge-sources';
+    this.problems = button('kale-Badge-problems', anchor => actions.showProblems(anchor));
     this.status = document.createElement('span');
     this.status.className = 'kale-Status';
-    this.status.setAttribute('role', 'status');
-    this.node.append(this.button, this.sources, this.status);
+    this.node.append(this.step, this.sources, this.status, this.problems);
   }
 
   display(content: BadgeContent | null): void {
@@ -43,26 +45,131 @@ export class Badge extends Widget {
     if (content === null) {
       return;
     }
-    this.button.textContent = content.label;
-    this.button.setAttribute('aria-label', this.trans.__('Step %1: edit its tags', content.label));
-    const sources = content.sources.map(source => `${source.step} (${source.flows.join(', ') || '–'})`);
-    this.sources.textContent = content.sources.length
-      ? `← ${content.sources.map(source => source.step).join(', ')}`
-      : '';
-    this.sources.title = sources.join('\n');
-    this.showStatus(content.status);
+    this.node.dataset.kind = content.isFirst ? 'line' : 'mark';
+    this.node.dataset.loud = String(content.isFirst || content.isAt || content.problems !== null);
+    this.showStep(content);
+    this.showSources(content.isFirst ? content.sources : []);
+    this.showStatus(content.isFirst || content.isAt ? content.status : null, content.isFirst);
+    this.showProblems(content.problems, content.isFirst);
   }
 
-  private showStatus(status: BadgeContent['status']): void {
-    this.status.hidden = status === null;
-    if (status !== null) {
-      this.status.dataset.status = status.status;
-      this.status.textContent = `${STATUS_SIGNS[status.status]} ${statusWord(status.status, this.trans)}${status.text}`;
+  /** Where a popover about the cell stands. */
+  get anchor(): HTMLElement {
+    return this.step;
+  }
+
+  private showStep({ role, isFirst }: BadgeContent): void {
+    const label = roleLabel(role, this.trans);
+    const name =
+      role === null
+        ? this.trans.__('No step: tag this cell')
+        : role.kind === 'step'
+          ? this.trans.__('Step %1: edit its tags', label)
+          : this.trans.__('%1: edit the tags of this cell', label);
+    this.step.textContent = isFirst ? label : role === null ? '+' : '⋮';
+    this.step.setAttribute('aria-label', name);
+    this.step.title = isFirst ? '' : name;
+  }
+
+  private showSources(sources: readonly SourceStep[]): void {
+    const key = JSON.stringify(sources);
+    if (key === this.shownSources) {
+      return;
     }
+    this.shownSources = key;
+    this.sources.replaceChildren(
+      ...(sources.length > 0 ? ['←', ...sources.map(each => this.source(each))] : [])
+    );
   }
 
-  private button: HTMLButtonElement;
+  private source({ step, flows }: SourceStep): HTMLElement {
+    const found = button('kale-Badge-source', anchor => this.actions.explain(anchor, step, true));
+    found.textContent = step;
+    found.dataset.step = step;
+    found.setAttribute('aria-haspopup', 'dialog');
+    found.setAttribute(
+      'aria-label',
+      flows.length > 0
+        ? this.trans.__('%1 gives %2: say why', step, flows.join(', '))
+        : this.trans.__('After %1: say why', step)
+    );
+    found.addEventListener('mouseenter', () => this.actions.explain(found, step, false));
+    found.addEventListener('focus', () => {
+      if (found.matches(':focus-visible')) {
+        this.actions.explain(found, step, false);
+      }
+    });
+    return found;
+  }
+
+  private showStatus(status: BadgeContent['status'], isLong: boolean): void {
+    this.status.hidden = status === null;
+    if (status === null) {
+      return;
+    }
+    const sign = STATUS_SIGNS[status.status];
+    const word = statusWord(status.status, this.trans);
+    this.status.dataset.status = status.status;
+    this.status.title = isLong ? '' : word;
+    if (!isLong) {
+      this.status.textContent = sign;
+      return;
+    }
+    const parts = [`${sign} ${word}`];
+    if (status.progress !== null) {
+      parts.push(this.trans.__('cell %1 of %2', status.progress[0] + 1, status.progress[1]));
+    }
+    if (status.seconds > 0) {
+      parts.push(formatSeconds(status.seconds));
+    }
+    this.status.textContent = parts.join(' · ');
+  }
+
+  private showProblems(problems: BadgeContent['problems'], isLong: boolean): void {
+    this.problems.hidden = problems === null;
+    if (problems === null) {
+      return;
+    }
+    const { severity, count } = problems;
+    const word = severityWord(severity, this.trans);
+    this.problems.dataset.severity = severity;
+    this.problems.textContent = isLong ? `${SEVERITY_SIGNS[severity]} ${word}` : SEVERITY_SIGNS[severity];
+    this.problems.setAttribute('aria-label', this.trans._n('%2: show it', '%2: show all %1', count, word));
+  }
+
+  private step: HTMLButtonElement;
   private sources: HTMLSpanElement;
   private status: HTMLSpanElement;
+  private problems: HTMLButtonElement;
   private shown = '';
+  private shownSources = '[]';
+}
+
+/** How a role is called on the page. */
+export function roleLabel(role: Role | null, trans: TranslationBundle): string {
+  switch (role?.kind) {
+    case undefined:
+      return '';
+    case 'step':
+    case 'notebook':
+      return role.name;
+    case 'imports':
+      return trans.__('imports');
+    case 'functions':
+      return trans.__('functions');
+    case 'pipeline-parameters':
+      return trans.__('parameters');
+    case 'pipeline-metrics':
+      return trans.__('metrics');
+    case 'skip':
+      return trans.__('skipped');
+  }
+}
+
+function button(className: string, onClick: (anchor: HTMLElement) => void): HTMLButtonElement {
+  const found = document.createElement('button');
+  found.type = 'button';
+  found.className = className;
+  found.addEventListener('click', () => onClick(found));
+  return found;
 }

@@ -3,29 +3,47 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IDisposable } from '@lumino/disposable';
 import type { PanelLayout } from '@lumino/widgets';
 
+import { applyFix } from '../notebook/fixes';
 import { tagsOf } from '../notebook/metadata';
 import type { NotebookPipeline } from '../notebook/pipeline';
+import { isWholeCell } from '../notebook/places';
+import { problemsOf } from '../notebook/problems';
+import type { StepState } from '../notebook/runs';
 import { rolesByTags } from '../notebook/tags';
-import type { Role } from '../notebook/tags';
-import { stepColour } from '../ui/colours';
-import { formatSeconds } from '../ui/format';
+import { isFinished } from '../protocol';
+import type { RunDetail } from '../protocol';
+import { Popover } from '../ui/popover';
 import { Badge } from './badge';
-import type { BadgeContent } from './badge';
+import { badgesOf } from './content';
+import type { BadgeContent } from './content';
+import { problemList } from './problemList';
+import { WhyPopover } from './why';
+
+/** How often the time of a running step is drawn. */
+const TICK_MS = 1000;
+
+/** The name of the browser's measure of one drawing. */
+export const DRAW = 'kale-rs:draw';
 
 /**
- * Draws steps on the cells of one notebook: a coloured edge, and a badge where a step begins.
+ * Draws steps on the cells of one notebook: a coloured edge, a line where a step begins, the state of its last run.
  *
  * At once from the tags alone; the compiler's answer then says more. Badges are widgets of their cells' layouts, so
- * that cells which the notebook detaches outside of the window keep theirs.
+ * that cells which the notebook detaches outside of the window keep theirs. A cell that only goes on with a step gets
+ * its mark when it is pointed at or chosen.
  */
 export class CellDecorator implements IDisposable {
   constructor(
     private pipeline: NotebookPipeline,
     private trans: TranslationBundle,
-    private edit: (cell: Cell) => void
+    private edit: (cell: Cell, anchor: HTMLElement) => void
   ) {
+    this.why = new WhyPopover(pipeline, trans);
+    const { panel } = pipeline;
     pipeline.changed.connect(this.schedule, this);
-    pipeline.panel.model!.contentChanged.connect(this.schedule, this);
+    panel.model!.contentChanged.connect(this.schedule, this);
+    panel.content.activeCellChanged.connect(this.onActiveCell, this);
+    panel.content.node.addEventListener('mouseover', this.onPointer);
     this.draw();
   }
 
@@ -37,9 +55,25 @@ export class CellDecorator implements IDisposable {
     if (!this.disposed) {
       this.disposed = true;
       cancelAnimationFrame(this.frame);
-      this.pipeline.changed.disconnect(this.schedule, this);
-      this.pipeline.panel.model?.contentChanged.disconnect(this.schedule, this);
+      clearTimeout(this.tick);
+      this.why.close();
+      const { panel, changed } = this.pipeline;
+      changed.disconnect(this.schedule, this);
+      panel.model?.contentChanged.disconnect(this.schedule, this);
+      panel.content.activeCellChanged.disconnect(this.onActiveCell, this);
+      panel.content.node.removeEventListener('mouseover', this.onPointer);
     }
+  }
+
+  /** What a popover about a cell stands beside. */
+  anchorOf(cell: Cell): HTMLElement {
+    const badge = this.mark(cell);
+    return badge === null || badge.isHidden ? cell.node : badge.anchor;
+  }
+
+  /** Says what there is to say about a cell as a whole. */
+  showProblemsOf(cell: Cell): void {
+    this.showProblems(cell, this.anchorOf(cell));
   }
 
   /** Several changes in one frame are drawn once. */
@@ -56,82 +90,157 @@ export class CellDecorator implements IDisposable {
     if (this.disposed || this.pipeline.panel.isDisposed) {
       return;
     }
+    const start = performance.now();
     const cells = this.pipeline.panel.content.widgets;
     const contents = this.pipeline.enabled ? this.contents(cells) : cells.map(() => null);
-    cells.forEach((cell, index) => this.decorate(cell, contents[index], contents[index - 1]));
+    cells.forEach((cell, index) => this.decorate(cell, contents[index]));
+    performance.clearMeasures(DRAW);
+    performance.measure(DRAW, { start });
+    clearTimeout(this.tick);
+    if (contents.some(content => content?.status?.status === 'running')) {
+      this.tick = window.setTimeout(() => this.schedule(), TICK_MS);
+    }
   }
 
   private contents(cells: readonly Cell[]): (BadgeContent | null)[] {
     const roles = rolesByTags(
-      cells.map(cell => ({ isCode: cell.model.type === 'code', tags: tagsOf(cell.model.metadata) }))
+      cells.map(({ model }) => ({
+        isCode: model.type === 'code',
+        tags: tagsOf({ tags: model.getMetadata('tags') }),
+        source: model.sharedModel.source
+      }))
     );
-    const order = [...new Set(roles.flatMap(role => (role?.kind === 'step' ? [role.name] : [])))];
-    const states = this.pipeline.runs.steps;
-    return cells.map((cell, index) => {
-      const known = this.pipeline.analysis.cells.get(cell.model.id);
-      const role = roles[index];
-      if (known === undefined || disagrees(role, known.step.name)) {
-        return role && byTags(role, order);
-      }
-      const state = states.get(known.step.name);
-      return {
-        label: known.step.name,
-        colour: stepColour(known.index),
-        sources: known.incoming.map(edge => ({
-          step: edge.from,
-          flows: [...edge.variables, ...edge.resources]
-        })),
-        status: state
-          ? {
-              status: state.step.status,
-              text: state.step.seconds > 0 ? ` ${formatSeconds(state.step.seconds)}` : ''
-            }
-          : null
-      };
-    });
+    const at = this.cellsOfRun();
+    const facts = cells.map(({ model }, index) => ({
+      isCode: model.type === 'code',
+      role: roles[index],
+      compiled: this.pipeline.analysis.cells.get(model.id),
+      diagnostics: problemsOf(this.pipeline, model).map(problem => problem.diagnostic),
+      isAt: at.has(model.id)
+    }));
+    return badgesOf(facts, this.pipeline.runs.steps, state => this.secondsOf(state));
   }
 
-  private decorate(cell: Cell, content: BadgeContent | null, before: BadgeContent | null | undefined): void {
-    cell.node.classList.toggle('kale-mod-step', content !== null);
-    if (content === null) {
-      cell.node.style.removeProperty('--kale-step');
-      delete cell.node.dataset.kaleStep;
-    } else {
-      cell.node.style.setProperty('--kale-step', content.colour ?? 'var(--jp-ui-font-color2)');
-      cell.node.dataset.kaleStep = content.label;
+  /** The cells that the shown run is at, or has stopped short at. */
+  private cellsOfRun(): Set<string> {
+    const found = new Set<string>();
+    const run = this.pipeline.runs.current;
+    run?.details.forEach(({ cell }, index) => {
+      const status = run.steps[index]?.status;
+      if (cell !== null && (status === 'running' || status === 'failed')) {
+        found.add(this.pipeline.sourceOfRun(run.run_id!)?.ids[cell] ?? '');
+      }
+    });
+    return found;
+  }
+
+  /** The kernel tells times only when something happens: what has passed since is added. */
+  private secondsOf({ run, step }: StepState): number {
+    if (!this.arrival.has(run)) {
+      this.arrival.set(run, performance.now());
     }
-    const isFirst = content !== null && content.label !== before?.label;
+    const since = isFinished(step.status) ? 0 : performance.now() - this.arrival.get(run)!;
+    return step.status === 'pending' ? 0 : Math.round(step.seconds * 1000 + since) / 1000;
+  }
+
+  private decorate(cell: Cell, content: BadgeContent | null): void {
+    const key = JSON.stringify(content);
+    if (this.drawn.get(cell) === key) {
+      return;
+    }
+    this.drawn.set(cell, key);
+    this.shown.set(cell, content);
+    const { classList, dataset, style } = cell.node;
+    classList.toggle('kale-mod-cell', content !== null);
+    classList.toggle('kale-mod-step', content !== null && content.role !== null);
+    style.setProperty('--kale-step', content?.colour ?? 'var(--jp-ui-font-color2)');
+    setData(
+      dataset,
+      'kaleStep',
+      content?.role ? ('name' in content.role ? content.role.name : content.role.kind) : null
+    );
+    setData(dataset, 'kaleAt', content?.isAt ? (content.status?.status ?? null) : null);
+    const isShown = content !== null && (content.isFirst || content.isAt || content.problems !== null);
     const badge = this.badges.get(cell);
     if (badge !== undefined) {
-      badge.display(isFirst ? content : null);
-    } else if (isFirst) {
-      this.attach(cell).display(content);
+      badge.display(content);
+    } else if (isShown || this.pipeline.panel.content.activeCell === cell) {
+      this.mark(cell);
     }
   }
 
-  private attach(cell: Cell): Badge {
-    const badge = new Badge(this.trans, () => this.edit(cell));
-    (cell.layout as PanelLayout).insertWidget(0, badge);
-    this.badges.set(cell, badge);
-    return badge;
+  /** The badge of a cell, which is made when it is needed. */
+  private mark(cell: Cell): Badge | null {
+    const content = this.shown.get(cell) ?? null;
+    let badge = this.badges.get(cell);
+    if (badge === undefined && content !== null) {
+      badge = new Badge(this.trans, {
+        edit: anchor => this.edit(cell, anchor),
+        explain: (anchor, source, enter) => {
+          const step = this.pipeline.analysis.cells.get(cell.model.id)?.step.name;
+          if (step !== undefined) {
+            this.why.show(anchor, source, step, enter);
+          }
+        },
+        showProblems: anchor => this.showProblems(cell, anchor)
+      });
+      (cell.layout as PanelLayout).insertWidget(0, badge);
+      this.badges.set(cell, badge);
+      badge.display(content);
+    }
+    return badge ?? null;
   }
 
+  private showProblems(cell: Cell, anchor: HTMLElement): void {
+    const problems = problemsOf(this.pipeline, cell.model).filter(({ diagnostic: { start, end } }) =>
+      isWholeCell(start, end)
+    );
+    const popover = new Popover(anchor, this.trans.__('Problems of this cell'));
+    const list = problemList(problems, this.trans, ({ diagnostic }, index) => {
+      const compiled = this.pipeline.analysis.compilation;
+      popover.close();
+      if (compiled !== null) {
+        applyFix(this.pipeline.panel.model!, diagnostic.fixes[index], compiled.source);
+      }
+    });
+    popover.node.append(list);
+    popover.closeOutside();
+    popover.focus();
+  }
+
+  private onActiveCell(_: unknown, cell: Cell | null): void {
+    if (cell !== null) {
+      this.mark(cell);
+    }
+  }
+
+  private onPointer = (event: MouseEvent): void => {
+    const node = event.target instanceof Element ? event.target.closest('.jp-Cell.kale-mod-cell') : null;
+    if (node !== null && node !== this.pointed) {
+      const cell = this.pipeline.panel.content.widgets.find(widget => widget.node === node);
+      if (cell !== undefined) {
+        this.mark(cell);
+      }
+    }
+    this.pointed = node;
+  };
+
   private badges = new WeakMap<Cell, Badge>();
+  private shown = new WeakMap<Cell, BadgeContent | null>();
+  private drawn = new WeakMap<Cell, string>();
+  /** When the kernel told of a state of a run. */
+  private arrival = new WeakMap<RunDetail, number>();
+  private why: WhyPopover;
+  private pointed: Element | null = null;
   private frame = 0;
+  private tick = 0;
   private disposed = false;
 }
 
-/** A tag that was changed a moment ago outranks what was compiled before. */
-function disagrees(role: Role | null, compiled: string): boolean {
-  return role?.kind === 'step' && role.name !== compiled;
-}
-
-function byTags(role: Role, order: readonly string[]): BadgeContent {
-  const isStep = role.kind === 'step';
-  return {
-    label: role.kind === 'step' || role.kind === 'notebook' ? role.name : role.kind,
-    colour: isStep ? stepColour(order.indexOf(role.name)) : null,
-    sources: [],
-    status: null
-  };
+function setData(dataset: DOMStringMap, name: string, value: string | null): void {
+  if (value === null) {
+    delete dataset[name];
+  } else {
+    dataset[name] = value;
+  }
 }

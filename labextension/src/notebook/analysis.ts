@@ -86,6 +86,11 @@ export class Analysis implements IDisposable {
     return this.current?.source.ids[index] ?? null;
   }
 
+  /** What a cell held when it was compiled. */
+  compiledText(id: string): string | undefined {
+    return this.texts.get(id);
+  }
+
   /** Compiles now; does nothing while nobody listens at the other end. */
   async compile(): Promise<void> {
     if (this.disposed || this.link.state.kind === 'off') {
@@ -97,6 +102,7 @@ export class Analysis implements IDisposable {
     }
     const source = sourceOf(this.model);
     if (source.text === this.asked) {
+      // It has been undone, or was no change of the text.
       this.setStale(false);
       return;
     }
@@ -166,6 +172,8 @@ export class Analysis implements IDisposable {
     }
     this.current = compilation;
     this.stale = this.again;
+    const { ids, sources } = compilation.source;
+    this.texts = new Map(ids.map((id, index) => [id, sources[index]]));
     this.cellSteps = stepsByCell(compilation);
     this.cellDiagnostics = diagnosticsByCell(compilation);
     this.changedSignal.emit();
@@ -173,6 +181,7 @@ export class Analysis implements IDisposable {
 
   private debouncer: Debouncer;
   private current: Compilation | null = null;
+  private texts = new Map<string, string>();
   private cellSteps = new Map<string, CellStep>();
   private cellDiagnostics = new Map<string, Diagnostic[]>();
   private currentFault: string | null = null;

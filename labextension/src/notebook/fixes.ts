@@ -1,49 +1,59 @@
 import { NotebookActions } from '@jupyterlab/notebook';
-import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { INotebookModel, NotebookPanel } from '@jupyterlab/notebook';
 
-import type { Edit, Fix, Position } from '../protocol';
+import type { Edit, Fix } from '../protocol';
+import { changeNotebook, changeText, setTags } from './edits';
 import { tagsOf } from './metadata';
+import { offsetOf } from './places';
+import type { Source } from './source';
 
 /**
- * Carries out a fix in the editor, where it can be undone. `ids` are those of the cells as they were compiled: a cell
- * that has been removed since is left out.
+ * Carries out a fix in the document, where it can be undone: in the editor's own history if all of it is text of one
+ * cell, else in the notebook's. Tells whether it was done: a fix of a text that is not there any more is not, since
+ * its places would mean something else.
  */
-export function applyFix(panel: NotebookPanel, fix: Fix, ids: readonly string[]): void {
-  const notebook = panel.content;
-  panel.model!.sharedModel.transact(() => {
-    // From the last place to the first, so that no edit moves what another refers to.
-    for (const edit of [...fix.edits].sort(fromTheEnd)) {
-      const index = notebook.widgets.findIndex(cell => cell.model.id === ids[edit.cell]);
-      if (index >= 0) {
-        applyEdit(panel, index, edit);
-      }
-    }
-  });
+export function applyFix(model: INotebookModel, fix: Fix, compiled: Source): boolean {
+  const placed = fix.edits.map(edit => ({ edit, index: indexOf(model, edit, compiled) }));
+  if (placed.length === 0 || placed.some(({ index }) => index < 0)) {
+    return false;
+  }
+  // From the last place to the first, so that no edit moves what another refers to; what is put at one place stands in
+  // the order of the edits.
+  placed.reverse().sort((a, b) => b.index - a.index || placeOf(b.edit) - placeOf(a.edit));
+  const change = () => placed.forEach(({ edit, index }) => applyEdit(model, index, edit));
+  if (placed.every(({ edit, index }) => 'text' in edit && index === placed[0].index)) {
+    changeText(model.cells.get(placed[0].index), change);
+  } else {
+    changeNotebook(model, change);
+  }
+  return true;
 }
 
-function applyEdit(panel: NotebookPanel, index: number, edit: Edit): void {
-  const cell = panel.model!.cells.get(index);
+/** Where an edit's cell is now, if it still is what was compiled. */
+function indexOf(model: INotebookModel, edit: Edit, { ids, sources }: Source): number {
+  return Array.from(model.cells).findIndex(
+    cell =>
+      cell.id === ids[edit.cell] && (!('text' in edit) || cell.sharedModel.source === sources[edit.cell])
+  );
+}
+
+function applyEdit(model: INotebookModel, index: number, edit: Edit): void {
+  const cell = model.cells.get(index);
   if ('text' in edit) {
     const source = cell.sharedModel.source;
     cell.sharedModel.updateSource(offsetOf(source, edit.start), offsetOf(source, edit.end), edit.text);
   } else if ('tags' in edit) {
     const { add, remove } = edit.tags;
     const kept = tagsOf(cell.metadata).filter(tag => !remove.includes(tag));
-    cell.setMetadata('tags', [...kept, ...add.filter(tag => !kept.includes(tag))]);
+    setTags(cell, [...kept, ...add.filter(tag => !kept.includes(tag))]);
   } else {
     const { source, tags } = edit.insert;
-    panel.model!.sharedModel.insertCell(index + 1, { cell_type: 'code', source, metadata: { tags } });
+    model.sharedModel.insertCell(index + 1, { cell_type: 'code', source, metadata: { tags } });
   }
 }
 
-function fromTheEnd(a: Edit, b: Edit): number {
-  const place = (edit: Edit) => ('start' in edit ? edit.start.line * 1e6 + edit.start.column : 0);
-  return b.cell - a.cell || place(b) - place(a);
-}
-
-function offsetOf(source: string, place: Position): number {
-  const lines = source.split('\n').slice(0, place.line - 1);
-  return lines.reduce((sum, line) => sum + line.length + 1, 0) + place.column - 1;
+function placeOf(edit: Edit): number {
+  return 'start' in edit ? edit.start.line * 1e6 + edit.start.column : 0;
 }
 
 /** Puts a new code cell under the active one and leaves it to the user to run it. */

@@ -14,6 +14,7 @@ import { Analysis } from './analysis';
 import { isEnabled, writeMetadata } from './metadata';
 import { Runs } from './runs';
 import { sourceOf } from './source';
+import type { Source } from './source';
 
 /** What a run is started with. */
 export interface RunChoice {
@@ -89,10 +90,11 @@ export class NotebookPipeline implements IDisposable {
     this.submitting = true;
     this.lastRefusal = null;
     this.emit();
+    const source = sourceOf(this.panel.model!);
     try {
       const run = await this.link.request('run', {
         notebook: this.panel.context.path,
-        text: sourceOf(this.panel.model!).text,
+        text: source.text,
         parameters: { assignments: assignments(choice.parameters ?? {}) },
         from: choice.from ?? null,
         no_cache: choice.noCache ?? false
@@ -101,6 +103,7 @@ export class NotebookPipeline implements IDisposable {
         this.lastRefusal = { message: 'The notebook has errors.', diagnostics: run.diagnostics };
         return null;
       }
+      this.sources.set(run.run_id, source);
       void this.state.save(this.stateKey, run.run_id);
       await this.runs.follow(run.run_id);
       return run;
@@ -111,6 +114,11 @@ export class NotebookPipeline implements IDisposable {
       this.submitting = false;
       this.emit();
     }
+  }
+
+  /** What was run: of a run that was not started here, the notebook as it was compiled last. */
+  sourceOfRun(run: string): Source | null {
+    return this.sources.get(run) ?? this.analysis.compilation?.source ?? null;
   }
 
   async stop(run: string): Promise<void> {
@@ -195,6 +203,7 @@ export class NotebookPipeline implements IDisposable {
 
   private wasEnabled: boolean;
   private submitting = false;
+  private sources = new Map<string, Source>();
   private lastRefusal: { message: string; diagnostics: Diagnostic[] } | null = null;
   private disposed = false;
   private changedSignal = new Signal<this, void>(this);

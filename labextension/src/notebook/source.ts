@@ -6,18 +6,23 @@ export interface Source {
   text: string;
   /** Cell ids by index: what the compiler calls cell 3 may have moved since. */
   ids: string[];
+  /** What the cells held, by the same index: a place in a cell means something only as long as this is its text. */
+  sources: string[];
 }
 
 /** Takes a picture of the document. Outputs are not part of it, so running a cell changes nothing here. */
 export function sourceOf(model: INotebookModel): Source {
   const ids: string[] = [];
+  const sources: string[] = [];
   const cells = Array.from(model.cells, cell => {
+    const source = cell.sharedModel.source;
     ids.push(cell.id);
+    sources.push(source);
     const common = {
       id: cell.id,
       cell_type: cell.type,
       metadata: cell.metadata,
-      source: cell.sharedModel.source
+      source
     };
     return cell.type === 'code' ? { ...common, execution_count: null, outputs: [] } : common;
   });
@@ -27,5 +32,5 @@ export function sourceOf(model: INotebookModel): Source {
     metadata: model.metadata,
     cells
   });
-  return { text, ids };
+  return { text, ids, sources };
 }

@@ -64,7 +64,7 @@ export type Setting = (typeof SETTINGS)[number];
 export function settingOf(tags: readonly string[], setting: Setting): string {
   const prefix = `${setting}:`;
   const found = tags.map(tag => tag.trim()).find(tag => tag.startsWith(prefix));
-  return found === undefined ? '' : found.slice(prefix.length);
+  return found === undefined ? '' : found.slice(prefix.length).trim();
 }
 
 /** Whether a tag is part of the pipeline's language. */
@@ -83,7 +83,7 @@ export interface CellTags {
 }
 
 /** Settings that may stand in a cell several times: the editor leaves them alone. */
-const REPEATABLE: readonly Setting[] = ['annotation', 'label', 'limit', 'secret'];
+export const REPEATABLE: readonly Setting[] = ['annotation', 'label', 'limit', 'secret'];
 
 export const SINGLE_SETTINGS: readonly Setting[] = SETTINGS.filter(each => !REPEATABLE.includes(each));
 
@@ -118,24 +118,47 @@ export function writeTags(before: readonly string[], edited: CellTags): string[]
   return [...ours, ...kept];
 }
 
-/** Cells of equal group are one step; a cell without tags joins the one before it. */
+/** What a `%%pipeline` line at the head of a cell makes of it. Such a cell is told by its magic, not by its tags. */
+export function roleOfMagic(source: string): Role | null {
+  const words = /^\s*%%pipeline[ \t]+(\S+)(?:[ \t]+([^\s-]\S*))?/.exec(source);
+  switch (words?.[1]) {
+    case 'step':
+      return words[2] ? { kind: 'step', name: words[2].replace(/^(["'])(.*)\1$/, '$2') } : null;
+    case 'parameters':
+      return { kind: 'pipeline-parameters' };
+    case 'metrics':
+      return { kind: 'pipeline-metrics' };
+    case 'imports':
+    case 'functions':
+    case 'skip':
+      return { kind: words[1] };
+    default:
+      return null;
+  }
+}
+
 export interface TaggedCell {
   isCode: boolean;
   tags: readonly string[];
+  source: string;
 }
 
-/** The role of every cell by tags alone: what the badges show until the compiler has answered. */
+/**
+ * The role of every cell by tags alone: what the badges show until the compiler has answered. A cell that says nothing
+ * joins the block before it, or, before the first one, the step `setup`. Without any step the compiler splits by itself.
+ */
 export function rolesByTags(cells: readonly TaggedCell[]): (Role | null)[] {
   let block: Role | null = null;
-  const isTagged = cells.some(cell => roleOf(cell.tags)?.kind === 'step');
-  return cells.map(cell => {
+  const own = cells.map(cell => (cell.isCode ? (roleOfMagic(cell.source) ?? roleOf(cell.tags)) : null));
+  const isTagged = own.some(role => role?.kind === 'step');
+  return cells.map((cell, index) => {
+    const role = own[index];
     if (!cell.isCode) {
       return null;
     }
-    const role = roleOf(cell.tags);
     if (role !== null && role.kind !== 'skip') {
       block = role;
     }
-    return role ?? block ?? (isTagged ? { kind: 'step', name: 'setup' } : null);
+    return role ?? (isTagged ? (block ?? { kind: 'step', name: 'setup' }) : null);
   });
 }

@@ -1,9 +1,9 @@
 import * as React from 'react';
 
 import type { Diagnostic, Severity } from '../protocol';
+import { SEVERITY_SIGNS, severityWord } from '../ui/severity';
 import { useTranslation } from '../ui/translation';
 
-const SIGNS: Record<Severity, string> = { error: '✗', warning: '!', info: 'i' };
 const RANK: Record<Severity, number> = { error: 0, warning: 1, info: 2 };
 
 interface ProblemsProps {
@@ -26,8 +26,12 @@ export function Problems({ diagnostics, reveal, fix }: ProblemsProps): JSX.Eleme
       {sorted.map((diagnostic, number) => (
         <li key={number} data-severity={diagnostic.severity} data-id={diagnostic.id}>
           <button className="kale-Problem" onClick={() => reveal(diagnostic)} title={diagnostic.help}>
-            <span className="kale-Problem-sign" aria-label={diagnostic.severity}>
-              {SIGNS[diagnostic.severity]}
+            <span
+              className="kale-Problem-sign"
+              aria-label={severityWord(diagnostic.severity, trans)}
+              role="img"
+            >
+              {SEVERITY_SIGNS[diagnostic.severity]}
             </span>
             <span>
               {diagnostic.message}

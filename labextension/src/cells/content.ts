@@ -1,0 +1,108 @@
+import { isWholeCell } from '../notebook/places';
+import type { CellStep } from '../notebook/analysis';
+import type { StepState } from '../notebook/runs';
+import type { Role } from '../notebook/tags';
+import type { Diagnostic, Severity, StepStatus } from '../protocol';
+import { stepColour } from '../ui/colours';
+
+/** A step that gives something, and what. */
+export interface SourceStep {
+  step: string;
+  flows: string[];
+}
+
+/** What a cell shows of its step. */
+export interface BadgeContent {
+  /** The step, or the part that the cell plays (`imports`); `null` when it plays none yet. */
+  role: Role | null;
+  colour: string | null;
+  /** Whether a step or a part begins here: then there is a line above the cell, else only a mark beside it. */
+  isFirst: boolean;
+  sources: SourceStep[];
+  status: { status: StepStatus; seconds: number; progress: [done: number, total: number] | null } | null;
+  /** Whether the run is at this very cell, or has stopped short at it. */
+  isAt: boolean;
+  /** What there is to say about the cell as a whole. */
+  problems: { severity: Severity; count: number } | null;
+}
+
+/** What is known of one cell. */
+export interface CellFacts {
+  isCode: boolean;
+  role: Role | null;
+  compiled: CellStep | undefined;
+  diagnostics: readonly Diagnostic[];
+  /** Whether the run is at this cell. */
+  isAt: boolean;
+}
+
+/** The badges of a notebook, by cell; `null` for cells that have no part in it, such as text. */
+export function badgesOf(
+  cells: readonly CellFacts[],
+  states: ReadonlyMap<string, StepState>,
+  now: (state: StepState) => number
+): (BadgeContent | null)[] {
+  const order = [...new Set(cells.flatMap(cell => (cell.role?.kind === 'step' ? [cell.role.name] : [])))];
+  const indexOf = new Map(order.map((name, index) => [name, index]));
+  let before: string | null = null;
+  return cells.map(cell => {
+    if (!cell.isCode) {
+      return null;
+    }
+    const content = badgeOf(cell, states, indexOf, now);
+    const key = content.role && `${content.role.kind} ${'name' in content.role ? content.role.name : ''}`;
+    content.isFirst = key !== null && key !== before;
+    before = key;
+    return content;
+  });
+}
+
+function badgeOf(
+  cell: CellFacts,
+  states: ReadonlyMap<string, StepState>,
+  order: ReadonlyMap<string, number>,
+  now: (state: StepState) => number
+): BadgeContent {
+  const content: BadgeContent = {
+    role: cell.role,
+    colour: cell.role?.kind === 'step' ? stepColour(order.get(cell.role.name) ?? 0) : null,
+    isFirst: false,
+    sources: [],
+    status: null,
+    isAt: cell.isAt,
+    problems: problemsOf(cell.diagnostics)
+  };
+  const { compiled } = cell;
+  // A tag that was changed a moment ago outranks what was compiled before.
+  if (compiled === undefined || (cell.role?.kind === 'step' && cell.role.name !== compiled.step.name)) {
+    return content;
+  }
+  const state = states.get(compiled.step.name);
+  return {
+    ...content,
+    role: cell.role ?? { kind: 'step', name: compiled.step.name },
+    colour: stepColour(compiled.index),
+    sources: compiled.incoming.map(edge => ({
+      step: edge.from,
+      flows: [...edge.variables, ...edge.resources]
+    })),
+    status: state === undefined ? null : statusOf(state, now(state))
+  };
+}
+
+function statusOf({ run, step, index }: StepState, seconds: number): BadgeContent['status'] {
+  const detail = run.details[index];
+  const progress: [number, number] | null =
+    step.status === 'running' && detail?.cells_done != null && (detail.cells_total ?? 0) > 1
+      ? [detail.cells_done, detail.cells_total!]
+      : null;
+  return { status: step.status, seconds, progress };
+}
+
+const RANK: readonly Severity[] = ['error', 'warning', 'info'];
+
+function problemsOf(diagnostics: readonly Diagnostic[]): BadgeContent['problems'] {
+  const whole = diagnostics.filter(each => isWholeCell(each.start, each.end));
+  const severity = RANK.find(rank => whole.some(each => each.severity === rank));
+  return severity === undefined ? null : { severity, count: whole.length };
+}
