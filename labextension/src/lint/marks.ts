@@ -7,8 +7,11 @@ export interface Range {
   to: number;
 }
 
-/** The range to underline; `null` for what is about the cell as a whole. An empty one takes the character beside it. */
-export function rangeOf(source: string, { start, end }: Diagnostic): Range | null {
+/**
+ * The range to underline; `null` for what is about the cell as a whole. An empty one takes the character beside it, or
+ * its line where it is only known in which line something has happened.
+ */
+export function rangeOf(source: string, { start, end }: Diagnostic, byLine = false): Range | null {
   if (start === null || isWholeCell(start, end)) {
     return null;
   }
@@ -16,6 +19,14 @@ export function rangeOf(source: string, { start, end }: Diagnostic): Range | nul
   const to = Math.max(from, end === null ? from : offsetOf(source, end));
   if (to > from) {
     return { from, to };
+  }
+  if (byLine) {
+    const lineStart = source.lastIndexOf('\n', from - 1) + 1;
+    const next = source.indexOf('\n', from);
+    const line = source.slice(lineStart, next < 0 ? source.length : next);
+    if (line.trim() !== '') {
+      return { from: lineStart + line.search(/\S/), to: lineStart + line.trimEnd().length };
+    }
   }
   // Both halves of an emoji, or neither.
   if (from < source.length && source[from] !== '\n') {

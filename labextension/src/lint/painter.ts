@@ -124,7 +124,7 @@ export class LintPainter implements IDisposable {
   private marks(view: EditorView, problems: readonly Problem[]): Mark[] {
     const source = view.state.doc.toString();
     return problems.flatMap(problem => {
-      const range = rangeOf(source, problem.diagnostic);
+      const range = rangeOf(source, problem.diagnostic, problem.isOfRun);
       if (range === null) {
         return [];
       }
@@ -180,7 +180,10 @@ export class LintPainter implements IDisposable {
   private spots(): Placed[] {
     const found = Array.from(this.pipeline.panel.model!.cells).flatMap((model, cell) =>
       problemsOf(this.pipeline, model).map(problem => {
-        const range = rangeOf(model.sharedModel.source, problem.diagnostic) ?? { from: -1, to: -1 };
+        const range = rangeOf(model.sharedModel.source, problem.diagnostic, problem.isOfRun) ?? {
+          from: -1,
+          to: -1
+        };
         return { cell, model, problem, ...range };
       })
     );

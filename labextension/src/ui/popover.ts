@@ -9,6 +9,7 @@ export class Popover {
   constructor(
     private anchor: HTMLElement,
     label: string,
+    /** Called while the box is still in the page. */
     private onClose: () => void = () => undefined
   ) {
     this.node = document.createElement('div');
@@ -61,6 +62,7 @@ export class Popover {
       return;
     }
     const hadFocus = this.contains(document.activeElement);
+    this.onClose();
     this.node.remove();
     this.resized.disconnect();
     window.removeEventListener('resize', this.place);
@@ -72,7 +74,6 @@ export class Popover {
     if (hadFocus) {
       (this.returnTo ?? this.anchor).focus();
     }
-    this.onClose();
   }
 
   /** Below its anchor if there is room, else above; where it was when the anchor has gone out of the page. */

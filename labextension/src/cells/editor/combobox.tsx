@@ -2,6 +2,8 @@ import * as React from 'react';
 
 interface ComboboxProps {
   id: string;
+  /** What the completions are. */
+  listLabel: string;
   value: string;
   /** What may be meant. */
   options: readonly string[];
@@ -13,6 +15,7 @@ interface ComboboxProps {
 /** A text with completions: arrow keys choose, Enter takes the chosen one, Escape closes the list. */
 export function Combobox({
   id,
+  listLabel,
   value,
   options,
   isInvalid,
@@ -71,7 +74,7 @@ export function Combobox({
         }}
         onKeyDown={onKeyDown}
       />
-      <ul id={`${id}-list`} role="listbox" hidden={!expanded} aria-label={id}>
+      <ul id={`${id}-list`} role="listbox" hidden={!expanded} aria-label={listLabel}>
         {matching.map((option, index) => (
           <li
             key={option}

@@ -76,7 +76,10 @@ export function TagEditor(props: TagEditorProps): JSX.Element {
     >
       {isMagic && (
         <p className="kale-TagEditor-hint">
-          {trans.__('The %%pipeline line at the head of this cell decides what it is. Change it there.')}
+          {trans.__(
+            'The line %1 at the head of this cell decides what it is. Change it there.',
+            '%%pipeline'
+          )}
         </p>
       )}
       <fieldset disabled={isMagic}>
@@ -100,6 +103,7 @@ export function TagEditor(props: TagEditorProps): JSX.Element {
               <span>
                 <Combobox
                   id={`${prefix}-name`}
+                  listLabel={trans.__('Steps of this notebook')}
                   value={form.name}
                   options={form.kind === 'step' ? steps : []}
                   isInvalid={isShown('name')}
@@ -122,21 +126,24 @@ export function TagEditor(props: TagEditorProps): JSX.Element {
         )}
         {isNamed(form.kind) && (
           <>
-            <Needs prefix={prefix} form={form} steps={steps} inferred={inferred} change={change} />
-            <details open={Object.keys(initial.settings).length > 0}>
-              <summary>{trans.__('How it is run')}</summary>
-              <div className="kale-TagEditor-grid">
-                <SettingFields
-                  prefix={prefix}
-                  values={form.settings}
-                  faults={faults}
-                  onChange={(setting: Setting, value) =>
-                    change({ settings: { ...form.settings, [setting]: value } })
-                  }
-                />
-              </div>
-            </details>
+            {inferred.length > 0 && <Inferred prefix={prefix} inferred={inferred} />}
+            {!isMagic && <Previous form={form} steps={steps} change={change} />}
           </>
+        )}
+        {isNamed(form.kind) && !isMagic && (
+          <details open={Object.keys(initial.settings).length > 0}>
+            <summary>{trans.__('How it is run')}</summary>
+            <div className="kale-TagEditor-grid">
+              <SettingFields
+                prefix={prefix}
+                values={form.settings}
+                faults={faults}
+                onChange={(setting: Setting, value) =>
+                  change({ settings: { ...form.settings, [setting]: value } })
+                }
+              />
+            </div>
+          </details>
         )}
       </fieldset>
       {kept.length > 0 && (
@@ -156,47 +163,46 @@ export function TagEditor(props: TagEditorProps): JSX.Element {
   );
 }
 
-interface NeedsProps extends Pick<TagEditorProps, 'prefix' | 'steps' | 'inferred'> {
+/** What the compiler has found that the step needs. */
+function Inferred({ prefix, inferred }: Pick<TagEditorProps, 'prefix' | 'inferred'>): JSX.Element {
+  const trans = useTranslation();
+  return (
+    <div className="kale-TagEditor-inferred" role="group" aria-labelledby={`${prefix}-inferred`}>
+      <h4 id={`${prefix}-inferred`}>{trans.__('Needs (inferred)')}</h4>
+      <ul>
+        {inferred.map(({ step, flows }) => (
+          <li key={step}>
+            {step} <code>{flows.join(', ')}</code>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+interface PreviousProps extends Pick<TagEditorProps, 'steps'> {
   form: TagForm;
   change: (part: Partial<TagForm>) => void;
 }
 
-/** What the step needs: found by the compiler, and asked for by `prev:` tags. */
-function Needs({ prefix, form, steps, inferred, change }: NeedsProps): JSX.Element {
+/** What the step comes after by the user's word: `prev:` tags. */
+function Previous({ form, steps, change }: PreviousProps): JSX.Element | null {
   const trans = useTranslation();
   const others = [...new Set([...steps, ...form.previous])].filter(step => step !== form.name.trim());
-  const toggle = (step: string) =>
-    change({
-      previous: form.previous.includes(step)
-        ? form.previous.filter(each => each !== step)
-        : [...form.previous, step]
-    });
-  return (
-    <>
-      {inferred.length > 0 && (
-        <div className="kale-TagEditor-inferred" role="group" aria-labelledby={`${prefix}-inferred`}>
-          <h4 id={`${prefix}-inferred`}>{trans.__('Needs (inferred)')}</h4>
-          <ul>
-            {inferred.map(({ step, flows }) => (
-              <li key={step}>
-                {step} <code>{flows.join(', ')}</code>
-              </li>
-            ))}
-          </ul>
-        </div>
-      )}
-      {others.length > 0 && (
-        <fieldset className="kale-TagEditor-previous">
-          <legend>{trans.__('Runs after, in any case')}</legend>
-          {others.map(step => (
-            <label key={step}>
-              <input type="checkbox" checked={form.previous.includes(step)} onChange={() => toggle(step)} />
-              {step}
-            </label>
-          ))}
-        </fieldset>
-      )}
-    </>
+  const toggle = (step: string) => {
+    const rest = form.previous.filter(each => each !== step);
+    change({ previous: rest.length < form.previous.length ? rest : [...form.previous, step] });
+  };
+  return others.length === 0 ? null : (
+    <fieldset className="kale-TagEditor-previous">
+      <legend>{trans.__('Runs after, in any case')}</legend>
+      {others.map(step => (
+        <label key={step}>
+          <input type="checkbox" checked={form.previous.includes(step)} onChange={() => toggle(step)} />
+          {step}
+        </label>
+      ))}
+    </fieldset>
   );
 }
 
