@@ -76,18 +76,17 @@ export class Popover {
     }
   }
 
-  /** Below its anchor if there is room, else above; where it was when the anchor has gone out of the page. */
+  /** Below its anchor if there is room, else above, else wherever there is; where it was when the anchor has gone out of the page. */
   private place = (): void => {
     if (!this.anchor.isConnected) {
       return;
     }
     const at = this.anchor.getBoundingClientRect();
     const { offsetWidth: width, offsetHeight: height } = this.node;
+    const lowest = window.innerHeight - height - GAP;
     const below = at.bottom + GAP;
-    const fits = below + height + GAP <= window.innerHeight;
-    const top = fits
-      ? below
-      : Math.max(GAP, Math.min(at.top - GAP - height, window.innerHeight - height - GAP));
+    const above = at.top - GAP - height;
+    const top = below <= lowest || above < GAP ? Math.min(below, lowest) : above;
     const left = Math.max(GAP, Math.min(at.left, window.innerWidth - width - GAP));
     this.node.style.top = `${Math.max(GAP, top)}px`;
     this.node.style.left = `${left}px`;
