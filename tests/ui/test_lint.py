@@ -175,7 +175,9 @@ def test_a_remedy_of_several_cells_is_one_step_to_undo(lab: LabPage, folder: Pat
     expect(lab.page.locator(".jp-Notebook .jp-Cell")).to_have_count(3)
     expect(lab.cell(1).locator(".kale-Badge-step")).to_have_text("setup")
     assert source(lab, 1) == "print('hello')"
+    expect(lab.cell(0).locator(".cm-content")).to_be_focused()
     lab.page.keyboard.press("Escape")
+    expect(lab.cell(0)).to_be_focused()
     lab.page.keyboard.press("z")
     expect(lab.page.locator(".jp-Notebook .jp-Cell")).to_have_count(2)
     assert source(lab, 0) == definitions

@@ -16,6 +16,8 @@ export async function revealCell(panel: NotebookPanel, id: string, place?: Posit
   await cell.ready;
   if (place && cell.editor) {
     notebook.mode = 'edit';
+    // The notebook does so only if the focus was in it.
+    cell.editor.focus();
     cell.editor.setCursorPosition({ line: place.line - 1, column: place.column - 1 });
     cell.editor.revealPosition({ line: place.line - 1, column: place.column - 1 });
   } else {

@@ -133,7 +133,6 @@ export class Popover {
 let serial = 0;
 
 function focusable(node: HTMLElement): HTMLElement[] {
-  const wanted =
-    'a[href], button:not([disabled]), input:not([disabled]), select:not([disabled]), summary, [tabindex="0"]';
+  const wanted = 'a[href], button:enabled, input:enabled, select:enabled, summary, [tabindex="0"]';
   return [...node.querySelectorAll<HTMLElement>(wanted)].filter(each => each.offsetParent !== null);
 }
