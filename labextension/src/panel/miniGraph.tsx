@@ -9,6 +9,9 @@ const PipelineGraph = React.lazy(async () => ({
   default: (await import('../views/graph/view')).PipelineGraph
 }));
 
+/** Of more steps nobody could read the names in the width of the panel. */
+const READABLE_STEPS = 100;
+
 /** The graph as small as the panel; as large as one likes in a tab of its own. */
 export function MiniGraph({
   pipeline,
@@ -20,13 +23,15 @@ export function MiniGraph({
   const trans = useTranslation();
   return (
     <>
-      <React.Suspense fallback={null}>
-        <PipelineGraph
-          pipeline={pipeline}
-          isSmall={true}
-          onOpen={cell => actions.revealCell(pipeline, cell)}
-        />
-      </React.Suspense>
+      {pipeline.analysis.graph!.steps.length <= READABLE_STEPS && (
+        <React.Suspense fallback={null}>
+          <PipelineGraph
+            pipeline={pipeline}
+            isSmall={true}
+            onOpen={cell => actions.revealCell(pipeline, cell)}
+          />
+        </React.Suspense>
+      )}
       <button className="kale-Button" data-action="open-graph" onClick={() => actions.openGraph(pipeline)}>
         {trans.__('Open graph')}
       </button>

@@ -4,13 +4,11 @@ import { useTranslation } from '../../ui/translation';
 import { litByEdge, litByNode, nextNode, NOTHING_LIT } from './elements';
 import type { Direction, GraphElements, Lit } from './elements';
 import { Picture } from './picture';
-import { fit, reveal, zoom } from './viewport';
+import { fit, home, reveal, zoom } from './viewport';
 import type { Size, Viewport } from './viewport';
 
 /** Up to so many edges, each says what flows along it. */
 const LABELLED_EDGES = 40;
-/** Beyond so many steps, nobody could read their names in a small picture. */
-const NAMED_STEPS = 100;
 const ZOOM_STEP = 1.25;
 const PAN_STEP = 60;
 /** Pixels that a pointer may move in a click. */
@@ -37,12 +35,12 @@ export function StepGraph({ elements, label, isSmall, onOpen, onLight }: GraphPr
   const frame = React.useRef<HTMLDivElement>(null);
   const begun = React.useRef(performance.now());
   const [size, setSize] = React.useState<Size>({ width: 0, height: 0 });
-  /** `null` as long as the whole picture is shown. */
+  /** `null` as long as nobody has moved it. */
   const [moved, setMoved] = React.useState<Viewport | null>(null);
   const [current, setCurrent] = React.useState(0);
   const [lit, setLit] = React.useState<Lit>(NOTHING_LIT);
-  const fitted = fit(elements, size);
-  const view = moved ?? fitted;
+  const first = home(elements, elements.nodes[0], size);
+  const view = moved ?? first;
   const here = Math.min(current, Math.max(elements.nodes.length - 1, 0));
 
   const show = (next: Lit) => {
@@ -82,14 +80,14 @@ export function StepGraph({ elements, label, isSmall, onOpen, onLight }: GraphPr
   const zoomBy = (factor: number, at = { x: size.width / 2, y: size.height / 2 }) =>
     setMoved(zoom(view, factor, at));
   useWheel(frame, !isSmall, (delta, at) => zoomBy(Math.exp(-delta / 400), at));
-  const drag = useDrag(!isSmall, (x, y) => setMoved(before => shifted(before ?? fitted, x, y)));
+  const drag = useDrag(!isSmall, (x, y) => setMoved(before => shifted(before ?? first, x, y)));
 
   const walk = (direction: Direction) => {
     const next = nextNode(elements, here, direction);
     if (next >= 0) {
       setCurrent(next);
-      if (moved !== null) {
-        setMoved(reveal(moved, elements.nodes[next], size));
+      if (!isSmall) {
+        setMoved(reveal(view, elements.nodes[next], size));
       }
       frame.current?.querySelector<SVGElement>(`[data-node="${next}"]`)?.focus({ preventScroll: true });
     }
@@ -110,7 +108,7 @@ export function StepGraph({ elements, label, isSmall, onOpen, onLight }: GraphPr
     } else if (event.key === '-' && !isSmall) {
       zoomBy(1 / ZOOM_STEP);
     } else if (event.key === '0' && !isSmall) {
-      setMoved(null);
+      setMoved(fit(elements, size));
     } else {
       return;
     }
@@ -123,7 +121,6 @@ export function StepGraph({ elements, label, isSmall, onOpen, onLight }: GraphPr
       elements={elements}
       lit={lit}
       current={here}
-      hasNames={!isSmall || elements.nodes.length <= NAMED_STEPS}
       hasLabels={!isSmall && elements.edges.length <= LABELLED_EDGES}
       {...handlers}
     />
@@ -162,7 +159,7 @@ export function StepGraph({ elements, label, isSmall, onOpen, onLight }: GraphPr
           <button className="kale-Button" title={trans.__('Zoom in (+)')} onClick={() => zoomBy(ZOOM_STEP)}>
             <span aria-hidden="true">+</span>
           </button>
-          <button className="kale-Button" data-action="fit" onClick={() => setMoved(null)}>
+          <button className="kale-Button" data-action="fit" onClick={() => setMoved(fit(elements, size))}>
             {trans.__('Fit')}
           </button>
         </div>

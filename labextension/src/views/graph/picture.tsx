@@ -9,8 +9,6 @@ interface PictureProps {
   lit: Lit;
   /** The node that the Tab key leads to. */
   current: number;
-  /** Whether steps bear their names, and not only as tooltips. */
-  hasNames: boolean;
   /** Whether every edge says what flows along it, and not only those that are lit. */
   hasLabels: boolean;
   onNode: (node: number) => void;
@@ -21,8 +19,7 @@ interface PictureProps {
 
 /** Edges and steps. Both are drawn anew only where they themselves have changed: there may be hundreds. */
 export function Picture(props: PictureProps): JSX.Element {
-  const { elements, lit, current, hasNames, hasLabels, onNode, onLightNode, onFocusNode, onLightEdge } =
-    props;
+  const { elements, lit, current, hasLabels, onNode, onLightNode, onFocusNode, onLightEdge } = props;
   return (
     <>
       {elements.edges.map(edge => (
@@ -41,7 +38,6 @@ export function Picture(props: PictureProps): JSX.Element {
           key={node.name}
           node={node}
           light={lit.nodes.has(node.index) ? 'lit' : lit.near.has(node.index) ? 'near' : ''}
-          hasName={hasNames}
           isCurrent={node.index === current}
           onOpen={onNode}
           onLight={onLightNode}
@@ -92,64 +88,54 @@ const Edge = React.memo(({ edge, from, to, isLit, hasLabel, onLight }: EdgeProps
 interface NodeProps {
   node: NodeElement;
   light: string;
-  hasName: boolean;
   isCurrent: boolean;
   onOpen: (node: number) => void;
   onLight: (node: number | null) => void;
   onFocus: (node: number) => void;
 }
 
-const Node = React.memo(
-  ({ node, light, hasName, isCurrent, onOpen, onLight, onFocus }: NodeProps): JSX.Element => {
-    const trans = useTranslation();
-    const status = node.status === null ? '' : `, ${statusWord(node.status, trans)}`;
-    const middle = node.width / 2;
-    return (
-      <g
-        className={`kale-Graph-node${light && ` kale-mod-${light}`}`}
-        data-node={node.index}
-        data-step={node.name}
-        data-status={node.status ?? undefined}
-        transform={`translate(${node.x} ${node.y})`}
-        style={{ '--kale-step': node.colour } as React.CSSProperties}
-        role="button"
-        tabIndex={isCurrent ? 0 : -1}
-        aria-label={trans.__('Step %1%2', node.name, status)}
-        onClick={() => onOpen(node.index)}
-        onFocus={() => onFocus(node.index)}
-        onBlur={() => onLight(null)}
-        onMouseEnter={() => onLight(node.index)}
-        onMouseLeave={() => onLight(null)}
-      >
-        <rect className="kale-Graph-box" width={node.width} height={node.height} rx="6" />
-        <rect className="kale-Graph-hue" width="4" height={node.height} rx="2" />
-        {hasName ? (
-          <>
-            <text className="kale-Graph-name" x={middle} y={node.detail ? 19 : node.height / 2 + 4}>
-              {node.name}
-            </text>
-            {node.detail && (
-              <text className="kale-Graph-detail" x={middle} y="35">
-                {node.detail}
-              </text>
-            )}
-          </>
-        ) : (
-          <title>{node.name}</title>
-        )}
-        {node.status !== null && (
-          <g className="kale-Graph-status" data-status={node.status}>
-            <circle cx={node.width - 2} cy="2" r="8" />
-            <text x={node.width - 2} y="6">
-              {STATUS_SIGNS[node.status]}
-            </text>
-          </g>
-        )}
-      </g>
-    );
-  },
-  isSame
-);
+const Node = React.memo(({ node, light, isCurrent, onOpen, onLight, onFocus }: NodeProps): JSX.Element => {
+  const trans = useTranslation();
+  const status = node.status === null ? '' : `, ${statusWord(node.status, trans)}`;
+  const middle = node.width / 2;
+  return (
+    <g
+      className={`kale-Graph-node${light && ` kale-mod-${light}`}`}
+      data-node={node.index}
+      data-step={node.name}
+      data-status={node.status ?? undefined}
+      transform={`translate(${node.x} ${node.y})`}
+      style={{ '--kale-step': node.colour } as React.CSSProperties}
+      role="button"
+      tabIndex={isCurrent ? 0 : -1}
+      aria-label={trans.__('Step %1%2', node.name, status)}
+      onClick={() => onOpen(node.index)}
+      onFocus={() => onFocus(node.index)}
+      onBlur={() => onLight(null)}
+      onMouseEnter={() => onLight(node.index)}
+      onMouseLeave={() => onLight(null)}
+    >
+      <rect className="kale-Graph-box" width={node.width} height={node.height} rx="6" />
+      <rect className="kale-Graph-hue" width="4" height={node.height} rx="2" />
+      <text className="kale-Graph-name" x={middle} y={node.detail ? 19 : node.height / 2 + 4}>
+        {node.name}
+      </text>
+      {node.detail && (
+        <text className="kale-Graph-detail" x={middle} y="35">
+          {node.detail}
+        </text>
+      )}
+      {node.status !== null && (
+        <g className="kale-Graph-status" data-status={node.status}>
+          <circle cx={node.width - 2} cy="2" r="8" />
+          <text x={node.width - 2} y="6">
+            {STATUS_SIGNS[node.status]}
+          </text>
+        </g>
+      )}
+    </g>
+  );
+}, isSame);
 
 /** Elements are made anew with every answer, mostly with the same content. */
 function isSame(before: object, after: object): boolean {

@@ -10,7 +10,15 @@ export interface Size {
   height: number;
 }
 
+export interface Box extends Size {
+  x: number;
+  y: number;
+}
+
 const MARGIN = 16;
+/** Scales: of the smallest text that can be read, and of what is seen first where the whole cannot. */
+const READABLE = 0.4;
+const FIRST = 0.75;
 const LARGEST = 3;
 
 /** The whole picture, in the middle, and no larger than it was made. */
@@ -24,6 +32,15 @@ export function fit(picture: Size, window: Size): Viewport {
   };
 }
 
+/** What is seen first: the whole picture, or its beginning where the whole could not be read. */
+export function home(picture: Size, first: Box, window: Size): Viewport {
+  const whole = fit(picture, window);
+  if (whole.scale >= READABLE) {
+    return whole;
+  }
+  return { scale: FIRST, x: window.width / 2 - (first.x + first.width / 2) * FIRST, y: MARGIN };
+}
+
 /** Zooms around a point of the window, which stays where it is. */
 export function zoom(view: Viewport, factor: number, at: { x: number; y: number }): Viewport {
   const scale = Math.min(LARGEST, Math.max(0.02, view.scale * factor));
@@ -32,11 +49,7 @@ export function zoom(view: Viewport, factor: number, at: { x: number; y: number 
 }
 
 /** Moves no further than it takes to see a box. */
-export function reveal(
-  view: Viewport,
-  box: { x: number; y: number; width: number; height: number },
-  window: Size
-): Viewport {
+export function reveal(view: Viewport, box: Box, window: Size): Viewport {
   const along = (start: number, length: number, offset: number, room: number) => {
     const low = start * view.scale + offset;
     const high = low + length * view.scale;

@@ -40,12 +40,11 @@ export function StepTable({ run, selected, onSelect }: StepTableProps): JSX.Elem
         <thead>
           <tr>
             <th scope="col">{trans.__('Step')}</th>
-            <th scope="col">{trans.__('State')}</th>
+            <th scope="col">{trans.__('State, and why')}</th>
             <th scope="col">{trans.__('Time')}</th>
             <th scope="col">{trans.__('CPU')}</th>
             <th scope="col">{trans.__('Peak memory')}</th>
             <th scope="col">{trans.__('Cells')}</th>
-            <th scope="col">{trans.__('Why')}</th>
           </tr>
         </thead>
         <tbody>
@@ -84,12 +83,12 @@ function Row({ step, detail, now, isSelected, onSelect }: RowProps): JSX.Element
       </th>
       <td>
         <Status status={step.status} />
+        {reason(detail) !== '' && <small className="kale-StepTable-reason">{reason(detail)}</small>}
       </td>
       <td>{isWaiting ? '' : formatSeconds(secondsOf(step, detail, now))}</td>
       <td>{detail?.cpu_seconds == null ? '' : formatSeconds(detail.cpu_seconds)}</td>
       <td>{detail?.peak_memory_bytes ? formatBytes(detail.peak_memory_bytes) : ''}</td>
       <td>{cells(step, detail)}</td>
-      <td className="kale-StepTable-reason">{reason(detail)}</td>
     </tr>
   );
 }

@@ -1,0 +1,156 @@
+"""One run in a tab of its own: what its steps printed and made, where it failed, and the way back into it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Locator, expect
+
+from tests.ui import notebooks
+from tests.ui.page import LabPage
+
+REPORT: tuple[notebooks.Cell, ...] = (
+    ("import pandas as pd\nimport matplotlib.pyplot as plt", ["imports"]),
+    ("rows = 4", ["pipeline-parameters"]),
+    ("frame = pd.DataFrame({'a': range(rows)})\nframe['b'] = frame.a ** 2\nprint('loaded', rows)", ["step:load"]),
+    ("figure, axes = plt.subplots()\naxes.plot(frame.a, frame.b)\nplt.show()\nframe", ["step:plot"]),
+    ("total = int(frame.b.sum())\nfor n in range(3):\n    print(f'\\x1b[31mline\\x1b[0m {n}')", ["step:add"]),
+    ("half = total / 2\nratio = half / (total - 14)", ["step:divide"]),
+    ("print(ratio)", ["step:close"]),
+)
+"""A table, a figure, coloured prints, and a step that fails in its second line."""
+
+WAITING: tuple[notebooks.Cell, ...] = (
+    ("import os, time", ["imports"]),
+    ("first = 1", ["step:first"]),
+    (
+        "print('waiting')\nwhile not os.path.exists('go'):\n    time.sleep(0.05)\nsecond = first + 1\nprint('gone')",
+        ["step:second", "cache:disabled"],
+    ),
+)
+"""Runs until somebody makes the file `go`."""
+
+
+def start(lab: LabPage, folder: Path, cells: tuple[notebooks.Cell, ...]) -> Locator:
+    """Run a notebook and open its run."""
+    notebooks.write(folder / "report.ipynb", cells)
+    lab.open(f"{folder.name}/report.ipynb")
+    lab.show_panel()
+    lab.await_ready()
+    lab.panel.locator("[data-action=run]").click()
+    lab.panel.locator(".kale-RunStrip").click()
+    return lab.page.locator(".kale-RunView:visible")
+
+
+def choose(view: Locator, step: str, tab: str) -> Locator:
+    view.locator(f"tr[data-step={step}] button").click()
+    view.locator(f"[role=tab][data-tab={tab}]").click()
+    return view.locator(f".kale-StepPane[data-step={step}] [role=tabpanel]")
+
+
+def test_a_run_shows_all_that_its_steps_have_left(lab: LabPage, folder: Path) -> None:
+    view = start(lab, folder, REPORT)
+    expect(view).to_have_attribute("data-status", "failed", timeout=60_000)
+    expect(view.locator("[data-values=parameters]")).to_contain_text("rows")
+    expect(view.locator("[role=alert]")).to_contain_text("ZeroDivisionError")
+    # What failed is shown first; arrow keys lead to the other steps.
+    expect(view.locator("tr[aria-selected=true]")).to_have_attribute("data-step", "divide")
+    expect(view.locator(".kale-Log-text")).to_contain_text("ZeroDivisionError: float division by zero")
+    lab.screenshot("run-failed")
+    view.locator("tr[data-step=divide] button").focus()
+    lab.page.keyboard.press("ArrowUp")
+    expect(view.locator("tr[data-step=add] button")).to_be_focused()
+
+    log = view.locator(".kale-Log-text")
+    expect(log).to_contain_text("line 2")
+    expect(log.locator(".ansi-red-fg").first).to_have_text("line")
+    view.locator(".kale-Log input[type=search]").fill("LINE")
+    expect(view.locator(".kale-Log-count")).to_have_text("1 of 3")
+    lab.page.keyboard.press("Enter")
+    expect(view.locator(".kale-Log-count")).to_have_text("2 of 3")
+    marked = "[...CSS.highlights.get('kale-found-current')].map(range => range.toString())"
+    lab.page.wait_for_function(f"{marked}.join() === 'line'")
+
+    outputs = choose(view, "plot", "outputs")
+    expect(outputs.locator("img")).to_have_count(1)
+    expect(outputs.locator("table td").first).to_be_visible()
+    lab.screenshot("run-outputs")
+    assert "ZeroDivisionError" in choose(view, "divide", "outputs").inner_text()
+
+    artifacts = choose(view, "load", "artifacts")
+    row = artifacts.locator("tr[data-artifact=frame]")
+    row.locator("[data-action=preview]").click()
+    preview = artifacts.locator(".kale-Preview")
+    expect(preview.locator("td").last).to_have_text("9")
+    lab.screenshot("run-artifacts")
+    with lab.page.expect_download() as download:
+        preview.locator("[data-action=download]").click()
+    assert download.value.suggested_filename == "frame.csv"
+    assert Path(download.value.path()).read_text().split() == ["a,b", "0,0", "1,1", "2,4", "3,9"]
+    expect(lab.page.locator(".jp-DirListing-item", has_text="frame.csv")).to_have_count(0)
+    assert not (folder / "frame.csv").exists()
+    expect(choose(view, "load", "details").locator(".kale-Link").first).to_contain_text("kale://run/")
+
+    view.locator("[data-action=show-failure]").click()
+    expect(lab.cell(5)).to_have_class(re.compile("jp-mod-active"))
+    place = "app => app.shell.currentWidget.content.activeCell.editor.getCursorPosition().line"
+    assert lab.evaluate(place) == 1
+
+
+def test_the_notebook_is_restored_with_its_variables(lab: LabPage, folder: Path) -> None:
+    view = start(lab, folder, REPORT)
+    expect(view).to_have_attribute("data-status", "failed", timeout=60_000)
+    view.locator("[data-action=restore-before]").click()
+    opened = lab.page.locator(".jp-NotebookPanel", has_text="kale_rs.restore")
+    expect(lab.page.get_by_role("tab", name="report-before-divide.ipynb")).to_have_attribute("aria-selected", "true")
+    expect(opened.locator(".jp-InputPrompt").first).to_have_text("[1]:", timeout=60_000)
+    run = (
+        "async app => { const panel = app.shell.currentWidget;"
+        " const done = panel.sessionContext.session.kernel.requestExecute({ code: 'print(total, len(frame))' });"
+        " let text = ''; done.onIOPub = message => { text += message.content.text ?? ''; };"
+        " await done.done; return text; }"
+    )
+    assert lab.evaluate(run).split() == ["14", "4"]
+    lab.screenshot("restored")
+
+
+def test_a_run_is_followed_again_after_the_page_was_loaded_again(lab: LabPage, folder: Path) -> None:
+    view = start(lab, folder, WAITING)
+    expect(view.locator("tr[data-step=second]")).to_have_attribute("data-status", "running", timeout=60_000)
+    view.locator("tr[data-step=second] button").click()
+    expect(view.locator(".kale-Log-text")).to_contain_text("waiting")
+    lab.evaluate("async app => { await app.restored; await new Promise(done => setTimeout(done, 1500)); }")
+    lab.page.reload()
+    expect(lab.page.locator(".kale-RunView")).to_have_attribute("data-status", "running", timeout=60_000)
+    (folder / "go").touch()
+    expect(lab.page.locator(".kale-RunView")).to_have_attribute("data-status", "succeeded", timeout=60_000)
+    lab.page.locator(".lm-TabBar-tab", has_text="report.ipynb").first.locator(".lm-TabBar-tabCloseIcon").click()
+    lab.page.get_by_role("button", name="Discard").click()
+    expect(lab.page.locator(".kale-View-state[data-state=closed]")).to_contain_text("report.ipynb is not open")
+    lab.page.locator(".kale-View-state button").click()
+    expect(lab.page.locator(".kale-RunView")).to_have_attribute("data-status", "succeeded", timeout=60_000)
+
+
+def test_stop_resume_and_run_again_from_a_step(lab: LabPage, folder: Path) -> None:
+    view = start(lab, folder, WAITING)
+    expect(view.locator("tr[data-step=second]")).to_have_attribute("data-status", "running", timeout=60_000)
+    view.locator("[data-action=stop]").click()
+    expect(view).to_have_attribute("data-status", "cancelled", timeout=30_000)
+    (folder / "go").touch()
+    view.locator("[data-action=resume]").click()
+    expect(view).to_have_attribute("data-status", "succeeded", timeout=60_000)
+    first = view.get_attribute("data-run")
+    view.locator("tr[data-step=second] button").click()
+    view.locator("[data-action=run-from]").click()
+    again = lab.page.locator(f".kale-RunView:visible:not([data-run='{first}'])")
+    expect(again).to_have_attribute("data-status", "succeeded", timeout=60_000)
+    expect(again.locator("tr[data-step=first]")).to_have_attribute("data-status", "cached")
+
+    boxes = lab.panel.locator(".kale-Runs input")
+    expect(boxes).to_have_count(2)
+    for number in range(2):
+        boxes.nth(number).check()
+    lab.panel.locator("[data-action=compare]").click()
+    expect(lab.page.locator(".kale-Comparison .jp-RenderedMarkdown")).to_contain_text(first or "")
+    lab.screenshot("comparison")
