@@ -22,7 +22,7 @@ use crate::fingerprint;
 use crate::guardian::Guardian;
 use crate::isolated::{self, Isolated};
 use crate::memory;
-use crate::preflight::{missing_directory, preflight};
+use crate::preflight::{missing_directory, missing_gpu, preflight};
 use crate::process;
 use crate::processors::Processors;
 use crate::publish;
@@ -190,6 +190,7 @@ async fn carry_out(execution: Rc<Execution>, mut settled: mpsc::UnboundedReceive
         execution.store.add_diagnostics(run, &wanting)?;
         return publish::finish(&execution, RunStatus::Failed);
     }
+    warn(&execution)?;
     let mut cancels = CancelSignals::new();
     let prepared = tokio::select! {
         prepared = isolated::prepare(&execution) => prepared?,
@@ -217,6 +218,13 @@ async fn carry_out(execution: Rc<Execution>, mut settled: mpsc::UnboundedReceive
         }
     }
     publish::finish(&execution, status)
+}
+
+/// Says what the run goes on without; once, if it is resumed.
+fn warn(execution: &Execution) -> Result<()> {
+    let mut warnings = Vec::from_iter(missing_gpu(&execution.pipeline));
+    warnings.retain(|warning| !execution.record.diagnostics.contains(warning));
+    if warnings.is_empty() { Ok(()) } else { execution.store.add_diagnostics(&execution.record.id, &warnings) }
 }
 
 /// Processes of steps that have succeeded may still be at work on their snapshots. Nobody has to wait for these: whoever

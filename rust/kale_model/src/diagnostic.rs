@@ -9,6 +9,7 @@ pub use code::Code;
 pub use fix::{Edit, Fix, NewCell, TagChange};
 
 use crate::cell::{CellIndex, Position, Span, SubCells};
+use crate::run::RunId;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -116,6 +117,14 @@ impl Diagnostic {
     pub fn in_sentences(mut self) -> Self {
         self.message = sentence(&self.message);
         self.help = sentence(&self.help);
+        self
+    }
+
+    /// With commands that can be copied: `kale-rs resume RUN` names the run.
+    pub fn for_run(mut self, run: &RunId) -> Self {
+        for verb in ["show", "logs", "resume", "cancel", "restore"] {
+            self.help = self.help.replace(&format!("kale-rs {verb} RUN"), &format!("kale-rs {verb} {run}"));
+        }
         self
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kale_model::{Pipeline, RunId, RunStatus, StepStatus};
+use kale_model::{Code, Pipeline, RunId, RunStatus, StepStatus};
 use kale_remote::RemoteError;
 use kale_remote::snapshot::{Progress, Pull, Pulled, Push, Pushed, Watch, pull, push};
 use kale_store::{Digest, NewRun, PackedRun, RunOptions, StepEnd, StepResult, StepSnapshot, Store, StoreError};
@@ -151,7 +151,7 @@ fn what_is_pulled_is_what_was_pushed() {
     assert_eq!(packed(&folders.from), packed(&folders.to));
     assert!(!serde_json::to_string(&packed(&folders.from)).unwrap().contains("alice"), "paths are nobody's business");
     let error = folders.to.claim(&folders.run).unwrap_err();
-    assert!(matches!(error, StoreError::MadeElsewhere { .. }));
+    assert_eq!(error.diagnostic().code, Code::MadeElsewhere);
     let fingerprint = Digest::of(b"");
     assert!(folders.to.cached_results(&fingerprint).unwrap().is_empty());
     assert!(folders.to.earlier_steps("load", &RunId("another".to_owned()), 9).unwrap().is_empty());
@@ -265,6 +265,14 @@ fn newer_manifests_are_told_from_damaged_ones() {
 }
 
 #[test]
+fn a_record_that_no_store_has_written_is_damaged() {
+    let folders = Folders::new();
+    let mut packed = folders.from.pack(&folders.run, |_| true).unwrap();
+    packed.steps.clear();
+    assert_eq!(folders.to.may_unpack(&packed).unwrap_err().diagnostic().code, Code::SnapshotDamaged);
+}
+
+#[test]
 fn another_run_of_the_same_id_is_refused() {
     let folders = Folders::new();
     folders.push();
@@ -276,7 +284,8 @@ fn another_run_of_the_same_id_is_refused() {
     folders.change_manifest(|manifest| manifest["blobs"][other.as_str()] = json!(14));
     assert!(matches!(folders.pull(), Err(RemoteError::Store(StoreError::OtherRun { .. }))));
     folders.change_record(|record| record["created"] = json!(5.0));
-    assert!(matches!(folders.pull(), Err(RemoteError::Store(StoreError::OtherRun { .. }))));
+    let Err(RemoteError::Store(error)) = folders.pull() else { panic!("it was taken in") };
+    assert_eq!(error.diagnostic().code, Code::OtherRun);
     assert!(folders.to.pulled(&folders.run).unwrap().unwrap().trusted);
 }
 

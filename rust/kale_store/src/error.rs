@@ -58,13 +58,13 @@ impl StoreError {
                 (Code::UnknownRun, "`kale-rs show RUN` lists the steps of a run.".to_owned())
             }
             StoreError::MadeElsewhere { .. } => {
-                (Code::UnknownRun, "`kale-rs restore RUN STEP` writes its notebook as it was; run that.".to_owned())
+                (Code::MadeElsewhere, "`kale-rs restore RUN STEP` writes its notebook as it was; run that.".to_owned())
             }
             StoreError::OtherRun { .. } => {
-                (Code::UnknownRun, "Pull into another store: `--store FOLDER`, or `KALE_RS_HOME`.".to_owned())
+                (Code::OtherRun, "Pull into another store: `--store FOLDER`, or `KALE_RS_HOME`.".to_owned())
             }
             StoreError::Unfit(_) => (
-                Code::UnknownRun,
+                Code::SnapshotDamaged,
                 "It is damaged, or nothing that `kale-rs snapshot push` has made; ask whoever pushed it.".to_owned(),
             ),
             StoreError::Busy { .. } => (Code::RunBusy, "Wait for it, or stop it with `kale-rs cancel RUN`.".to_owned()),

@@ -1,4 +1,7 @@
 //! A run's events: appended by its engine, polled by whoever follows.
+//!
+//! Kinds of events may be added without a new version of the store: who does not know one passes over it. What counts
+//! (status, results, metrics) is in tables of its own, so nothing that is known is wrong for it.
 
 use kale_model::{Event, RunId};
 use rusqlite::{Connection, params};
@@ -38,14 +41,19 @@ impl Store {
             let rows = statement.query_map(params![run.0, after], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect()
         })?;
-        rows.into_iter()
-            .map(|(sequence, text)| {
-                let event = serde_json::from_str(&text)
-                    .map_err(|error| StoreError::Database(format!("event {sequence} of run `{run}`: {error}")))?;
-                Ok(StoredEvent { sequence, event })
-            })
-            .collect()
+        let known = rows.into_iter().filter_map(|(sequence, text)| {
+            let unreadable = |error| StoreError::Database(format!("event {sequence} of run `{run}`: {error}"));
+            let event = read(&text).map_err(unreadable).transpose()?;
+            Some(event.map(|event| StoredEvent { sequence, event }))
+        });
+        known.collect()
     }
+}
+
+/// `None` for one of a newer kale_rs.
+fn read(text: &str) -> serde_json::Result<Option<Event>> {
+    let value: serde_json::Value = serde_json::from_str(text)?;
+    Ok(serde_json::from_value(value).ok())
 }
 
 pub(crate) fn append(connection: &Connection, run: &RunId, event: &Event) -> rusqlite::Result<()> {

@@ -39,6 +39,7 @@ pub struct PackedRun {
     pub steps: Vec<PackedStep>,
 }
 
+/// Written out, though it resembles a step's record: what is stored here may change without a word to other stores.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PackedStep {
     pub name: String,

@@ -172,8 +172,9 @@ fn end_run(transaction: &Transaction, id: &RunId, status: RunStatus, executed: O
 
 fn add_diagnostics(transaction: &Transaction, id: &RunId, new: &[Diagnostic]) -> rusqlite::Result<()> {
     let sql = "SELECT diagnostics FROM runs WHERE id = ?1";
-    let mut all: Vec<Diagnostic> = transaction.query_row(sql, params![id.0], |row| read_json(row, 0))?;
-    all.extend_from_slice(new);
+    let mut all: Vec<Diagnostic> = transaction.query_row(sql, params![id.0], |row| read_diagnostics(row, 0))?;
+    let new: Vec<Diagnostic> = new.iter().map(|diagnostic| diagnostic.clone().for_run(id)).collect();
+    all.extend_from_slice(&new);
     transaction.execute("UPDATE runs SET diagnostics = ?2 WHERE id = ?1", params![id.0, json(&all)])?;
     let event = |diagnostic: &Diagnostic| Event::Diagnostic { diagnostic: diagnostic.clone() };
     new.iter().try_for_each(|diagnostic| event::append(transaction, id, &event(diagnostic)))
@@ -232,7 +233,7 @@ fn read_record(row: &Row) -> rusqlite::Result<RunRecord> {
         notebook: read_digest(row, 5)?,
         parameters: read_json(row, 6)?,
         options: read_json(row, 7)?,
-        diagnostics: read_json(row, 8)?,
+        diagnostics: read_diagnostics(row, 8)?,
         executed: row.get::<_, Option<String>>(9)?.map(PathBuf::from),
         engine: read_engine(row, 10)?,
     })
@@ -245,6 +246,12 @@ pub(crate) fn json(value: &impl Serialize) -> String {
 pub(crate) fn read_json<T: DeserializeOwned>(row: &Row, column: usize) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     serde_json::from_str(&text).map_err(|error| unreadable(column, error))
+}
+
+/// Without those that only a newer kale_rs knows.
+pub(crate) fn read_diagnostics(row: &Row, column: usize) -> rusqlite::Result<Vec<Diagnostic>> {
+    let values: Vec<Value> = read_json(row, column)?;
+    Ok(values.into_iter().filter_map(|value| serde_json::from_value(value).ok()).collect())
 }
 
 /// A status, by its word.

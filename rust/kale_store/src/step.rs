@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::blob::Digest;
 use crate::error::Result;
 use crate::record::{StepEnd, StepRecord, StepResult};
-use crate::run::{json, read_digest, read_json, read_word};
+use crate::run::{json, read_diagnostics, read_digest, read_json, read_word};
 use crate::{Store, cache, event, now};
 
 const COLUMNS: &str = "position, name, cells, status, attempt, started, finished, seconds, fingerprint, identity, \
@@ -67,6 +67,7 @@ impl Store {
     /// result names is on the disk already, so a step that is recorded as succeeded can be relied on.
     pub fn end_step(&self, run: &RunId, position: usize, name: &str, end: &StepEnd) -> Result<()> {
         let time = now();
+        let diagnostics: Vec<_> = end.diagnostics.iter().map(|diagnostic| diagnostic.clone().for_run(run)).collect();
         // What a power cut makes forget of a step that did not run is found out again.
         let ran = !matches!(end.status, StepStatus::Cached | StepStatus::Skipped);
         self.database.write_as(ran, |transaction| {
@@ -80,7 +81,7 @@ impl Store {
                     time,
                     end.seconds,
                     end.result.as_ref().map(json),
-                    json(&end.diagnostics),
+                    json(&diagnostics),
                     end.reason
                 ],
             )?;
@@ -89,8 +90,8 @@ impl Store {
                 insert_metrics(transaction, run, position, result)?;
                 keep_result(transaction, run, position, name, end, result)?;
             }
-            for diagnostic in &end.diagnostics {
-                event::append(transaction, run, &Event::Diagnostic { diagnostic: diagnostic.clone() })?;
+            for diagnostic in diagnostics {
+                event::append(transaction, run, &Event::Diagnostic { diagnostic })?;
             }
             event::append(transaction, run, &finished_event(time, name, end))
         })
@@ -154,7 +155,7 @@ fn read_step(row: &Row) -> rusqlite::Result<StepRecord> {
         fingerprint: read_digest(row, 8)?,
         identity: optional_json(9)?,
         result: optional_json(10)?.and_then(|value| serde_json::from_value(value).ok()),
-        diagnostics: read_json(row, 11)?,
+        diagnostics: read_diagnostics(row, 11)?,
         reason: row.get(12)?,
     })
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::error::{Result, StoreError};
 use crate::liveness::ProcessIdentity;
-use crate::run::{read_engine, read_json, read_word};
+use crate::run::{read_diagnostics, read_engine, read_json, read_word};
 use crate::{Store, now};
 
 /// A run that nobody has started an engine for by then will not get one.
@@ -198,7 +198,7 @@ fn read_head(row: &Row) -> rusqlite::Result<Head> {
         source: row.get(4)?,
         executed: row.get(5)?,
         parameters: read_json(row, 6)?,
-        diagnostics: read_json(row, 7)?,
+        diagnostics: read_diagnostics(row, 7)?,
         engine: read_engine(row, 8)?,
     })
 }
@@ -211,6 +211,6 @@ fn read_step_head(row: &Row) -> rusqlite::Result<StepHead> {
         started: row.get(3)?,
         finished: row.get(4)?,
         seconds: row.get(5)?,
-        diagnostics: read_json(row, 6)?,
+        diagnostics: read_diagnostics(row, 6)?,
     })
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use kale_model::{
-    CellIndex, Code, Event, Instruction, Parameter, ParameterType, Pipeline, Position, PythonVersion, RunId, RunStatus,
-    Span, Step, StepCell, StepConfig, StepStatus,
+    CellIndex, Code, Diagnostic, Event, Instruction, Parameter, ParameterType, Pipeline, Position, PythonVersion,
+    RunId, RunStatus, Span, Step, StepCell, StepConfig, StepStatus,
 };
 use kale_store::{
     Digest, MetricPoint, NewRun, Observed, RunOptions, StepEnd, StepResult, Store, StoreError, locate, now,
@@ -167,6 +167,41 @@ fn events_are_numbered_without_gaps() {
     let newer = store.events_after(&run, 2).unwrap();
     assert_eq!(newer[0].event, event(3));
     assert_eq!(store.last_event(&run).unwrap(), 3);
+}
+
+#[test]
+fn what_only_a_newer_kale_rs_knows_is_passed_over() {
+    let (_folder, store) = open();
+    let run = store.create_run(&new_run(json!({}))).unwrap();
+    store.append_events(&run, &[Event::RunStarted { time: 1.0, steps: vec![] }]).unwrap();
+    let newer = r#"[{"id": "never-heard-of", "severity": "error", "message": "m", "help": "h"}]"#;
+    let database = rusqlite::Connection::open(store.root().join("store.db")).unwrap();
+    let sql = "INSERT INTO events (run, sequence, event) VALUES (?1, 9, ?2)";
+    database.execute(sql, [&run.0, r#"{"event": "never-heard-of"}"#]).unwrap();
+    database.execute("UPDATE runs SET diagnostics = ?2 WHERE id = ?1", [&run.0, newer]).unwrap();
+    store.append_events(&run, &[Event::RunStarted { time: 2.0, steps: vec![] }]).unwrap();
+    let numbers: Vec<i64> = store.events_after(&run, 0).unwrap().iter().map(|stored| stored.sequence).collect();
+    assert_eq!(numbers.last(), Some(&10));
+    assert!(!numbers.contains(&9));
+    assert!(store.run(&run).unwrap().diagnostics.is_empty());
+    database.execute("UPDATE events SET event = 'torn' WHERE sequence = 9", []).unwrap();
+    assert!(matches!(store.events_after(&run, 0), Err(StoreError::Database(_))));
+}
+
+#[test]
+fn recorded_diagnostics_name_their_run() {
+    let (_folder, store) = open();
+    let run = store.create_run(&new_run(json!({}))).unwrap();
+    let diagnostic = Diagnostic::new(Code::StepFailed, "It failed.", "`kale-rs logs RUN load` says more.");
+    let end = StepEnd { status: StepStatus::Failed, diagnostics: vec![diagnostic], ..succeeded(StepResult::default()) };
+    store.end_step(&run, 0, "load", &end).unwrap();
+    store
+        .fail_run(&run, &StoreError::Unwritable { path: "/x".into(), reason: "full".to_owned() }.diagnostic())
+        .unwrap();
+    let view = store.run_view(&run).unwrap();
+    let said = |help: &str| view.diagnostics.iter().any(|diagnostic| diagnostic.help.contains(help));
+    assert!(said(&format!("`kale-rs logs {run} load`")), "{:?}", view.diagnostics);
+    assert!(said(&format!("`kale-rs resume {run}`")), "{:?}", view.diagnostics);
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use kale_model::{RunId, StepId};
+use kale_model::StepId;
 use kale_remote::RemoteError;
 use kale_remote::snapshot::{self, Pull, Push, Watch};
-pub use kale_remote::snapshot::{Amount, Progress};
+pub use kale_remote::snapshot::{Amount, Progress, Pulled, Pushed};
 use kale_store::{FOLDER, Store};
 use serde::{Deserialize, Serialize};
 
@@ -47,34 +47,6 @@ pub enum SnapshotAnswer {
     Pull(Pulled),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Pushed {
-    pub run_id: RunId,
-    /// The step whose state it is; `None`: those of all steps.
-    pub step: Option<String>,
-    /// What to pull.
-    pub url: String,
-    /// All that the snapshot is made of.
-    pub all: Amount,
-    /// What was not there yet.
-    pub sent: Amount,
-    /// Values that are no longer in the store, and that the snapshot lacks.
-    pub missing: usize,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Pulled {
-    pub run_id: RunId,
-    pub step: Option<String>,
-    /// Where it is.
-    pub url: String,
-    pub all: Amount,
-    /// What was not here yet.
-    pub received: Amount,
-    /// Whether `restore` may load it without being told so.
-    pub trusted: bool,
-}
-
 pub fn snapshot(
     session: &Session,
     request: &SnapshotRequest,
@@ -108,9 +80,7 @@ fn push(
     let packed = store.pack(&id, wanted)?;
     let step = step.map(|step| record.pipeline.step(step).name.to_string());
     let push = Push { run: &packed, step: step.as_deref(), url, directory: &session.directory };
-    let done = snapshot::push(&store, &push, &mut Watching(listener))?;
-    let snapshot::Pushed { url, all, sent, missing } = done;
-    Ok(SnapshotAnswer::Push(Pushed { run_id: id, step, url, all, sent, missing }))
+    Ok(SnapshotAnswer::Push(snapshot::push(&store, &push, &mut Watching(listener))?))
 }
 
 /// `RUN:STEP`, where RUN is an id or the start of one, neither of which has a colon.
@@ -133,9 +103,7 @@ fn pull(
     let store = Store::open(&root)?;
     let home = home(session, &store);
     let pull = Pull { url, directory: &session.directory, home: &home };
-    let done = snapshot::pull(&store, &pull, &mut Watching(listener))?;
-    let snapshot::Pulled { url, run_id, step, all, received, trusted } = done;
-    Ok(SnapshotAnswer::Pull(Pulled { run_id, step, url, all, received, trusted }))
+    Ok(SnapshotAnswer::Pull(snapshot::pull(&store, &pull, &mut Watching(listener))?))
 }
 
 /// Where notebooks of this store are: its folder lies among them, unless somebody has put it elsewhere.

@@ -137,6 +137,19 @@ fn a_missing_secret_stops_the_run_before_it_starts() {
 }
 
 #[test]
+fn a_gpu_that_is_not_there_is_told_once_and_the_step_runs() {
+    let there = cfg!(target_os = "macos")
+        || ["nvidiactl", "kfd", "dxg"].iter().any(|name| std::path::Path::new("/dev").join(name).exists());
+    let project = Project::new();
+    let view = project.run(&[step("train", "1").config(|config| {
+        config.resources.limits.insert("nvidia.com/gpu".to_owned(), kale_model::Quantity("1".to_owned()));
+    })]);
+    assert_eq!(view.status, RunStatus::Succeeded);
+    let told = view.diagnostics.iter().filter(|diagnostic| diagnostic.code == Code::NoGpu).count();
+    assert_eq!(told, usize::from(!there));
+}
+
+#[test]
 fn a_value_that_finds_no_room() {
     // Stands for a full disk: the kernel refuses to write files beyond 64 kB, in the step as in the engine.
     let source = "import resource, signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n\

@@ -143,6 +143,21 @@ fn an_engine_killed_at_any_moment_leaves_a_readable_store() {
 }
 
 #[test]
+fn nobody_who_cancels_waits_for_a_snapshot() {
+    let project = Project::new();
+    let source = "class Slow:\n    def __reduce__(self):\n        import time\n        time.sleep(60)\ns = Slow()";
+    let id = project.create(&pipeline(&[step("only", source)]));
+    project.launch(&id);
+    let store = project.store();
+    project.wait_until("the step has its result", || store.steps(&id).unwrap()[0].status == StepStatus::Succeeded);
+    assert_eq!(store.run_status(&id).unwrap(), RunStatus::Running);
+    store.request_cancel(&id).unwrap();
+    let view = project.wait_for_end(&id);
+    assert_eq!(view.status, RunStatus::Succeeded, "all that was to be done is done");
+    project.wait_until("nothing of the run is left", || left_over(&id).is_empty());
+}
+
+#[test]
 fn cancelling_leaves_no_process() {
     let project = Project::new();
     let endless = "import subprocess, time\nsubprocess.Popen(['sleep', '600'], start_new_session=True)\n\

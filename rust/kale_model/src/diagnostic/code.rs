@@ -285,6 +285,11 @@ codes! {
     ///
     /// Set the variable that the tag `secret:NAME:KEY:ENV` names before the run: `ENV=... kale-rs run NOTEBOOK`.
     MissingSecret = "missing-secret", Error;
+    /// A step asks for a GPU (`gpu:`), and the machine shows none. The run goes on without.
+    ///
+    /// A GPU is found by the device that its driver makes (`/dev/nvidiactl`, `/dev/kfd`). On a cluster the tag sees to it
+    /// that the step gets one.
+    NoGpu = "no-gpu", Warning;
     /// The disk is full, or the store cannot be written.
     ///
     /// Make room, or make `.kale_rs/` beside the notebook writable.
@@ -306,6 +311,18 @@ codes! {
     /// Nothing that was finished is lost. See to what the message names (a full disk, the machine's memory), then
     /// `kale-rs resume RUN` goes on where it stopped.
     EngineDied = "engine-died", Error;
+    /// The run was pulled from another store, and only that one can go on with it.
+    ///
+    /// `kale-rs restore RUN STEP` writes its notebook as it was there, and `kale_rs.restore` puts its variables back.
+    MadeElsewhere = "made-elsewhere", Error;
+    /// The store has another run of the same id as the one that is pulled.
+    ///
+    /// Pull it into another store: `kale-rs snapshot pull URL --store FOLDER`.
+    OtherRun = "other-run", Error;
+    /// What was pulled is damaged, or was not made by `kale-rs snapshot push`. Nothing of it was kept.
+    ///
+    /// Ask whoever pushed it to push again to an empty place.
+    SnapshotDamaged = "snapshot-damaged", Error;
     /// A stored value is missing, or is not what was stored.
     ///
     /// Run the notebook again with `--no-cache`; every result is then made anew.

@@ -31,10 +31,11 @@ pub struct Pull<'p> {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pulled {
-    pub url: String,
     pub run_id: RunId,
     /// The step whose state it is; `None`: those of all steps.
     pub step: Option<String>,
+    /// Where it is.
+    pub url: String,
     pub all: Amount,
     /// What was not here yet.
     pub received: Amount,
@@ -62,7 +63,7 @@ async fn receive(store: &Store, pull: &Pull<'_>, watch: &mut dyn Watch) -> Resul
     let sizes = || wanted.iter().filter_map(|digest| manifest.blobs.get(digest));
     let all = Amount { blobs: sizes().count() as u64, bytes: sizes().sum() };
     let PackedRun { run_id, .. } = run;
-    Ok(Pulled { url, run_id, step: manifest.step, all, received: counter.amount(), trusted })
+    Ok(Pulled { run_id, step: manifest.step, url, all, received: counter.amount(), trusted })
 }
 
 fn unfit(url: &str, error: StoreError) -> RemoteError {

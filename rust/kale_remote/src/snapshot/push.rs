@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use kale_model::RunId;
 use kale_store::{Blobs, Digest, PackedRun, Store, StoreError};
 use object_store::{ObjectStoreExt, PutPayload, WriteMultipart};
 use serde::Serialize;
@@ -32,12 +33,16 @@ pub struct Push<'p> {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pushed {
+    pub run_id: RunId,
+    /// The step whose state it is; `None`: those of all steps.
+    pub step: Option<String>,
     /// What to pull.
     pub url: String,
+    /// All that the snapshot is made of.
     pub all: Amount,
     /// What was not there yet.
     pub sent: Amount,
-    /// Values that are no longer in the store.
+    /// Values that are no longer in the store, and that the snapshot lacks.
     pub missing: usize,
 }
 
@@ -58,7 +63,8 @@ pub fn push(store: &Store, push: &Push, watch: &mut dyn Watch) -> Result<Pushed,
         put(&place, &path, manifest.bytes()).await?;
         Ok(sent)
     })?;
-    Ok(Pushed { url: place.url_of(&path), all: manifest.amount(), sent, missing: missing.len() })
+    let (run_id, step, url) = (push.run.run_id.clone(), push.step.map(str::to_owned), place.url_of(&path));
+    Ok(Pushed { run_id, step, url, all: manifest.amount(), sent, missing: missing.len() })
 }
 
 fn size(blobs: &Blobs, digest: &Digest) -> Result<u64, StoreError> {
