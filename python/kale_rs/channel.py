@@ -166,7 +166,7 @@ class Connection:
             raise Refused(_INVALID_PARAMS, "`watch` needs a `run`, and takes a number `after` and a step's name `log`")
         request = {"run": run, "store": self._places.store}
         # A run that is not there is told now, and not by silence.
-        request["run"] = watching.show(request)["run_id"]
+        request["run"] = watching.show(request, "pulse")["run_id"]
         self._unwatch(request)
         self._watches[request["run"]] = watch = watching.Watch(request, after, log, self._notify)
         watch.start()

@@ -19,15 +19,14 @@ POLL = 0.1
 PACE = 0.25
 #: Seconds of a store that cannot be read, after which there is nothing more to be told.
 GIVE_UP = 30.0
-_STEP_ENDED = ("succeeded", "failed", "cancelled", "cached", "skipped", "interrupted")
 _ENDED = ("succeeded", "failed", "cancelled", "interrupted")
 
 
-def show(request: Json) -> Any:
-    """The run as it is now, in detail."""
+def show(request: Json, what: str) -> Any:
+    """The run as it is now: its `pulse`, or in `detail`."""
     from kale_rs import _native
 
-    return json.loads(_native.show(json.dumps(request | {"detail": True})))
+    return json.loads(_native.show(json.dumps(request | {what: True})))
 
 
 class Watch:
@@ -64,15 +63,14 @@ class Watch:
 
     def _look(self) -> bool:
         """Tell what is new; whether it was the end."""
-        run = show(self._request)
-        ended = run["status"] in _ENDED
+        pulse = show(self._request, "pulse")
+        ended = pulse["status"] in _ENDED
         if self._log is not None:
-            self._log.look(run, self._stopped)
-        if self._stopped.is_set():
-            return True
-        now = time.monotonic()
-        if ended or (run["sequence"] > self._after and now - self._told_at >= PACE):
-            self._after, self._told_at = run["sequence"], now
+            self._log.look(pulse["run_id"], ended, self._stopped)
+        is_news = pulse["sequence"] > self._after and time.monotonic() - self._told_at >= PACE
+        if (ended or is_news) and not self._stopped.is_set():
+            run = show(self._request, "detail")
+            self._after, self._told_at = run["sequence"], time.monotonic()
             self._tell("run", {"run_id": run["run_id"], "sequence": run["sequence"], "detail": run})
         return ended
 
@@ -84,38 +82,38 @@ class Log:
         self._request, self._step, self._tell = request, step, tell
         self._next = 0
         self._told, self._characters = hashlib.blake2b(), 0
-        self._is_whole = False
+        self._is_final = self._is_whole = False
 
-    def look(self, run: Json, stopped: threading.Event) -> None:
-        """Tell what is new. A step that has ended is told to the end."""
-        states = {step["name"]: step["status"] for step in run["steps"]}
-        ended = states.get(self._step, "cancelled") in _STEP_ENDED
-        if self._is_whole and ended:
-            return
-        if ended:
-            self._begin_again_if_changed()
-        while self._read_part(run["run_id"]) and ended and not stopped.is_set():
-            pass
-        self._is_whole = ended
+    def look(self, run: str, ended: bool, stopped: threading.Event) -> None:
+        """Tell what is new; all of it, if the step or the run has ended."""
+        while not (self._is_whole or stopped.is_set()):
+            part = self._logs({"offset": self._next})
+            if part["complete"] and not self._is_final:
+                self._is_final = True
+                if self._is_changed():
+                    self._begin_again()
+                    part = self._logs({"offset": 0})
+            self._take(run, part)
+            if not part["text"]:
+                self._is_whole = part["complete"]
+                return
+            if not (part["complete"] or ended):
+                return
 
-    def _read_part(self, run: str) -> bool:
-        part = self._logs({"offset": self._next})
+    def _take(self, run: str, part: Json) -> None:
         if part["offset"] < self._next:
             self._begin_again()
         self._next = part["next"]
-        if not part["text"]:
-            return False
-        self._told.update(part["text"].encode("utf-8", "surrogatepass"))
-        self._characters += len(part["text"])
-        self._tell("log", {"run_id": run, "step": self._step, "offset": part["offset"], "text": part["text"]})
-        return True
+        if part["text"]:
+            self._told.update(part["text"].encode("utf-8", "surrogatepass"))
+            self._characters += len(part["text"])
+            self._tell("log", {"run_id": run, "step": self._step, "offset": part["offset"], "text": part["text"]})
 
-    def _begin_again_if_changed(self) -> None:
+    def _is_changed(self) -> bool:
         """A step that has ended has the output of its cells in order, which may not be how it was printed."""
-        whole: str = self._logs({})["text"]
-        same = hashlib.blake2b(whole[: self._characters].encode("utf-8", "surrogatepass"))
-        if same.digest() != self._told.digest():
-            self._begin_again()
+        whole: str = self._logs({})["text"] if self._characters else ""
+        told = hashlib.blake2b(whole[: self._characters].encode("utf-8", "surrogatepass"))
+        return told.digest() != self._told.digest()
 
     def _begin_again(self) -> None:
         self._next, self._told, self._characters = 0, hashlib.blake2b(), 0
@@ -124,5 +122,5 @@ class Log:
         from kale_rs import _native
 
         answer = json.loads(_native.logs(json.dumps(self._request | {"step": self._step} | more)))
-        found: Json = next(iter(answer["logs"]), {"text": "", "offset": 0, "next": 0})
+        found: Json = next(iter(answer["logs"]), {"text": ""})
         return found

@@ -214,7 +214,7 @@ def test_a_slow_request_does_not_hold_up_the_others(panel):
 
 def test_a_run_is_told_to_its_end(shared, panel, folder):
     (folder / "go").unlink(missing_ok=True)
-    run = panel.ask("run", notebook="n.ipynb", text=text(*SLOW))
+    run = panel.ask("run", notebook="n.ipynb", text=text(*SLOW), no_cache=True)
     assert run["status"] in ("pending", "running") and len(run["steps"]) == 3
     panel.ask("watch", run=run["run_id"], log="first")
     assert panel.told("run")["run_id"] == run["run_id"]

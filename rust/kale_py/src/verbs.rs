@@ -142,6 +142,9 @@ pub fn runs(py: Python<'_>, request: &str) -> PyResult<String> {
 #[pyfunction]
 pub fn show(py: Python<'_>, request: &str) -> PyResult<String> {
     ask(py, request, |session, request: &ShowRequest| {
+        if request.pulse {
+            return Ok(serde_json::to_value(kale_verbs::show::pulse(session, request)?).expect("plain data"));
+        }
         if let Some(step) = &request.step {
             let page = kale_verbs::show::show_step(session, request, step)?;
             return Ok(serde_json::to_value(page).expect("plain data"));

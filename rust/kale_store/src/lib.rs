@@ -58,7 +58,7 @@ pub use liveness::ProcessIdentity;
 pub use location::{FOLDER, HOME_VARIABLE, locate};
 pub use log::{LogPart, StepLog};
 pub use packed::{PackedRun, PackedStep, without_controls};
-pub use progress::StepProgress;
+pub use progress::{Origin, StepProgress};
 pub use pulled::Pulled;
 pub use record::{
     CachedResult, MetricPoint, NewRun, Observed, RunOptions, RunRecord, StepEnd, StepRecord, StepResult, Verify,

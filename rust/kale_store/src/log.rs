@@ -27,6 +27,8 @@ pub struct LogPart {
     pub text: String,
     /// Where the next part begins.
     pub next: u64,
+    /// Whether the step has ended, so that its log will not change any more.
+    pub complete: bool,
 }
 
 impl Store {
@@ -54,13 +56,14 @@ impl Store {
     }
 
     fn steps_called(&self, run: &RunId, step: Option<&str>) -> Result<Vec<StepRecord>> {
-        let mut steps = self.steps(run)?;
+        let steps = match step {
+            Some(name) => self.step(run, name)?.into_iter().collect(),
+            None => self.steps(run)?,
+        };
         if steps.is_empty() {
             self.run_status(run)?;
         }
-        let Some(name) = step else { return Ok(steps) };
-        steps.retain(|step| step.name == name);
-        if steps.is_empty() {
+        if let (Some(name), true) = (step, steps.is_empty()) {
             return Err(StoreError::UnknownStep { run: run.0.clone(), step: name.to_owned() });
         }
         Ok(steps)
@@ -79,7 +82,8 @@ impl Store {
         };
         bytes.truncate(whole_characters(&bytes));
         let next = offset + bytes.len() as u64;
-        LogPart { step: step.name.clone(), offset, text: String::from_utf8_lossy(&bytes).into_owned(), next }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        LogPart { step: step.name.clone(), offset, text, next, complete: step.status.is_finished() }
     }
 
     fn scratch_log(&self, run: &RunId, step: &StepRecord) -> PathBuf {

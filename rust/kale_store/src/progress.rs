@@ -1,12 +1,15 @@
 //! How far the steps of a run are: little to read, since whoever watches a run asks several times per second.
 
-use kale_model::{CellIndex, Event, RunId, StepStatus};
-use rusqlite::{Row, params};
+use std::path::PathBuf;
+
+use kale_model::{CellIndex, Event, RunId, StepStatus, SubCells};
+use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 
 use crate::Store;
-use crate::error::Result;
-use crate::run::{read_json, read_word};
+use crate::blob::Digest;
+use crate::error::{Result, StoreError};
+use crate::run::{read_digest, read_json, read_word};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct StepProgress {
@@ -40,6 +43,35 @@ impl Store {
             rows.collect()
         })
     }
+
+    /// Where the run's notebook is, and what it was; without the rest of the record, which may be megabytes.
+    pub fn origin(&self, run: &RunId) -> Result<Origin> {
+        let origin = self.database.read(|connection| {
+            let sql = "SELECT source, notebook FROM runs WHERE id = ?1";
+            let read = |row: &Row| {
+                let source: Option<String> = row.get(0)?;
+                Ok(Origin { source: source.map(PathBuf::from), notebook: read_digest(row, 1)? })
+            };
+            connection.prepare_cached(sql)?.query_row(params![run.0], read).optional()
+        })?;
+        origin.ok_or_else(|| StoreError::UnknownRun(run.0.clone()))
+    }
+
+    /// Of the run's pipeline, only what tells the cells of other notebooks from its own.
+    pub fn sub_cells(&self, run: &RunId) -> Result<SubCells> {
+        self.database.read(|connection| {
+            let sql = "SELECT COALESCE(json_extract(pipeline, '$.sub_cells'), '{}') FROM runs WHERE id = ?1";
+            let read = |row: &Row| Ok(read_json(row, 0).unwrap_or_default());
+            connection.prepare_cached(sql)?.query_row(params![run.0], read)
+        })
+    }
+}
+
+/// A run's notebook.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Origin {
+    pub source: Option<PathBuf>,
+    pub notebook: Option<Digest>,
 }
 
 fn read(row: &Row) -> rusqlite::Result<StepProgress> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use kale_model::{Event, RunId, StepStatus};
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 use serde_json::Value;
 
 use crate::blob::Digest;
@@ -24,6 +24,14 @@ impl Store {
             let mut statement = connection.prepare_cached(&sql)?;
             let rows = statement.query_map(params![run.0], read_step)?;
             rows.collect()
+        })
+    }
+
+    /// One of them; `None`: there is no such step.
+    pub fn step(&self, run: &RunId, name: &str) -> Result<Option<StepRecord>> {
+        self.database.read(|connection| {
+            let sql = format!("SELECT {COLUMNS} FROM steps WHERE run = ?1 AND name = ?2");
+            connection.prepare_cached(&sql)?.query_row(params![run.0, name], read_step).optional()
         })
     }
 

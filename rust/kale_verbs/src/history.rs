@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kale_model::RunId;
-use kale_store::{RunRecord, Store, StoreError};
+use kale_store::{Origin, Store, StoreError};
 use serde::Deserialize;
 
 use crate::error::VerbError;
@@ -40,10 +40,10 @@ impl StoreChoice {
 }
 
 /// The notebook of a run, as it was when the run was started. Its path is shown from the current folder, if it is below.
-pub fn listing(session: &Session, store: &Store, record: &RunRecord) -> Result<Listing, VerbError> {
-    let text = record.notebook.as_ref().map(|digest| store.blobs().read(digest)).transpose()?.unwrap_or_default();
+pub fn listing(session: &Session, store: &Store, origin: &Origin) -> Result<Listing, VerbError> {
+    let text = origin.notebook.as_ref().map(|digest| store.blobs().read(digest)).transpose()?.unwrap_or_default();
     let from_here = |path: &Path| path.strip_prefix(&session.directory).unwrap_or(path).display().to_string();
-    let label = record.source.as_deref().map_or_else(|| "<stdin>".to_owned(), from_here);
+    let label = origin.source.as_deref().map_or_else(|| "<stdin>".to_owned(), from_here);
     Ok(Listing::of(&label, &String::from_utf8_lossy(&text)))
 }
 

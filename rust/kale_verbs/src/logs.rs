@@ -53,6 +53,7 @@ pub struct Log {
 pub struct Place {
     pub offset: u64,
     pub next: u64,
+    pub complete: bool,
 }
 
 impl Log {
@@ -74,7 +75,13 @@ pub fn logs(session: &Session, request: &LogsRequest, listener: &mut dyn Listene
         Some(offset) => {
             let parts = store.log_parts(&id, step, offset, PART)?.into_iter();
             parts
-                .map(|part| Log::new(part.step, shown(part.text), Some(Place { offset: part.offset, next: part.next })))
+                .map(|part| {
+                    Log::new(
+                        part.step,
+                        shown(part.text),
+                        Some(Place { offset: part.offset, next: part.next, complete: part.complete }),
+                    )
+                })
                 .collect()
         }
     };

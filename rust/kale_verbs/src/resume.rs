@@ -23,7 +23,7 @@ pub struct ResumeRequest {
 pub fn resume(session: &Session, request: &ResumeRequest, listener: &mut dyn Listener) -> Result<RunAnswer, VerbError> {
     let (store, id) = request.store.find(session, &request.run)?;
     let record = store.run(&id)?;
-    let listing = listing(session, &store, &record)?;
+    let listing = listing(session, &store, &store.origin(&id)?)?;
     match store.run_status(&id)? {
         RunStatus::Succeeded => {}
         RunStatus::Pending | RunStatus::Running => {

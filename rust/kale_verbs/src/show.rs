@@ -2,8 +2,8 @@
 
 mod step;
 
-use kale_model::RunView;
-use kale_store::{Pulled, RunRecord, StepProgress, Store};
+use kale_model::{RunId, RunStatus, RunView};
+use kale_store::{Pulled, StepProgress, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::error::VerbError;
@@ -20,6 +20,9 @@ pub struct ShowRequest {
     /// Show this step of it.
     #[serde(default)]
     pub step: Option<String>,
+    /// Say only whether there is anything new.
+    #[serde(default)]
+    pub pulse: bool,
     /// Say also how far each step is, and what it took.
     #[serde(default)]
     pub detail: bool,
@@ -50,25 +53,49 @@ pub struct RunDetail {
 
 pub fn show(session: &Session, request: &ShowRequest) -> Result<Shown, VerbError> {
     let (store, id) = request.store.find(session, &request.run)?;
-    let record = store.run(&id)?;
-    let detail = if request.detail { Some(detail(&store, &record)?) } else { None };
+    let detail = if request.detail { Some(detail(&store, &id)?) } else { None };
     let run = interrupted::view(&store, &id)?;
-    Ok(Shown { run, detail, pulled: store.pulled(&id)?, listing: listing(session, &store, &record)? })
+    let mut origin = store.origin(&id)?;
+    if run.diagnostics.is_empty() {
+        // Nobody will quote it.
+        origin.notebook = None;
+    }
+    Ok(Shown { run, detail, pulled: store.pulled(&id)?, listing: listing(session, &store, &origin)? })
+}
+
+/// Whether there is more to be told of a run.
+#[derive(Debug, Serialize)]
+pub struct Pulse {
+    pub run_id: RunId,
+    pub status: RunStatus,
+    /// As in [`RunDetail`].
+    pub sequence: i64,
+}
+
+/// What costs nothing to ask again and again.
+pub fn pulse(session: &Session, request: &ShowRequest) -> Result<Pulse, VerbError> {
+    let (store, run_id) = request.store.find(session, &request.run)?;
+    // First: what the status says is then at least as new.
+    let sequence = store.last_event(&run_id)?;
+    Ok(Pulse { status: store.run_status(&run_id)?, run_id, sequence })
 }
 
 /// One step of the run.
 pub fn show_step(session: &Session, request: &ShowRequest, step: &str) -> Result<StepPage, VerbError> {
     let (store, id) = request.store.find(session, &request.run)?;
     let record = store.run(&id)?;
-    let details = detail(&store, &record)?.details;
+    let details = detail(&store, &id)?.details;
     step::page(&store, &record, details, step)
 }
 
-fn detail(store: &Store, record: &RunRecord) -> Result<RunDetail, VerbError> {
-    let sequence = store.last_event(&record.id)?;
-    let mut details = store.step_progress(&record.id)?;
-    for progress in &mut details {
-        progress.cell = progress.cell.map(|cell| record.pipeline.sub_cells.visible(cell));
+fn detail(store: &Store, run: &RunId) -> Result<RunDetail, VerbError> {
+    let sequence = store.last_event(run)?;
+    let mut details = store.step_progress(run)?;
+    if details.iter().any(|progress| progress.cell.is_some()) {
+        let sub_cells = store.sub_cells(run)?;
+        for progress in &mut details {
+            progress.cell = progress.cell.map(|cell| sub_cells.visible(cell));
+        }
     }
     Ok(RunDetail { sequence, details })
 }

@@ -11,7 +11,8 @@ use crate::args::ShowArgs;
 use crate::output;
 
 pub fn show(session: &Session, args: ShowArgs) -> Done {
-    let request = ShowRequest { run: args.run, step: args.step, detail: !args.json, store: store(args.store) };
+    let request =
+        ShowRequest { run: args.run, step: args.step, pulse: false, detail: !args.json, store: store(args.store) };
     if let Some(step) = &request.step {
         let page = show_step(session, &request, step)?;
         if args.json {
