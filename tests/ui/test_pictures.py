@@ -1,0 +1,36 @@
+"""The pictures of the README, taken from what is there: `KALE_BLESS=1` puts new ones in their place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.ui.conftest import EXAMPLES
+from tests.ui.page import LabPage
+
+
+def keep(picture: Path, name: str) -> None:
+    if os.environ.get("KALE_BLESS"):
+        shutil.copyfile(picture, EXAMPLES / "tabular" / name)
+
+
+def test_the_pictures_of_the_readme(lab: LabPage, example: str) -> None:
+    lab.page.set_viewport_size({"width": 1500, "height": 950})
+    lab.open(example)
+    lab.show_panel()
+    lab.await_ready()
+    lab.panel.locator("[data-action=run]").click()
+    lab.panel.locator(".kale-RunStrip[data-status=succeeded]").wait_for(timeout=180_000)
+    expect(lab.panel.locator(".kale-Steps .kale-Status[data-status=succeeded]")).to_have_count(5)
+    lab.command("filebrowser:hide-main")
+    keep(lab.screenshot("jupyterlab"), "jupyterlab.png")
+
+    lab.panel.locator(".kale-RunStrip").click()
+    view = lab.page.locator(".kale-View:visible")
+    view.get_by_role("row", name="compare").click()
+    view.get_by_role("tab", name="Outputs").click()
+    expect(view).to_contain_text("the winner is")
+    keep(lab.screenshot("run"), "run.png")
