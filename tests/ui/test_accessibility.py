@@ -49,3 +49,40 @@ def test_nothing_serious_where_there_are_errors(lab: LabPage, folder: Path) -> N
     expect(lab.panel.locator(".kale-Problems [data-severity=error]").first).to_be_visible()
     lab.page.add_script_tag(path=str(AXE))
     assert serious(lab, OURS[:1]) == []
+
+
+def test_nothing_serious_in_the_views(lab: LabPage, folder: Path) -> None:
+    cells = [*notebooks.CHAIN[:-1], ("assert total == 4", ["step:fail"])]
+    notebooks.write(folder / "views.ipynb", cells)
+    lab.open(f"{folder.name}/views.ipynb")
+    lab.show_panel()
+    lab.await_ready()
+    lab.panel.locator("[data-action=run]").click()
+    lab.panel.locator(".kale-RunStrip[data-status=failed]").wait_for()
+    lab.page.add_script_tag(path=str(AXE))
+    lab.command("kale-rs:open-graph")
+    lab.page.locator(".kale-View .kale-Graph-node").first.wait_for()
+    in_themes(lab, "graph")
+    lab.panel.locator(".kale-RunStrip").click()
+    expect(lab.page.locator(".kale-Log-text")).to_contain_text("AssertionError")
+    in_themes(lab, "run")
+    lab.page.locator("tr[data-step=add] button").click()
+    for tab in ("outputs", "details", "artifacts"):
+        lab.page.locator(f"[role=tab][data-tab={tab}]").click()
+        assert serious(lab, [".kale-View"]) == []
+    lab.page.locator("[data-action=preview]").first.click()
+    lab.page.locator(".kale-Preview").wait_for()
+    in_themes(lab, "values")
+    lab.page.locator("[data-action=lineage]").click()
+    lab.page.locator(".kale-Lineage-this").wait_for()
+    in_themes(lab, "lineage")
+
+
+def in_themes(lab: LabPage, name: str) -> None:
+    """Hold a view against axe in every theme, and keep a picture of each."""
+    for theme in THEMES:
+        lab.command("apputils:change-theme", {"theme": theme})
+        lab.page.wait_for_function(f"document.body.dataset.jpThemeName === '{theme}'")
+        violations = serious(lab, [".kale-View"])
+        lab.screenshot(f"view-{name}-{theme.lower().replace(' ', '-')}")
+        assert violations == []

@@ -23,7 +23,7 @@ REPORT: tuple[notebooks.Cell, ...] = (
 
 WAITING: tuple[notebooks.Cell, ...] = (
     ("import os, time", ["imports"]),
-    ("first = 1", ["step:first"]),
+    ("first = 1\nfor row in range(30_000):\n    print('row', row)", ["step:first"]),
     (
         "print('waiting')\nwhile not os.path.exists('go'):\n    time.sleep(0.05)\nsecond = first + 1\nprint('gone')",
         ["step:second", "cache:disabled"],
@@ -55,7 +55,7 @@ def test_a_run_shows_all_that_its_steps_have_left(lab: LabPage, folder: Path) ->
     expect(view.locator("[data-values=parameters]")).to_contain_text("rows")
     expect(view.locator("[role=alert]")).to_contain_text("ZeroDivisionError")
     # What failed is shown first; arrow keys lead to the other steps.
-    expect(view.locator("tr[aria-selected=true]")).to_have_attribute("data-step", "divide")
+    expect(view.locator("tr[data-selected=true]")).to_have_attribute("data-step", "divide")
     expect(view.locator(".kale-Log-text")).to_contain_text("ZeroDivisionError: float division by zero")
     lab.screenshot("run-failed")
     view.locator("tr[data-step=divide] button").focus()
@@ -141,6 +141,16 @@ def test_stop_resume_and_run_again_from_a_step(lab: LabPage, folder: Path) -> No
     view.locator("[data-action=resume]").click()
     expect(view).to_have_attribute("data-status", "succeeded", timeout=60_000)
     first = view.get_attribute("data-run")
+    # Of a long log only the end is in the page.
+    log, pieces = choose(view, "first", "logs").locator(".kale-Log-text"), view.locator(".kale-Log-piece")
+    expect(log).to_contain_text("row 29999")
+    expect(pieces).to_have_count(10)
+    log.get_by_role("button", name="Show earlier lines").click()
+    expect(pieces).to_have_count(20)
+    expect(view.locator(".kale-Log input[type=checkbox]")).not_to_be_checked()
+    view.locator(".kale-Log input[type=search]").fill("row 1234")
+    lab.page.keyboard.press("Shift+Enter")
+    expect(log).to_contain_text("row 12349")
     view.locator("tr[data-step=second] button").click()
     view.locator("[data-action=run-from]").click()
     again = lab.page.locator(f".kale-RunView:visible:not([data-run='{first}'])")

@@ -26,6 +26,9 @@ export function StepArtifacts({
   );
 }
 
+/** The type of a value that nobody has looked into. */
+const UNSEEN = 'Artifact';
+
 interface ArtifactTableProps {
   pipeline: NotebookPipeline;
   title: string;
@@ -54,7 +57,7 @@ export function ArtifactTable({ pipeline, title, artifacts }: ArtifactTableProps
           <React.Fragment key={artifact.id}>
             <tr data-artifact={artifact.names.join(' ')}>
               <th scope="row">{artifact.names.join(', ')}</th>
-              <td>{artifact.type}</td>
+              <td>{artifact.type === UNSEEN ? '' : artifact.type}</td>
               <td>{artifact.bytes === null ? trans.__('gone') : formatBytes(artifact.bytes)}</td>
               <td>
                 <button

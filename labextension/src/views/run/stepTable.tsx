@@ -43,7 +43,9 @@ export function StepTable({ run, selected, onSelect }: StepTableProps): JSX.Elem
             <th scope="col">{trans.__('State, and why')}</th>
             <th scope="col">{trans.__('Time')}</th>
             <th scope="col">{trans.__('CPU')}</th>
-            <th scope="col">{trans.__('Peak memory')}</th>
+            <th scope="col" title={trans.__('Peak memory')}>
+              {trans.__('Memory')}
+            </th>
             <th scope="col">{trans.__('Cells')}</th>
           </tr>
         </thead>
@@ -75,7 +77,7 @@ interface RowProps {
 function Row({ step, detail, now, isSelected, onSelect }: RowProps): JSX.Element {
   const isWaiting = step.status === 'pending' || step.status === 'skipped';
   return (
-    <tr data-step={step.name} data-status={step.status} aria-selected={isSelected} onClick={onSelect}>
+    <tr data-step={step.name} data-status={step.status} data-selected={isSelected} onClick={onSelect}>
       <th scope="row">
         <button aria-pressed={isSelected} tabIndex={isSelected ? 0 : -1}>
           {step.name}
