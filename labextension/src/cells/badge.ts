@@ -49,7 +49,7 @@ export class Badge extends Widget {
     this.node.dataset.loud = String(content.isFirst || content.isAt || content.problems !== null);
     this.showStep(content);
     this.showSources(content.isFirst ? content.sources : []);
-    this.showStatus(content.isFirst || content.isAt ? content.status : null, content.isFirst);
+    this.showStatus(content.isFirst ? content.status : null);
     this.showProblems(content.problems, content.isFirst);
   }
 
@@ -58,17 +58,22 @@ export class Badge extends Widget {
     return this.step;
   }
 
-  private showStep({ role, isFirst }: BadgeContent): void {
-    const label = roleLabel(role, this.trans);
+  /** A mark beside a cell has room for one sign: that of the run, if it is at this cell. */
+  private showStep({ role, isFirst, isAt, status }: BadgeContent): void {
+    const { trans } = this;
+    const label = roleLabel(role, trans);
+    const state = isAt && !isFirst ? (status?.status ?? null) : null;
     const name =
       role === null
-        ? this.trans.__('No step: tag this cell')
+        ? trans.__('No step: tag this cell')
         : role.kind === 'step'
-          ? this.trans.__('Step %1: edit its tags', label)
-          : this.trans.__('%1: edit the tags of this cell', label);
-    this.step.textContent = isFirst ? label : role === null ? '+' : '⋮';
-    this.step.setAttribute('aria-label', name);
-    this.step.title = isFirst ? '' : name;
+          ? trans.__('Step %1: edit its tags', label)
+          : trans.__('%1: edit the tags of this cell', label);
+    const text = state === null ? name : trans.__('%1 here. %2', statusWord(state, trans), name);
+    const sign = state === null ? (role === null ? '+' : '⋮') : STATUS_SIGNS[state];
+    this.step.textContent = isFirst ? label : sign;
+    this.step.setAttribute('aria-label', text);
+    this.step.title = isFirst ? '' : text;
   }
 
   private showSources(sources: readonly SourceStep[]): void {
@@ -102,20 +107,13 @@ export class Badge extends Widget {
     return found;
   }
 
-  private showStatus(status: BadgeContent['status'], isLong: boolean): void {
+  private showStatus(status: BadgeContent['status']): void {
     this.status.hidden = status === null;
     if (status === null) {
       return;
     }
-    const sign = STATUS_SIGNS[status.status];
-    const word = statusWord(status.status, this.trans);
     this.status.dataset.status = status.status;
-    this.status.title = isLong ? '' : word;
-    if (!isLong) {
-      this.status.textContent = sign;
-      return;
-    }
-    const parts = [`${sign} ${word}`];
+    const parts = [`${STATUS_SIGNS[status.status]} ${statusWord(status.status, this.trans)}`];
     if (status.progress !== null) {
       parts.push(this.trans.__('cell %1 of %2', status.progress[0] + 1, status.progress[1]));
     }
