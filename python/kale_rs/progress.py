@@ -8,7 +8,7 @@ import time
 from html import escape
 from typing import Any
 
-from kale_rs.results import SEVERITIES
+from kale_rs.results import SEVERITIES, coloured, html_table
 
 _REDRAW_SECONDS = 0.25
 _ENVIRONMENT = "(environment)"
@@ -112,18 +112,13 @@ class Progress:
         if not self._in_jupyter or now - self._drawn < _REDRAW_SECONDS:
             return
         self._drawn = now
-        row = "<tr>{}</tr>".format
-        cell = '<td style="text-align:left">{}</td>'.format
-        rows = [
-            row(
-                cell(escape(step))
-                + cell(f"{_MARKS.get(status, '')} {status}")
-                + cell(escape(self._cells.get(step, "")))
-            )
+        rows = (
+            (escape(step), f"{_MARKS.get(status, '')} {coloured(status)}", escape(self._cells.get(step, "")))
             for step, status in self._steps.items()
-        ]
+        )
         states = ", ".join(f"{step} {status}" for step, status in self._steps.items())
-        self._show(f"run <b>{escape(self._run)}</b><table>{''.join(rows)}</table>", f"run {self._run}: {states}")
+        table = html_table(("step", "status", ""), rows)
+        self._show(f"run <b>{escape(self._run)}</b>{table}", f"run {self._run}: {states}")
 
     def _conclude(self, event: dict[str, Any]) -> None:
         """One line stays: the result that the call gives back has the table."""

@@ -478,5 +478,14 @@ class Lineage:
     def __repr__(self) -> str:
         facts = {name.replace("_", " "): value for name, value in self.facts.items() if value not in ([], {})}
         lines = [self.id, *(f"  {name}: {value}" for name, value in facts.items())]
+        return "\n".join([*lines, *(f"{word:<8} {id}" for word, id in self._links())])
+
+    def _links(self) -> list[tuple[str, str]]:
         links = {"made by": self.made_by, "uses": self.uses, "made": self.made, "used by": self.used_by}
-        return "\n".join([*lines, *(f"{word:<8} {id}" for word, ids in links.items() for id in ids)])
+        return [(word, id) for word, ids in links.items() for id in ids]
+
+    def _repr_html_(self) -> str:
+        facts = ((name.replace("_", " "), value) for name, value in self.facts.items() if value not in ([], {}))
+        rows = [(escape(name), f"<code>{escape(str(value))}</code>") for name, value in facts]
+        rows += [(word, f"<code>{escape(id)}</code>") for word, id in self._links()]
+        return f"{escape(self.kind)} <b>{escape(self.id)}</b>{html_table(('', ''), rows)}"
