@@ -14,9 +14,12 @@ if not __package__:
 
 def main() -> int:
     """Run the command line of this process."""
-    from kale_rs import _native
+    try:
+        from kale_rs import _native
 
-    return _native.main(["kale-rs", *sys.argv[1:]])
+        return _native.main(["kale-rs", *sys.argv[1:]])
+    except KeyboardInterrupt:
+        return 130  # before the command has seen to it itself
 
 
 if __name__ == "__main__":

@@ -47,6 +47,23 @@ def _text(path: Path | None) -> str | None:
     return None if path is None else os.fspath(path)
 
 
+def _value(name: str, value: object) -> object:
+    """A parameter's value as JSON has it. Numbers of numpy are numbers, and those that are none have names."""
+    if callable(getattr(value, "item", None)) and getattr(value, "shape", None) == ():
+        value = value.item()  # type: ignore[attr-defined]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        kind = type(value).__name__
+        raise UsageError(
+            f"parameter `{name}` cannot be this `{kind}`: {error}",
+            "give a number, a text, True, False, None, or lists and dicts of these",
+        ) from None
+    return value
+
+
 def _run_id(run: str | results.Run) -> str:
     if isinstance(run, str):
         return run
@@ -168,7 +185,7 @@ def run(
     """
     return run_assigned(
         notebook,
-        {"values": dict(parameters or {})},
+        {"values": {name: _value(name, value) for name, value in (parameters or {}).items()}},
         jobs=jobs,
         cache=cache,
         warm=warm,

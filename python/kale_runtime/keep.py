@@ -28,6 +28,8 @@ LONGEST_REASON = 200
 
 #: What was shown last, and what else a shell binds by itself.
 OF_IPYTHON = re.compile(r"__\w+__|_+\d*|_i+\d*|_[oid]h|In|Out").fullmatch
+#: Nothing is shared by these that could be told from a copy.
+ATOMS = (bool, bytes, complex, float, int, str, type(None))
 BY_NAME = (types.ModuleType, types.FunctionType, type)
 
 
@@ -126,6 +128,8 @@ class Keeper:
         return [sorted(each) for each in components.values()]
 
     def root(self, name):
+        if type(self.step.names.get(name)) in ATOMS:
+            return ("atom", name)
         return None if self.groups.unknown else self.groups.root(name)
 
     def group(self, names):
@@ -188,8 +192,9 @@ class Keeper:
             except Exception as error:
                 if kind == kinds[-1] or isinstance(error, TooLarge):
                     raise
-                file.seek(0)
-                file.truncate()
+                if file.seekable() and file.name != os.devnull:
+                    file.seek(0)
+                    file.truncate()
 
     def kinds(self, values):
         """A function or class that no definition makes must be stored by value: its name leads nowhere."""

@@ -55,7 +55,7 @@ PATIENCE = 5
 #: Seconds that the variables' own code gets to have them stored for `restore`.
 KEEPING = 300
 #: As they were before a cell could replace them.
-OPEN, WRITE, RENAME, CLOSE = os.open, os.write, os.rename, os.close
+OPEN, WRITE, RENAME, CLOSE, DUMPS = os.open, os.write, os.rename, os.close, json.dumps
 for names in (globals(), vars(core), vars(keep), vars(verify)):
     names["open"] = open
 
@@ -329,7 +329,7 @@ def usage():
 
 def as_json(value):
     """JSON for those who know no half of a character: a lone surrogate becomes text, as where Python shows it."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = DUMPS(value, ensure_ascii=False)
     return re.sub("[\ud800-\udfff]", lambda found: f"\\\\u{ord(found[0]):x}", text)
 
 

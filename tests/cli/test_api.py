@@ -142,6 +142,18 @@ def test_wrong_use_is_a_usage_error(path, tmp_path):
     assert "epoch" in kale_rs.run(path, {"epoch": 1}).diagnostics.text
 
 
+def test_values_of_parameters(tmp_path, monkeypatch):
+    np = pytest.importorskip("numpy")
+    monkeypatch.chdir(tmp_path)
+    path = notebook(tmp_path / "n.ipynb", cell("rate = 0.5\ncount = 1\nrows = [1]", "parameters"), cell("print(rate)"))
+    run = kale_rs.run(path, {"rate": float("nan"), "count": np.int64(3)})
+    assert run.status == "succeeded" and run.parameters["count"] == 3
+    assert "nan" in repr(kale_rs.logs(run))
+    for name, value in {"rows": [object()], "count": {1, 2}, "rate": [float("nan")]}.items():
+        with pytest.raises(kale_rs.UsageError, match=f"parameter `{name}` cannot be this"):
+            kale_rs.run(path, {name: value})
+
+
 def test_explain_and_doctor():
     assert "missing-prev (warning)" in repr(kale_rs.explain("missing-prev"))
     assert len(kale_rs.explain().pages) > 20

@@ -184,6 +184,34 @@ def test_what_a_step_may_store_is_limited(tmp_path):
     assert (done.returncode, "`much` is no size" in done.stderr) == (2, True)
 
 
+def test_numbers_keep_nobody_from_sharing(tmp_path):
+    """`size` may share with `point`, as far as the compiler knows; what it is shows that it does not."""
+    cells = [
+        cell(
+            "class Point:\n    def __init__(self, x):\n        self.x = x\npoint = Point(5)\npoints = [point]\n"
+            "ends = (each for each in points)",
+            "step:make",
+        ),
+        cell("size = point.x", "step:use"),
+    ]
+    assert call("run", notebook(tmp_path / "n.ipynb", *cells), cwd=tmp_path).returncode == 0
+    found = in_a_process(
+        tmp_path,
+        "restored = kale_rs.restore('last', 'use')",
+        "print((points[0] is point, size, restored.missing))",
+    )
+    assert found == (True, 5, {"ends": "a `builtins.generator`: a `generator` does not outlive its process"})
+
+
+def test_a_folder_that_was_moved(tmp_path):
+    (tmp_path / "here").mkdir()
+    call("run", notebook(tmp_path / "here/n.ipynb", cell("a = [1]", "step:one")), cwd=tmp_path)
+    (tmp_path / "here").rename(tmp_path / "there")
+    done = call("restore", "last", "one", cwd=tmp_path / "there")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "there/n-after-one.ipynb").is_file() and not (tmp_path / "here").exists()
+
+
 def test_an_unknown_step_is_named(folder):
     done = call("restore", "last", "nothing", cwd=folder)
     assert done.returncode == 2

@@ -153,13 +153,13 @@ impl Fault<'_> {
         }
         let (message, help) = match error.code {
             Code::StepFailed if self.isolated && is_import_error(&error.kind) => (
-                format!("Step `{}` raised `{}`{place}: {}", self.step.name, error.kind, error.message),
+                self.raised(error, &place),
                 "An isolated run has what the steps' code imports. For what a library loads by itself, import it in the \
                  cell as well, or add a line `%pip install PACKAGE` to the notebook."
                     .to_owned(),
             ),
             Code::StepFailed => (
-                format!("Step `{}` raised `{}`{place}: {}", self.step.name, error.kind, error.message),
+                self.raised(error, &place),
                 format!(
                     "Correct the cell and run again: finished steps are not run again. `kale-rs logs RUN {}` has the whole \
                      traceback.",
@@ -187,6 +187,11 @@ impl Fault<'_> {
         };
         let diagnostic = self.diagnostic(error.code, message, &help);
         self.at(diagnostic, error.cell, error.line, error.column)
+    }
+
+    fn raised(&self, error: &ReportedError, place: &str) -> String {
+        let said = if error.message.is_empty() { String::new() } else { format!(": {}", error.message) };
+        format!("Step `{}` raised `{}`{place}{said}", self.step.name, error.kind)
     }
 
     /// A variable that an earlier cell binds and that the step was not given.

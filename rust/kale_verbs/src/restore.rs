@@ -9,7 +9,7 @@ mod notebook;
 use std::path::{Path, PathBuf};
 
 use kale_model::{CellIndex, Pipeline, RunId, StepId};
-use kale_store::Store;
+use kale_store::{RunRecord, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::error::VerbError;
@@ -99,7 +99,7 @@ pub fn restore(session: &Session, request: &RestoreRequest) -> Result<Restored, 
     must_be_trusted(&store, &run, request.trust)?;
     let point = Point::new(&record.pipeline, step, request.before);
     let namespace = namespace::namespace(&store, &record, point)?;
-    let directory = record.options.directory.clone();
+    let directory = place_now(&store, &record);
     let made_elsewhere = store.pulled(&run)?.is_some();
     // A path of somebody else means something here only below the notebook's folder.
     let (files, files_outside): (Vec<&WrittenFile>, Vec<&WrittenFile>) =
@@ -136,6 +136,13 @@ pub fn must_be_trusted(store: &Store, run: &RunId, yes: bool) -> Result<(), Verb
         )),
         _ => Ok(()),
     }
+}
+
+/// The notebook's folder. One that was moved is where its store is now.
+fn place_now(store: &Store, record: &RunRecord) -> PathBuf {
+    let then = &record.options.directory;
+    let beside_the_store = || store.root().parent().map(Path::to_owned);
+    if then.is_dir() { then.clone() } else { beside_the_store().unwrap_or_else(|| then.clone()) }
 }
 
 pub fn find_step(pipeline: &Pipeline, run: &RunId, name: &str) -> Result<StepId, VerbError> {

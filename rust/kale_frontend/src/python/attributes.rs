@@ -104,6 +104,7 @@ impl<'a> Analyzer<'a> {
             let text = self.facts.text(path).to_owned();
             self.set_option(&text);
             self.store_in_member(&text, value, range);
+            self.call_ahead(value, range);
             if STREAMS.contains(&text.as_str()) {
                 // What is there has a state of its own: another one made elsewhere is not it.
                 self.touch(Resource::Process(String::new()), true, range);
@@ -123,6 +124,20 @@ impl<'a> Analyzer<'a> {
         }
         self.mutate(owner);
         self.link(owner, value, false);
+    }
+
+    /// `time.sleep = quick`: whoever calls the library's function calls the notebook's from now on. Where the patch is
+    /// repeated, what its body reads has to be there, and what it changes is not the notebook's: so it counts as called
+    /// here, as far as its variables go.
+    fn call_ahead(&mut self, value: &Value, range: TextRange) {
+        let before = std::mem::take(&mut self.frame().effects);
+        self.invoke_code(value, range);
+        let called = std::mem::replace(&mut self.frame().effects, before);
+        let effects = &mut self.frame().effects;
+        effects.mutates |= called.mutates;
+        for (name, range) in called.reads {
+            effects.reads.entry(name).or_insert(range);
+        }
     }
 
     /// A value of unknown type may be one of the classes that it refers to.

@@ -27,7 +27,7 @@ pub fn write(
     let Some(mut notebook) = filled else {
         return Err(VerbError::usage(format!("run `{}` has no notebook", record.id), "only notebooks are restored"));
     };
-    let target = target(session, request, record, step)?;
+    let target = target(session, request, store, record, step)?;
     let near = target.parent().unwrap_or(Path::new("."));
     let elsewhere = kale_store::locate(near).canonicalize().ok().as_deref() != Some(store.root());
     let first = first_cell(&notebook, record, request, step, elsewhere.then(|| store.root()));
@@ -47,17 +47,23 @@ pub fn write(
 
 /// Beside the notebook that was run, where its relative paths lead to the same files, under a name that no file has: a
 /// notebook that is there may hold somebody's work, so only the user can say that it may be replaced.
-fn target(session: &Session, request: &RestoreRequest, record: &RunRecord, step: &str) -> Result<PathBuf, VerbError> {
+fn target(
+    session: &Session,
+    request: &RestoreRequest,
+    store: &Store,
+    record: &RunRecord,
+    step: &str,
+) -> Result<PathBuf, VerbError> {
     if let Some(output) = &request.output {
         return Ok(session.directory.join(output));
     }
     let stem =
         record.source.as_deref().and_then(Path::file_stem).map_or("notebook".into(), |stem| stem.to_string_lossy());
     let when = if request.before { "before" } else { "after" };
-    let mut number = 1;
+    let (directory, mut number) = (super::place_now(store, record), 1);
     loop {
         let suffix = if number == 1 { String::new() } else { format!("-{number}") };
-        let target = record.options.directory.join(format!("{stem}-{when}-{step}{suffix}.ipynb"));
+        let target = directory.join(format!("{stem}-{when}-{step}{suffix}.ipynb"));
         // Taken at once, so that two that restore at one time get two notebooks.
         match OpenOptions::new().write(true).create_new(true).open(&target) {
             Ok(_) => return Ok(target),
