@@ -26,6 +26,8 @@ def test_the_pictures_of_the_readme(lab: LabPage, example: str) -> None:
     lab.panel.locator(".kale-RunStrip[data-status=succeeded]").wait_for(timeout=180_000)
     expect(lab.panel.locator(".kale-Steps .kale-Status[data-status=succeeded]")).to_have_count(5)
     lab.command("filebrowser:hide-main")
+    lab.evaluate("app => app.shell.currentWidget.content.scrollToItem(8, 'start')")
+    expect(lab.page.locator(".kale-Badge", has_text="boosting").first).to_be_in_viewport()
     keep(lab.screenshot("jupyterlab"), "jupyterlab.png")
 
     lab.panel.locator(".kale-RunStrip").click()
