@@ -161,13 +161,17 @@ class Connection:
         }
 
     def _watch(self, params: Json) -> Json:
-        run, after, log = params.get("run"), params.get("after") or -1, params.get("log")
-        if not isinstance(run, str) or not isinstance(after, int) or not isinstance(log, str | None):
-            raise Refused(_INVALID_PARAMS, "`watch` needs a `run`, and takes a number `after` and a step's name `log`")
+        run, after = params.get("run"), params.get("after") or -1
+        step, start = params.get("log"), params.get("log_from") or 0
+        numbers = isinstance(after, int) and isinstance(start, int)
+        if not isinstance(run, str) or not isinstance(step, str | None) or not numbers:
+            takes = "a number `after`, a step's name `log`, and a number of bytes `log_from`"
+            raise Refused(_INVALID_PARAMS, f"`watch` needs a `run`, and takes {takes}")
         request = {"run": run, "store": self._places.store}
         # A run that is not there is told now, and not by silence.
         request["run"] = watching.show(request, "pulse")["run_id"]
         self._unwatch(request)
+        log = None if step is None else watching.Log(request, step, start, self._notify)
         self._watches[request["run"]] = watch = watching.Watch(request, after, log, self._notify)
         watch.start()
         return {}

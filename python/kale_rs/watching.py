@@ -32,9 +32,8 @@ def show(request: Json, what: str) -> Any:
 class Watch:
     """Watches until the run ends. What has changed since event `after` is told at once, the end always."""
 
-    def __init__(self, request: Json, after: int, log: str | None, tell: Callable[[str, Json], None]) -> None:
-        self._request, self._after, self._tell = request, after, tell
-        self._log = None if log is None else Log(request, log, tell)
+    def __init__(self, request: Json, after: int, log: Log | None, tell: Callable[[str, Json], None]) -> None:
+        self._request, self._after, self._log, self._tell = request, after, log, tell
         self._stopped = threading.Event()
         self._told_at = 0.0
 
@@ -76,12 +75,13 @@ class Watch:
 
 
 class Log:
-    """What a step prints, as it comes. A text that begins before what was told so far takes its place."""
+    """What a step prints from byte `start` on, as it comes. A text that begins where the first began, or before it, takes
+    the place of all that was told so far."""
 
-    def __init__(self, request: Json, step: str, tell: Callable[[str, Json], None]) -> None:
-        self._request, self._step, self._tell = request, step, tell
-        self._next = 0
-        self._told, self._characters = hashlib.blake2b(), 0
+    def __init__(self, request: Json, step: str, start: int, tell: Callable[[str, Json], None]) -> None:
+        self._request, self._step, self._start, self._tell = request, step, start, tell
+        self._next = start
+        self._told, self._bytes = hashlib.blake2b(), 0
         self._is_final = self._is_whole = False
 
     def look(self, run: str, ended: bool, stopped: threading.Event) -> None:
@@ -92,7 +92,7 @@ class Log:
                 self._is_final = True
                 if self._is_changed():
                     self._begin_again()
-                    part = self._logs({"offset": 0})
+                    part = self._logs({"offset": self._next})
             self._take(run, part)
             if not part["text"]:
                 self._is_whole = part["complete"]
@@ -102,21 +102,24 @@ class Log:
 
     def _take(self, run: str, part: Json) -> None:
         if part["offset"] < self._next:
+            # It has become shorter than that.
+            self._start = part["offset"]
             self._begin_again()
         self._next = part["next"]
         if part["text"]:
-            self._told.update(part["text"].encode("utf-8", "surrogatepass"))
-            self._characters += len(part["text"])
+            encoded = part["text"].encode("utf-8", "surrogatepass")
+            self._told.update(encoded)
+            self._bytes += len(encoded)
             self._tell("log", {"run_id": run, "step": self._step, "offset": part["offset"], "text": part["text"]})
 
     def _is_changed(self) -> bool:
         """A step that has ended has the output of its cells in order, which may not be how it was printed."""
-        whole: str = self._logs({})["text"] if self._characters else ""
-        told = hashlib.blake2b(whole[: self._characters].encode("utf-8", "surrogatepass"))
+        whole = self._logs({})["text"].encode("utf-8", "surrogatepass") if self._bytes else b""
+        told = hashlib.blake2b(whole[self._start : self._start + self._bytes])
         return told.digest() != self._told.digest()
 
     def _begin_again(self) -> None:
-        self._next, self._told, self._characters = 0, hashlib.blake2b(), 0
+        self._next, self._told, self._bytes = self._start, hashlib.blake2b(), 0
 
     def _logs(self, more: Json) -> Json:
         from kale_rs import _native

@@ -244,6 +244,19 @@ def test_a_run_is_told_to_its_end(shared, panel, folder):
     assert panel.told("run")["sequence"] == numbers[-1]
 
 
+def test_the_end_of_a_log_is_told_without_its_beginning(shared, panel, folder):
+    (folder / "go").touch()
+    run = panel.ask("run", notebook="n.ipynb", text=text(*SLOW), no_cache=True)["run_id"]
+    panel.ask("watch", run=run)
+    panel.follow(run)
+    whole = panel.ask("logs", run=run, step="first")["logs"][0]["text"]
+    start = whole.index("line 2")
+    panel.ask("watch", run=run, log="first", log_from=start)
+    part = panel.told("log")
+    assert (part["offset"], part["text"]) == (start, whole[start:])
+    assert panel.refusal("watch", run=run, log="first", log_from="2")["code"] == -32602
+
+
 def test_unwatched_runs_are_not_told(shared, panel, folder):
     (folder / "go").unlink(missing_ok=True)
     run = panel.ask("run", notebook="n.ipynb", text=text(*SLOW), no_cache=True)["run_id"]

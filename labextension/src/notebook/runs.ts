@@ -16,6 +16,12 @@ export interface StepState {
   index: number;
 }
 
+/** A step whose output is wanted, from a byte on. */
+export interface LogWish {
+  step: string;
+  from: number;
+}
+
 export interface Log {
   run: string;
   step: string;
@@ -79,9 +85,9 @@ export class Runs implements IDisposable {
   path: () => string = () => '';
 
   /** Shows a run on the cells, and follows it to its end. */
-  async follow(run: string, log: string | null = null): Promise<void> {
+  async follow(run: string): Promise<void> {
     this.currentId = run;
-    await this.watch(run, log ?? this.watched.get(run) ?? null);
+    await this.watch(run, this.watched.get(run) ?? null);
   }
 
   /** One step of a run, with all that it made. */
@@ -91,12 +97,13 @@ export class Runs implements IDisposable {
     return page as StepPage;
   }
 
-  /** Follows a run for a view of its own; `log` is the step whose output is wanted as well. */
-  async watch(run: string, log: string | null = null): Promise<void> {
+  /** Follows a run for a view of its own, and with it the output of a step. */
+  async watch(run: string, log: LogWish | null = null): Promise<void> {
     this.watched.set(run, log);
     const after = log === null ? (this.details.get(run)?.sequence ?? 0) : 0;
     this.changedSignal.emit(run);
-    await this.link.request('watch', { run, after, log });
+    const wish = { log: log?.step ?? null, log_from: log?.from ?? 0 };
+    await this.link.request('watch', { run, after, ...wish });
   }
 
   /** Stops showing a run on the cells; the run itself goes on. */
@@ -151,8 +158,8 @@ export class Runs implements IDisposable {
 
   private runs: Run[] = [];
   private details = new Map<string, RunDetail>();
-  /** Followed runs, and the step whose log is wanted. */
-  private watched = new Map<string, string | null>();
+  /** Followed runs, and what is wanted of their output. */
+  private watched = new Map<string, LogWish | null>();
   private currentId: string | null = null;
   private disposed = false;
   private changedSignal = new Signal<this, string | null>(this);

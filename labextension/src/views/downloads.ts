@@ -1,7 +1,6 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { PathExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
-import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { NotebookPipeline } from '../notebook/pipeline';
 import type { Artifact } from '../protocol';
@@ -17,13 +16,12 @@ const KEPT_MS = 60_000;
 export async function downloadArtifact(
   app: JupyterFrontEnd,
   pipeline: NotebookPipeline,
-  artifact: Artifact,
-  trans: TranslationBundle
+  artifact: Artifact
 ): Promise<void> {
   const { contents, serverSettings } = app.serviceManager;
   const { name, extension } = fileName(artifact);
-  const { path, onKernel } = await besideNotebook(app, pipeline, name, extension, trans);
-  await pipeline.link.request('artifact', { id: artifact.id, output: onKernel });
+  const path = await besideNotebook(app, pipeline, name, extension);
+  await pipeline.link.request('artifact', { id: artifact.id, output: PathExt.basename(path) });
   try {
     const url = await contents.getDownloadUrl(path);
     const response = await ServerConnection.makeRequest(url, {}, serverSettings);

@@ -72,7 +72,7 @@ function viewActions(
       }
     },
     openRestored: (pipeline, run, step, before) => openRestored(app, pipeline, run, step, before, trans),
-    downloadArtifact: (pipeline, artifact) => downloadArtifact(app, pipeline, artifact, trans)
+    downloadArtifact: (pipeline, artifact) => downloadArtifact(app, pipeline, artifact)
   };
 }
 

@@ -22,8 +22,8 @@ export async function openRestored(
 ): Promise<void> {
   const stem = PathExt.basename(pipeline.panel.context.path, '.ipynb');
   const wanted = `${stem}-${before ? 'before' : 'after'}-${step}`;
-  const { path, onKernel } = await besideNotebook(app, pipeline, wanted, '.ipynb', trans);
-  await pipeline.restore(run, step, before, onKernel);
+  const path = await besideNotebook(app, pipeline, wanted, '.ipynb');
+  await pipeline.restore(run, step, before, PathExt.basename(path));
   const kernel = pipeline.panel.sessionContext.session?.kernel?.name;
   const opened: NotebookPanel = await app.commands.execute('docmanager:open', {
     path,

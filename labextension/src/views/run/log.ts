@@ -23,38 +23,60 @@ export class StepLog {
 
   /** Whether there was more before what is kept. */
   get isCut(): boolean {
-    return this.start > 0 || this.dropped;
+    return this.start > 0;
   }
 
   get changed(): ISignal<this, void> {
     return this.changedSignal;
   }
 
-  /** Where what is kept begins, in bytes of the whole. */
-  start = 0;
+  /** Where what is kept begins, in bytes of the whole: with a line. */
+  get firstByte(): number {
+    return this.start;
+  }
 
-  /** Adds a part; one from the very beginning takes the place of everything. */
+  /** Adds a part; one that begins where the first began, or before it, takes the place of everything. */
   add(offset: number, text: string): void {
-    if (offset === 0) {
-      this.kept = [];
-      this.dropped = false;
-      this.start = 0;
-    }
     let rest = text;
+    if (this.kept.length === 0 || offset <= this.begun) {
+      this.kept = [];
+      this.start = this.begun = offset;
+      if (offset > 0) {
+        // The first line was cut in two.
+        const cut = text.slice(0, text.indexOf('\n') + 1);
+        this.start += new TextEncoder().encode(cut).length;
+        rest = text.slice(cut.length);
+      }
+    }
     while (rest !== '') {
       rest = this.fill(rest);
     }
-    if (this.kept.length > KEPT_PIECES) {
-      this.kept = this.kept.slice(-KEPT_PIECES);
-      this.dropped = true;
+    if (this.kept.length > this.limit) {
+      const dropped = this.kept.slice(0, -this.limit).map(piece => piece.text);
+      this.start += new TextEncoder().encode(dropped.join('')).length;
+      this.kept = this.kept.slice(-this.limit);
     }
     this.changedSignal.emit();
   }
 
-  clear(start = 0): void {
+  /** Puts a part before what is kept: that from `offset` to where it begins. */
+  addBefore(offset: number, text: string): void {
+    const earlier = new StepLog();
+    earlier.add(offset, text);
+    const first = this.kept[0]?.id ?? 0;
+    const count = earlier.kept.length;
+    this.kept = [
+      ...earlier.kept.map((piece, index) => ({ ...piece, id: first - count + index })),
+      ...this.kept
+    ];
+    this.start = earlier.start;
+    // What was asked for is not dropped again when more comes.
+    this.limit += count;
+    this.changedSignal.emit();
+  }
+
+  clear(): void {
     this.kept = [];
-    this.dropped = false;
-    this.start = start;
     this.changedSignal.emit();
   }
 
@@ -73,7 +95,10 @@ export class StepLog {
   }
 
   private kept: LogPiece[] = [];
-  private dropped = false;
+  private start = 0;
+  /** Where the first part began. */
+  private begun = 0;
+  private limit = KEPT_PIECES;
   private nextId = 0;
   private changedSignal = new Signal<this, void>(this);
 }

@@ -111,6 +111,9 @@ function StepButtons({
       >
         {trans.__('Open notebook restored after')}
       </button>
+      <span role="status" className="kale-help">
+        {isRestoring ? trans.__('Restoring …') : ''}
+      </span>
       <button
         className="kale-Button"
         data-action="run-from"

@@ -4,7 +4,7 @@ import type { NotebookPipeline } from '../../notebook/pipeline';
 import type { Log, Runs } from '../../notebook/runs';
 import { StepLog } from './log';
 
-/** Bytes from the end that are read of a log that is complete. */
+/** Bytes from the end that are read of a log; more on request. */
 const TAIL = 1 << 20;
 
 interface LogReader {
@@ -23,8 +23,11 @@ export function useLog(
 ): LogReader {
   const log = React.useMemo(() => new StepLog(), [run, step]);
   const isReady = pipeline.link.state.kind === 'ready' || pipeline.link.state.kind === 'silent';
+  const end = React.useRef(bytes);
+  end.current = bytes;
+  const isKnown = bytes !== null;
   React.useEffect(() => {
-    if (!isReady || hasEnded) {
+    if (!isReady || !isKnown || hasEnded) {
       return;
     }
     const onLogged = (_: Runs, part: Log) => {
@@ -33,11 +36,12 @@ export function useLog(
       }
     };
     pipeline.runs.logged.connect(onLogged);
-    void pipeline.runs.watch(run, step).catch(() => undefined);
+    const from = Math.max(0, end.current! - TAIL);
+    void pipeline.runs.watch(run, { step, from }).catch(() => undefined);
     return () => {
       pipeline.runs.logged.disconnect(onLogged);
     };
-  }, [pipeline, run, step, hasEnded, isReady, log]);
+  }, [pipeline, run, step, hasEnded, isReady, isKnown, log]);
 
   const read = React.useCallback(
     async (start: number) => {
@@ -48,12 +52,10 @@ export function useLog(
         if (part === undefined || part.text === '') {
           return;
         }
-        const isCut = isFirst && part.offset > 0;
-        if (isCut) {
-          log.clear(part.offset);
+        if (isFirst) {
+          log.clear();
         }
-        // The first line was cut in two.
-        log.add(part.offset, isCut ? part.text.slice(part.text.indexOf('\n') + 1) : part.text);
+        log.add(part.offset, part.text);
         next = part.next;
       }
     },
@@ -64,5 +66,14 @@ export function useLog(
       void read(Math.max(0, bytes - TAIL)).catch(() => undefined);
     }
   }, [read, isReady, hasEnded, bytes]);
-  return { log, readEarlier: () => void read(Math.max(0, log.start - TAIL)).catch(() => undefined) };
+  const readEarlier = async () => {
+    const end = log.firstByte;
+    const offset = Math.max(0, end - TAIL);
+    const { logs } = await pipeline.link.request('logs', { run, step, offset });
+    if (logs[0] !== undefined && end === log.firstByte) {
+      const bytes = new TextEncoder().encode(logs[0].text).slice(0, end - offset);
+      log.addBefore(offset, new TextDecoder().decode(bytes));
+    }
+  };
+  return { log, readEarlier: () => void readEarlier().catch(() => undefined) };
 }
