@@ -75,8 +75,10 @@ class Watch:
 
 
 class Log:
-    """What a step prints from byte `start` on, as it comes. A text that begins where the first began, or before it, takes
-    the place of all that was told so far."""
+    """What a step prints from byte `start` on, as it comes.
+
+    A text that begins where the first began, or before it, takes the place of all that was told so far.
+    """
 
     def __init__(self, request: Json, step: str, start: int, tell: Callable[[str, Json], None]) -> None:
         self._request, self._step, self._start, self._tell = request, step, start, tell

@@ -120,9 +120,14 @@ def test_a_run_is_followed_again_after_the_page_was_loaded_again(lab: LabPage, f
     expect(view.locator("tr[data-step=second]")).to_have_attribute("data-status", "running", timeout=60_000)
     view.locator("tr[data-step=second] button").click()
     expect(view.locator(".kale-Log-text")).to_contain_text("waiting")
-    lab.evaluate("async app => { await app.restored; await new Promise(done => setTimeout(done, 1500)); }")
+    saved = "async () => JSON.stringify(await window.jupyterapp.serviceManager.workspaces.fetch('default'))"
+    lab.page.wait_for_function(f"async () => (await ({saved})()).includes('kale-rs-views:run')", polling=200)
     lab.page.reload()
     expect(lab.page.locator(".kale-RunView")).to_have_attribute("data-status", "running", timeout=60_000)
+    # Its engine is another process than the kernel, which is asked again once it is back.
+    lab.evaluate("app => app.shell.widgets('main').next().value.sessionContext.session.kernel.restart()")
+    lab.await_ready()
+    expect(lab.page.locator(".kale-View-link")).to_be_hidden()
     (folder / "go").touch()
     expect(lab.page.locator(".kale-RunView")).to_have_attribute("data-status", "succeeded", timeout=60_000)
     lab.page.locator(".lm-TabBar-tab", has_text="report.ipynb").first.locator(".lm-TabBar-tabCloseIcon").click()

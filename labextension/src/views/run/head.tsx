@@ -15,11 +15,13 @@ const RESUMABLE = ['interrupted', 'cancelled', 'failed'];
 interface RunHeadProps {
   pipeline: NotebookPipeline;
   run: RunDetail;
+  /** Whether something is being done, so that a click has been heard. */
+  isActing: boolean;
   /** Does something, and shows why it could not be done. */
   act: (what: () => Promise<unknown>) => void;
 }
 
-export function RunHead({ pipeline, run, act }: RunHeadProps): JSX.Element {
+export function RunHead({ pipeline, run, isActing, act }: RunHeadProps): JSX.Element {
   const trans = useTranslation();
   const { actions } = useView();
   const id = run.run_id!;
@@ -40,12 +42,22 @@ export function RunHead({ pipeline, run, act }: RunHeadProps): JSX.Element {
       </p>
       <div className="kale-Buttons">
         {isRunning && (
-          <button className="kale-Button" data-action="stop" onClick={() => act(() => pipeline.stop(id))}>
+          <button
+            className="kale-Button"
+            data-action="stop"
+            disabled={isActing}
+            onClick={() => act(() => pipeline.stop(id))}
+          >
             {trans.__('Stop')}
           </button>
         )}
         {RESUMABLE.includes(run.status) && (
-          <button className="kale-Button" data-action="resume" onClick={() => act(() => pipeline.resume(id))}>
+          <button
+            className="kale-Button"
+            data-action="resume"
+            disabled={isActing}
+            onClick={() => act(() => pipeline.resume(id))}
+          >
             {trans.__('Resume')}
           </button>
         )}

@@ -21,6 +21,7 @@ export function RunView({ pipeline, run: id, step }: RunViewProps): JSX.Element 
   const trans = useTranslation();
   const [chosen, setChosen] = React.useState<string | null>(step ?? null);
   const [fault, setFault] = React.useState<string | null>(null);
+  const [isActing, setActing] = React.useState(false);
   const isReady = pipeline.link.state.kind === 'ready';
   const run = pipeline.runs.detail(id);
   const isKnown = run !== null;
@@ -35,7 +36,10 @@ export function RunView({ pipeline, run: id, step }: RunViewProps): JSX.Element 
   }, [pipeline, id, isReady, isKnown]);
   const act = React.useCallback((what: () => Promise<unknown>) => {
     setFault(null);
-    what().catch(error => setFault(messageOf(error)));
+    setActing(true);
+    what()
+      .catch(error => setFault(messageOf(error)))
+      .finally(() => setActing(false));
   }, []);
 
   const selected =
@@ -54,7 +58,7 @@ export function RunView({ pipeline, run: id, step }: RunViewProps): JSX.Element 
         </p>
       ) : (
         <>
-          <RunHead pipeline={pipeline} run={run} act={act} />
+          <RunHead pipeline={pipeline} run={run} isActing={isActing} act={act} />
           <StepTable run={run} selected={selected?.name ?? null} onSelect={setChosen} />
           {selected !== undefined && (
             <StepPane
