@@ -39,6 +39,10 @@ class Places:
         return self._find(path) or os.path.join(self._folder, os.path.basename(path))
 
     def _find(self, path: str) -> str | None:
+        # A document that several people edit is named after its drive, too: `RTC:sub/train.ipynb`.
+        return self._find_on_disk(path) or self._find_on_disk(path.partition(":")[2])
+
+    def _find_on_disk(self, path: str) -> str | None:
         path = path.strip("/")
         if not path or ".." in path.split("/"):
             return None

@@ -58,6 +58,7 @@ def test_paths_of_the_server_are_found_on_the_disk(folder):
     with kernel(folder, "sub/other.ipynb") as running:
         running.run("import os, kale_rs; os.chdir('/')")
         assert Panel(running, "sub/other.ipynb").hello["notebook"] == str(folder / "sub" / "other.ipynb")
+        assert Panel(running, "RTC:sub/other.ipynb").hello["notebook"] == str(folder / "sub" / "other.ipynb")
         # As after a renaming, which the kernel is not told.
         assert Panel(running, "n.ipynb").hello["notebook"] == str(folder / "n.ipynb")
         assert Panel(running, "sub/nowhere.ipynb").hello["notebook"] is None

@@ -140,7 +140,6 @@ pub fn of_artifact(session: &Session, store: &StoreChoice, digest: &str) -> Resu
     let mut found: Option<(Digest, Lineage)> = None;
     let Some(store) = store.open(session)? else { return Err(unknown(digest)) };
     for run in store.run_ids()?.iter().rev() {
-        let record = store.run(run)?;
         for step in store.steps(run)? {
             let (given, made) = (inputs(&step), outputs(&step).cloned().collect::<Vec<_>>());
             let snapshot = store.snapshot(run, step.position)?.unwrap_or_default();
@@ -158,7 +157,8 @@ pub fn of_artifact(session: &Session, store: &StoreChoice, digest: &str) -> Resu
             let (_, lineage) = found.get_or_insert_with(|| (content.clone(), new_artifact(&store, &content)));
             if made.contains(&content) {
                 lineage.made_by.push(id::step(run, &step.name));
-                note_names(&mut lineage.facts, &record.pipeline, &step, &content);
+                // A run's pipeline may be megabytes, and most runs have nothing to do with the value.
+                note_names(&mut lineage.facts, &store.run(run)?.pipeline, &step, &content);
             }
             if kept().any(|other| *other == content) {
                 lineage.made_by.push(id::snapshot(run, &step.name));
