@@ -154,6 +154,25 @@ def test_files_are_put_back_on_request(tmp_path):
     assert "put back   made.txt" in shown and "files=True" not in shown
 
 
+def test_files_of_steps_that_are_never_cached_are_put_back_too(tmp_path):
+    path = notebook(
+        tmp_path / "n.ipynb",
+        cell("with open('made.txt', 'w') as file:\n    file.write('as made')", "step:write", "cache:disabled"),
+        cell("print('next')", "step:next", "prev:write"),
+    )
+    made = tmp_path / "made.txt"
+    assert call("run", path).returncode == 0
+    made.write_text("grown since")
+    assert call("run", path, "--from", "next").returncode == 0
+    assert made.read_text() == "grown since", "a log that grows stays as it is"
+    made.unlink()
+    assert call("run", path, "--from", "next").returncode == 0
+    assert made.read_text() == "as made"
+    made.write_text("changed")
+    assert "put back: made.txt" in call("restore", "last", "next", "--files", cwd=tmp_path).stdout
+    assert made.read_text() == "as made"
+
+
 def test_a_hundred_megabytes_are_usable_within_a_second(tmp_path):
     path = notebook(
         tmp_path / "n.ipynb",

@@ -65,6 +65,17 @@ def test_output_notebook_and_a_notebook_from_standard_input(path, tmp_path):
     assert (document["status"], document["source"]) == ("succeeded", None)
 
 
+def test_the_executed_notebook_shows_the_parameters_of_the_run(path, tmp_path):
+    out = tmp_path / "out.ipynb"
+    given = "a 'quoted' = \"näme\""
+    first = run(path, "-p", "count=5", "-p", f"name={given}", "--output-notebook", out)
+    names: dict = {}
+    exec("".join(json.loads(out.read_text())["cells"][0]["source"]), names)
+    assert (names["count"], names["name"]) == (5, given)
+    assert run(out)["metrics"] == first["metrics"]
+    assert "count = 3" in path.read_text(), "the notebook itself stays"
+
+
 def test_prose_goes_to_stderr_and_the_summary_to_stdout(path):
     done = call("run", path)
     assert re.search(r"succeeded in [\d.]+ s\n\nmetric +value\ntotal +3\n", done.stdout)

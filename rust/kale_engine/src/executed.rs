@@ -1,7 +1,7 @@
 //! The executed notebook: the input with what its cells put out, as Jupyter would have stored it.
 //!
-//! The input's JSON is kept as it is, unknown keys included; only `outputs` and `execution_count` of code cells and
-//! our key of the metadata are written.
+//! The input's JSON is kept as it is, unknown keys included; only `outputs` and `execution_count` of code cells, values
+//! of parameters that were given (`overrides.rs`), and our key of the metadata are written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

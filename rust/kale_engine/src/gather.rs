@@ -25,6 +25,7 @@ pub struct Harvest {
     pub blobs: Blobs,
     pub files: FileDigests,
     pub report: Report,
+    pub snapshot_bytes: u64,
     /// What of the outputs was taken in while they were written.
     pub arrivals: Arrivals,
     /// Whether the process is there still, and may write to its log.
@@ -64,12 +65,7 @@ impl Harvest {
             };
             result.outputs.insert(key.clone(), content);
         }
-        if self.step().may_reuse() {
-            for path in self.written_files() {
-                let digest = self.blobs.copy_in(&self.directory.join(&path))?;
-                result.files.insert(path, digest);
-            }
-        }
+        result.files = self.files()?;
         result.metrics.clone_from(&self.report.metrics);
         result.observed = self.observed();
         Ok(result)
@@ -119,6 +115,24 @@ impl Harvest {
             collect_files(&self.directory, path, &mut found);
         }
         found
+    }
+
+    /// All that a step wrote whose result may stand for it: they are part of that. Of others, for `restore --files` and
+    /// `run --from`, what can be had and as much as a snapshot may hold: what a step downloads may be large.
+    fn files(&self) -> Result<BTreeMap<String, Digest>, StoreError> {
+        let take = |path: String| Ok((path.clone(), self.blobs.copy_in(&self.directory.join(path))?));
+        if self.step().may_reuse() {
+            return self.written_files().into_iter().map(take).collect();
+        }
+        let mut room = self.snapshot_bytes;
+        let mut fits = |path: &String| {
+            let size = fs::metadata(self.directory.join(path)).map_or(0, |metadata| metadata.len());
+            let left = room.checked_sub(size);
+            room = left.unwrap_or(room);
+            left.is_some()
+        };
+        let taken = self.written_files().into_iter().filter(|path| fits(path)).map(take);
+        Ok(taken.filter_map(Result::<_, StoreError>::ok).collect())
     }
 
     /// What it was seen to read, without what is part of its fingerprint anyway, what it made itself, and secrets.

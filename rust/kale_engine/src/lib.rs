@@ -34,6 +34,7 @@ mod last_words;
 mod launch;
 mod local_modules;
 mod memory;
+mod overrides;
 mod preflight;
 mod process;
 mod processors;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::execute::Execution;
 use crate::executed::{self, CellOutputs};
+use crate::overrides;
 
 /// Writes the executed notebook and records the run as over. A notebook that cannot be written costs a warning and
 /// not the run.
@@ -34,7 +35,8 @@ fn write_notebook(execution: &Execution, status: RunStatus) -> std::result::Resu
     }
     let Some(digest) = &record.notebook else { return Ok(None) };
     let bytes = execution.store.blobs().read_verified(digest).map_err(|error| vec![error.diagnostic()])?;
-    let Ok(notebook) = serde_json::from_slice::<Value>(&bytes) else { return Ok(None) };
+    let Ok(mut notebook) = serde_json::from_slice::<Value>(&bytes) else { return Ok(None) };
+    overrides::show(&mut notebook, &record.pipeline, &record.parameters);
     let cells = cell_outputs(&execution.store, record).map_err(|error| vec![error.diagnostic()])?;
     let filled = executed::fill(notebook, &cells, &record.id, status, &record.parameters);
     let name = record.source.as_deref().and_then(std::path::Path::file_name);

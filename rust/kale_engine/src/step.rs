@@ -62,7 +62,12 @@ fn go_on_from(execution: &Execution, step: StepId, fingerprint: &Fingerprint, be
     let reason = format!("finished in run `{}`", earlier.run);
     let result = earlier.into_cached(execution.step_name(step));
     let (directory, blobs) = (&execution.record.options.directory, execution.store.blobs());
-    if gather::put_back(&result.result.files, directory, blobs, &execution.files).is_err() {
+    let mut files = result.result.files.clone();
+    if !execution.pipeline.step(step).may_reuse() {
+        // What is there may have grown since, such as a log.
+        files.retain(|path, _| !directory.join(path).exists());
+    }
+    if gather::put_back(&files, directory, blobs, &execution.files).is_err() {
         return Ok(false);
     }
     publish_reused(execution, step, result, reason, began)?;
@@ -402,6 +407,7 @@ impl<'a> Attempt<'a> {
             blobs: self.execution.store.blobs().clone(),
             files: self.execution.files.clone(),
             report,
+            snapshot_bytes: self.execution.record.options.snapshot_bytes,
             arrivals: self.arrivals.clone(),
             at_work: false,
         }
