@@ -54,5 +54,10 @@ def test_lineage_leads_both_ways(lab: LabPage, folder: Path) -> None:
 
     view.locator("[data-fact=cells] button").click()
     expect(lab.cell(0)).to_have_class(re.compile("jp-mod-active"))
+    lab.cell(1).click()
+    lab.command("kale-rs:open-lineage")
+    expect(view).to_have_attribute("data-id", re.compile("/step/use$"))
+    back.click()
+    expect(view).to_have_attribute("data-id", re.compile("/step/make$"))
     view.locator("[data-action=open-run]").click()
     expect(lab.page.locator(".kale-StepPane:visible")).to_have_attribute("data-step", "make")

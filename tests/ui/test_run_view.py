@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from playwright.sync_api import Locator, expect
@@ -77,6 +80,10 @@ def test_a_run_shows_all_that_its_steps_have_left(lab: LabPage, folder: Path) ->
     expect(outputs.locator("table td").first).to_be_visible()
     lab.screenshot("run-outputs")
     assert "ZeroDivisionError" in choose(view, "divide", "outputs").inner_text()
+
+    figures = choose(view, "plot", "artifacts")
+    figures.locator("tr[data-artifact*=figure] [data-action=preview]").click()
+    expect(figures.locator(".kale-Preview img")).to_be_visible()
 
     artifacts = choose(view, "load", "artifacts")
     row = artifacts.locator("tr[data-artifact=frame]")
@@ -169,3 +176,33 @@ def test_stop_resume_and_run_again_from_a_step(lab: LabPage, folder: Path) -> No
     lab.panel.locator("[data-action=compare]").click()
     expect(lab.page.locator(".kale-Comparison .jp-RenderedMarkdown")).to_contain_text(first or "")
     lab.screenshot("comparison")
+
+
+def test_values_of_a_run_from_elsewhere_are_loaded_after_a_yes(lab: LabPage, folder: Path) -> None:
+    cells: tuple[notebooks.Cell, ...] = (("numbers = [1, 2, 3]", ["step:make"]), ("print(numbers)", ["step:use"]))
+    for place in ("theirs", "ours"):
+        notebooks.write(folder / place / "n.ipynb", cells)
+    kale_rs(folder / "theirs", "run", "n.ipynb")
+    kale_rs(folder / "theirs", "snapshot", "push", "last", str(folder / "share"))
+    run = kale_rs(folder / "ours", "snapshot", "pull", str(folder / "share"))["run_id"]
+    lab.open(f"{folder.name}/ours/n.ipynb")
+    lab.show_panel()
+    lab.await_ready()
+    lab.command("kale-rs:open-run", {"path": f"{folder.name}/ours/n.ipynb", "run": run, "step": "make"})
+    view = lab.page.locator(".kale-RunView")
+    preview = view.locator(".kale-Preview")
+    expect(view.locator("[role=note]")).to_contain_text("made elsewhere")
+    choose(view, "make", "artifacts").locator("[data-action=preview]").click()
+    expect(preview).to_contain_text("not loaded")
+    view.locator("[data-action=trust]").click()
+    expect(view.locator("[role=note]")).to_have_count(0)
+    for _ in range(2):
+        view.locator("[data-action=preview]").click()
+    expect(preview).to_contain_text("[1, 2, 3]")
+
+
+def kale_rs(folder: Path, *arguments: str) -> dict[str, str]:
+    """What a verb of the command line answers."""
+    command = [sys.executable, "-m", "kale_rs", *arguments, "--json"]
+    answer: dict[str, str] = json.loads(subprocess.run(command, cwd=folder, capture_output=True, check=True).stdout)
+    return answer

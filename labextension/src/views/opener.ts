@@ -10,6 +10,7 @@ import type { PipelineRegistry } from '../notebook/registry';
 import { revealCell } from '../notebook/reveal';
 import type { ViewActions, ViewServices } from './context';
 import { downloadArtifact } from './downloads';
+import { stepId } from './ids';
 import { openRestored } from './restoring';
 import { viewKey } from './spec';
 import type { ViewSpec } from './spec';
@@ -118,6 +119,15 @@ function place(
   return panel?.isVisible ? { mode: 'split-right', ref: panel.id } : {};
 }
 
+/** The step of the active cell, in the run that the cells show. */
+function activeStep(pipeline: NotebookPipeline | null): string | null {
+  const cell = pipeline?.panel.content.activeCell?.model.id;
+  const step = cell === undefined ? undefined : pipeline!.analysis.cells.get(cell)?.step.name;
+  const run = pipeline?.runs.current;
+  const isOfRun = run?.steps.some(each => each.name === step) ?? false;
+  return isOfRun ? stepId(run!.run_id!, step!) : null;
+}
+
 function addCommands(
   app: JupyterFrontEnd,
   registry: PipelineRegistry,
@@ -159,7 +169,7 @@ function addCommands(
     return path && run ? { kind: 'run', path, run, step: given.step } : null;
   });
   add(ViewCommands.openLineage, trans.__('Open Lineage'), { id: text }, (given, pipeline) => {
-    const [path, id] = [pathOf(given, pipeline), given.id ?? runOf(given, pipeline)];
+    const [path, id] = [pathOf(given, pipeline), given.id ?? activeStep(pipeline) ?? runOf(given, pipeline)];
     return path && id ? { kind: 'lineage', path, id } : null;
   });
   add(

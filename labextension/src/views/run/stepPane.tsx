@@ -27,7 +27,7 @@ interface StepPaneProps {
 /** The selected step: what can be done with it, and what it has left. */
 export function StepPane({ pipeline, run, step, detail, act }: StepPaneProps): JSX.Element {
   const trans = useTranslation();
-  const page = useStepPage(pipeline, run.run_id!, step, detail);
+  const { page, readAgain } = useStepPage(pipeline, run.run_id!, step, detail);
   const tabs = [
     { id: 'logs', title: trans.__('Logs'), content: () => <Logs {...{ pipeline, run, step, page }} /> },
     {
@@ -58,8 +58,40 @@ export function StepPane({ pipeline, run, step, detail, act }: StepPaneProps): J
         <Status status={step.status} />
         <StepButtons {...{ pipeline, run, step, page, act }} />
       </header>
+      {page !== null && !page.trusted && <Distrust {...{ pipeline, page, act, readAgain }} />}
       <Tabs label={trans.__('Step %1', step.name)} tabs={tabs} />
     </section>
+  );
+}
+
+interface DistrustProps extends Pick<StepPaneProps, 'pipeline' | 'act'> {
+  page: StepPage;
+  readAgain: () => void;
+}
+
+/** A run that was made elsewhere: its values are loaded only after a yes. */
+function Distrust({ pipeline, page, act, readAgain }: DistrustProps): JSX.Element {
+  const trans = useTranslation();
+  const value = [...page.artifacts, ...page.inputs][0];
+  return (
+    <div className="kale-Refusal" role="note">
+      <p>
+        {trans.__(
+          'This run was made elsewhere. Its values are pickles: loading them can run any code, so they are not loaded.'
+        )}
+      </p>
+      {value !== undefined && (
+        <button
+          className="kale-Button"
+          data-action="trust"
+          onClick={() =>
+            act(() => pipeline.link.request('artifact', { id: value.id, trust: true }).then(readAgain))
+          }
+        >
+          {trans.__('I trust whoever made it')}
+        </button>
+      )}
+    </div>
   );
 }
 

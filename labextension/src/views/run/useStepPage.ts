@@ -9,8 +9,9 @@ export function useStepPage(
   run: string,
   step: Step,
   detail: StepDetail | undefined
-): StepPage | null {
+): { page: StepPage | null; readAgain: () => void } {
   const [page, setPage] = React.useState<StepPage | null>(null);
+  const [times, setTimes] = React.useState(0);
   const isReady = pipeline.link.state.kind === 'ready';
   const done = detail?.cells_done ?? 0;
   const attempt = detail?.attempt ?? 0;
@@ -27,6 +28,6 @@ export function useStepPage(
     return () => {
       isWanted = false;
     };
-  }, [pipeline, run, step.name, step.status, done, attempt, isReady]);
-  return page;
+  }, [pipeline, run, step.name, step.status, done, attempt, isReady, times]);
+  return { page, readAgain: () => setTimes(before => before + 1) };
 }
