@@ -13,6 +13,7 @@ closes the figures of the cell that is running: so messages are taken before tha
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import contextvars
 import json
@@ -58,6 +59,8 @@ class Connection:
         self._closed = False
         self._places = Places()
         self._watches: dict[str, watching.Watch] = {}
+        self._wishes: collections.deque[Json] = collections.deque()
+        self._wishing = threading.Lock()
         self._methods: dict[str, Callable[[Json], object]] = {
             "hello": self._hello,
             "ping": lambda params: {},
@@ -77,11 +80,20 @@ class Connection:
         context, data = contextvars.copy_context(), message.get("content", {}).get("data")
         with self._sending:
             self._context = context
-        if isinstance(data, dict) and data.get("method") == "ping":
+        method = data.get("method") if isinstance(data, dict) else None
+        if method == "ping":
             # It asks whether the kernel listens, not whether a worker is free.
             self._serve(data)
+        elif method in ("watch", "unwatch"):
+            # The newest wish counts, so these are carried out in their order.
+            self._wishes.append(data)
+            workers.add(self._serve_wish)
         else:
             workers.add(lambda: self._serve(data))
+
+    def _serve_wish(self) -> None:
+        with self._wishing:
+            self._serve(self._wishes.popleft())
 
     def _send(self, data: Json) -> None:
         """Send a message, if there is still somebody to read it."""
@@ -173,7 +185,8 @@ class Connection:
         self._unwatch(request)
         log = None if step is None else watching.Log(request, step, start, self._notify)
         self._watches[request["run"]] = watch = watching.Watch(request, after, log, self._notify)
-        watch.start()
+        if not self._closed:
+            watch.start()
         return {}
 
     def _unwatch(self, params: Json) -> Json:

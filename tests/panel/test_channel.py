@@ -258,6 +258,24 @@ def test_the_end_of_a_log_is_told_without_its_beginning(shared, panel, folder):
     assert panel.refusal("watch", run=run, log="first", log_from="2")["code"] == -32602
 
 
+def test_the_newest_wish_counts(panel, folder):
+    (folder / "go").unlink(missing_ok=True)
+    run = panel.ask("run", notebook="n.ipynb", text=text(*SLOW), no_cache=True)["run_id"]
+    numbers = [panel.request("watch", run=run, log=log) for _ in range(20) for log in ("second", "first")]
+    assert [panel.answer(number)["result"] for number in numbers] == [{}] * 40
+    panel.kernel.inbox[panel.comm] = [one for one in panel.kernel.inbox[panel.comm] if one.get("method") != "log"]
+    panel.ask("watch", run=run, log="first")
+    assert panel.told("log")["step"] == "first"
+    for number in [panel.request(method, run=run) for _ in range(10) for method in ("watch", "unwatch")]:
+        panel.answer(number)
+    panel.kernel.inbox[panel.comm].clear()
+    (folder / "go").touch()
+    time.sleep(1.5)
+    panel.ask("explain", id="missing-prev")
+    assert panel.kernel.inbox[panel.comm] == []
+    assert panel.ask("cancel", run=run)["status"] in ("succeeded", "cancelled")
+
+
 def test_unwatched_runs_are_not_told(shared, panel, folder):
     (folder / "go").unlink(missing_ok=True)
     run = panel.ask("run", notebook="n.ipynb", text=text(*SLOW), no_cache=True)["run_id"]
