@@ -4,7 +4,7 @@
 //! of parameters that were given (`overrides.rs`), and our key of the metadata are written.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -113,26 +113,55 @@ fn split_lines(text: &mut Value) {
     }
 }
 
-/// Writes the notebook in Jupyter's own layout (one space of indent, a new line at the end), over what is there, by a
-/// rename.
+/// Writes the notebook in Jupyter's own layout (one space of indent, a new line at the end), over what is there.
 pub fn write(notebook: &Value, path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    replace_file(path, |file| {
+        let mut writer = io::BufWriter::new(file);
+        let layout = serde_json::ser::PrettyFormatter::with_indent(b" ");
+        let mut serializer = serde_json::Serializer::with_formatter(&mut writer, layout);
+        notebook.serialize(&mut serializer).map_err(io::Error::from)?;
+        writer.write_all(b"\n")?;
+        writer.flush()
+    })
+}
+
+/// Puts a file at a place that a user has named, by a rename: a reader sees the old text or the new one. What a link leads
+/// to is replaced, and not the link; what is no file (`/dev/stdout`, a pipe) is written to, and stays what it is.
+pub fn replace_file(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return fill(&mut OpenOptions::new().write(true).open(path)?);
+    }
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let mut part = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o644)).tempfile_in(folder)?;
-    let mut writer = io::BufWriter::new(part.as_file_mut());
-    let layout = serde_json::ser::PrettyFormatter::with_indent(b" ");
-    let mut serializer = serde_json::Serializer::with_formatter(&mut writer, layout);
-    notebook.serialize(&mut serializer).map_err(io::Error::from)?;
-    writer.write_all(b"\n")?;
-    writer.flush()?;
-    drop(writer);
+    fill(part.as_file_mut())?;
     part.as_file().sync_all()?;
-    part.persist(path).map(drop).map_err(|error| error.error)
+    part.persist(&target).map(drop).map_err(|error| error.error)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_file_stays_what_it_is() {
+        use std::os::unix::fs::FileTypeExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let put = |name: &str| replace_file(&path(name), |file| file.write_all(b"new"));
+        fs::write(path("file"), "old").unwrap();
+        std::os::unix::fs::symlink("file", path("link")).unwrap();
+        put("link").unwrap();
+        assert!(fs::symlink_metadata(path("link")).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(path("file")).unwrap(), "new");
+        nix::unistd::mkfifo(&path("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let pipe = path("pipe");
+        let reader = std::thread::spawn(move || fs::read_to_string(pipe).unwrap());
+        put("pipe").unwrap();
+        assert_eq!(reader.join().unwrap(), "new");
+        assert!(fs::metadata(path("pipe")).unwrap().file_type().is_fifo());
+    }
 
     fn filled(cells: &CellOutputs) -> Value {
         let notebook = json!({

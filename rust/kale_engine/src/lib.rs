@@ -52,7 +52,7 @@ mod why;
 mod worker;
 
 pub use execute::{execute, execute_watched};
-pub use executed::write as write_notebook;
+pub use executed::{replace_file, write as write_notebook};
 pub use kale_store::{RunOptions, Verify};
 pub use launch::launch;
 pub use local_modules::place as module_place;

@@ -1,6 +1,5 @@
 //! `compile`: the files of a target. A file is written whole or not at all.
 
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -94,26 +93,15 @@ fn beside(main: &Path, suffix: &str) -> PathBuf {
     main.with_file_name(format!("{stem}{suffix}"))
 }
 
-/// Through a temporary file, so that a reader sees the old text or the new one.
 fn write(path: &Path, text: &str) -> Result<(), VerbError> {
-    let fault = |error: std::io::Error| VerbError::writing(path, plain(&error));
-    let directory = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(directory).map_err(fault)?;
-    let mut temporary = tempfile::NamedTempFile::new_in(directory).map_err(fault)?;
-    temporary.write_all(text.as_bytes()).map_err(fault)?;
-    set_default_mode(temporary.as_file()).map_err(fault)?;
-    temporary.persist(path).map_err(|error| fault(error.error))?;
-    Ok(())
-}
-
-/// Temporary files are private; an emitted file is as readable as any other.
-fn set_default_mode(file: &fs::File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
+    kale_engine::replace_file(path, |file| file.write_all(text.as_bytes()))
+        .map_err(|error| VerbError::writing(path, plain(&error)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
