@@ -21,7 +21,8 @@ const compiled = (name: string, index: number): CellFacts['compiled'] => ({
   index,
   incoming: [{ from: 'load', to: name, variables: ['x'], resources: ['rng'], declared: false }]
 });
-const badges = (cells: CellFacts[]) => badgesOf(cells, new Map(), () => 0);
+const badges = (cells: CellFacts[]) =>
+  badgesOf(cells, new Map(), { seconds: () => 0, isOutdated: () => false });
 
 test('a step has a line where it begins, also again after another', () => {
   const found = badges([cell(step('a')), cell(step('a')), cell(step('b')), cell(step('a')), cell(null)]);

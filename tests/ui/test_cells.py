@@ -196,6 +196,11 @@ def test_a_run_as_it_goes(lab: LabPage, folder: Path) -> None:
     expect(lab.cell(2)).not_to_have_attribute("data-kale-at", "running")
     assert lab.page.evaluate("getComputedStyle(document.querySelector('.kale-Status')).animationName") == "none"
     lab.screenshot("cells-failed")
+    # What the run says is about what was run.
+    lab.type_in_cell(2, "# longer")
+    expect(status).to_contain_text("edited since")
+    lab.page.keyboard.press("Control+z")
+    expect(status).not_to_contain_text("edited since")
 
 
 def test_a_cell_without_a_step_is_tagged_where_it_stands(lab: LabPage, folder: Path) -> None:

@@ -151,6 +151,18 @@ def test_the_error_of_a_run_is_marked_in_its_line(lab: LabPage, folder: Path) ->
     expect(marks(lab, 2)).to_have_text("print(y / x)")
 
 
+def test_the_error_is_marked_also_when_the_page_was_loaded_again(lab: LabPage, folder: Path) -> None:
+    """The kernel is asked what was run, since the page does not know any more."""
+    cells: tuple[notebooks.Cell, ...] = (("import time", ["imports"]), ("time.sleep(6)\nprint(1 / 0)", ["step:fail"]))
+    open_notebook(lab, folder, cells)
+    lab.panel.locator("[data-action=run]").click()
+    expect(lab.cell(1)).to_have_attribute("data-kale-at", "running")
+    lab.save()
+    lab.page.reload()
+    expect(lab.cell(1)).to_have_attribute("data-kale-at", "failed", timeout=30_000)
+    expect(marks(lab, 1)).to_have_text("print(1 / 0)")
+
+
 @pytest.mark.parametrize("tag", ["setp:use", "cpu:much"])
 def test_what_is_about_a_cell_as_a_whole_stands_on_its_badge(lab: LabPage, folder: Path, tag: str) -> None:
     open_notebook(lab, folder, (("a = 1", ["step:load"]), ("b = a", ["step:use", tag])))

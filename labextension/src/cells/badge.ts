@@ -120,6 +120,9 @@ export class Badge extends Widget {
     if (status.seconds > 0) {
       parts.push(formatSeconds(status.seconds));
     }
+    if (status.isOutdated) {
+      parts.push(this.trans.__('edited since'));
+    }
     this.status.textContent = parts.join(' · ');
   }
 

@@ -2,6 +2,7 @@ import { isWholeCell } from '../notebook/places';
 import type { CellStep } from '../notebook/analysis';
 import type { StepState } from '../notebook/runs';
 import type { Role } from '../notebook/tags';
+import { isFinished } from '../protocol';
 import type { Diagnostic, Severity, StepStatus } from '../protocol';
 import { stepColour } from '../ui/colours';
 
@@ -9,6 +10,15 @@ import { stepColour } from '../ui/colours';
 export interface SourceStep {
   step: string;
   flows: string[];
+}
+
+/** How a step does in the run that is shown, or did. */
+export interface StepLine {
+  status: StepStatus;
+  seconds: number;
+  progress: [done: number, total: number] | null;
+  /** Whether a cell of the step is not what was run any more. */
+  isOutdated: boolean;
 }
 
 /** What a cell shows of its step. */
@@ -19,7 +29,7 @@ export interface BadgeContent {
   /** Whether a step or a part begins here: then there is a line above the cell, else only a mark beside it. */
   isFirst: boolean;
   sources: SourceStep[];
-  status: { status: StepStatus; seconds: number; progress: [done: number, total: number] | null } | null;
+  status: StepLine | null;
   /** Whether the run is at this very cell, or has stopped short at it. */
   isAt: boolean;
   /** What there is to say about the cell as a whole. */
@@ -36,11 +46,17 @@ export interface CellFacts {
   isAt: boolean;
 }
 
+/** What is known of a step's run beside what the kernel says. */
+export interface RunFacts {
+  seconds(state: StepState): number;
+  isOutdated(state: StepState): boolean;
+}
+
 /** The badges of a notebook, by cell; `null` for cells that have no part in it, such as text. */
 export function badgesOf(
   cells: readonly CellFacts[],
   states: ReadonlyMap<string, StepState>,
-  now: (state: StepState) => number
+  run: RunFacts
 ): (BadgeContent | null)[] {
   const order = [...new Set(cells.flatMap(cell => (cell.role?.kind === 'step' ? [cell.role.name] : [])))];
   const indexOf = new Map(order.map((name, index) => [name, index]));
@@ -49,7 +65,7 @@ export function badgesOf(
     if (!cell.isCode) {
       return null;
     }
-    const content = badgeOf(cell, states, indexOf, now);
+    const content = badgeOf(cell, states, indexOf, run);
     const key = content.role && `${content.role.kind} ${'name' in content.role ? content.role.name : ''}`;
     content.isFirst = key !== null && key !== before;
     before = key;
@@ -61,7 +77,7 @@ function badgeOf(
   cell: CellFacts,
   states: ReadonlyMap<string, StepState>,
   order: ReadonlyMap<string, number>,
-  now: (state: StepState) => number
+  run: RunFacts
 ): BadgeContent {
   const content: BadgeContent = {
     role: cell.role,
@@ -86,17 +102,20 @@ function badgeOf(
       step: edge.from,
       flows: [...edge.variables, ...edge.resources]
     })),
-    status: state === undefined ? null : statusOf(state, now(state))
+    status: state === undefined ? null : statusOf(state, run)
   };
 }
 
-function statusOf({ run, step, index }: StepState, seconds: number): BadgeContent['status'] {
-  const detail = run.details[index];
-  const progress: [number, number] | null =
-    step.status === 'running' && detail?.cells_done != null && (detail.cells_total ?? 0) > 1
-      ? [detail.cells_done, detail.cells_total!]
-      : null;
-  return { status: step.status, seconds, progress };
+function statusOf(state: StepState, facts: RunFacts): StepLine {
+  const { status } = state.step;
+  const detail = state.run.details[state.index];
+  const isLong = status === 'running' && detail?.cells_done != null && (detail.cells_total ?? 0) > 1;
+  return {
+    status,
+    seconds: facts.seconds(state),
+    progress: isLong ? [detail.cells_done!, detail.cells_total!] : null,
+    isOutdated: isFinished(status) && facts.isOutdated(state)
+  };
 }
 
 const RANK: readonly Severity[] = ['error', 'warning', 'info'];

@@ -118,7 +118,11 @@ export class CellDecorator implements IDisposable {
       diagnostics: problemsOf(this.pipeline, model).map(problem => problem.diagnostic),
       isAt: at.has(model.id)
     }));
-    return badgesOf(facts, this.pipeline.runs.steps, state => this.secondsOf(state));
+    const edited = this.editedCells(cells);
+    return badgesOf(facts, this.pipeline.runs.steps, {
+      seconds: state => this.secondsOf(state),
+      isOutdated: ({ step }) => step.cells.some(cell => edited.has(cell))
+    });
   }
 
   /** The cells that the shown run is at, or has stopped short at. */
@@ -131,6 +135,22 @@ export class CellDecorator implements IDisposable {
         found.add(this.pipeline.sourceOfRun(run.run_id!)?.ids[cell] ?? '');
       }
     });
+    return found;
+  }
+
+  /** Cells, by their number in the shown run, that are not what was run any more. */
+  private editedCells(cells: readonly Cell[]): Set<number> {
+    const { runs } = this.pipeline;
+    const source = runs.currentRunId === null ? null : this.pipeline.sourceOfRun(runs.currentRunId);
+    const found = new Set<number>();
+    if (source !== null) {
+      const now = new Map(cells.map(({ model }) => [model.id, model.sharedModel.source]));
+      source.sources.forEach((text, index) => {
+        if (text !== undefined && now.get(source.ids[index]) !== text) {
+          found.add(index);
+        }
+      });
+    }
     return found;
   }
 

@@ -156,10 +156,8 @@ export class LintPainter implements IDisposable {
   }
 
   private fix(problem: Problem, index: number): void {
-    const source = problem.isOfRun
-      ? this.pipeline.sourceOfRun(this.pipeline.runs.currentRunId ?? '')
-      : this.pipeline.analysis.compilation?.source;
-    if (source) {
+    const source = this.pipeline.analysis.compilation?.source;
+    if (source !== undefined) {
       applyFix(this.pipeline.panel.model!, problem.diagnostic.fixes[index], source);
     }
     const active = this.pipeline.panel.content.activeCell;

@@ -13,8 +13,9 @@ import { VERSION } from '../version';
 import { Analysis } from './analysis';
 import { isEnabled, writeMetadata } from './metadata';
 import { Runs } from './runs';
+import { RunSources } from './runSources';
+import type { RunSource } from './runSources';
 import { sourceOf } from './source';
-import type { Source } from './source';
 
 /** What a run is started with. */
 export interface RunChoice {
@@ -36,6 +37,7 @@ export class NotebookPipeline implements IDisposable {
     this.link = new KernelLink(panel.sessionContext, sessions, VERSION);
     this.analysis = new Analysis(model, this.link, () => settings.value.checkWhileTyping);
     this.runs = new Runs(this.link);
+    this.sources = new RunSources(this.runs, this.analysis, () => this.emit());
     this.analysis.path = this.runs.path = () => panel.context.path;
     model.metadataChanged.connect(this.onMetadataChanged, this);
     this.link.stateChanged.connect(this.emit, this);
@@ -103,7 +105,7 @@ export class NotebookPipeline implements IDisposable {
         this.lastRefusal = { message: 'The notebook has errors.', diagnostics: run.diagnostics };
         return null;
       }
-      this.sources.set(run.run_id, source);
+      this.sources.began(run.run_id, source);
       void this.state.save(this.stateKey, run.run_id);
       await this.runs.follow(run.run_id);
       return run;
@@ -116,9 +118,9 @@ export class NotebookPipeline implements IDisposable {
     }
   }
 
-  /** What was run: of a run that was not started here, the notebook as it was compiled last. */
-  sourceOfRun(run: string): Source | null {
-    return this.sources.get(run) ?? this.analysis.compilation?.source ?? null;
+  /** What a run was given, as far as it is known. */
+  sourceOfRun(run: string): RunSource | null {
+    return this.sources.of(run);
   }
 
   async stop(run: string): Promise<void> {
@@ -203,7 +205,7 @@ export class NotebookPipeline implements IDisposable {
 
   private wasEnabled: boolean;
   private submitting = false;
-  private sources = new Map<string, Source>();
+  private sources: RunSources;
   private lastRefusal: { message: string; diagnostics: Diagnostic[] } | null = null;
   private disposed = false;
   private changedSignal = new Signal<this, void>(this);

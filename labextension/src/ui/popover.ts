@@ -78,7 +78,7 @@ export class Popover {
 
   /** Below its anchor if there is room, else above, else wherever there is; where it was when the anchor has gone out of the page. */
   private place = (): void => {
-    if (!this.anchor.isConnected) {
+    if (this.anchor.offsetParent === null) {
       return;
     }
     const at = this.anchor.getBoundingClientRect();

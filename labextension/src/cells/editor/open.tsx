@@ -65,6 +65,8 @@ export function openTagEditor(
     </TranslationContext.Provider>
   );
   current = popover;
+  // The notebook is closed, or the cell is removed.
+  cell.disposed.connect(() => popover.close());
   popover.node.classList.add('kale-TagPopover');
   popover.node.setAttribute('aria-modal', 'true');
   if (before instanceof HTMLElement && pipeline.panel.node.contains(before)) {
