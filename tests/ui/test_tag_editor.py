@@ -24,6 +24,8 @@ def open_notebook(lab: LabPage, folder: Path, cells: tuple[notebooks.Cell, ...] 
     notebooks.write(path, cells)
     lab.open(f"{folder.name}/tags.ipynb")
     lab.cell(0).locator(".kale-Badge-step").wait_for()
+    # A notebook that has just been opened takes the focus when its spinner goes.
+    expect(lab.page.locator(".jp-NotebookPanel .jp-Spinner")).to_have_count(0)
     return path
 
 

@@ -91,7 +91,7 @@ const forgetEdited = EditorState.transactionExtender.of(transaction => {
 });
 
 /** A box at the cursor for those who do not point: it goes with the next movement. */
-const setBox = StateEffect.define<Tooltip>();
+const setBox = StateEffect.define<Tooltip | null>();
 
 const box = StateField.define<Tooltip | null>({
   create: () => null,
@@ -106,9 +106,40 @@ const box = StateField.define<Tooltip | null>({
   provide: field => showTooltip.from(field)
 });
 
+function closeBox(view: EditorView): void {
+  if (view.state.field(box, false)) {
+    view.dispatch({ effects: setBox.of(null) });
+  }
+}
+
+/** The box goes when one leaves the editor, unless it is into the box. */
+const closeOnLeave = EditorView.domEventHandlers({
+  blur: ({ relatedTarget }, view) => {
+    if (!(relatedTarget instanceof Element && relatedTarget.closest('.kale-ProblemBox'))) {
+      // Not while the editor is told.
+      void Promise.resolve().then(() => closeBox(view));
+    }
+  }
+});
+
 /** Puts the cursor on a place and what there is to say about it beside that. */
 export function showBox(view: EditorView, from: number, dom: HTMLElement, announcement: string): void {
   dom.classList.add('kale-ProblemBox');
+  dom.addEventListener('focusout', ({ relatedTarget }) => {
+    if (!(
+      relatedTarget instanceof Node &&
+      (dom.contains(relatedTarget) || view.dom.contains(relatedTarget))
+    )) {
+      closeBox(view);
+    }
+  });
+  dom.addEventListener('keydown', event => {
+    if (event.key === 'Escape') {
+      event.stopPropagation();
+      view.focus();
+      closeBox(view);
+    }
+  });
   view.dispatch({
     selection: { anchor: from },
     effects: [
@@ -122,6 +153,7 @@ export function showBox(view: EditorView, from: number, dom: HTMLElement, announ
 const EXTENSIONS = [
   forgetEdited,
   box,
+  closeOnLeave,
   gutter.of(NOTHING),
   // Cells cut off what they hold.
   tooltips({ parent: document.body })

@@ -58,6 +58,7 @@ export function openTagEditor(
         steps={steps}
         inferred={inferred}
         kept={keptTags(tags)}
+        onReady={() => focusFirst(popover)}
         onChange={form => (isDirty = JSON.stringify(form) !== JSON.stringify(initial))}
         save={save}
         cancel={() => popover.close()}
@@ -75,7 +76,6 @@ export function openTagEditor(
   Widget.attach(widget, popover.node);
   // What has been typed is not lost by a click beside it.
   popover.closeOutside(() => isDirty);
-  void widget.renderPromise?.then(() => focusFirst(popover));
 }
 
 /** One step to undo; a cell that has been removed meanwhile is left alone. */

@@ -26,6 +26,8 @@ export interface TagEditorProps {
   inferred: readonly SourceStep[];
   /** Tags that have no field. */
   kept: readonly string[];
+  /** The fields are in the page. */
+  onReady: () => void;
   onChange: (form: TagForm) => void;
   save: (form: TagForm) => void;
   cancel: () => void;
@@ -39,6 +41,7 @@ export function TagEditor(props: TagEditorProps): JSX.Element {
   const [isSubmitted, setSubmitted] = React.useState(false);
   const node = React.useRef<HTMLFormElement>(null);
   const faults = faultsOf(form);
+  React.useEffect(props.onReady, []);
   const change = (part: Partial<TagForm>) => {
     const next = { ...form, ...part };
     setForm(next);
