@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.ui import notebooks
@@ -52,7 +51,7 @@ def cursor(lab: LabPage) -> tuple[int, int, int]:
     return found[0], found[1], found[2]
 
 
-def test_marks_stand_under_what_is_meant(lab: LabPage, folder: Path) -> None:
+def test_marks_stand_under_what_is_meant_until_it_is_edited(lab: LabPage, folder: Path) -> None:
     """Columns are UTF-16 units, behind emoji and CJK as well; each mark has a sign beside its line, and words."""
     open_notebook(lab, folder)
     expect(marks(lab, 2)).to_have_text("undefined_name")
@@ -64,10 +63,27 @@ def test_marks_stand_under_what_is_meant(lab: LabPage, folder: Path) -> None:
     box = lab.page.locator(".cm-tooltip-lint")
     expect(box).to_contain_text("Nothing before this binds `undefined_name`")
     lab.screenshot("lint-hover")
-
-
-def test_what_was_said_of_an_edited_text_goes_at_once_and_comes_back(lab: LabPage, folder: Path) -> None:
-    open_notebook(lab, folder)
+    # Keys lead from one to the next, with the words at the cursor.
+    expect(marks(lab, 3)).to_have_count(1)
+    lab.cell(1).locator(".cm-content").click()
+    places = []
+    for key in ("F8", "F8", "F8", "Shift+F8"):
+        before = cursor(lab)
+        lab.page.keyboard.press(key)
+        lab.page.locator(".kale-ProblemBox").wait_for()
+        lab.page.wait_for_function(
+            """before => {
+                const { activeCellIndex, activeCell } = window.jupyterapp.shell.currentWidget.content;
+                const { line, column } = activeCell.editor.getCursorPosition();
+                return String([activeCellIndex, line, column]) !== before;
+            }""",
+            arg=",".join(map(str, before)),
+        )
+        places.append(cursor(lab))
+    assert places == [(2, 1, 16), (3, 1, 2), (0, 0, 18), (3, 1, 2)]
+    expect(lab.page.locator(".kale-ProblemBox")).to_contain_text("missing_one")
+    lab.screenshot("lint-next-problem")
+    # What was said of an edited text goes at once, and comes back with the text.
     expect(marks(lab, 2)).to_have_text("undefined_name")
     lab.cell(2).locator(".cm-content").click()
     lab.page.keyboard.press("Control+Home")
@@ -107,29 +123,6 @@ def test_a_remedy_is_applied_and_undone(lab: LabPage, folder: Path) -> None:
     assert source(lab, 0) == STAR
 
 
-def test_keys_lead_from_one_problem_to_the_next(lab: LabPage, folder: Path) -> None:
-    open_notebook(lab, folder)
-    expect(marks(lab, 3)).to_have_count(1)
-    lab.cell(1).locator(".cm-content").click()
-    places = []
-    for key in ("F8", "F8", "F8", "Shift+F8"):
-        before = cursor(lab)
-        lab.page.keyboard.press(key)
-        lab.page.locator(".kale-ProblemBox").wait_for()
-        lab.page.wait_for_function(
-            """before => {
-                const { activeCellIndex, activeCell } = window.jupyterapp.shell.currentWidget.content;
-                const { line, column } = activeCell.editor.getCursorPosition();
-                return String([activeCellIndex, line, column]) !== before;
-            }""",
-            arg=",".join(map(str, before)),
-        )
-        places.append(cursor(lab))
-    assert places == [(2, 1, 16), (3, 1, 2), (0, 0, 18), (3, 1, 2)]
-    expect(lab.page.locator(".kale-ProblemBox")).to_contain_text("missing_one")
-    lab.screenshot("lint-next-problem")
-
-
 def test_the_error_of_a_run_is_marked_in_its_line(lab: LabPage, folder: Path) -> None:
     cells: tuple[notebooks.Cell, ...] = (
         ("x = 0", ["step:load"]),
@@ -163,19 +156,24 @@ def test_the_error_is_marked_also_when_the_page_was_loaded_again(lab: LabPage, f
     expect(marks(lab, 1)).to_have_text("print(1 / 0)")
 
 
-@pytest.mark.parametrize("tag", ["setp:use", "cpu:much"])
-def test_what_is_about_a_cell_as_a_whole_stands_on_its_badge(lab: LabPage, folder: Path, tag: str) -> None:
-    open_notebook(lab, folder, (("a = 1", ["step:load"]), ("b = a", ["step:use", tag])))
-    problems = lab.cell(1).locator(".kale-Badge-problems")
-    expect(problems).to_be_visible()
-    expect(marks(lab, 1)).to_have_count(0)
-    problems.click()
+def test_what_is_about_a_cell_as_a_whole_stands_on_its_badge(lab: LabPage, folder: Path) -> None:
+    cells: tuple[notebooks.Cell, ...] = (("a = 1", ["step:load", "cpu:much"]), ("b = a", ["step:use", "setp:use"]))
+    open_notebook(lab, folder, cells)
     box = lab.page.get_by_role("dialog")
-    expect(box).to_contain_text(tag)
-    lab.screenshot(f"lint-cell-{tag.split(':')[0]}")
-    lab.page.keyboard.press("Escape")
-    expect(box).to_have_count(0)
-    expect(problems).to_be_focused()
+    for cell, tag in enumerate(("cpu:much", "setp:use")):
+        problems = lab.cell(cell).locator(".kale-Badge-problems")
+        problems.click()
+        expect(box).to_contain_text(tag)
+        expect(marks(lab, cell)).to_have_count(0)
+        lab.page.keyboard.press("Escape")
+        expect(box).to_have_count(0)
+        expect(problems).to_be_focused()
+    lab.cell(1).locator(".kale-Badge-problems").click()
+    lab.screenshot("lint-cell")
+    box.get_by_role("button").click()
+    expect(lab.cell(1).locator(".kale-Badge-problems")).to_be_hidden()
+    lab.save()
+    assert notebooks.read(folder / "lint.ipynb").cells[1].metadata["tags"] == ["step:use"]
 
 
 def test_a_remedy_of_several_cells_is_one_step_to_undo(lab: LabPage, folder: Path) -> None:
