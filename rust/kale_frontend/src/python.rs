@@ -24,6 +24,7 @@ mod expressions;
 pub mod facts;
 mod files;
 mod heap;
+mod holding;
 mod import_statements;
 pub mod imports;
 pub mod knowledge;

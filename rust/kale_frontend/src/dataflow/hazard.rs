@@ -70,7 +70,7 @@ fn is_changed_copy(facts: &Facts, name: Name, transfer: &Transfer) -> bool {
 
 /// Whether values of the type may hold arbitrary objects.
 fn holds_others(path: &str) -> bool {
-    matches!(path, "list" | "dict" | "set" | "tuple" | "frozenset" | "object" | "iterator")
+    matches!(path, "list" | "dict" | "set" | "tuple" | "frozenset" | "object" | "iterator" | "element_iterator")
         || path.starts_with("collections.")
 }
 

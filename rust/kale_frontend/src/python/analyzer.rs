@@ -121,6 +121,8 @@ pub struct Frame<'a> {
     /// Of the function; in the module's frame, of the cell.
     pub scope: ScopeRef<'a>,
     pub places: FxHashMap<Place, ObjectId>,
+    /// The types of the objects of places when they were first met.
+    pub met: FxHashMap<Place, Types>,
     /// Variables that functions inside share with the function.
     pub cells: FxHashMap<Name, ObjectId>,
     pub effects: Effects,
@@ -152,6 +154,7 @@ impl<'a> Frame<'a> {
             inner: vec![],
             scope,
             places: FxHashMap::default(),
+            met: FxHashMap::default(),
             cells: FxHashMap::default(),
             effects: Effects::default(),
             returned: None,
@@ -185,6 +188,7 @@ impl<'a> Frame<'a> {
         }
         let object = self.heap.allocate(Class { places: vec![place], types: types.clone(), ..Class::default() });
         self.places.insert(place, object);
+        self.met.insert(place, types.clone());
         object
     }
 }

@@ -83,7 +83,7 @@ impl<'a> Analyzer<'a> {
             Expr::Starred(starred) => {
                 let path = self.name("list");
                 let list = self.fresh_empty(Type::Instance(path));
-                self.link(&list, &value, false);
+                self.put(&list, &value);
                 self.assign(&starred.value, list);
             }
             Expr::Attribute(attribute) => {
@@ -92,8 +92,9 @@ impl<'a> Analyzer<'a> {
             }
             Expr::Subscript(subscript) => {
                 let owner = self.evaluate(&subscript.value);
-                self.evaluate(&subscript.slice);
-                self.store_item(&owner, &value, target.range());
+                let key = self.evaluate(&subscript.slice);
+                self.store_item(&owner, &subscript.slice, &value, target.range());
+                self.put_key(&owner, &key);
             }
             _ => {
                 self.evaluate(target);
@@ -112,12 +113,10 @@ impl<'a> Analyzer<'a> {
             self.mutate(&old);
             self.add_to(&old, &value);
             old
+        } else if self.has_pure_operators(&old) && !old.is_constant() {
+            Value { ty: old.ty, ..self.fresh(Type::Unknown) }
         } else {
-            let mut result = self.fresh(Type::Unknown);
-            if let Type::Instance(_) = old.ty {
-                result.ty = old.ty;
-            }
-            result
+            self.computed(&[&old, &value], false)
         };
         self.assign(target, result);
     }
@@ -157,7 +156,7 @@ impl<'a> Analyzer<'a> {
             Expr::Subscript(subscript) => {
                 let owner = self.evaluate(&subscript.value);
                 self.evaluate(&subscript.slice);
-                self.store_item(&owner, &Value::immutable(), target.range());
+                self.store_item(&owner, &subscript.slice, &Value::immutable(), target.range());
             }
             _ => {}
         }

@@ -9,6 +9,7 @@ use super::analyzer::Analyzer;
 use super::arguments::Arguments;
 use super::classes::MethodKind;
 use super::facts::Resource;
+use super::knowledge::CallFacts;
 use super::value::{CodeId, Type, Value};
 use crate::fault::{Fault, planted};
 
@@ -26,6 +27,13 @@ impl<'a> Analyzer<'a> {
                 let known = self.knowledge.attribute(&text, name);
                 match known.or_else(|| self.knowledge.inherited(&text, |t| t.unknown_attributes.as_ref())) {
                     Some(facts) => self.access(owner, facts, range),
+                    None if self.is_container(&text)
+                        && self.knowledge.method(&text, name).is_some_and(CallFacts::only_returns) =>
+                    {
+                        let method = Type::Instance(self.name(LOOKING_METHOD));
+                        self.learn(owner, method);
+                        owner.part(method)
+                    }
                     None if name.starts_with("__") || self.knowledge.method(&text, name).is_some() => {
                         let method = self.name(BOUND_METHOD);
                         self.learn(owner, Type::Library(method));
@@ -123,7 +131,12 @@ impl<'a> Analyzer<'a> {
             self.mutate_definitions(owner, range);
         }
         self.mutate(owner);
-        self.link(owner, value, false);
+        let owners = self.types_as(owner);
+        let is_plain = |ty: Type| matches!(ty, Type::Object(class) if self.sets_plainly(class, name));
+        match owners.is_some_and(|types| types.into_iter().all(is_plain)) {
+            true => self.put(owner, value),
+            false => self.link(owner, value, false),
+        }
     }
 
     /// `time.sleep = quick`: whoever calls the library's function calls the notebook's from now on. Where the patch is
@@ -159,6 +172,9 @@ const STREAMS: &[&str] = &["sys.stdout", "sys.stderr", "sys.stdin", "sys.display
 
 /// A method of a library's object, taken without being called.
 pub(super) const BOUND_METHOD: &str = "types.MethodType";
+
+/// A method of a container that only looks at it: `counts.get`.
+const LOOKING_METHOD: &str = "looking_method";
 
 /// Methods that loading an attribute may call.
 fn is_accessor(name: &str) -> bool {

@@ -11,6 +11,7 @@ use super::classes::MethodKind;
 use super::heap::ObjectId;
 use super::knowledge::Unlisted;
 use super::library::Caller;
+use super::operators::is_operator;
 use super::types::Types;
 use super::value::{CodeId, Type, Value};
 use crate::fault::{Fault, planted};
@@ -222,7 +223,9 @@ impl<'a> Analyzer<'a> {
     fn instantiate(&mut self, class: CodeId, callee: &Value, arguments: &Arguments<'a>, range: TextRange) -> Value {
         let mut instance = self.fresh(Type::Object(class));
         if let Some(mut types) = self.class_contents(class) {
-            types.insert(Type::Object(class));
+            let inherited = types.known().map(<[Type]>::to_vec).unwrap_or_default();
+            types.join(&Types::empty(Type::Object(class)));
+            inherited.into_iter().for_each(|ty| types.insert_held(Type::Object(class), ty));
             instance.objects.iter().for_each(|&object| self.frame().heap.class(object).types = types.clone());
         }
         instance.code = callee.code.clone();
@@ -237,8 +240,15 @@ impl<'a> Analyzer<'a> {
         let has_init = self.method_of(class, "__init__").is_some();
         if !has_init || !self.is_closed(class) || self.has_exception_base(class) {
             let values: Vec<Value> = arguments.all().cloned().collect();
+            let is_plain = !self.has_exception_base(class)
+                && self.method_of(class, "__new__").is_none()
+                && self.sets_plainly(class, "");
             for value in &values {
-                self.link(&instance, value, false);
+                if is_plain {
+                    self.put(&instance, value)
+                } else {
+                    self.link(&instance, value, false)
+                }
                 instance.code.extend(value.code.iter().copied());
             }
         }
@@ -310,8 +320,32 @@ impl<'a> Analyzer<'a> {
         self.invoke_code_with(value, std::slice::from_ref(value), range);
     }
 
+    /// Runs what moving an iterator on may run: its own code, and what iteration and operators call of objects. Where
+    /// there is something else to be called among what it holds (`map(obj.method, x)`), anything.
+    pub(super) fn invoke_iteration(&mut self, value: &Value, range: TextRange) {
+        // What a generator makes immutable objects of may change by that.
+        let value = &*value.held();
+        let types = self.types_of(value);
+        let calls_nothing = |ty: &Type| match *ty {
+            Type::Instance(path) => self.is_container(self.facts.text(path)),
+            ty => self.is_exact(ty),
+        };
+        if !types.known().is_some_and(|types| types.iter().all(calls_nothing)) {
+            return self.invoke_code(value, range);
+        }
+        for code in self.codes(value) {
+            if matches!(self.definitions[code.0].kind, DefinitionKind::Function { .. })
+                && !planted(Fault::CallbackMissed)
+            {
+                self.perhaps(|this| this.call_loosely(code, value, std::slice::from_ref(value), range));
+            }
+        }
+        self.invoke_methods(value, range, |name| is_operator(name) || name == "__call__");
+    }
+
     /// Runs it with these participants as arguments; gives what it may return.
     pub fn invoke_code_with(&mut self, value: &Value, participants: &[Value], range: TextRange) -> Vec<Value> {
+        let value = &*value.held();
         let codes = if planted(Fault::CallbackMissed) { vec![] } else { self.codes(value) };
         let invocation = self.invocation(&codes, value, participants);
         if let Some(known) = self.known_invocation(&invocation) {

@@ -261,6 +261,15 @@ impl<'a> Analyzer<'a> {
         Some(contents)
     }
 
+    /// Whether setting an attribute of an instance does no more than that: no property, no descriptor, no hook.
+    pub(super) fn sets_plainly(&mut self, class: CodeId, name: &str) -> bool {
+        let contents = self.class_contents(class);
+        let may_be_descriptor = |ty: &Type| !matches!(ty, Type::Instance(_));
+        self.method_of(class, "__setattr__").is_none()
+            && self.method_of(class, name).is_none()
+            && contents.is_some_and(|types| types.known().is_some_and(|types| !types.iter().any(may_be_descriptor)))
+    }
+
     /// Whether every base of the class is a class of the notebook, so that its methods are all known.
     pub fn is_closed(&self, class: CodeId) -> bool {
         let mut todo = vec![class];

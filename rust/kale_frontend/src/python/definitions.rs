@@ -7,6 +7,7 @@ use ruff_python_ast::{Decorator, Expr, ExprGenerator, ExprLambda, Parameters, St
 use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, Body, Definition, DefinitionKind, Function, Inner};
+use super::arguments::Arguments;
 use super::heap::Class;
 use super::scope::{ScopeKind, ScopeRef};
 use super::types::Types;
@@ -80,20 +81,47 @@ impl<'a> Analyzer<'a> {
         let own_code: Vec<CodeId> = captured.iter().flat_map(|held| held.code.iter().copied()).collect();
         let elements = self.summarize(self.summary_key(code, vec![], &own_code, own_types));
         let scalars = elements.returns.as_ref().is_some_and(|outcome| outcome.scalars);
-        let ty = Type::Instance(path);
         let contents = elements.returns.as_ref().map(|outcome| outcome.types.clone()).unwrap_or_default();
-        let sources = first.into_iter().chain(captured);
-        if scalars {
-            let mut value = self.fresh_scalars(ty);
-            value.code.push(code);
-            let source = sources.reduce(|a, b| self.either(a, &b)).unwrap_or_else(Value::immutable);
-            return Value { parts: Some(Rc::new(Parts::Immutable { source: source.named() })), ..value };
+        let sources: Vec<Value> = first.into_iter().chain(captured).collect();
+        let contents = (!scalars).then_some(contents);
+        let mut value = self.computing_iterator(Type::Instance(path), contents, sources);
+        value.code.push(code);
+        value
+    }
+
+    /// `map(f, x)`, with a function that can be seen: an iterator of what it returns.
+    pub(super) fn mapped(&mut self, arguments: &Arguments<'a>, range: TextRange) -> Option<Value> {
+        let [(function, _), rest @ ..] = arguments.positional.as_slice() else { return None };
+        if !arguments.keywords.is_empty() || !arguments.spread.is_empty() || !function.is_callable() {
+            return None;
         }
+        let elements: Vec<Value> = rest.iter().map(|(value, _)| self.iterate(value, range).named()).collect();
+        let returned = self.perhaps(|this| this.call_value(function, &elements, range)).named();
+        let path = self.name("iterator");
+        let mut sources: Vec<Value> = rest.iter().map(|(value, _)| value.clone()).collect();
+        sources.extend((!self.is_stateless(function)).then(|| function.clone()));
+        let contents = (!returned.is_immutable()).then(|| self.types_of(&returned));
+        sources.push(returned.clone());
+        let mut value = self.computing_iterator(Type::Instance(path), contents, sources);
+        if !returned.is_immutable() {
+            value.parts = Some(Rc::new(Parts::New(returned)));
+        }
+        value.code.extend(function.code.iter().copied());
+        Some(value)
+    }
+
+    /// A new iterator that makes its elements of these values when they are asked for: objects of these types, or (`None`)
+    /// immutable ones.
+    fn computing_iterator(&mut self, ty: Type, contents: Option<Types>, sources: Vec<Value>) -> Value {
+        let Some(contents) = contents else {
+            let value = self.fresh_scalars(ty);
+            let source = sources.into_iter().reduce(|a, b| self.either(a, &b)).unwrap_or_else(Value::immutable);
+            return Value { parts: Some(Rc::new(Parts::Immutable { source: source.named() })), ..value };
+        };
         let mut value = self.fresh_iterator(ty, contents);
         for held in sources {
             self.hold(&mut value, &held);
         }
-        value.code.push(code);
         value
     }
 

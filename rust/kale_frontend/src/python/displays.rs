@@ -104,7 +104,7 @@ impl<'a> Analyzer<'a> {
             if planted(Fault::NoAliasInContainers) {
                 continue;
             }
-            self.link(&container, value, false);
+            self.put(&container, value);
             container.code.extend(value.code.iter().copied());
         }
         container
@@ -117,6 +117,17 @@ impl<'a> Analyzer<'a> {
         elements: &[&'a Expr],
         type_path: &str,
     ) -> Value {
+        let values = self.comprehended(scope, generators, elements);
+        self.container(&values, type_path)
+    }
+
+    /// Goes through a comprehension; gives what its elements may be.
+    fn comprehended(
+        &mut self,
+        scope: ScopeRef<'a>,
+        generators: &'a [Comprehension],
+        elements: &[&'a Expr],
+    ) -> Vec<Value> {
         // The first iterable belongs to the scope around the comprehension.
         let mut first = generators.first().map(|generator| self.evaluate(&generator.iter));
         // The rest may run no time at all.
@@ -138,13 +149,14 @@ impl<'a> Analyzer<'a> {
         }
         let layer = self.pop_layer();
         self.join(vec![layer], !planted(Fault::ComprehensionLeak));
-        self.container(&values, type_path)
+        values
     }
 
-    /// Runs a generator expression's body, as consuming it does.
+    /// Runs a generator expression's body, as consuming it does; gives what it yields.
     pub fn generator_body(&mut self, generator: &'a ruff_python_ast::ExprGenerator) -> Value {
         let scope = self.frame().scope;
-        self.comprehension(scope, &generator.generators, &[&generator.elt], "generator")
+        let yielded = self.comprehended(scope, &generator.generators, &[&generator.elt]);
+        yielded.into_iter().reduce(|a, b| self.either(a, &b)).unwrap_or_else(Value::immutable)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What running a piece of code does beyond producing a value.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use ruff_text_size::TextRange;
 
@@ -123,6 +124,7 @@ fn extend_new<T: PartialEq>(known: &mut Vec<T>, more: impl Iterator<Item = T>) {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub ty: Type,
+    pub among: Option<Rc<[Type]>>,
     /// Whether there is an object at all (else the value is immutable).
     pub object: bool,
     /// It is a container of immutable elements.
@@ -134,6 +136,8 @@ pub struct Outcome {
     pub unshippable: Option<Unshippable>,
     /// The types of the objects that it may be or share parts with.
     pub types: Types,
+    /// Of a new iterator or view: its type, and those of the containers of which it gives the elements.
+    pub looks_into: Option<Types>,
     /// The elements of a tuple that is made to be unpacked.
     pub parts: Vec<Outcome>,
 }
@@ -164,6 +168,7 @@ pub struct Summary {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assumed {
     pub ty: Type,
+    pub among: Option<Rc<[Type]>>,
     /// It is a container of immutable elements.
     pub scalars: bool,
     /// It is a function or class without state.

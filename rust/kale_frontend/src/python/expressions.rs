@@ -167,7 +167,10 @@ impl<'a> Analyzer<'a> {
                 let mut part = if ty == Type::Unknown {
                     self.inside(owner)
                 } else {
-                    self.learn(owner, ty);
+                    // A slice of a list holds what the list does.
+                    if ty != owner.ty {
+                        self.learn(owner, ty);
+                    }
                     owner.part(ty)
                 };
                 self.spread(&mut part, owner);
@@ -208,6 +211,7 @@ impl<'a> Analyzer<'a> {
                 let ty = Type::Instance(self.name("tuple"));
                 return Value { ty, parts, ..self.inside(value) };
             }
+            Some(Parts::New(made)) => return made.clone(),
             Some(&Parts::Alike { ty: Type::Immutable, .. }) => return Value::immutable(),
             Some(&Parts::Alike { ty, .. }) if ty != Type::Unknown => {
                 let part = self.inside(value);
@@ -226,6 +230,11 @@ impl<'a> Analyzer<'a> {
 
     /// Iterates a value: an iterator, or a value of unknown type, is consumed by it.
     pub fn iterate(&mut self, value: &Value, range: TextRange) -> Value {
+        if let Some(types) = self.iterable_types(value) {
+            let elements = types.into_iter().map(|ty| self.iterate(&value.part(ty), range));
+            let elements: Vec<Value> = elements.collect();
+            return elements.into_iter().reduce(|a, b| a.join(&b)).unwrap_or_else(Value::immutable);
+        }
         self.operate(&[value], range);
         if let Type::Object(class) = value.ty
             && let Some((method, MethodKind::Plain)) = self.method_kind(class, "__iter__")
@@ -247,7 +256,7 @@ impl<'a> Analyzer<'a> {
         };
         if consumed {
             self.consume(value);
-            self.invoke_code(value, range);
+            self.invoke_iteration(value, range);
             if !matches!(value.ty, Type::Instance(_)) {
                 self.learn(value, Type::Unknown);
             }
@@ -274,12 +283,16 @@ impl<'a> Analyzer<'a> {
         }
         if self.type_path(owner) == Some("collections.defaultdict") {
             self.add_missing(owner, range);
+            self.put_key(owner, index);
         }
-        if owner.is_constant() || (self.holds_scalars(owner) && !slice.is_slice_expr()) {
+        let is_slice = has_slice(slice) || self.type_path(index) == Some("slice");
+        if owner.is_constant() || (self.holds_scalars(owner) && !slice.is_slice_expr() && !self.may_be_slice(index)) {
             return Value::immutable();
         }
-        let is_slice = slice.is_slice_expr()
-            || slice.as_tuple_expr().is_some_and(|tuple| tuple.elts.iter().any(Expr::is_slice_expr));
+        if !is_slice && self.may_be_slice(index) && self.is_sequence(owner) {
+            self.invoke_code_with(index, std::slice::from_ref(owner), range);
+            return owner.part(Type::Unknown);
+        }
         if let Some(path) = self.type_path(owner).map(str::to_owned) {
             let selects = selects(slice) || self.is_selector(index);
             let facts = self.knowledge.inherited(&path, |t| match (is_slice, selects) {
@@ -302,8 +315,13 @@ impl<'a> Analyzer<'a> {
             let arguments = Arguments::of_values(std::slice::from_ref(index));
             return self.call_function(method, owner, Some(owner), &arguments, range);
         }
-        if self.holds_elements(owner) {
+        if !is_slice && self.holds_elements(owner) {
             return self.inside(owner);
+        }
+        if let Some(types) = self.subscribed_types(owner) {
+            let parts = types.into_iter().map(|ty| self.subscript(&owner.part(ty), slice, index, range));
+            let parts: Vec<Value> = parts.collect();
+            return parts.into_iter().reduce(|a, b| a.join(&b)).unwrap_or_else(Value::immutable);
         }
         self.learn(owner, Type::Unknown);
         if owner.ty == Type::Unknown {
@@ -339,6 +357,18 @@ impl<'a> Analyzer<'a> {
         self.type_path(index).is_some_and(|path| matches!(path, "list" | "numpy.ndarray" | "pandas.Series"))
     }
 
+    /// Whether the value of an index may be an object `slice(a, b)`.
+    fn may_be_slice(&self, index: &Value) -> bool {
+        let is_slice = |ty: Type| matches!(ty, Type::Instance(path) if self.facts.text(path) == "slice");
+        !index.objects.is_empty() && self.types_as(index).is_none_or(|types| types.into_iter().any(is_slice))
+    }
+
+    fn is_sequence(&self, owner: &Value) -> bool {
+        let is_sequence =
+            |ty: Type| matches!(ty, Type::Instance(path) if matches!(self.facts.text(path), "list" | "tuple"));
+        self.types_as(owner).is_none_or(|types| types.into_iter().any(is_sequence))
+    }
+
     fn collection_part(&mut self, owner: &Value, is_slice: bool) -> Value {
         if !is_slice {
             return self.inside(owner);
@@ -347,7 +377,7 @@ impl<'a> Analyzer<'a> {
             return self.fresh_scalars(owner.ty);
         }
         let part = self.fresh_empty(owner.ty);
-        self.link(&part, owner, false);
+        self.fuse(&part, owner, false);
         part
     }
 
@@ -359,7 +389,7 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    pub fn store_item(&mut self, owner: &Value, value: &Value, range: TextRange) {
+    pub fn store_item(&mut self, owner: &Value, index: &Expr, value: &Value, range: TextRange) {
         self.operate(&[owner], range);
         if planted(Fault::MissedItemStore) {
             return;
@@ -379,9 +409,21 @@ impl<'a> Analyzer<'a> {
         }
         self.change_setting(owner);
         self.mutate(owner);
-        if !self.copies_what_is_stored(owner) {
-            self.link(owner, value, false);
+        match self.copies_what_is_stored(owner) {
+            true => {}
+            false if self.stores_itself(owner, index) => self.put(owner, value),
+            false => self.link(owner, value, false),
         }
+    }
+
+    /// Whether `owner[index] = value` puts the value itself into the owner: a slice of a list takes its elements, and a
+    /// class of the notebook does what it likes.
+    fn stores_itself(&self, owner: &Value, index: &Expr) -> bool {
+        let is_slice = |ty: &Type| match ty {
+            Type::Instance(path) => self.facts.text(*path) == "list" && !index.is_literal_expr(),
+            _ => true,
+        };
+        self.types_as(owner).is_some_and(|types| !types.iter().any(is_slice))
     }
 
     fn copies_what_is_stored(&self, owner: &Value) -> bool {
@@ -402,6 +444,10 @@ impl<'a> Analyzer<'a> {
             libraries.insert(module.to_owned());
         }
     }
+}
+
+fn has_slice(index: &Expr) -> bool {
+    index.is_slice_expr() || index.as_tuple_expr().is_some_and(|tuple| tuple.elts.iter().any(Expr::is_slice_expr))
 }
 
 /// Whether an index picks elements by a mask or a list.

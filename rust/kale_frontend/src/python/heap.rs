@@ -148,10 +148,15 @@ impl Heap {
 
     /// Notes that the class has objects of these types.
     pub fn learn(&mut self, object: ObjectId, types: &Types) {
+        self.learn_with(object, |known| known.join(types));
+    }
+
+    /// Notes more of the types of a class.
+    pub fn learn_with(&mut self, object: ObjectId, more: impl FnOnce(&mut Types)) {
         let root = self.find(object);
         let known = &mut self.classes[root.0 as usize].types;
         let before = known.clone();
-        known.join(types);
+        more(known);
         self.surprises += usize::from(*known != before && root.0 < self.young);
     }
 

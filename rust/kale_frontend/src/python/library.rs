@@ -100,6 +100,11 @@ impl<'a> Analyzer<'a> {
         if let Some(value) = self.path_operation(&path, arguments) {
             return value;
         }
+        if path == "builtins.map"
+            && let Some(value) = self.mapped(arguments, range)
+        {
+            return value;
+        }
         if let Some(facts) = self.knowledge.call(&path) {
             if path == "builtins.eval" || path == "builtins.exec" {
                 self.frame().effects.dynamic.push((path["builtins.".len()..].to_owned(), range));
@@ -268,7 +273,7 @@ impl<'a> Analyzer<'a> {
     fn consume_iterator(&mut self, value: &Value, range: TextRange) {
         if self.is_iterator(value) {
             self.consume(value);
-            self.invoke_code(value, range);
+            self.invoke_iteration(value, range);
         }
     }
 
@@ -349,8 +354,13 @@ impl<'a> Analyzer<'a> {
         for stored in concerned(&facts.stores, arguments) {
             let (kind, which) = stored.split_once(':').unwrap_or(("alias", stored));
             for value in select(which, receiver, arguments) {
-                let value = if kind == "items" { self.element(&value) } else { value };
-                self.link(&keeper, &value, kind == "view");
+                let is_item = kind == "items";
+                let value = if is_item { self.element(&value) } else { value };
+                if is_item || (kind == "alias" && which.parse::<usize>().is_ok()) {
+                    self.put(&keeper, &value);
+                } else {
+                    self.link(&keeper, &value, kind == "view");
+                }
             }
         }
     }
@@ -366,6 +376,7 @@ impl<'a> Analyzer<'a> {
         range: TextRange,
     ) {
         for value in arguments.all().cloned().collect::<Vec<_>>() {
+            // (Of a method that only looks, calling it changes nothing.)
             if self.type_path(&value) == Some(BOUND_METHOD) {
                 self.mutate(&value);
             }

@@ -21,7 +21,7 @@ impl<'a> Analyzer<'a> {
 
     /// A new container of immutable elements.
     pub fn fresh_scalars(&mut self, ty: Type) -> Value {
-        let object = self.frame().heap.allocate(Class { scalars: true, types: Types::of(ty), ..Class::default() });
+        let object = self.frame().heap.allocate(Class { scalars: true, types: Types::empty(ty), ..Class::default() });
         Value::object(ty, object)
     }
 
@@ -58,12 +58,24 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    /// After this, `a` and `b` may share state.
+    /// After this, `a` and `b` may share state: either may hold the other, or parts of it.
     pub fn link(&mut self, a: &Value, b: &Value, view: bool) {
         let b = &*b.held();
         if !b.is_immutable() {
-            a.objects.iter().for_each(|&object| self.frame().heap.class(object).scalars = false);
             self.learn_held(a, b);
+        }
+        self.fuse(a, b, view);
+        if !b.is_immutable() {
+            for &object in &a.objects {
+                self.frame().heap.learn_with(object, Types::loosen);
+            }
+        }
+    }
+
+    /// Two values become one alias class.
+    pub(super) fn fuse(&mut self, a: &Value, b: &Value, view: bool) {
+        if !b.is_immutable() {
+            a.objects.iter().for_each(|&object| self.frame().heap.class(object).scalars = false);
         }
         let (Some(&first), Some(&second)) = (a.objects.first(), b.objects.first()) else {
             self.note_code(a, b);
@@ -96,7 +108,13 @@ impl<'a> Analyzer<'a> {
     pub(super) fn hold(&mut self, holder: &mut Value, value: &Value) {
         let value = &*value.held();
         let own = Value { objects: holder.objects.iter().copied().take(1).collect(), ..holder.clone() };
-        self.learn_held(&own, value);
+        match self.types_as(value) {
+            Some(held) if self.is_exact(holder.ty) => self.note_held(&own, &[holder.ty], &held),
+            _ => {
+                self.learn_held(&own, value);
+                own.objects.iter().for_each(|&object| self.frame().heap.learn_with(object, Types::loosen));
+            }
+        }
         self.note_code(&own, value);
         holder.absorb(value);
     }

@@ -168,7 +168,7 @@ impl<'a> Analyzer<'a> {
                 "list" | "tuple" | "collections.deque" => !matches!(operator, Add | Mult),
                 "dict" | "collections.defaultdict" => operator != BitOr,
                 "set" | "frozenset" | "dict_view" => !matches!(operator, Sub | BitOr | BitAnd | BitXor),
-                "iterator" | "generator" => true,
+                "element_iterator" | "iterator" | "generator" => true,
                 _ => false,
             },
             Type::Object(class) => self.is_closed(class) && !self.has_operators(class),
@@ -190,7 +190,7 @@ impl<'a> Analyzer<'a> {
 }
 
 /// Methods that operators, conversions and iteration may call.
-fn is_operator(name: &str) -> bool {
+pub(super) fn is_operator(name: &str) -> bool {
     name.starts_with("__") && !matches!(name, "__init__" | "__new__" | "__call__" | "__enter__" | "__exit__")
 }
 

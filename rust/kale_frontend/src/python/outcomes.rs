@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use ruff_text_size::TextRange;
-use smallvec::smallvec;
 
 use super::analyzer::{Analyzer, Frame};
 use super::effects::Outcome;
@@ -54,12 +53,16 @@ impl<'a> Analyzer<'a> {
 
     fn shared_instance(&mut self, outcome: &Outcome, arguments: &[Value], callee: &Value, range: TextRange) -> Value {
         let mut value =
-            Value { ty: outcome.ty, objects: smallvec![], code: outcome.code.clone(), text: None, parts: None };
+            Value { ty: outcome.ty, among: outcome.among.clone(), code: outcome.code.clone(), ..Value::immutable() };
         if !outcome.object {
             return value;
         }
-        if matches!(outcome.ty, Type::Instance(path) if self.facts.text(path) == "generator") {
-            let own = self.fresh_iterator(outcome.ty, outcome.types.clone());
+        if matches!(outcome.ty, Type::Instance(path) if matches!(self.facts.text(path), "dict_view" | "element_iterator" | "generator" | "iterator"))
+        {
+            let own = match outcome.looks_into.as_ref().filter(|_| self.is_look(outcome.ty)) {
+                Some(types) => self.fresh_look(outcome.ty, types.clone()),
+                None => self.fresh_iterator(outcome.ty, outcome.types.clone()),
+            };
             value.absorb(&own);
             for &place in &outcome.places {
                 let at = self.at(place, arguments, callee, range);
@@ -108,11 +111,26 @@ fn parts_of(frame: &mut Frame<'_>, value: &Value) -> Vec<Outcome> {
     parts.iter().map(|part| outcome(frame, &part.clone().named())).collect()
 }
 
+/// The types of the shells of a new iterator or view that only looks into what places hold.
+fn looks_into(frame: &mut Frame<'_>, value: &Value) -> Option<Types> {
+    let mut types = Types::none();
+    for &object in &value.objects {
+        let class = frame.heap.class(object);
+        match class.shell {
+            true => types.join(&class.types),
+            false if class.places.is_empty() => return None,
+            false => {}
+        }
+    }
+    types.known().is_some_and(|types| types.len() > 1).then_some(types)
+}
+
 /// A value of the function's frame in terms of its places.
 pub(super) fn outcome(frame: &mut Frame<'_>, value: &Value) -> Outcome {
     let parts = parts_of(frame, value);
     let mut outcome = Outcome {
         ty: value.ty,
+        among: value.among.clone(),
         object: !value.objects.is_empty(),
         scalars: !value.objects.is_empty() && value.objects.iter().all(|&object| frame.heap.class(object).scalars),
         places: vec![],
@@ -120,6 +138,7 @@ pub(super) fn outcome(frame: &mut Frame<'_>, value: &Value) -> Outcome {
         unshippable: None,
         code: value.code.clone(),
         types: Types::none(),
+        looks_into: looks_into(frame, value),
         parts,
     };
     outcome.types.insert(value.ty);

@@ -47,9 +47,10 @@ impl<'a> Analyzer<'a> {
     pub fn typed(&mut self, path: &str) -> Value {
         let suspended = self.frames.last().and_then(|f| f.suspended.iter().rev().find_map(|types| types.get(path)));
         let path = suspended.map_or(path, String::as_str);
+        let has_own_methods = path.starts_with("pathlib.") || path == "re.Pattern";
         let immutable = path == "immutable"
             || path == "None"
-            || (!path.starts_with("pathlib.") && self.knowledge.inherited(path, |t| t.immutable) == Some(true));
+            || (!has_own_methods && self.knowledge.inherited(path, |t| t.immutable) == Some(true));
         if immutable {
             return Value::immutable();
         }
@@ -57,7 +58,7 @@ impl<'a> Analyzer<'a> {
             self.note_library(path);
         }
         let name = self.name(path);
-        if path.starts_with("pathlib.") {
+        if has_own_methods {
             return Value { ty: Type::Instance(name), ..Value::immutable() };
         }
         self.fresh(Type::Instance(name))
@@ -165,12 +166,19 @@ impl<'a> Analyzer<'a> {
 
     /// What a new object has of types before it shares anything.
     fn contents(&mut self, contents: &[String], ty: Type, arguments: &Arguments<'a>) -> Types {
-        let mut types = if ty == Type::Unknown { Types::none() } else { Types::of(ty) };
+        let mut types = match ty {
+            Type::Unknown => Types::none(),
+            ty if self.is_exact(ty) => Types::empty(ty),
+            ty => Types::of(ty),
+        };
         for path in contents {
-            types.insert(match path.as_str() {
-                "factory" => self.factory_type(arguments),
-                path => Type::Instance(self.name(path)),
-            });
+            if path == "factory" {
+                let made = self.factory_type(arguments);
+                types.join(&if self.is_exact(made) { Types::empty(made) } else { Types::of(made) });
+                types.insert_held(ty, made);
+            } else {
+                types.insert(Type::Instance(self.name(path)));
+            }
         }
         types
     }
@@ -280,9 +288,10 @@ impl<'a> Analyzer<'a> {
             let is_flat = |this: &Self| {
                 this.type_path(&value).is_some_and(|path| this.knowledge.inherited(path, |t| t.flat) == Some(true))
             };
+            // What is made from an iterator holds its elements.
+            let is_taken = self.is_iterator(&value) && !self.is_iterator(result);
             let held = match kind {
-                // What is made from an iterator holds its elements.
-                _ if self.is_iterator(&value) && !self.is_iterator(result) => self.element(&value),
+                _ if is_taken => self.element(&value),
                 "items" => self.yielded(&value),
                 "copy" if is_flat(self) || self.element(&value).is_immutable() => continue,
                 _ => value.clone(),
@@ -296,10 +305,15 @@ impl<'a> Analyzer<'a> {
                 continue;
             }
             self.spread(result, &value);
+            self.note_looked_into(result, &held);
             // An iterator does not travel anyway, and what is taken from it does not hold its source.
             let held = if matches!(self.kind(result), Kind::Unshippable(_)) { held.part(Type::Unknown) } else { held };
             if self.looks_into(result) && !self.may_be_callable(&held) {
                 self.hold(result, &held);
+            } else if kind == "items" || (kind == "copy" && is_taken) {
+                self.put(result, &held);
+            } else if kind == "copy" && result.ty == held.ty {
+                self.fuse(result, &held, false);
             } else {
                 self.link(result, &held, kind == "view");
             }

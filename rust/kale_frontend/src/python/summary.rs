@@ -29,6 +29,7 @@ use crate::fault::{Fault, planted};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
     ty: Type,
+    among: Option<Rc<[Type]>>,
     has_object: bool,
     scalars: bool,
     stateless: bool,
@@ -100,6 +101,7 @@ impl<'a> Analyzer<'a> {
         code.dedup();
         Shape {
             ty: value.ty,
+            among: value.among.clone(),
             has_object: !value.objects.is_empty(),
             scalars: !value.objects.is_empty() && value.objects.iter().all(|&o| frame.heap.peek(o).scalars),
             stateless: !value.objects.is_empty() && self.is_stateless(value),
@@ -169,7 +171,7 @@ impl<'a> Analyzer<'a> {
         let mut value =
             if has_mutable_defaults { Value { text: None, ..callee.part(Type::Unknown) } } else { Value::immutable() };
         for item in spread {
-            value.ty = Type::Unknown;
+            (value.ty, value.among) = (Type::Unknown, None);
             value.absorb(item);
         }
         value
@@ -276,17 +278,16 @@ impl<'a> Analyzer<'a> {
     fn place_value(&mut self, index: usize, shape: &Shape) -> Value {
         let mut value = Value {
             ty: shape.ty,
-            objects: smallvec![],
+            among: shape.among.clone(),
             code: shape.code.clone(),
             text: shape.text.clone(),
-            parts: None,
+            ..Value::immutable()
         };
         if shape.has_object {
-            let object = self.frame().place(Place::Parameter(index));
+            let object = self.frame().place_of(Place::Parameter(index), &shape.types);
             let class = self.frame().heap.class(object);
             class.scalars = shape.scalars;
             class.definition = shape.stateless;
-            class.types = shape.types.clone();
             value.objects = smallvec![object];
         }
         value
@@ -303,7 +304,10 @@ impl<'a> Analyzer<'a> {
             if !class.scalars {
                 summary.mixed.extend(&class.places);
             }
-            summary.types.extend(class.places.iter().map(|&place| (place, class.types.clone())));
+            let is_as_met = class.places.len() == 1 && frame.met.get(&class.places[0]) == Some(&class.types);
+            if !is_as_met {
+                summary.types.extend(class.places.iter().map(|&place| (place, class.types.clone())));
+            }
             if class.places.len() > 1 {
                 summary.links.push((class.places.clone(), class.view));
             }
@@ -333,6 +337,7 @@ impl<'a> Analyzer<'a> {
             let path = self.name("generator");
             let mut made = outcome.unwrap_or(Outcome {
                 ty: Type::Unknown,
+                among: None,
                 object: true,
                 scalars: false,
                 places: vec![],
@@ -340,12 +345,18 @@ impl<'a> Analyzer<'a> {
                 unshippable: None,
                 code: vec![],
                 types: Types::default(),
+                looks_into: None,
                 parts: vec![],
             });
             made.parts = vec![];
+            made.looks_into = None;
             if !made.object {
                 made.types = Types::none();
+            } else if let Some(among) = made.among.take() {
+                made.types = Types::none();
+                among.iter().for_each(|&ty| made.types.insert(ty));
             }
+            made.scalars = !made.object;
             made.ty = Type::Instance(path);
             made.object = true;
             made.places = frame.places.keys().copied().collect::<BTreeSet<_>>().into_iter().collect();
@@ -385,8 +396,8 @@ impl<'a> Analyzer<'a> {
         for (places, view) in &summary.links {
             let values: Vec<Value> = places.iter().map(|&p| self.at(p, arguments, callee, range)).collect();
             for pair in values.windows(2) {
-                // Which of them holds the other is not known any more.
-                self.link(&pair[0], &pair[1].part(Type::Unknown), *view);
+                // Which of them holds the other is told by the types of the places.
+                self.fuse(&pair[0], &pair[1], *view);
             }
         }
         for (place, types) in &summary.types {

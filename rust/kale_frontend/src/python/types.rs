@@ -11,14 +11,23 @@
 
 use std::rc::Rc;
 
+use smallvec::SmallVec;
+
 use super::analyzer::Analyzer;
 use super::heap::{Class, ObjectId};
 use super::knowledge::Ships;
 use super::value::{CodeId, Type, Value};
 
-/// The types of objects, sorted; `None` for any.
+/// The types of objects, sorted, each with the types of what its objects hold; `None` for any.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Types(Option<Rc<Vec<Type>>>);
+pub struct Types(Option<Rc<Known>>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Known {
+    types: Vec<Type>,
+    /// Beside each type, what objects of that type in the class hold that is not immutable; `None` for anything in it.
+    held: Vec<Option<Vec<Type>>>,
+}
 
 /// More types than this are not told apart.
 const MOST: usize = 12;
@@ -28,36 +37,108 @@ impl Types {
         Types(Some(Rc::default()))
     }
 
+    /// Objects of this type, which may hold anything in the class.
     pub fn of(ty: Type) -> Types {
         let mut types = Types::none();
-        types.insert(ty);
+        types.add(ty, None);
+        types
+    }
+
+    /// New objects of this type, which hold nothing yet.
+    pub fn empty(ty: Type) -> Types {
+        let mut types = Types::none();
+        types.add(ty, Some(vec![]));
         types
     }
 
     pub fn known(&self) -> Option<&[Type]> {
-        self.0.as_ref().map(|types| types.as_slice())
+        self.0.as_ref().map(|known| known.types.as_slice())
     }
 
+    /// What objects of the type hold: `None` when the class has no such objects, `Some(None)` for anything in it.
+    pub fn held_by(&self, holder: Type) -> Option<Option<&[Type]>> {
+        let known = self.0.as_ref()?;
+        let place = known.types.binary_search(&holder).ok()?;
+        Some(known.held[place].as_deref())
+    }
+
+    /// There is an object of the type, too; which of the others hold it is not known.
     pub fn insert(&mut self, ty: Type) {
-        let Some(types) = &mut self.0 else { return };
-        match ty {
-            Type::Immutable => {}
-            Type::Unknown => self.0 = None,
-            _ => {
-                if let Err(place) = types.binary_search(&ty) {
-                    Rc::make_mut(types).insert(place, ty);
-                    if types.len() > MOST {
-                        self.0 = None;
-                    }
+        if ty != Type::Immutable {
+            self.add(ty, None);
+            self.loosen();
+        }
+    }
+
+    /// Objects of the type `holder` may hold one of the type `ty`.
+    pub fn insert_held(&mut self, holder: Type, ty: Type) {
+        if ty != Type::Immutable && self.known().is_some_and(|types| !types.contains(&ty)) {
+            self.add(ty, None);
+        }
+        match self.held_by(holder) {
+            _ if ty == Type::Immutable => {}
+            None => self.insert(ty),
+            Some(None) => {}
+            Some(Some(held)) if held.contains(&ty) => {}
+            Some(Some(_)) => {
+                let Some(known) = &mut self.0 else { return };
+                let place = known.types.binary_search(&holder).expect("it holds something");
+                if let Some(held) = &mut Rc::make_mut(known).held[place] {
+                    held.push(ty);
+                    held.sort();
                 }
             }
         }
     }
 
+    /// Any of the objects may hold any other.
+    pub fn loosen(&mut self) {
+        if let Some(known) = &mut self.0
+            && known.held.iter().any(Option::is_some)
+        {
+            Rc::make_mut(known).held.iter_mut().for_each(|held| *held = None);
+        }
+    }
+
+    fn add(&mut self, ty: Type, held: Option<Vec<Type>>) {
+        let Some(types) = &mut self.0 else { return };
+        match ty {
+            Type::Immutable => {}
+            Type::Unknown => self.0 = None,
+            _ => match types.types.binary_search(&ty) {
+                Ok(place) if types.held[place].is_none() || types.held[place] == held => {}
+                Ok(place) => {
+                    let known = &mut Rc::make_mut(types).held[place];
+                    match held {
+                        None => *known = None,
+                        Some(held) => {
+                            let known = known.get_or_insert_default();
+                            known.extend(held);
+                            known.sort();
+                            known.dedup();
+                        }
+                    }
+                }
+                Err(place) => {
+                    let known = Rc::make_mut(types);
+                    known.types.insert(place, ty);
+                    known.held.insert(place, held);
+                    if known.types.len() > MOST {
+                        self.0 = None;
+                    }
+                }
+            },
+        }
+    }
+
+    /// The types of both; what is held in neither is not held now.
     pub fn join(&mut self, other: &Types) {
         match &other.0 {
             None => self.0 = None,
-            Some(types) => types.iter().for_each(|&ty| self.insert(ty)),
+            Some(known) => {
+                let entries = known.types.iter().zip(&known.held);
+                entries.for_each(|(&ty, held)| self.add(ty, held.clone()));
+            }
         }
     }
 }
@@ -69,19 +150,21 @@ const CONTAINERS: &[&str] = &[
     "collections.deque",
     "dict",
     "dict_view",
+    "element_iterator",
     "frozenset",
     "generator",
     "iterator",
     "list",
+    "looking_method",
     "set",
     "tuple",
 ];
 
 /// Containers whose elements, or keys, are hashed.
-const HASHING: &[&str] = &["collections.Counter", "collections.defaultdict", "dict", "frozenset", "set"];
+pub(super) const HASHING: &[&str] = &["collections.Counter", "collections.defaultdict", "dict", "frozenset", "set"];
 
 /// Types whose values cannot be hashed.
-const UNHASHABLE: &[&str] = &[
+pub(super) const UNHASHABLE: &[&str] = &[
     "collections.Counter",
     "collections.defaultdict",
     "collections.deque",
@@ -93,6 +176,9 @@ const UNHASHABLE: &[&str] = &[
     "set",
 ];
 
+/// Methods that make an object iterable.
+const ITERATION: &[&str] = &["__getitem__", "__iter__"];
+
 /// Types of the values that nothing can change, which may be in any container.
 const IMMUTABLES: &[&str] = &["str", "bytes", "int", "float"];
 
@@ -100,8 +186,9 @@ impl<'a> Analyzer<'a> {
     /// A new object, which holds nothing yet.
     pub fn fresh_empty(&mut self, ty: Type) -> Value {
         let value = self.fresh(ty);
+        let types = if self.is_exact(ty) { Types::empty(ty) } else { Types::of(ty) };
         for &object in &value.objects {
-            self.frame().heap.class(object).types = Types::of(ty);
+            self.frame().heap.class(object).types = types.clone();
         }
         value
     }
@@ -128,6 +215,12 @@ impl<'a> Analyzer<'a> {
         iterator
     }
 
+    /// A new iterator or view that gives the elements of others: containers of these types.
+    pub(super) fn fresh_look(&mut self, ty: Type, types: Types) -> Value {
+        let object = self.frame().heap.allocate(Class { types, shell: true, ..Class::default() });
+        Value::object(ty, object)
+    }
+
     /// Whether all that iterating over the value gives is immutable.
     pub(super) fn holds_scalars(&self, value: &Value) -> bool {
         let heap = &self.frames.last().expect("the module's frame is always there").heap;
@@ -137,17 +230,16 @@ impl<'a> Analyzer<'a> {
     /// Whether a shell of this type is among the value's objects.
     pub(super) fn has_shell(&self, value: &Value, ty: Type) -> bool {
         let frame = self.frames.last().expect("the module's frame is always there");
-        let own = Types::of(ty);
-        value.objects.iter().map(|&object| frame.heap.peek(object)).any(|class| class.shell && class.types == own)
+        let is_own = |class: &Class| class.shell && class.types.known() == Some(&[ty]);
+        value.objects.iter().map(|&object| frame.heap.peek(object)).any(is_own)
     }
 
     /// The value without its own shell: what is inside of it.
     fn without_shell(&mut self, value: &Value) -> Value {
-        let own = Types::of(value.ty);
         let heap = &mut self.frame().heap;
-        let is_own = |class: &Class| class.shell && class.types == own;
-        let objects = value.objects.iter().copied().filter(|&object| !is_own(heap.class(object))).collect();
-        Value { objects, ..value.clone() }
+        let is_own = |class: &Class| class.shell && class.types.known().is_some_and(|types| types.contains(&value.ty));
+        let objects: SmallVec<_> = value.objects.iter().copied().filter(|&o| !is_own(heap.class(o))).collect();
+        if objects.is_empty() { value.clone() } else { Value { objects, ..value.clone() } }
     }
 
     /// Types of a new object of which only its own type is known: what a container holds is not.
@@ -161,7 +253,7 @@ impl<'a> Analyzer<'a> {
     /// Notes that there is an object of a type among those of the value.
     pub(super) fn learn(&mut self, value: &Value, ty: Type) {
         for &object in &value.objects {
-            self.frame().heap.learn(object, &Types::of(ty));
+            self.frame().heap.learn_with(object, |types| types.insert(ty));
         }
     }
 
@@ -191,7 +283,10 @@ impl<'a> Analyzer<'a> {
         if value.ty != Type::Unknown || value.objects.is_empty() {
             return None;
         }
-        self.types_of(value).known().map(<[Type]>::to_vec)
+        match &value.among {
+            Some(among) => Some(among.to_vec()),
+            None => self.types_of(value).known().map(<[Type]>::to_vec),
+        }
     }
 
     /// Whether what is inside of a value of this type was put there by code that is seen.
@@ -205,16 +300,19 @@ impl<'a> Analyzer<'a> {
 
     /// Something that is inside of a value: an element, or an attribute.
     pub(super) fn inside(&mut self, owner: &Value) -> Value {
-        let is_seen = match owner.ty {
-            Type::Unknown => {
-                self.candidates(owner).is_some_and(|types| types.iter().all(|&ty| self.is_container_type(ty)))
-            }
-            ty => self.is_container_type(ty),
+        let holders = match owner.ty {
+            Type::Unknown => self.candidates(owner),
+            ty => Some(vec![ty]),
         };
-        if !is_seen {
+        let Some(holders) = holders.filter(|types| types.iter().all(|&ty| self.is_container_type(ty))) else {
             self.learn(owner, Type::Unknown);
+            return self.without_shell(owner).part(Type::Unknown);
+        };
+        let among = self.held_by(owner, &holders);
+        if among.as_ref().is_some_and(Vec::is_empty) {
+            return Value::immutable();
         }
-        self.without_shell(owner).part(Type::Unknown)
+        Value { among: among.map(Into::into), ..self.without_shell(owner).part(Type::Unknown) }
     }
 
     /// Whether a class may have iterators, whose state iterating changes.
@@ -226,7 +324,7 @@ impl<'a> Analyzer<'a> {
                 self.knowledge.type_facts(text).is_none()
                     || self.knowledge.inherited(text, |t| t.iterator) == Some(true)
             }
-            Type::Object(_) => true,
+            Type::Object(class) => !self.is_closed(class) || self.method_of(class, "__next__").is_some(),
             _ => false,
         })
     }
@@ -241,17 +339,18 @@ impl<'a> Analyzer<'a> {
             Type::Instance(path) => HASHING.contains(&self.facts.text(*path)),
             ty => matches!(ty, Type::Function(_)),
         };
-        let can_be_key = |ty: &Type| match ty {
-            Type::Instance(path) => !UNHASHABLE.contains(&self.facts.text(*path)),
-            _ => true,
-        };
-        !value.objects.is_empty() && owners.iter().all(is_hashing) && !types.iter().any(can_be_key)
+        let held = self.held_by(value, owners);
+        let held = held.as_deref().unwrap_or(types);
+        !value.objects.is_empty() && owners.iter().all(is_hashing) && !held.iter().any(|&ty| self.can_be_key(ty))
     }
 
     /// Whether a value of unknown type may be a function, or a method bound to an object.
     pub(super) fn may_be_callable(&self, value: &Value) -> bool {
         let is_callable = |ty: &Type| matches!(ty, Type::Function(_) | Type::Class(_) | Type::Library(_));
-        value.ty == Type::Unknown && self.types_of(value).known().is_none_or(|types| types.iter().any(is_callable))
+        let types = || {
+            value.among.as_deref().map(<[Type]>::to_vec).or_else(|| self.types_of(value).known().map(<[Type]>::to_vec))
+        };
+        value.ty == Type::Unknown && types().is_none_or(|types| types.iter().any(is_callable))
     }
 
     /// Iterates what a value may be as far as that changes it: iterators move on.
@@ -266,6 +365,41 @@ impl<'a> Analyzer<'a> {
     /// Whether iterating changes nothing, whichever of its types the value has.
     pub(super) fn is_iterable_again(&mut self, value: &Value) -> bool {
         self.candidates(value).is_some() && !value.objects.clone().iter().any(|&object| self.may_hold_iterators(object))
+    }
+
+    /// The types of a value of unknown type that can be iterated, where all of its types tell.
+    pub(super) fn iterable_types(&self, value: &Value) -> Option<Vec<Type>> {
+        self.types_with(value, |this, ty| match ty {
+            Type::Instance(path) => {
+                let text = this.facts.text(path);
+                this.knowledge.inherited(text, |t| t.iterate.as_ref()).map(|_| true)
+            }
+            Type::Object(class) if this.is_closed(class) => {
+                Some(ITERATION.iter().any(|m| this.method_of(class, m).is_some()))
+            }
+            Type::Function(_) => Some(false),
+            _ => None,
+        })
+    }
+
+    /// The types of a value of unknown type that have elements to be taken by `value[index]`, where all of them tell.
+    pub(super) fn subscribed_types(&self, value: &Value) -> Option<Vec<Type>> {
+        self.types_with(value, |this, ty| match ty {
+            Type::Instance(path) => {
+                let text = this.facts.text(path);
+                let known = this.knowledge.inherited(text, |t| t.subscript.as_ref()).is_some();
+                if known || is_container(text) { Some(known) } else { None }
+            }
+            Type::Object(class) if this.is_closed(class) => Some(this.method_of(class, "__getitem__").is_some()),
+            Type::Function(_) => Some(false),
+            _ => None,
+        })
+    }
+
+    fn types_with(&self, value: &Value, has: impl Fn(&Self, Type) -> Option<bool>) -> Option<Vec<Type>> {
+        let types = self.candidates(value).filter(|_| value.parts.is_none())?;
+        let which: Option<Vec<bool>> = types.iter().map(|&ty| has(self, ty)).collect();
+        Some(types.iter().zip(which?).filter(|(_, has)| *has).map(|(&ty, _)| ty).collect())
     }
 
     /// The types of a value of unknown type that have a method; `None` when one of its types may have any.

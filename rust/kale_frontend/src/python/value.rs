@@ -35,6 +35,8 @@ pub struct Value {
     pub ty: Type,
     /// Abstract objects that it may be, or share parts with. Empty for immutable values.
     pub objects: SmallVec<[ObjectId; 2]>,
+    /// Of a value of unknown type: the types that it may have when it is not immutable. `None`: any of its objects' classes.
+    pub among: Option<Rc<[Type]>>,
     /// Definitions of the notebook that using the value may call.
     pub code: Vec<CodeId>,
     /// The text, when the value is a string (or path) known before the run. Parameters appear as `{name}`.
@@ -60,6 +62,8 @@ pub enum Parts {
     Each(Vec<Value>),
     /// Iterating gives tuples of these.
     Tuples(Vec<TuplePart>),
+    /// Iterating makes new objects, of which this stands for each.
+    New(Value),
     /// Iterating gives immutable objects, which are only made then, from this value.
     Immutable {
         source: Value,
@@ -73,7 +77,7 @@ pub enum Parts {
 
 impl Value {
     pub fn immutable() -> Value {
-        Value { ty: Type::Immutable, objects: smallvec![], code: vec![], text: None, parts: None }
+        Value { ty: Type::Immutable, objects: smallvec![], among: None, code: vec![], text: None, parts: None }
     }
 
     pub fn text(text: impl Into<Rc<str>>) -> Value {
@@ -85,12 +89,12 @@ impl Value {
     }
 
     pub fn object(ty: Type, object: ObjectId) -> Value {
-        Value { ty, objects: smallvec![object], code: vec![], text: None, parts: None }
+        Value { ty, objects: smallvec![object], ..Value::immutable() }
     }
 
     /// The same objects, seen as another type (an element, an attribute, a result that shares parts).
     pub fn part(&self, ty: Type) -> Value {
-        Value { ty, objects: self.objects.clone(), code: self.code.clone(), text: None, parts: None }
+        Value { ty, objects: self.objects.clone(), code: self.code.clone(), ..Value::immutable() }
     }
 
     pub fn is_immutable(&self) -> bool {
@@ -122,6 +126,12 @@ impl Value {
 
     /// The value that is one or the other.
     pub fn join(mut self, other: &Value) -> Value {
+        self.among = match (self.possible(), other.possible()) {
+            (Some(one), Some(two)) if self.ty != other.ty || self.among.is_some() => {
+                Some(one.iter().chain(two.iter().filter(|ty| !one.contains(ty))).copied().collect())
+            }
+            _ => None,
+        };
         if self.ty != other.ty {
             self.ty = Type::Unknown;
         }
@@ -133,6 +143,15 @@ impl Value {
         }
         self.absorb(other);
         self
+    }
+
+    /// The types that it may have when it is not immutable, as far as the value itself tells.
+    fn possible(&self) -> Option<Cow<'_, [Type]>> {
+        match self.ty {
+            Type::Unknown => self.among.as_deref().map(Cow::Borrowed),
+            Type::Immutable => Some(Cow::Borrowed(&[])),
+            ty => Some(Cow::Owned(vec![ty])),
+        }
     }
 
     /// Adds what `other` refers to, keeping the type.

@@ -82,7 +82,7 @@ impl<'a> Analyzer<'a> {
             }
             Home::Frame | Home::Cell(Sharing::Read) => self.local(name),
             Home::Cell(Sharing::Bound) => {
-                let mut value = Value { ty: Type::Unknown, text: None, parts: None, ..self.local(name) };
+                let mut value = Value { ty: Type::Unknown, among: None, text: None, parts: None, ..self.local(name) };
                 let cell = self.shared_cell(name);
                 value.absorb(&cell);
                 value
@@ -151,7 +151,7 @@ impl<'a> Analyzer<'a> {
         let types = frame.own_types.clone();
         let own = frame.place_of(Place::Own, &types);
         let code = frame.own_code.clone();
-        Value { ty: Type::Unknown, objects: smallvec![own], code, text: None, parts: None }
+        Value { code, ..Value::object(Type::Unknown, own) }
     }
 
     /// A module variable read by a function's body: its type as it is now, its object as a place.
@@ -191,12 +191,13 @@ impl<'a> Analyzer<'a> {
         let stateless = !value.objects.is_empty() && classes().all(|class| class.definition);
         let mut types = Types::none();
         classes().for_each(|class| types.join(&class.types));
-        Some(Assumed { ty: value.ty, scalars, stateless, types, code })
+        Some(Assumed { ty: value.ty, among: value.among.clone(), scalars, stateless, types, code })
     }
 
     pub(super) fn written_global(&mut self, name: Name, mut value: Value, outcome: &Outcome) -> Value {
         let object = self.frame().place(Place::Global(name));
         value.ty = if value.ty == outcome.ty { value.ty } else { Type::Unknown };
+        value.among = None;
         value.objects = smallvec![object];
         value.text = None;
         value.code.extend(outcome.code.iter().copied());
@@ -295,6 +296,7 @@ impl<'a> Analyzer<'a> {
         }
         let outcome = Outcome {
             ty: value.ty,
+            among: None,
             object: !value.objects.is_empty(),
             scalars: false,
             places: vec![],
@@ -302,6 +304,7 @@ impl<'a> Analyzer<'a> {
             unshippable: None,
             code: value.code.clone(),
             types: Types::default(),
+            looks_into: None,
             parts: vec![],
         };
         self.frame().effects.writes.insert(name, outcome);

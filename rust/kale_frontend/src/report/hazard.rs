@@ -57,7 +57,9 @@ impl Teller<'_> {
         let Teller { earlier, later, .. } = self;
         let what = if is_own { "a" } else { "which may hold a" };
         let remake = match type_path {
-            "iterator" | "generator" => format!("or pass on what it yields (such as `list({name})`, if it ends), "),
+            "element_iterator" | "iterator" | "generator" => {
+                format!("or pass on what it yields (such as `list({name})`, if it ends), ")
+            }
             _ => String::new(),
         };
         let short = type_path.rsplit('.').next().unwrap_or(type_path);

@@ -61,6 +61,23 @@ pub struct CallFacts {
     pub when: Vec<Conditional>,
 }
 
+impl CallFacts {
+    /// Whether the call does nothing but give a result, of which its arguments say all.
+    pub fn only_returns(&self) -> bool {
+        let words = [&self.mutates, &self.stores, &self.iterates, &self.calls, &self.names, &self.lists];
+        let files = [&self.reads, &self.writes, &self.appends, &self.env_reads, &self.env_writes];
+        words.into_iter().chain(files).all(Words::is_empty)
+            && !self.inplace
+            && !self.open
+            && !self.registers
+            && self.rng.is_empty()
+            && self.seeds.is_empty()
+            && self.config.is_empty()
+            && self.effects.is_empty()
+            && self.when.is_empty()
+    }
+}
+
 /// Further facts that hold for some calls only.
 #[derive(Clone, Debug)]
 pub struct Conditional {
