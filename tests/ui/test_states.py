@@ -73,6 +73,23 @@ def test_another_version_in_the_kernel(lab: LabPage, folder: Path) -> None:
     assert "9.9.9" in words
 
 
+def test_the_panel_stays_live_after_a_switch(lab: LabPage, folder: Path) -> None:
+    """What is connected to the notebook before must not be all that the panel hears of."""
+    for name in ("first", "second"):
+        notebooks.write(folder / f"{name}.ipynb", notebooks.CHAIN)
+    lab.open(f"{folder.name}/first.ipynb")
+    lab.show_panel()
+    lab.await_ready()
+    opened = f"app => app.commands.execute('docmanager:open', {{path: '{folder.name}/%s.ipynb'}})"
+    for name in ("second", "first", "second"):
+        lab.evaluate(opened % name)
+        expect(lab.panel.locator("h2")).to_have_text(f"{name}.ipynb")
+        lab.await_ready()
+    lab.type_in_cell(3, "\n1 +")
+    expect(lab.panel.locator(".kale-Problems [data-severity=error]").first).to_be_attached()
+    expect(lab.page.locator(".kale-StatusItem")).to_contain_text("1 error")
+
+
 def test_another_language(lab: LabPage, folder: Path) -> None:
     notebooks.write(folder / "echo.ipynb", notebooks.CHAIN, kernel="echo")
     lab.open(f"{folder.name}/echo.ipynb")

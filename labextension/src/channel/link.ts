@@ -94,6 +94,11 @@ export class KernelLink implements IDisposable {
     this.settle();
   }
 
+  /** Whether requests reach the kernel; one that is silent answers them later. */
+  get isReady(): boolean {
+    return this.currentState.kind === 'ready' || this.currentState.kind === 'silent';
+  }
+
   async request<M extends keyof Answers>(method: M, params: object = {}): Promise<Answers[M]> {
     if (this.client === null) {
       throw new ConnectionLost();
@@ -152,7 +157,7 @@ export class KernelLink implements IDisposable {
         this.drop();
         this.settle();
       }
-    } else if (this.currentState.kind === 'ready' || this.currentState.kind === 'silent') {
+    } else if (this.isReady) {
       this.setState({ kind: 'disconnected' });
     }
   }
@@ -209,6 +214,7 @@ export class KernelLink implements IDisposable {
     } catch (error) {
       if (!isStale()) {
         this.drop();
+        this.dropCompanion();
         this.setState(this.explain(error));
       }
     } finally {
@@ -224,20 +230,18 @@ export class KernelLink implements IDisposable {
       return new RpcClient(await CommTransport.open(kernel));
     }
     this.setState({ kind: 'connecting', companion: true });
-    this.companion ??= await startCompanion(this.sessions, this.context.path, kernel.name);
-    if (this.companion.kernel === null) {
+    this.companion ??= startCompanion(this.sessions, this.context.path, kernel.name);
+    const companion = await this.companion;
+    if (companion.kernel === null) {
       throw new Error('the companion kernel did not start');
     }
-    return new RpcClient(await CommTransport.open(this.companion.kernel));
+    return new RpcClient(await CommTransport.open(companion.kernel));
   }
 
   private adopt(client: RpcClient): void {
     this.client = client;
     client.closed.connect(() => {
-      if (
-        this.client === client &&
-        (this.currentState.kind === 'ready' || this.currentState.kind === 'silent')
-      ) {
+      if (this.client === client && this.isReady) {
         this.drop();
         this.setState({ kind: 'failed', detail: 'kale_rs has closed the connection' });
       }
@@ -266,11 +270,8 @@ export class KernelLink implements IDisposable {
   }
 
   private dropCompanion(): void {
-    const companion = this.companion;
+    void this.companion?.then(stopCompanion).catch(() => undefined);
     this.companion = null;
-    if (companion !== null) {
-      void stopCompanion(companion).catch(() => undefined);
-    }
   }
 
   private setState(state: LinkState): void {
@@ -281,7 +282,8 @@ export class KernelLink implements IDisposable {
   }
 
   private client: RpcClient | null = null;
-  private companion: Session.ISessionConnection | null = null;
+  /** Also while it is starting: it is stopped when nobody wants it any more. */
+  private companion: Promise<Session.ISessionConnection> | null = null;
   private attempt: object | null = null;
   /** Whether the notebook's session has had the time to find its kernel. */
   private hasBegun = false;

@@ -39,7 +39,7 @@ export class Analysis implements IDisposable {
     private link: KernelLink,
     private isEager: () => boolean
   ) {
-    this.debouncer = new Debouncer(() => this.compile(), DEBOUNCE_MS);
+    this.debouncer = new Debouncer(() => this.afterPause(), DEBOUNCE_MS);
     model.contentChanged.connect(this.onContentChanged, this);
     model.metadataChanged.connect(this.onContentChanged, this);
     link.connected.connect(this.onConnected, this);
@@ -126,7 +126,7 @@ export class Analysis implements IDisposable {
       this.running = false;
       if (this.again) {
         this.again = false;
-        void this.debouncer.invoke();
+        this.schedule();
       }
     }
   }
@@ -148,10 +148,22 @@ export class Analysis implements IDisposable {
 
   private onContentChanged(): void {
     this.setStale(true);
-    if (!this.isEager()) {
-      return;
+    this.schedule();
+  }
+
+  private schedule(): void {
+    if (!this.disposed) {
+      // Those who type on have broken off what was scheduled before.
+      void this.debouncer.invoke().catch(() => undefined);
     }
-    void this.debouncer.invoke().catch(() => undefined);
+  }
+
+  private async afterPause(): Promise<void> {
+    if (this.isEager()) {
+      await this.compile();
+    } else {
+      this.setStale(sourceOf(this.model).text !== this.asked);
+    }
   }
 
   private setStale(stale: boolean): void {
@@ -171,7 +183,7 @@ export class Analysis implements IDisposable {
       return;
     }
     this.current = compilation;
-    this.stale = this.again;
+    this.stale = sourceOf(this.model).text !== compilation.source.text;
     const { ids, sources } = compilation.source;
     this.texts = new Map(ids.map((id, index) => [id, sources[index]]));
     this.cellSteps = stepsByCell(compilation);

@@ -1,3 +1,4 @@
+import type { DocumentRegistry } from '@jupyterlab/docregistry';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { Session } from '@jupyterlab/services';
 import type { IStateDB } from '@jupyterlab/statedb';
@@ -45,11 +46,7 @@ export class NotebookPipeline implements IDisposable {
     this.runs.changed.connect(this.emit, this);
     this.runs.finished.connect(() => void this.state.remove(this.stateKey));
     this.link.connected.connect(() => void this.followAgain());
-    panel.context.saveState.connect((_, state) => {
-      if (state === 'completed') {
-        void this.analysis.compile();
-      }
-    });
+    panel.context.saveState.connect(this.onSaveState, this);
     this.wasEnabled = isEnabled(model);
     if (this.wasEnabled) {
       this.link.enable();
@@ -183,6 +180,12 @@ export class NotebookPipeline implements IDisposable {
       }
     }
     this.emit();
+  }
+
+  private onSaveState(_: unknown, state: DocumentRegistry.SaveState): void {
+    if (state === 'completed') {
+      void this.analysis.compile();
+    }
   }
 
   /** After the page was loaded again, a run that went on meanwhile is shown again. */

@@ -106,6 +106,13 @@ export class Runs implements IDisposable {
     await this.link.request('watch', { run, after, ...wish });
   }
 
+  /** Nobody looks at the output of a step any more. */
+  async forgetLog(run: string, step: string): Promise<void> {
+    if (this.watched.get(run)?.step === step) {
+      await this.watch(run);
+    }
+  }
+
   /** Stops showing a run on the cells; the run itself goes on. */
   clear(): void {
     this.currentId = null;

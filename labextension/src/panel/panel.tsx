@@ -53,8 +53,9 @@ function Current({ pipeline, actions }: CurrentProps): JSX.Element {
     return <p className="kale-empty">{trans.__('Open a notebook to see it as a pipeline.')}</p>;
   }
   return (
-    <UseSignal signal={pipeline.changed}>
-      {() => <PipelineView key={pipeline.panel.id} pipeline={pipeline} actions={actions} />}
+    // With a key, since `UseSignal` stays with the signal that it was made for.
+    <UseSignal key={pipeline.panel.id} signal={pipeline.changed}>
+      {() => <PipelineView pipeline={pipeline} actions={actions} />}
     </UseSignal>
   );
 }

@@ -16,7 +16,6 @@ export function RecentRuns({
 }): JSX.Element {
   const trans = useTranslation();
   const [ticked, setTicked] = React.useState<string[]>([]);
-  React.useEffect(() => setTicked([]), [pipeline]);
   const runs = pipeline.runs.list.filter(run => run.run_id !== null);
   if (runs.length === 0) {
     return (

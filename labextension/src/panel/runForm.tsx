@@ -18,7 +18,6 @@ export function RunForm({
 }): JSX.Element {
   const trans = useTranslation();
   const [given, setGiven] = React.useState<Record<string, string>>({});
-  React.useEffect(() => setGiven({}), [pipeline]);
   const graph = pipeline.analysis.graph;
   const current = pipeline.runs.current;
   const isReady = pipeline.link.state.kind === 'ready' || pipeline.link.state.kind === 'silent';

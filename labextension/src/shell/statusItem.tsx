@@ -24,7 +24,10 @@ export class StatusItem extends ReactWidget {
         {() => {
           const pipeline = this.registry.current;
           return pipeline === null ? null : (
-            <UseSignal signal={pipeline.changed}>{() => this.line(pipeline)}</UseSignal>
+            // With a key, since `UseSignal` stays with the signal that it was made for.
+            <UseSignal key={pipeline.panel.id} signal={pipeline.changed}>
+              {() => this.line(pipeline)}
+            </UseSignal>
           );
         }}
       </UseSignal>

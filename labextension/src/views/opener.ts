@@ -85,6 +85,8 @@ async function open(
   services: ViewServices,
   spec: ViewSpec
 ): Promise<void> {
+  // First of all: two clicks while it is being loaded open one view.
+  const { ViewWidget } = await import('./widget');
   const found = tracker.find(tab => viewKey(tab.content.spec) === viewKey(spec));
   if (found !== undefined) {
     found.content.display(spec);
@@ -92,7 +94,6 @@ async function open(
     app.shell.activateById(found.id);
     return;
   }
-  const { ViewWidget } = await import('./widget');
   const content = new ViewWidget(spec, new Subject(registry, spec.path), services);
   const tab = new MainAreaWidget({ content });
   tab.id = `kale-rs:view:${viewKey(spec)}`;

@@ -31,7 +31,12 @@ export function openTagEditor(
     return;
   }
   const before = document.activeElement;
-  const popover = new Popover(anchor, trans.__('Tags of cell %1', index), () => widget.dispose());
+  const close = () => popover.close();
+  const popover = new Popover(anchor, trans.__('Tags of cell %1', index), () => {
+    cell.disposed.disconnect(close);
+    widget.dispose();
+  });
+  cell.disposed.connect(close);
   const { magic, inherited, steps, isTagged } = surroundings(pipeline, index);
   const tags = tagsOf(cell.model.metadata);
   const initial = formOf(magic === null ? tags : [roleTag(magic)], inherited);
@@ -61,7 +66,7 @@ export function openTagEditor(
         onReady={() => focusFirst(popover)}
         onChange={form => (isDirty = JSON.stringify(form) !== JSON.stringify(initial))}
         save={save}
-        cancel={() => popover.close()}
+        cancel={close}
       />
     </TranslationContext.Provider>
   );

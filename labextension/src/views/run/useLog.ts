@@ -40,6 +40,7 @@ export function useLog(
     void pipeline.runs.watch(run, { step, from }).catch(() => undefined);
     return () => {
       pipeline.runs.logged.disconnect(onLogged);
+      void pipeline.runs.forgetLog(run, step).catch(() => undefined);
     };
   }, [pipeline, run, step, hasEnded, isReady, isKnown, log]);
 
