@@ -2,8 +2,8 @@
 
 Elsewhere: a kernel that has no time (`test_busy.py`), a run from its start to its end, found again after a reload or a
 restart (`test_runs.py`), a failing step that leads to its cell (`test_run_view.py`), kernels without subshells
-(`test_companion.py`). Not there, because there is only `local` so far: a cluster that is not configured, not reachable, or
-that refuses us, and steps that wait for one.
+(`test_companion.py`). Not there, because there is only `local` so far: a cluster that is not configured, not reachable,
+or that refuses us, and steps that wait for one.
 """
 
 from __future__ import annotations
