@@ -98,6 +98,12 @@ def test_the_keyboard_walks_along_edges(lab: LabPage, diamond: str) -> None:
     lab.page.keyboard.press("Enter")
     expect(lab.page.locator(".jp-Notebook .jp-Cell").nth(3)).to_have_class(has("jp-mod-active"))
 
+    # The view stays with its notebook, whatever that is called.
+    renamed = diamond.replace("diamond", "renamed")
+    lab.evaluate(f"app => app.serviceManager.contents.rename('{diamond}', '{renamed}')")
+    expect(lab.page.locator(".kale-View[aria-label='Graph of renamed']")).to_be_visible()
+    expect(graph.locator(".kale-Graph-node")).to_have_count(5)
+
 
 def test_a_run_is_seen_on_the_graph(lab: LabPage, diamond: str) -> None:
     graph = open_graph(lab, diamond)

@@ -102,8 +102,10 @@ async function open(
   // The tab has given its content a name of its own.
   content.display(spec);
   content.renamed.connect(() => void tracker.save(tab));
-  app.shell.add(tab, 'main', { ...place(registry, tracker, spec.path), type: 'kale-rs' });
-  await tracker.add(tab);
+  const options = place(registry, tracker, spec.path);
+  const isTracked = tracker.add(tab);
+  app.shell.add(tab, 'main', { ...options, type: 'kale-rs' });
+  await isTracked;
 }
 
 /** With the other views where one is to be seen, else beside the notebook. */

@@ -27,6 +27,7 @@ export class ViewWidget extends ReactWidget {
     this.addClass('kale-View');
     this.node.setAttribute('role', 'region');
     this.title.icon = pipelineIcon;
+    subject.renamed.connect(() => this.display(this.spec));
     this.display(spec);
   }
 

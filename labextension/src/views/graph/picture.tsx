@@ -9,7 +9,7 @@ interface PictureProps {
   lit: Lit;
   /** The node that the Tab key leads to. */
   current: number;
-  /** Whether every edge says what flows along it, and not only those that are lit. */
+  /** Whether every edge has words, and not only those that are lit: in large graphs they cost time. */
   hasLabels: boolean;
   onNode: (node: number) => void;
   onLightNode: (node: number | null) => void;
@@ -70,9 +70,11 @@ const Edge = React.memo(({ edge, from, to, isLit, hasLabel, onLight }: EdgeProps
       onMouseEnter={() => onLight(edge.index)}
       onMouseLeave={() => onLight(null)}
     >
-      <title>
-        {edge.isDeclared && edge.flows.length > 0 ? `${text} ${trans.__('(also declared)')}` : text}
-      </title>
+      {(hasLabel || isLit) && (
+        <title>
+          {edge.isDeclared && edge.flows.length > 0 ? `${text} ${trans.__('(also declared)')}` : text}
+        </title>
+      )}
       <path className="kale-Graph-reach" d={edge.path} />
       <path className="kale-Graph-line" d={edge.path} />
       <polygon className="kale-Graph-head" points={edge.head} />
