@@ -111,10 +111,11 @@ def test_a_run_is_seen_on_the_graph(lab: LabPage, diamond: str) -> None:
     for step in ("load", "low", "high", "report", "close"):
         expect(graph.locator(f"[data-step={step}]")).to_have_attribute("data-status", "succeeded")
     expect(graph.locator("[data-step=load]")).to_have_attribute("aria-label", "Step load, succeeded")
-    for theme, name in (("JupyterLab Dark", "dark"), ("JupyterLab Dark High Contrast", "high-contrast")):
+    dark, contrast, light = "JupyterLab Dark", "JupyterLab Dark High Contrast", "JupyterLab Light"
+    for theme, name in ((dark, "dark"), (contrast, "high-contrast"), (light, "light")):
         lab.command("apputils:change-theme", {"theme": theme})
         expect(lab.page.locator("body")).to_have_attribute("data-jp-theme-name", theme)
-        lab.screenshot(f"graph-{name}")
+        lab.screenshot(f"graph-run-{name}")
 
 
 def test_a_graph_of_500_steps_is_drawn_in_time(lab: LabPage, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
