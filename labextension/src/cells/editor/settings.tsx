@@ -64,7 +64,7 @@ export function SettingFields({ prefix, values, faults, onChange }: SettingField
               <input
                 id={id}
                 className="kale-Input"
-                placeholder={example}
+                placeholder={trans.__('such as %1', example)}
                 spellCheck={false}
                 autoComplete="off"
                 value={values[setting] ?? ''}
