@@ -171,7 +171,7 @@ def test_a_run_as_it_goes(lab: LabPage, folder: Path) -> None:
         ("first = 1", ["step:first", "cache:disabled"]),
         ("time.sleep(2)", []),
         ("second = first / 0", ["step:second"]),
-        ("third = 3", ["step:third", "prev:second"]),
+        ("third = 3", ["step:third", "prev:first"]),
     )
     notebooks.write(folder / "run.ipynb", cells)
     lab.open(f"{folder.name}/run.ipynb")
