@@ -79,7 +79,7 @@ def test_a_run_shows_all_that_its_steps_have_left(lab: LabPage, folder: Path) ->
     expect(outputs.locator("img")).to_have_count(1)
     expect(outputs.locator("table td").first).to_be_visible()
     lab.screenshot("run-outputs")
-    assert "ZeroDivisionError" in choose(view, "divide", "outputs").inner_text()
+    expect(choose(view, "divide", "outputs")).to_contain_text("ZeroDivisionError")
 
     figures = choose(view, "plot", "artifacts")
     figures.locator("tr[data-artifact*=figure] [data-action=preview]").click()

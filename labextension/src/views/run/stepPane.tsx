@@ -28,22 +28,25 @@ interface StepPaneProps {
 export function StepPane({ pipeline, run, step, detail, act }: StepPaneProps): JSX.Element {
   const trans = useTranslation();
   const { page, readAgain } = useStepPage(pipeline, run.run_id!, step, detail);
+  /** What only the page of the step says. */
+  const ofPage = (content: (page: StepPage) => React.ReactNode) => () =>
+    page === null ? <p role="status">{trans.__('Reading …')}</p> : content(page);
   const tabs = [
     { id: 'logs', title: trans.__('Logs'), content: () => <Logs {...{ pipeline, run, step, page }} /> },
     {
       id: 'outputs',
       title: trans.__('Outputs'),
-      content: () => page && <StepOutputs pipeline={pipeline} page={page} />
+      content: ofPage(page => <StepOutputs pipeline={pipeline} page={page} />)
     },
     {
       id: 'artifacts',
       title: trans.__('Artifacts'),
-      content: () => page && <StepArtifacts pipeline={pipeline} page={page} />
+      content: ofPage(page => <StepArtifacts pipeline={pipeline} page={page} />)
     },
     {
       id: 'files',
       title: trans.__('Files'),
-      content: () => page && <StepFiles pipeline={pipeline} page={page} />
+      content: ofPage(page => <StepFiles pipeline={pipeline} page={page} />)
     },
     {
       id: 'details',
