@@ -1,6 +1,7 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { Notification } from '@jupyterlab/apputils';
 import type { ICommandPalette } from '@jupyterlab/apputils';
+import { PathExt } from '@jupyterlab/coreutils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { applyFix, insertCell } from './notebook/fixes';
@@ -10,6 +11,7 @@ import { revealCell } from './notebook/reveal';
 import type { PanelActions } from './panel/actions';
 import { PANEL_ID } from './panel/panel';
 import { pipelineIcon } from './ui/icons';
+import { besideNotebook } from './views/beside';
 import type { ViewActions } from './views/context';
 
 export namespace CommandIDs {
@@ -137,6 +139,9 @@ function panelActions(app: JupyterFrontEnd, views: ViewActions, trans: Translati
   return actions;
 }
 
+/** What every compiled pipeline begins with. Such a file may be written again; what else has its name is kept. */
+const HEAD = '# PIPELINE DEFINITION';
+
 /** Puts the compiled pipeline beside the notebook, and opens it. */
 async function writeCompiled(
   app: JupyterFrontEnd,
@@ -147,8 +152,13 @@ async function writeCompiled(
   if (text === null) {
     return;
   }
-  const path = pipeline.panel.context.path.replace(/\.ipynb$/, '') + '.yaml';
-  await app.serviceManager.contents.save(path, { type: 'file', format: 'text', content: text });
+  const { contents } = app.serviceManager;
+  const stem = PathExt.basename(pipeline.panel.context.path, '.ipynb');
+  const path = await besideNotebook(app, pipeline, stem, '.yaml', async found => {
+    const before = await contents.get(found, { type: 'file', format: 'text', content: true });
+    return String(before.content).startsWith(HEAD);
+  });
+  await contents.save(path, { type: 'file', format: 'text', content: text });
   Notification.success(trans.__('Compiled to %1', path));
   await app.commands.execute('docmanager:open', { path });
 }

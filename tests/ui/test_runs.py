@@ -89,3 +89,48 @@ def test_two_notebooks_at_once_and_fast_switches(lab: LabPage, folder: Path) -> 
         lab.page.get_by_role("tab", name=f"{name}.ipynb").click()
         expect(lab.panel.locator("h2")).to_have_text(f"{name}.ipynb", timeout=2000)
         expect(lab.panel.locator(".kale-Steps-name")).to_have_text([f"only_{name}"], timeout=2000)
+
+
+def test_twenty_clicks_are_one_run(lab: LabPage, folder: Path) -> None:
+    notebooks.write(folder / "slow.ipynb", SLOW)
+    lab.open(f"{folder.name}/slow.ipynb")
+    lab.show_panel()
+    lab.await_ready()
+    for _ in range(20):
+        lab.command("kale-rs:run")
+    ends_well(lab)
+
+
+def test_a_notebook_that_was_moved_has_its_runs_beside_it(lab: LabPage, folder: Path) -> None:
+    for name in ("here", "there"):
+        (folder / name / ".kale_rs").mkdir(parents=True)
+    notebooks.write(folder / "here" / "chain.ipynb", notebooks.CHAIN)
+    lab.open(f"{folder.name}/here/chain.ipynb")
+    lab.show_panel()
+    lab.await_ready()
+    lab.panel.locator("[data-action=run]").click()
+    expect(lab.panel.locator(".kale-Runs > li")).to_have_count(1)
+    names = f"'{folder.name}/here/chain.ipynb', '{folder.name}/there/moved.ipynb'"
+    lab.evaluate(f"app => app.serviceManager.contents.rename({names})")
+    expect(lab.panel.locator("h2")).to_have_text("moved.ipynb")
+    expect(lab.panel.locator(".kale-Runs > li")).to_have_count(0)
+    lab.panel.locator("[name=parameter-count]").fill("5")
+    lab.panel.locator("[data-action=run]").click()
+    expect(lab.panel.locator(".kale-Runs-metrics")).to_have_text("total 10")
+    lab.panel.locator(".kale-RunStrip[data-status=succeeded]").click()
+    expect(lab.page.locator(".kale-View tr", has_text="load").first).to_be_visible()
+
+
+def test_compiling_spares_what_others_have_written(lab: LabPage, folder: Path) -> None:
+    notebooks.write(folder / "chain.ipynb", notebooks.CHAIN)
+    (folder / "chain.yaml").write_text("mine: 1\n")
+    lab.open(f"{folder.name}/chain.ipynb")
+    lab.show_panel()
+    lab.await_ready()
+    for _ in range(2):
+        lab.page.get_by_role("tab", name="chain.ipynb").click()
+        with lab.page.expect_response(lambda answer: answer.request.method == "PUT" and ".yaml" in answer.url):
+            lab.panel.locator("[data-action=compile]").click()
+        expect(lab.page.get_by_role("tab", name="chain-2.yaml")).to_be_visible()
+    assert sorted(path.name for path in folder.glob("*.yaml")) == ["chain-2.yaml", "chain.yaml"]
+    assert (folder / "chain.yaml").read_text() == "mine: 1\n"

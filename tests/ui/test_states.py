@@ -177,3 +177,20 @@ def test_no_runs_and_no_problems_say_so(lab: LabPage, folder: Path) -> None:
     expect(lab.panel).to_contain_text("No runs yet")
     lab.panel.get_by_role("heading", name="Problems").click()
     expect(lab.panel).to_contain_text("No problems.")
+
+
+def test_metadata_of_other_kinds(lab: LabPage, folder: Path) -> None:
+    """Other tools and people write into it as well: what is no text is shown as if it were not there."""
+    odd = {"enabled": True, "name": 5, "description": {"a": 1}, "experiment": ["x"], "base_image": None}
+    notebooks.write(folder / "odd.ipynb", notebooks.CHAIN, kale_rs=odd, kubeflow_notebook="x")
+    lab.open(f"{folder.name}/odd.ipynb")
+    lab.show_panel()
+    lab.await_ready()
+    lab.panel.locator("summary", has_text="Pipeline settings").click()
+    for field in ("name", "description", "experiment", "base_image"):
+        box = lab.panel.locator(f"input[name={field}]")
+        expect(box).to_have_value("")
+        box.focus()
+    lab.panel.locator("input[name=name]").focus()
+    lab.save()
+    assert notebooks.read(folder / "odd.ipynb").metadata["kale_rs"] == odd

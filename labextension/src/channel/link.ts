@@ -40,6 +40,7 @@ export class KernelLink implements IDisposable {
     context.kernelChanged.connect(this.onKernelChanged, this);
     context.statusChanged.connect(this.onStatus, this);
     context.connectionStatusChanged.connect(this.onConnectionStatus, this);
+    context.propertyChanged.connect(this.onProperty, this);
     void context.ready.then(() => {
       this.hasBegun = true;
       if (this.currentState.kind === 'starting' && this.attempt === null) {
@@ -199,7 +200,7 @@ export class KernelLink implements IDisposable {
         return;
       }
       this.adopt(client);
-      const hello = await client.request('hello', { version: this.version, path: this.context.path });
+      const hello = await this.greet(client);
       if (isStale()) {
         return;
       }
@@ -221,6 +222,23 @@ export class KernelLink implements IDisposable {
       if (this.attempt === attempt) {
         this.attempt = null;
       }
+    }
+  }
+
+  private greet(client: RpcClient): Promise<Hello> {
+    return client.request('hello', { version: this.version, path: this.context.path });
+  }
+
+  /** A notebook that has been moved keeps its kernel, but has its runs beside it from now on. */
+  private async onProperty(_: ISessionContext, property: string): Promise<void> {
+    const client = this.client;
+    if (property !== 'path' || client === null || !this.isReady) {
+      return;
+    }
+    const hello = await this.greet(client).catch(() => null);
+    if (hello !== null && this.client === client) {
+      this.currentHello = hello;
+      this.connectedSignal.emit(hello);
     }
   }
 

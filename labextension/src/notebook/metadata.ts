@@ -20,11 +20,18 @@ export type TextField = 'name' | 'description' | 'experiment' | 'base_image';
 
 export function readMetadata(model: INotebookModel): PipelineMetadata {
   const found: unknown = model.getMetadata(KEY);
-  return typeof found === 'object' && found !== null ? (found as PipelineMetadata) : {};
+  const isObject = typeof found === 'object' && found !== null && !Array.isArray(found);
+  return isObject ? (found as PipelineMetadata) : {};
+}
+
+/** What a field holds, if it is a text: other tools and people write into metadata as well. */
+export function readText(model: INotebookModel, field: TextField): string {
+  const found: unknown = readMetadata(model)[field];
+  return typeof found === 'string' ? found : inheritedText(model, field);
 }
 
 /** What Kale's panel has written: shown where ours says nothing. */
-export function inheritedText(model: INotebookModel, field: TextField): string {
+function inheritedText(model: INotebookModel, field: TextField): string {
   const kale = (model.getMetadata('kubeflow_notebook') ?? {}) as Record<string, unknown>;
   const experiment = (kale.experiment as { name?: unknown } | undefined)?.name ?? kale.experiment_name;
   const fields: Record<TextField, unknown> = {

@@ -86,10 +86,16 @@ export class NotebookPipeline implements IDisposable {
 
   /** Starts a run of the notebook as it is in the editor. Gives `null` where it was refused; see `refusal`. */
   async run(choice: RunChoice = {}): Promise<Run | null> {
+    if (this.submitting) {
+      // The toolbar and the palette know no disabled button: an impatient second click is the first one's.
+      return null;
+    }
     this.submitting = true;
     this.lastRefusal = null;
     this.emit();
     const source = sourceOf(this.panel.model!);
+    // Where nothing is checked while people type, what is run is shown as well.
+    void this.analysis.compile();
     try {
       const run = await this.link.request('run', {
         notebook: this.panel.context.path,
@@ -144,8 +150,8 @@ export class NotebookPipeline implements IDisposable {
     });
     if (compiled.emitted === null) {
       this.lastRefusal = { message: 'The notebook has errors.', diagnostics: compiled.diagnostics };
-      this.emit();
     }
+    this.emit();
     return compiled.emitted;
   }
 

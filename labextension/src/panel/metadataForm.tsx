@@ -1,7 +1,7 @@
 import type { INotebookModel } from '@jupyterlab/notebook';
 import * as React from 'react';
 
-import { inheritedText, readMetadata, writeMetadata } from '../notebook/metadata';
+import { readText, writeMetadata } from '../notebook/metadata';
 import type { TextField } from '../notebook/metadata';
 import { useTranslation } from '../ui/translation';
 
@@ -26,7 +26,7 @@ interface FieldProps {
 }
 
 function Field({ model, field, label, placeholder }: FieldProps): JSX.Element {
-  const stored = readMetadata(model)[field] ?? inheritedText(model, field);
+  const stored = readText(model, field);
   const [text, setText] = React.useState(stored);
   React.useEffect(() => setText(stored), [stored, model]);
   const commit = () => {

@@ -36,6 +36,7 @@ export function openTagEditor(
     cell.disposed.disconnect(close);
     widget.dispose();
   });
+  // The notebook is closed, or the cell is removed.
   cell.disposed.connect(close);
   const { magic, inherited, steps, isTagged } = surroundings(pipeline, index);
   const tags = tagsOf(cell.model.metadata);
@@ -71,8 +72,6 @@ export function openTagEditor(
     </TranslationContext.Provider>
   );
   current = popover;
-  // The notebook is closed, or the cell is removed.
-  cell.disposed.connect(() => popover.close());
   popover.node.classList.add('kale-TagPopover');
   popover.node.setAttribute('aria-modal', 'true');
   if (before instanceof HTMLElement && pipeline.panel.node.contains(before)) {
