@@ -4,11 +4,13 @@ import type { ICommandPalette } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import { messageOf } from './channel/rpc';
 import { applyFix, insertCell } from './notebook/fixes';
 import type { NotebookPipeline } from './notebook/pipeline';
+import { errorsOf } from './notebook/problems';
 import type { PipelineRegistry } from './notebook/registry';
-import { revealCell } from './notebook/reveal';
 import type { PanelActions } from './panel/actions';
+import { INSTALL_COMMAND } from './panel/linkStatus';
 import { PANEL_ID } from './panel/panel';
 import { pipelineIcon } from './ui/icons';
 import { besideNotebook } from './views/beside';
@@ -21,8 +23,6 @@ export namespace CommandIDs {
   export const stop = 'kale-rs:stop';
   export const compile = 'kale-rs:compile';
 }
-
-const INSTALL = "%pip install 'kale-rs[notebook]'";
 
 /** What a command without arguments says of them. */
 const NO_ARGUMENTS = { args: { type: 'object', properties: {} } } as const;
@@ -48,6 +48,10 @@ export function addCommands(
       act(pipeline);
     }
   };
+  registry.currentChanged.connect(() => {
+    // Also when its content has been read, which nobody else tells the buttons of.
+    Object.values(CommandIDs).forEach(id => commands.notifyCommandChanged(id));
+  });
   const isNotebook = () => registry.current !== null;
   const isEnabled = () => registry.current?.enabled ?? false;
 
@@ -92,7 +96,7 @@ export function addCommands(
 
 function panelActions(app: JupyterFrontEnd, views: ViewActions, trans: TranslationBundle): PanelActions {
   const tell = (what: Promise<unknown>) => {
-    what.catch(error => Notification.error(error instanceof Error ? error.message : String(error)));
+    what.catch(error => Notification.error(messageOf(error)));
   };
   const actions: PanelActions = {
     run: (pipeline, choice) => tell(pipeline.run(choice)),
@@ -105,33 +109,27 @@ function panelActions(app: JupyterFrontEnd, views: ViewActions, trans: Translati
     openGraph: pipeline => views.open({ kind: 'graph', path: pipeline.panel.context.path }),
     compare: (pipeline, before, after) =>
       views.open({ kind: 'comparison', path: pipeline.panel.context.path, before, after }),
-    reveal: (pipeline, diagnostic) => {
-      const id = diagnostic.cell === null ? null : pipeline.analysis.cellId(diagnostic.cell);
-      if (id !== null) {
-        tell(revealCell(pipeline.panel, id, diagnostic.start));
-      }
-    },
-    revealCell: (pipeline, id) => tell(revealCell(pipeline.panel, id)),
+    showDiagnostic: views.showDiagnostic,
+    showCell: views.showCell,
     fix: (pipeline, diagnostic, index) => {
       const compiled = pipeline.analysis.compilation?.source;
       const { panel } = pipeline;
       if (compiled !== undefined && applyFix(panel.model!, diagnostic.fixes[index], compiled)) {
-        actions.reveal(pipeline, diagnostic);
+        views.showDiagnostic(pipeline, diagnostic);
       }
     },
     link: pipeline => ({
       retry: () => pipeline.link.retry(),
       restartKernel: () => tell(app.commands.execute('kernelmenu:restart')),
       selectKernel: () => tell(app.commands.execute('notebook:change-kernel')),
-      insertInstall: () => insertCell(pipeline.panel, INSTALL)
+      insertInstall: () => insertCell(pipeline.panel, INSTALL_COMMAND)
     }),
     targets: pipeline => ({
       openRun: run => actions.openRun(pipeline, run),
       showFailure: run => {
-        const failure = run.diagnostics.find(diagnostic => diagnostic.severity === 'error');
-        app.shell.activateById(pipeline.panel.id);
+        const [failure] = errorsOf(run.diagnostics);
         if (failure !== undefined) {
-          actions.reveal(pipeline, failure);
+          views.showDiagnostic(pipeline, failure);
         }
       }
     })

@@ -14,10 +14,8 @@ export const COMM_TARGET = 'kale_rs';
 export const VERBS = [
   'artifact',
   'cancel',
-  'check',
   'compile',
   'diff',
-  'explain',
   'graph',
   'lineage',
   'logs',
@@ -27,11 +25,6 @@ export const VERBS = [
   'runs',
   'show'
 ] as const;
-
-export type Verb = (typeof VERBS)[number];
-
-/** What the channel itself answers. */
-export type ChannelMethod = 'hello' | 'ping' | 'watch' | 'unwatch';
 
 export interface Hello {
   version: string;
@@ -246,10 +239,8 @@ export interface Diff {
 export interface Answers {
   artifact: Artifact;
   cancel: Run;
-  check: { diagnostics: Diagnostic[] };
   compile: Compiled;
   diff: Diff;
-  explain: Record<string, unknown>;
   graph: Graph;
   lineage: Lineage;
   logs: { logs: { step: string; text: string; offset: number; next: number }[] };
@@ -261,7 +252,6 @@ export interface Answers {
   hello: Hello;
   ping: Record<string, never>;
   watch: Record<string, never>;
-  unwatch: Record<string, never>;
 }
 
 /** What the kernel tells by itself. */

@@ -1,10 +1,12 @@
-import { isWholeCell } from '../notebook/places';
+import { flowsOf } from '../notebook/analysis';
 import type { CellStep } from '../notebook/analysis';
+import { isWholeCell } from '../notebook/places';
 import type { StepState } from '../notebook/runs';
 import type { Role } from '../notebook/tags';
 import { isFinished } from '../protocol';
 import type { Diagnostic, Severity, StepStatus } from '../protocol';
 import { stepColour } from '../ui/colours';
+import { SEVERITIES } from '../ui/severity';
 
 /** A step that gives something, and what. */
 export interface SourceStep {
@@ -100,7 +102,7 @@ function badgeOf(
     colour: stepColour(compiled.index),
     sources: compiled.incoming.map(edge => ({
       step: edge.from,
-      flows: [...edge.variables, ...edge.resources]
+      flows: flowsOf(edge)
     })),
     status: state === undefined ? null : statusOf(state, run)
   };
@@ -118,10 +120,8 @@ function statusOf(state: StepState, facts: RunFacts): StepLine {
   };
 }
 
-const RANK: readonly Severity[] = ['error', 'warning', 'info'];
-
 function problemsOf(diagnostics: readonly Diagnostic[]): BadgeContent['problems'] {
   const whole = diagnostics.filter(each => isWholeCell(each.start, each.end));
-  const severity = RANK.find(rank => whole.some(each => each.severity === rank));
+  const severity = SEVERITIES.find(each => whole.some(one => one.severity === each));
   return severity === undefined ? null : { severity, count: whole.length };
 }

@@ -16,7 +16,7 @@ import { Popover } from '../ui/popover';
 import { Badge } from './badge';
 import { badgesOf } from './content';
 import type { BadgeContent } from './content';
-import { problemList } from './problemList';
+import { problemList } from '../lint/problemList';
 import { WhyPopover } from './why';
 
 /** How often the time of a running step is drawn. */

@@ -1,5 +1,6 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import { messageOf } from '../channel/rpc';
 import { isWholeCell, lineAt } from '../notebook/places';
 import type { Compilation } from '../notebook/analysis';
 import type { NotebookPipeline } from '../notebook/pipeline';
@@ -73,7 +74,7 @@ export class WhyPopover {
         reasons.length > 0 ? list : this.trans.__('The compiler gives no reason.')
       );
     } catch (error) {
-      popover.node.textContent = error instanceof Error ? error.message : String(error);
+      popover.node.textContent = messageOf(error);
     }
   }
 

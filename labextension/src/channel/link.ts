@@ -8,7 +8,7 @@ import { PROTOCOL } from '../protocol';
 import type { Answers, Hello, Notification } from '../protocol';
 import { CommTransport, PackageMissing, supportsSubshells } from './comm';
 import { startCompanion, stopCompanion } from './companion';
-import { ConnectionLost, RpcClient } from './rpc';
+import { ConnectionLost, messageOf, RpcClient } from './rpc';
 
 /** What stands between the panel and the compiler in the notebook's kernel. */
 export type LinkState =
@@ -273,7 +273,7 @@ export class KernelLink implements IDisposable {
   }
 
   private explain(error: unknown): LinkState {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = messageOf(error);
     if (error instanceof PackageMissing) {
       return { kind: 'missing', kernel: this.context.kernelDisplayName, detail };
     }

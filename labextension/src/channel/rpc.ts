@@ -29,6 +29,14 @@ export class ConnectionLost extends Error {
   }
 }
 
+/** What a person is told of an error: what happened, and what to do. */
+export function messageOf(error: unknown): string {
+  if (error instanceof VerbError) {
+    return error.help === '' ? error.message : `${error.message}: ${error.help}`;
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
 interface Pending {
   resolve: (answer: never) => void;
   reject: (error: Error) => void;

@@ -5,7 +5,7 @@ import type { Cell, ICellModel } from '@jupyterlab/cells';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IDisposable } from '@lumino/disposable';
 
-import { problemList, problemText } from '../cells/problemList';
+import { problemList, problemText } from './problemList';
 import { applyFix } from '../notebook/fixes';
 import type { NotebookPipeline } from '../notebook/pipeline';
 import { problemsOf } from '../notebook/problems';

@@ -5,7 +5,7 @@ import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
 import type { KernelLink } from '../channel/link';
-import { ConnectionLost } from '../channel/rpc';
+import { ConnectionLost, messageOf } from '../channel/rpc';
 import type { Diagnostic, Graph, GraphEdge, GraphStep } from '../protocol';
 import { sourceOf } from './source';
 import type { Source } from './source';
@@ -19,6 +19,11 @@ export interface CellStep {
   /** Index of the step, which decides its colour. */
   index: number;
   incoming: GraphEdge[];
+}
+
+/** What one step gives another: variables, and files and the like. */
+export function flowsOf({ variables, resources }: GraphEdge): string[] {
+  return [...variables, ...resources];
 }
 
 /** The compiler's answer about one state of the document. */
@@ -119,14 +124,14 @@ export class Analysis implements IDisposable {
     } catch (error) {
       this.asked = null;
       if (!(error instanceof ConnectionLost)) {
-        this.currentFault = error instanceof Error ? error.message : String(error);
+        this.currentFault = messageOf(error);
         this.changedSignal.emit();
       }
     } finally {
       this.running = false;
       if (this.again) {
         this.again = false;
-        this.schedule();
+        void this.compile();
       }
     }
   }
@@ -148,14 +153,8 @@ export class Analysis implements IDisposable {
 
   private onContentChanged(): void {
     this.setStale(true);
-    this.schedule();
-  }
-
-  private schedule(): void {
-    if (!this.disposed) {
-      // Those who type on have broken off what was scheduled before.
-      void this.debouncer.invoke().catch(() => undefined);
-    }
+    // Whoever types on breaks off what was to be done before.
+    void this.debouncer.invoke().catch(() => undefined);
   }
 
   private async afterPause(): Promise<void> {

@@ -7,7 +7,7 @@ import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
 import { KernelLink } from '../channel/link';
-import { isFinished } from '../protocol';
+import { messageOf } from '../channel/rpc';
 import type { Diagnostic, Restored, Run } from '../protocol';
 import type { LiveSettings } from '../settings';
 import { VERSION } from '../version';
@@ -24,6 +24,12 @@ export interface RunChoice {
   parameters?: Record<string, string>;
   from?: string;
   noCache?: boolean;
+}
+
+/** Why something was not done: a fault of the surroundings, or errors in the notebook. */
+export interface Refusal {
+  fault: string | null;
+  diagnostics: readonly Diagnostic[];
 }
 
 /** Everything the extension knows of one open notebook: the document's intent, its compilation, and its runs. */
@@ -80,7 +86,7 @@ export class NotebookPipeline implements IDisposable {
   }
 
   /** Why the last click on Run or Compile led to nothing. */
-  get refusal(): { message: string; diagnostics: Diagnostic[] } | null {
+  get refusal(): Refusal | null {
     return this.lastRefusal;
   }
 
@@ -105,7 +111,7 @@ export class NotebookPipeline implements IDisposable {
         no_cache: choice.noCache ?? false
       });
       if (run.run_id === null) {
-        this.lastRefusal = { message: 'The notebook has errors.', diagnostics: run.diagnostics };
+        this.lastRefusal = { fault: null, diagnostics: run.diagnostics };
         return null;
       }
       this.sources.began(run.run_id, source);
@@ -113,7 +119,7 @@ export class NotebookPipeline implements IDisposable {
       await this.runs.follow(run.run_id);
       return run;
     } catch (error) {
-      this.lastRefusal = { message: error instanceof Error ? error.message : String(error), diagnostics: [] };
+      this.lastRefusal = { fault: messageOf(error), diagnostics: [] };
       return null;
     } finally {
       this.submitting = false;
@@ -127,17 +133,17 @@ export class NotebookPipeline implements IDisposable {
   }
 
   async stop(run: string): Promise<void> {
-    await this.link.request('cancel', { run, store: this.store });
+    await this.link.request('cancel', { run });
   }
 
   async resume(run: string): Promise<void> {
-    await this.link.request('resume', { run, store: this.store });
+    await this.link.request('resume', { run });
     await this.runs.follow(run);
   }
 
-  /** Writes a notebook whose first cell puts the variables back, to a path on the kernel's disk. */
+  /** Writes a notebook whose first cell puts the variables back; `output` is its name, beside this one. */
   async restore(run: string, step: string, before: boolean, output: string): Promise<Restored> {
-    return this.link.request('restore', { run, step, before, output, write: true, store: this.store });
+    return this.link.request('restore', { run, step, before, output });
   }
 
   /** The pipeline for another system, as text. */
@@ -149,7 +155,7 @@ export class NotebookPipeline implements IDisposable {
       target
     });
     if (compiled.emitted === null) {
-      this.lastRefusal = { message: 'The notebook has errors.', diagnostics: compiled.diagnostics };
+      this.lastRefusal = { fault: null, diagnostics: compiled.diagnostics };
     }
     this.emit();
     return compiled.emitted;
@@ -164,11 +170,6 @@ export class NotebookPipeline implements IDisposable {
     this.runs.dispose();
     this.link.dispose();
     Signal.clearData(this);
-  }
-
-  /** A notebook or folder whose store is meant. */
-  private get store(): string | null {
-    return this.link.hello?.notebook ?? null;
   }
 
   private get stateKey(): string {
@@ -215,14 +216,9 @@ export class NotebookPipeline implements IDisposable {
   private wasEnabled: boolean;
   private submitting = false;
   private sources: RunSources;
-  private lastRefusal: { message: string; diagnostics: Diagnostic[] } | null = null;
+  private lastRefusal: Refusal | null = null;
   private disposed = false;
   private changedSignal = new Signal<this, void>(this);
-}
-
-/** The run that stands for a notebook's state: one that goes on, if there is one. */
-export function isActive(run: Run | null): boolean {
-  return run !== null && !isFinished(run.status);
 }
 
 function assignments(parameters: Record<string, string>): string[] {

@@ -30,9 +30,13 @@ export function problemsOf(pipeline: NotebookPipeline, cell: ICellModel): Proble
   return found;
 }
 
+export function errorsOf(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  return diagnostics.filter(diagnostic => diagnostic.severity === 'error');
+}
+
 /** Why steps of the shown run have failed. What the compiler warned of is known without a run. */
 function failuresOf({ runs }: NotebookPipeline): readonly Diagnostic[] {
-  return runs.current?.diagnostics.filter(each => each.severity === 'error' && each.cell !== null) ?? [];
+  return errorsOf(runs.current?.diagnostics ?? []).filter(each => each.cell !== null);
 }
 
 function isStill(cell: ICellModel, text: string | undefined): boolean {

@@ -9,6 +9,16 @@ import type { Notification, Run, RunDetail, Step, StepPage } from '../protocol';
 /** Runs in the list of the panel. */
 const LISTED = 20;
 
+/** Whether a run goes on. */
+export function isActive(run: Run | null): boolean {
+  return run !== null && !isFinished(run.status);
+}
+
+/** The steps whose results are there. */
+export function stepsDone(run: Run): number {
+  return run.steps.filter(step => step.status === 'succeeded' || step.status === 'cached').length;
+}
+
 /** What a step did last, for its cells. */
 export interface StepState {
   run: RunDetail;

@@ -10,8 +10,9 @@ export interface PanelActions {
   openRun(pipeline: NotebookPipeline, run: string): void;
   openGraph(pipeline: NotebookPipeline): void;
   compare(pipeline: NotebookPipeline, before: string, after: string): void;
-  reveal(pipeline: NotebookPipeline, diagnostic: Diagnostic): void;
-  revealCell(pipeline: NotebookPipeline, id: string): void;
+  /** The cell of a diagnostic, at its line. */
+  showDiagnostic(pipeline: NotebookPipeline, diagnostic: Diagnostic): void;
+  showCell(pipeline: NotebookPipeline, id: string): void;
   fix(pipeline: NotebookPipeline, diagnostic: Diagnostic, index: number): void;
   /** Where a message about a run leads. */
   targets(pipeline: NotebookPipeline): { openRun(run: string): void; showFailure(run: RunDetail): void };

@@ -4,6 +4,9 @@ import * as React from 'react';
 import type { LinkState } from '../channel/link';
 import { useTranslation } from '../ui/translation';
 
+/** What brings the package into a kernel. */
+export const INSTALL_COMMAND = "%pip install 'kale-rs[notebook]'";
+
 interface Message {
   text: string;
   /** Errors are told at once, all else when there is a pause. */
@@ -12,7 +15,7 @@ interface Message {
 }
 
 /** What a state of the connection means to the user, and what to do. */
-export function linkMessage(state: LinkState, trans: TranslationBundle): Message {
+function linkMessage(state: LinkState, trans: TranslationBundle): Message {
   switch (state.kind) {
     case 'off':
       return { text: trans.__('Not enabled for this notebook.'), severity: 'none' };
@@ -111,9 +114,7 @@ export function LinkStatus({
     >
       {!isQuiet && <p>{message.text}</p>}
       {message.help && <p className="kale-help">{message.help}</p>}
-      {state.kind === 'missing' && (
-        <code className="kale-LinkStatus-command">%pip install &apos;kale-rs[notebook]&apos;</code>
-      )}
+      {state.kind === 'missing' && <code className="kale-LinkStatus-command">{INSTALL_COMMAND}</code>}
       {action && (
         <button className="kale-Button" onClick={action.act}>
           {action.label}

@@ -28,7 +28,7 @@ export function MiniGraph({
           <PipelineGraph
             pipeline={pipeline}
             isSmall={true}
-            onOpen={cell => actions.revealCell(pipeline, cell)}
+            onOpen={cell => actions.showCell(pipeline, cell)}
           />
         </React.Suspense>
       )}

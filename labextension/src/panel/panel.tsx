@@ -3,6 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import type { NotebookPipeline } from '../notebook/pipeline';
+import { errorsOf } from '../notebook/problems';
 import type { PipelineRegistry } from '../notebook/registry';
 import { Section } from '../ui/section';
 import { TranslationContext, useTranslation } from '../ui/translation';
@@ -71,7 +72,7 @@ function PipelineView({
   const { analysis, link, panel } = pipeline;
   const graph = analysis.graph;
   const diagnostics = graph?.diagnostics ?? [];
-  const errors = diagnostics.filter(diagnostic => diagnostic.severity === 'error').length;
+  const errors = errorsOf(diagnostics).length;
   return (
     <>
       <header className="kale-Panel-head">
@@ -114,7 +115,7 @@ function PipelineView({
           >
             <Problems
               diagnostics={diagnostics}
-              reveal={diagnostic => actions.reveal(pipeline, diagnostic)}
+              show={diagnostic => actions.showDiagnostic(pipeline, diagnostic)}
               fix={(diagnostic, index) => actions.fix(pipeline, diagnostic, index)}
             />
           </Section>

@@ -1,23 +1,21 @@
 import * as React from 'react';
 
-import type { Diagnostic, Severity } from '../protocol';
-import { SEVERITY_SIGNS, severityWord } from '../ui/severity';
+import type { Diagnostic } from '../protocol';
+import { SEVERITIES, SEVERITY_SIGNS, severityWord } from '../ui/severity';
 import { useTranslation } from '../ui/translation';
-
-const RANK: Record<Severity, number> = { error: 0, warning: 1, info: 2 };
 
 interface ProblemsProps {
   diagnostics: readonly Diagnostic[];
   /** Shows the place of a diagnostic in the notebook. */
-  reveal: (diagnostic: Diagnostic) => void;
+  show: (diagnostic: Diagnostic) => void;
   /** Carries out one of its fixes. */
   fix: (diagnostic: Diagnostic, index: number) => void;
 }
 
 /** What the compiler has to say, the gravest first. */
-export function Problems({ diagnostics, reveal, fix }: ProblemsProps): JSX.Element {
+export function Problems({ diagnostics, show, fix }: ProblemsProps): JSX.Element {
   const trans = useTranslation();
-  const sorted = [...diagnostics].sort((a, b) => RANK[a.severity] - RANK[b.severity]);
+  const sorted = SEVERITIES.flatMap(severity => diagnostics.filter(each => each.severity === severity));
   if (sorted.length === 0) {
     return <p className="kale-empty">{trans.__('No problems.')}</p>;
   }
@@ -25,7 +23,7 @@ export function Problems({ diagnostics, reveal, fix }: ProblemsProps): JSX.Eleme
     <ul className="kale-Problems">
       {sorted.map((diagnostic, number) => (
         <li key={number} data-severity={diagnostic.severity} data-id={diagnostic.id}>
-          <button className="kale-Problem" onClick={() => reveal(diagnostic)} title={diagnostic.help}>
+          <button className="kale-Problem" onClick={() => show(diagnostic)} title={diagnostic.help}>
             <span
               className="kale-Problem-sign"
               aria-label={severityWord(diagnostic.severity, trans)}

@@ -1,8 +1,9 @@
 import * as React from 'react';
 
-import type { NotebookPipeline } from '../notebook/pipeline';
-import { isActive } from '../notebook/pipeline';
-import type { Diagnostic, Parameter } from '../protocol';
+import type { NotebookPipeline, Refusal } from '../notebook/pipeline';
+import { errorsOf } from '../notebook/problems';
+import { isActive, stepsDone } from '../notebook/runs';
+import type { Parameter } from '../protocol';
 import { formatSeconds } from '../ui/format';
 import { Status } from '../ui/status';
 import { useTranslation } from '../ui/translation';
@@ -20,7 +21,7 @@ export function RunForm({
   const [given, setGiven] = React.useState<Record<string, string>>({});
   const graph = pipeline.analysis.graph;
   const current = pipeline.runs.current;
-  const isReady = pipeline.link.state.kind === 'ready' || pipeline.link.state.kind === 'silent';
+  const { isReady } = pipeline.link;
   const isRunning = isActive(current);
   const parameters = Object.fromEntries(Object.entries(given).filter(([, text]) => text !== ''));
   return (
@@ -71,7 +72,7 @@ export function RunForm({
           {trans.__('Compile')}
         </button>
       </div>
-      {pipeline.refusal && <Refusal {...pipeline.refusal} />}
+      {pipeline.refusal && <RefusalNote {...pipeline.refusal} />}
       {current && (
         <button
           className="kale-RunStrip"
@@ -79,7 +80,7 @@ export function RunForm({
           onClick={() => actions.openRun(pipeline, current.run_id!)}
         >
           <Status status={current.status} />
-          <span>{trans.__('%1 of %2 steps', finishedSteps(current.steps), current.steps.length)}</span>
+          <span>{trans.__('%1 of %2 steps', stepsDone(current), current.steps.length)}</span>
           <span>{formatSeconds(current.seconds)}</span>
         </button>
       )}
@@ -87,16 +88,12 @@ export function RunForm({
   );
 }
 
-function finishedSteps(steps: readonly { status: string }[]): number {
-  return steps.filter(step => step.status === 'succeeded' || step.status === 'cached').length;
-}
-
-function Refusal({ message, diagnostics }: { message: string; diagnostics: Diagnostic[] }): JSX.Element {
-  const errors = diagnostics.filter(diagnostic => diagnostic.severity === 'error');
+function RefusalNote({ fault, diagnostics }: Refusal): JSX.Element {
+  const trans = useTranslation();
   return (
     <div className="kale-Refusal" role="alert">
-      <p>{message}</p>
-      {errors.map((error, number) => (
+      <p>{fault ?? trans.__('The notebook has errors.')}</p>
+      {errorsOf(diagnostics).map((error, number) => (
         <p key={number} className="kale-help">
           {error.message}
         </p>

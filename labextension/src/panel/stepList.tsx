@@ -1,5 +1,6 @@
 import * as React from 'react';
 
+import { flowsOf } from '../notebook/analysis';
 import type { NotebookPipeline } from '../notebook/pipeline';
 import { stepColour } from '../ui/colours';
 import { Status } from '../ui/status';
@@ -31,15 +32,13 @@ export function StepList({
             <button
               className="kale-Steps-step"
               disabled={cell === null}
-              onClick={() => cell !== null && actions.revealCell(pipeline, cell)}
+              onClick={() => cell !== null && actions.showCell(pipeline, cell)}
             >
               <span className="kale-Steps-name">{step.name}</span>
               {incoming.length > 0 && (
                 <span className="kale-Steps-from">
                   {'← '}
-                  {incoming
-                    .map(edge => `${edge.from} (${[...edge.variables, ...edge.resources].join(', ') || '–'})`)
-                    .join(', ')}
+                  {incoming.map(edge => `${edge.from} (${flowsOf(edge).join(', ') || '–'})`).join(', ')}
                 </span>
               )}
             </button>

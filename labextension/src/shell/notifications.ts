@@ -2,6 +2,7 @@ import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { NotebookPipeline } from '../notebook/pipeline';
+import { errorsOf } from '../notebook/problems';
 import type { RunDetail } from '../protocol';
 import { formatNumber, formatSeconds } from '../ui/format';
 
@@ -25,7 +26,7 @@ export function announceEnd(
     const text = trans.__('%1: succeeded in %2', name, formatSeconds(run.seconds));
     Notification.success([text, ...metrics].join(' · '), { actions: [open], autoClose: 8000 });
   } else if (run.status === 'failed') {
-    const first = run.diagnostics.find(diagnostic => diagnostic.severity === 'error');
+    const first = errorsOf(run.diagnostics).at(0);
     const show = { label: trans.__('Show the cell'), callback: () => targets.showFailure(run) };
     Notification.error(trans.__('%1: %2', name, first?.message ?? trans.__('failed')), {
       actions: first?.cell === null || first === undefined ? [open] : [show, open],

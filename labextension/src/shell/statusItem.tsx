@@ -3,7 +3,8 @@ import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import type { NotebookPipeline } from '../notebook/pipeline';
-import { isActive } from '../notebook/pipeline';
+import { isActive, stepsDone } from '../notebook/runs';
+import { errorsOf } from '../notebook/problems';
 import type { PipelineRegistry } from '../notebook/registry';
 import { STATUS_SIGNS, statusWord } from '../ui/status';
 
@@ -49,13 +50,12 @@ export class StatusItem extends ReactWidget {
     const run = pipeline.runs.current;
     const graph = pipeline.analysis.graph;
     if (run !== null && isActive(run)) {
-      const done = run.steps.filter(step => step.status === 'succeeded' || step.status === 'cached').length;
-      return `${STATUS_SIGNS.running} ${this.trans.__('%1 of %2 steps', done, run.steps.length)}`;
+      return `${STATUS_SIGNS.running} ${this.trans.__('%1 of %2 steps', stepsDone(run), run.steps.length)}`;
     }
     if (graph === null) {
       return this.trans.__('Pipeline');
     }
-    const errors = graph.diagnostics.filter(diagnostic => diagnostic.severity === 'error').length;
+    const errors = errorsOf(graph.diagnostics).length;
     if (errors > 0) {
       return this.trans._n('%1 error', '%1 errors', errors);
     }

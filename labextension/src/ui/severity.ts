@@ -2,6 +2,9 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { Severity } from '../protocol';
 
+/** The gravest first. */
+export const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info'];
+
 /** One sign for each severity, so that none is told by colour alone. */
 export const SEVERITY_SIGNS: Record<Severity, string> = { error: '✗', warning: '!', info: 'i' };
 

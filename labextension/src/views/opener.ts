@@ -5,6 +5,7 @@ import type { DocumentRegistry } from '@jupyterlab/docregistry';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import { messageOf } from '../channel/rpc';
 import type { NotebookPipeline } from '../notebook/pipeline';
 import type { PipelineRegistry } from '../notebook/registry';
 import { revealCell } from '../notebook/reveal';
@@ -55,7 +56,7 @@ function viewActions(
   openView: (spec: ViewSpec) => Promise<void>
 ): ViewActions {
   const tell = (what: Promise<unknown>) => {
-    what.catch(error => Notification.error(error instanceof Error ? error.message : String(error)));
+    what.catch(error => Notification.error(messageOf(error)));
   };
   const showCell: ViewActions['showCell'] = (pipeline, id, place) => {
     app.shell.activateById(pipeline.panel.id);

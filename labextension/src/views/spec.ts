@@ -5,6 +5,8 @@ export type ViewSpec =
   | { kind: 'lineage'; path: string; id: string }
   | { kind: 'comparison'; path: string; before: string; after: string };
 
+export type SpecOf<Kind extends ViewSpec['kind']> = Extract<ViewSpec, { kind: Kind }>;
+
 /** Two views of one key are one view. */
 export function viewKey(spec: ViewSpec): string {
   const { kind, path } = spec;

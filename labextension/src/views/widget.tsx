@@ -6,7 +6,7 @@ import { pipelineIcon } from '../ui/icons';
 import { TranslationContext, useTranslation } from '../ui/translation';
 import { FaultBoundary } from '../ui/faultBoundary';
 import { ComparisonView } from './compare/comparison';
-import { ViewContext } from './context';
+import { useView, ViewContext } from './context';
 import type { ViewServices } from './context';
 import { GraphView } from './graph/view';
 import { LineageView } from './lineage/view';
@@ -96,9 +96,9 @@ function Shown({ spec, pipeline }: { spec: ViewSpec; pipeline: NotebookPipeline 
     case 'graph':
       return <GraphView pipeline={pipeline} />;
     case 'run':
-      return <RunView key={spec.run} pipeline={pipeline} run={spec.run} step={spec.step} />;
+      return <RunView key={spec.run} pipeline={pipeline} spec={spec} />;
     case 'lineage':
-      return <LineageView pipeline={pipeline} id={spec.id} />;
+      return <LineageView pipeline={pipeline} spec={spec} />;
     case 'comparison':
       return <ComparisonView pipeline={pipeline} before={spec.before} after={spec.after} />;
   }
@@ -107,7 +107,7 @@ function Shown({ spec, pipeline }: { spec: ViewSpec; pipeline: NotebookPipeline 
 /** The kernel that could answer is that of a notebook which is not open. */
 function Closed({ path }: { path: string }): JSX.Element {
   const trans = useTranslation();
-  const { actions } = React.useContext(ViewContext)!;
+  const { actions } = useView();
   return (
     <div className="kale-View-state" data-state="closed" role="status">
       <p>{trans.__('%1 is not open; its kernel reads what is shown here.', path)}</p>

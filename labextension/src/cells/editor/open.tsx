@@ -4,6 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 import * as React from 'react';
 
+import { flowsOf } from '../../notebook/analysis';
 import { changeNotebook, setTags } from '../../notebook/edits';
 import { tagsOf } from '../../notebook/metadata';
 import type { NotebookPipeline } from '../../notebook/pipeline';
@@ -44,7 +45,7 @@ export function openTagEditor(
   let isDirty = false;
   const compiled = pipeline.analysis.cells.get(cell.model.id);
   const inferred = (compiled?.incoming ?? [])
-    .map(edge => ({ step: edge.from, flows: [...edge.variables, ...edge.resources] }))
+    .map(edge => ({ step: edge.from, flows: flowsOf(edge) }))
     .filter(({ flows }) => flows.length > 0);
   const save = (form: TagForm) => {
     popover.close();

@@ -3,8 +3,8 @@ import * as React from 'react';
 import type { NotebookPipeline } from '../../notebook/pipeline';
 import { useTranslation } from '../../ui/translation';
 import { useView } from '../context';
-import { messageOf } from '../message';
 import { Outputs } from '../run/outputs';
+import { useAnswer } from '../useAnswer';
 
 interface ComparisonViewProps {
   pipeline: NotebookPipeline;
@@ -16,17 +16,8 @@ interface ComparisonViewProps {
 export function ComparisonView({ pipeline, before, after }: ComparisonViewProps): JSX.Element {
   const trans = useTranslation();
   const { actions } = useView();
-  const [markdown, setMarkdown] = React.useState<string | null>(null);
-  const [fault, setFault] = React.useState<string | null>(null);
-  const isReady = pipeline.link.state.kind === 'ready';
-  React.useEffect(() => {
-    if (isReady) {
-      pipeline.link.request('diff', { before, after }).then(
-        answer => setMarkdown(answer.markdown),
-        error => setFault(messageOf(error))
-      );
-    }
-  }, [pipeline, before, after, isReady]);
+  const ask = () => pipeline.link.request('diff', { before, after });
+  const { answer, fault } = useAnswer(pipeline, ask, [before, after]);
   const open = (run: string) => actions.open({ kind: 'run', path: pipeline.panel.context.path, run });
   return (
     <div className="kale-Comparison">
@@ -43,11 +34,13 @@ export function ComparisonView({ pipeline, before, after }: ComparisonViewProps)
           {fault}
         </p>
       )}
-      {markdown === null ? (
+      {answer === null ? (
         fault === null && <p role="status">{trans.__('Comparing …')}</p>
       ) : (
         <Outputs
-          outputs={[{ output_type: 'display_data', metadata: {}, data: { 'text/markdown': markdown } }]}
+          outputs={[
+            { output_type: 'display_data', metadata: {}, data: { 'text/markdown': answer.markdown } }
+          ]}
         />
       )}
     </div>

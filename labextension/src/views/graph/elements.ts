@@ -3,6 +3,7 @@
  * everything lies; here is only what it looks like and how one gets from one step to another.
  */
 
+import { flowsOf } from '../../notebook/analysis';
 import type { Graph, StepStatus } from '../../protocol';
 import { stepColour } from '../../ui/colours';
 
@@ -78,7 +79,7 @@ export function graphElements(graph: Graph, states: ReadonlyMap<string, NodeStat
   const edges = graph.edges.map((edge, number): EdgeElement => {
     const { path, tip } = layout.edges[number];
     const to = index.get(edge.to)!;
-    const flows = [...edge.variables, ...edge.resources];
+    const flows = flowsOf(edge);
     const top = nodes[to].y;
     return {
       index: number,

@@ -5,23 +5,24 @@ import type { Lineage, StepPage } from '../../protocol';
 import { useTranslation } from '../../ui/translation';
 import { useView } from '../context';
 import { parseId } from '../ids';
-import { messageOf } from '../message';
+import type { SpecOf } from '../spec';
 import { ArtifactPreview } from '../run/artifacts';
+import { useAnswer } from '../useAnswer';
 import { Facts } from './facts';
 import { move, visit } from './history';
 import type { History } from './history';
 
-/** Something of the past with its neighbours: what it was made from on the left, what came of it on the right. */
-export function LineageView({
-  pipeline,
-  id: asked
-}: {
+interface LineageViewProps {
   pipeline: NotebookPipeline;
-  id: string;
-}): JSX.Element {
+  /** A new one whenever somebody asks for a thing. */
+  spec: SpecOf<'lineage'>;
+}
+
+/** Something of the past with its neighbours: what it was made from on the left, what came of it on the right. */
+export function LineageView({ pipeline, spec }: LineageViewProps): JSX.Element {
   const trans = useTranslation();
-  const [history, setHistory] = React.useState<History>({ ids: [asked], at: 0 });
-  React.useEffect(() => setHistory(before => visit(before, asked)), [asked]);
+  const [history, setHistory] = React.useState<History>({ ids: [spec.id], at: 0 });
+  React.useEffect(() => setHistory(before => visit(before, spec.id)), [spec]);
   const id = history.ids[history.at];
   const { lineage, names, fault } = useLineage(pipeline, id);
   const go = (next: string) => setHistory(before => visit(before, next));
@@ -82,33 +83,21 @@ interface Found {
 }
 
 function useLineage(pipeline: NotebookPipeline, id: string): Found {
-  const [found, setFound] = React.useState<Found>({ lineage: null, names: new Map(), fault: null });
-  const isReady = pipeline.link.state.kind === 'ready';
-  React.useEffect(() => {
-    if (!isReady) {
-      return;
+  const ask = async () => {
+    const lineage = await pipeline.link.request('lineage', { id });
+    const parsed = parseId(lineage.id);
+    const isOfStep = parsed.kind === 'step' || parsed.kind === 'snapshot';
+    const page = isOfStep ? await pipeline.runs.step(parsed.run, parsed.step) : null;
+    return { lineage, page };
+  };
+  const { answer, fault } = useAnswer(pipeline, ask, [id]);
+  const names = React.useRef<ReadonlyMap<string, string>>(new Map());
+  React.useMemo(() => {
+    if (answer !== null) {
+      names.current = withNames(names.current, answer.page, answer.lineage);
     }
-    let isWanted = true;
-    const read = async () => {
-      const lineage = await pipeline.link.request('lineage', { id });
-      const parsed = parseId(lineage.id);
-      const page =
-        parsed.kind === 'step' || parsed.kind === 'snapshot'
-          ? await pipeline.runs.step(parsed.run, parsed.step)
-          : null;
-      return { lineage, page };
-    };
-    read().then(
-      ({ lineage, page }) =>
-        isWanted &&
-        setFound(before => ({ lineage, names: withNames(before.names, page, lineage), fault: null })),
-      error => isWanted && setFound(before => ({ ...before, fault: messageOf(error) }))
-    );
-    return () => {
-      isWanted = false;
-    };
-  }, [pipeline, id, isReady]);
-  return found;
+  }, [answer]);
+  return { lineage: answer?.lineage ?? null, names: names.current, fault };
 }
 
 function withNames(

@@ -5,8 +5,9 @@ import type { Artifact, ArtifactHead, StepPage } from '../../protocol';
 import { formatBytes } from '../../ui/format';
 import { useTranslation } from '../../ui/translation';
 import { IdLink } from '../idLink';
-import { messageOf } from '../message';
+import { messageOf } from '../../channel/rpc';
 import { useView } from '../context';
+import { useAnswer } from '../useAnswer';
 import { Outputs } from './outputs';
 
 /** Values that the step has made, and those that it was given. */
@@ -89,18 +90,9 @@ export function ArtifactTable({ pipeline, title, artifacts }: ArtifactTableProps
 export function ArtifactPreview({ pipeline, id }: { pipeline: NotebookPipeline; id: string }): JSX.Element {
   const trans = useTranslation();
   const { actions } = useView();
-  const [artifact, setArtifact] = React.useState<Artifact | null>(null);
-  const [fault, setFault] = React.useState<string | null>(null);
-  React.useEffect(() => {
-    let isWanted = true;
-    pipeline.link.request('artifact', { id, output: null }).then(
-      found => isWanted && setArtifact(found),
-      error => isWanted && setFault(messageOf(error))
-    );
-    return () => {
-      isWanted = false;
-    };
-  }, [pipeline, id]);
+  const ask = () => pipeline.link.request('artifact', { id });
+  const { answer: artifact, fault } = useAnswer(pipeline, ask, [id]);
+  const [downloadFault, setDownloadFault] = React.useState<string | null>(null);
   if (fault !== null) {
     return <p role="alert">{fault}</p>;
   }
@@ -116,12 +108,14 @@ export function ArtifactPreview({ pipeline, id }: { pipeline: NotebookPipeline; 
       <button
         className="kale-Button"
         data-action="download"
-        onClick={() =>
-          actions.downloadArtifact(pipeline, artifact).catch(error => setFault(messageOf(error)))
-        }
+        onClick={() => {
+          setDownloadFault(null);
+          actions.downloadArtifact(pipeline, artifact).catch(error => setDownloadFault(messageOf(error)));
+        }}
       >
         {trans.__('Download')}
       </button>
+      {downloadFault !== null && <p role="alert">{downloadFault}</p>}
     </div>
   );
 }

@@ -1,12 +1,14 @@
 import * as React from 'react';
 
 import type { NotebookPipeline } from '../../notebook/pipeline';
-import { isActive } from '../../notebook/pipeline';
+import { isActive, stepsDone } from '../../notebook/runs';
+import { errorsOf } from '../../notebook/problems';
 import type { RunDetail } from '../../protocol';
 import { formatNumber, formatSeconds } from '../../ui/format';
 import { Status } from '../../ui/status';
 import { useTranslation } from '../../ui/translation';
 import { useView } from '../context';
+import { runId } from '../ids';
 import { useNow } from './useNow';
 
 /** What can be resumed: everything that has not come to a good end. */
@@ -26,7 +28,6 @@ export function RunHead({ pipeline, run, isActing, act }: RunHeadProps): JSX.Ele
   const { actions } = useView();
   const id = run.run_id!;
   const isRunning = isActive(run);
-  const done = run.steps.filter(step => step.status === 'succeeded' || step.status === 'cached').length;
   const path = pipeline.panel.context.path;
   return (
     <header className="kale-RunHead">
@@ -35,7 +36,7 @@ export function RunHead({ pipeline, run, isActing, act }: RunHeadProps): JSX.Ele
       </h2>
       <p role="status" className="kale-RunHead-status">
         <Status status={run.status} />
-        <span>{trans.__('%1 of %2 steps', done, run.steps.length)}</span>
+        <span>{trans.__('%1 of %2 steps', stepsDone(run), run.steps.length)}</span>
       </p>
       <p className="kale-RunHead-time">
         <Elapsed run={run} />
@@ -71,7 +72,7 @@ export function RunHead({ pipeline, run, isActing, act }: RunHeadProps): JSX.Ele
         <button
           className="kale-Button"
           data-action="lineage"
-          onClick={() => actions.open({ kind: 'lineage', path, id: `kale://run/${id}` })}
+          onClick={() => actions.open({ kind: 'lineage', path, id: runId(id) })}
         >
           {trans.__('Lineage')}
         </button>
@@ -129,7 +130,7 @@ function Values({ title, name, values }: ValuesProps): JSX.Element | null {
 function Failure({ pipeline, run }: { pipeline: NotebookPipeline; run: RunDetail }): JSX.Element | null {
   const trans = useTranslation();
   const { actions } = useView();
-  const errors = run.diagnostics.filter(diagnostic => diagnostic.severity === 'error');
+  const errors = errorsOf(run.diagnostics);
   if (errors.length === 0) {
     return null;
   }

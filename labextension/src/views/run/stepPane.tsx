@@ -1,7 +1,7 @@
 import * as React from 'react';
 
 import type { NotebookPipeline } from '../../notebook/pipeline';
-import { isActive } from '../../notebook/pipeline';
+import { isActive } from '../../notebook/runs';
 import { isFinished } from '../../protocol';
 import type { RunDetail, Step, StepDetail, StepPage } from '../../protocol';
 import { Status } from '../../ui/status';
@@ -27,10 +27,14 @@ interface StepPaneProps {
 /** The selected step: what can be done with it, and what it has left. */
 export function StepPane({ pipeline, run, step, detail, act }: StepPaneProps): JSX.Element {
   const trans = useTranslation();
-  const { page, readAgain } = useStepPage(pipeline, run.run_id!, step, detail);
+  const { page, fault, readAgain } = useStepPage(pipeline, run.run_id!, step, detail);
   /** What only the page of the step says. */
   const ofPage = (content: (page: StepPage) => React.ReactNode) => () =>
-    page === null ? <p role="status">{trans.__('Reading …')}</p> : content(page);
+    page === null ? (
+      <p role={fault === null ? 'status' : 'alert'}>{fault ?? trans.__('Reading …')}</p>
+    ) : (
+      content(page)
+    );
   const tabs = [
     { id: 'logs', title: trans.__('Logs'), content: () => <Logs {...{ pipeline, run, step, page }} /> },
     {
@@ -124,7 +128,7 @@ function StepButtons({
   const runFrom = async () => {
     const started = await pipeline.run({ from: step.name, parameters: asTexts(run.parameters) });
     if (started === null) {
-      throw new Error(pipeline.refusal?.message ?? trans.__('The run was refused.'));
+      throw new Error(pipeline.refusal?.fault ?? trans.__('The notebook has errors.'));
     }
     actions.open({ kind: 'run', path: pipeline.panel.context.path, run: started.run_id! });
   };

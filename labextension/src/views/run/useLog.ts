@@ -22,7 +22,7 @@ export function useLog(
   bytes: number | null
 ): LogReader {
   const log = React.useMemo(() => new StepLog(), [run, step]);
-  const isReady = pipeline.link.state.kind === 'ready' || pipeline.link.state.kind === 'silent';
+  const { isReady } = pipeline.link;
   const end = React.useRef(bytes);
   end.current = bytes;
   const isKnown = bytes !== null;
@@ -45,12 +45,12 @@ export function useLog(
   }, [pipeline, run, step, hasEnded, isReady, isKnown, log]);
 
   const read = React.useCallback(
-    async (start: number) => {
+    async (start: number, isWanted: () => boolean) => {
       let next = start;
       for (let isFirst = true; ; isFirst = false) {
         const { logs } = await pipeline.link.request('logs', { run, step, offset: next });
         const part = logs[0];
-        if (part === undefined || part.text === '') {
+        if (!isWanted() || part === undefined || part.text === '') {
           return;
         }
         if (isFirst) {
@@ -63,17 +63,23 @@ export function useLog(
     [pipeline, run, step, log]
   );
   React.useEffect(() => {
-    if (isReady && hasEnded && bytes !== null) {
-      void read(Math.max(0, bytes - TAIL)).catch(() => undefined);
+    if (!isReady || !hasEnded || bytes === null) {
+      return;
     }
+    // Of two readings at a time, the parts would be mixed.
+    let isWanted = true;
+    void read(Math.max(0, bytes - TAIL), () => isWanted).catch(() => undefined);
+    return () => {
+      isWanted = false;
+    };
   }, [read, isReady, hasEnded, bytes]);
   const readEarlier = async () => {
-    const end = log.firstByte;
-    const offset = Math.max(0, end - TAIL);
+    const before = log.firstByte;
+    const offset = Math.max(0, before - TAIL);
     const { logs } = await pipeline.link.request('logs', { run, step, offset });
-    if (logs[0] !== undefined && end === log.firstByte) {
-      const bytes = new TextEncoder().encode(logs[0].text).slice(0, end - offset);
-      log.addBefore(offset, new TextDecoder().decode(bytes));
+    if (logs[0] !== undefined && before === log.firstByte) {
+      const missing = new TextEncoder().encode(logs[0].text).slice(0, before - offset);
+      log.addBefore(offset, new TextDecoder().decode(missing));
     }
   };
   return { log, readEarlier: () => void readEarlier().catch(() => undefined) };

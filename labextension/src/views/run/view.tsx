@@ -4,28 +4,29 @@ import type { NotebookPipeline } from '../../notebook/pipeline';
 import { isFinished } from '../../protocol';
 import type { RunDetail } from '../../protocol';
 import { useTranslation } from '../../ui/translation';
-import { messageOf } from '../message';
+import { messageOf } from '../../channel/rpc';
+import type { SpecOf } from '../spec';
 import { RunHead } from './head';
 import { StepPane } from './stepPane';
 import { StepTable } from './stepTable';
 
 interface RunViewProps {
   pipeline: NotebookPipeline;
-  run: string;
-  /** The step that is selected first. */
-  step?: string;
+  /** A new one whenever somebody asks for the run, or for a step of it. */
+  spec: SpecOf<'run'>;
 }
 
 /** One run: how it went, each of its steps, and what the selected one has printed and made. */
-export function RunView({ pipeline, run: id, step }: RunViewProps): JSX.Element {
+export function RunView({ pipeline, spec }: RunViewProps): JSX.Element {
   const trans = useTranslation();
-  const [chosen, setChosen] = React.useState<string | null>(step ?? null);
+  const { run: id } = spec;
+  const [chosen, setChosen] = React.useState<string | null>(spec.step ?? null);
   const [fault, setFault] = React.useState<string | null>(null);
   const [isActing, setActing] = React.useState(false);
-  const isReady = pipeline.link.state.kind === 'ready';
+  const { isReady } = pipeline.link;
   const run = pipeline.runs.detail(id);
   const isKnown = run !== null;
-  React.useEffect(() => setChosen(step ?? null), [step]);
+  React.useEffect(() => setChosen(spec.step ?? null), [spec]);
   React.useEffect(() => {
     if (isReady && !isKnown) {
       pipeline.runs.watch(id).then(
