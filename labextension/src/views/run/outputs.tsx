@@ -6,7 +6,7 @@ import * as React from 'react';
 import type { NotebookPipeline } from '../../notebook/pipeline';
 import type { StepPage } from '../../protocol';
 import { useTranslation } from '../../ui/translation';
-import { findCell } from '../cells';
+import { findCell } from '../findCell';
 import { useView } from '../context';
 
 /** The cells of a step, each with what it put out. */
