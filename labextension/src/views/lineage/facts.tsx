@@ -4,14 +4,15 @@ import type { NotebookPipeline } from '../../notebook/pipeline';
 import { useTranslation } from '../../ui/translation';
 import { useView } from '../context';
 
-/** What is known of something, as the compiler calls it. Cells lead to the notebook. */
-export function Facts({
-  pipeline,
-  facts
-}: {
+interface FactsProps {
   pipeline: NotebookPipeline;
+  /** The run that cells are counted in. */
+  run: string;
   facts: Record<string, unknown>;
-}): JSX.Element {
+}
+
+/** What is known of something, as the compiler calls it. Cells lead to the notebook. */
+export function Facts({ pipeline, run, facts }: FactsProps): JSX.Element {
   return (
     <dl className="kale-Facts">
       {Object.entries(facts).map(([name, value]) => (
@@ -19,7 +20,7 @@ export function Facts({
           <dt>{name.replaceAll('_', ' ')}</dt>
           <dd>
             {name === 'cells' && isCells(value) ? (
-              <Cells pipeline={pipeline} cells={value} />
+              <Cells pipeline={pipeline} run={run} cells={value} />
             ) : (
               <Value value={value} />
             )}
@@ -34,10 +35,15 @@ function isCells(value: unknown): value is number[] {
   return Array.isArray(value) && value.every(cell => typeof cell === 'number');
 }
 
-function Cells({ pipeline, cells }: { pipeline: NotebookPipeline; cells: number[] }): JSX.Element {
+function Cells({
+  pipeline,
+  run,
+  cells
+}: Pick<FactsProps, 'pipeline' | 'run'> & { cells: number[] }): JSX.Element {
   const trans = useTranslation();
   const { actions } = useView();
-  const ids = pipeline.panel.content.widgets.map(widget => widget.model.id);
+  const present = new Set(pipeline.panel.content.widgets.map(widget => widget.model.id));
+  const ids = pipeline.sourceOfRun(run)?.ids ?? [];
   return (
     <>
       {cells.map(cell => (
@@ -45,7 +51,7 @@ function Cells({ pipeline, cells }: { pipeline: NotebookPipeline; cells: number[
           key={cell}
           className="kale-Link"
           data-cell={cell}
-          disabled={ids[cell] === undefined}
+          disabled={!present.has(ids[cell])}
           onClick={() => actions.showCell(pipeline, ids[cell])}
         >
           {trans.__('cell %1', cell)}

@@ -200,7 +200,7 @@ function This({ pipeline, lineage, name }: ThisProps): JSX.Element {
           </button>
         </div>
       )}
-      <Facts pipeline={pipeline} facts={lineage.facts} />
+      <Facts pipeline={pipeline} run={parsed.kind === 'artifact' ? '' : parsed.run} facts={lineage.facts} />
       {parsed.kind === 'artifact' && <ArtifactPreview pipeline={pipeline} id={lineage.id} />}
     </article>
   );
