@@ -147,7 +147,7 @@ export class Badge extends Widget {
 }
 
 /** How a role is called on the page. */
-export function roleLabel(role: Role | null, trans: TranslationBundle): string {
+function roleLabel(role: Role | null, trans: TranslationBundle): string {
   switch (role?.kind) {
     case undefined:
       return '';

@@ -23,7 +23,7 @@ import { WhyPopover } from './why';
 const TICK_MS = 1000;
 
 /** The name of the browser's measure of one drawing. */
-export const DRAW = 'kale-rs:draw';
+const DRAW = 'kale-rs:draw';
 
 /**
  * Draws steps on the cells of one notebook: a coloured edge, a line where a step begins, the state of its last run.

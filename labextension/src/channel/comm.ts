@@ -55,11 +55,6 @@ export class CommTransport implements ITransport {
     return this.disposed;
   }
 
-  /** Whether a running cell delays messages. */
-  get waitsForCells(): boolean {
-    return this.subshell === null;
-  }
-
   get received(): ISignal<this, JSONObject> {
     return this.receivedSignal;
   }

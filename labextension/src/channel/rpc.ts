@@ -46,7 +46,7 @@ interface Pending {
  * JSON-RPC 2.0 over a transport.
  *
  * A kernel that runs a long call into C answers nothing until that has returned. To tell this from a verb that takes
- * its time, the client pings when an answer is late: `silent` is true from an unanswered ping to the next message.
+ * its time, the client pings when an answer is late: it is silent from an unanswered ping to the next message.
  */
 export class RpcClient implements IDisposable {
   constructor(private transport: ITransport) {
@@ -61,10 +61,7 @@ export class RpcClient implements IDisposable {
     return this.disposed;
   }
 
-  get silent(): boolean {
-    return this.isSilent;
-  }
-
+  /** Whether the kernel answers nothing at the moment. */
   get silentChanged(): ISignal<this, boolean> {
     return this.silentSignal;
   }

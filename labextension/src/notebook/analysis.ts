@@ -30,8 +30,6 @@ export function flowsOf({ variables, resources }: GraphEdge): string[] {
 export interface Compilation {
   graph: Graph;
   source: Source;
-  /** When the answer came; milliseconds since the epoch. */
-  time: number;
 }
 
 /**
@@ -120,7 +118,7 @@ export class Analysis implements IDisposable {
       });
       this.asked = source.text;
       this.currentFault = null;
-      this.adopt({ graph, source, time: Date.now() });
+      this.adopt({ graph, source });
     } catch (error) {
       this.asked = null;
       if (!(error instanceof ConnectionLost)) {

@@ -39,10 +39,6 @@ export class PipelineRegistry {
     return this.pipelines.values();
   }
 
-  of(panel: NotebookPanel): NotebookPipeline | null {
-    return this.pipelines.get(panel) ?? null;
-  }
-
   private async admit(panel: NotebookPanel): Promise<void> {
     await panel.context.ready;
     if (panel.isDisposed || panel.model === null) {
