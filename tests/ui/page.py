@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -58,6 +59,13 @@ class LabPage:
     def evaluate(self, function: str) -> Any:
         """Call a JavaScript function with the application, and wait for what it promises."""
         return self.page.evaluate(f"() => ({function})(window.jupyterapp)")
+
+    def await_promise(self, function: str) -> None:
+        """Wait until what a function of the application promises is true; the browser's own wait takes any promise."""
+        deadline = time.monotonic() + WAIT_MS / 1000
+        while not self.evaluate(function):
+            assert time.monotonic() < deadline, f"it never came: {function}"
+            self.page.wait_for_timeout(100)
 
     def save(self) -> None:
         """Save the notebook in front and wait until it is on the disk."""

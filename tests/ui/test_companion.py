@@ -45,7 +45,7 @@ def test_a_companion_answers_while_a_cell_runs(lab: LabPage, folder: Path, old_k
     lab.evaluate("app => app.shell.currentWidget.context.save()")
     lab.command("application:close")
     lab.page.wait_for_selector(".jp-NotebookPanel", state="detached")
-    lab.page.wait_for_function(
-        "async () => { const manager = window.jupyterapp.serviceManager.sessions; await manager.refreshRunning();"
-        " return ![...manager.running()].some(model => model.type === 'kale_rs'); }"
+    lab.await_promise(
+        "async app => { const manager = app.serviceManager.sessions; await manager.refreshRunning();"
+        " return !Array.from(manager.running()).some(model => model.type === 'kale_rs'); }"
     )

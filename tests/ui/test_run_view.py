@@ -127,8 +127,8 @@ def test_a_run_is_followed_again_after_the_page_was_loaded_again(lab: LabPage, f
     expect(view.locator("tr[data-step=second]")).to_have_attribute("data-status", "running", timeout=60_000)
     view.locator("tr[data-step=second] button").click()
     expect(view.locator(".kale-Log-text")).to_contain_text("waiting")
-    saved = "async () => JSON.stringify(await window.jupyterapp.serviceManager.workspaces.fetch('default'))"
-    lab.page.wait_for_function(f"async () => (await ({saved})()).includes('kale-rs-views:run')", polling=200)
+    saved = "JSON.stringify(await app.serviceManager.workspaces.fetch('default'))"
+    lab.await_promise(f"async app => {saved}.includes('kale-rs-views:run')")
     lab.page.reload()
     expect(lab.page.locator(".kale-RunView")).to_have_attribute("data-status", "running", timeout=60_000)
     # Its engine is another process than the kernel, which is asked again once it is back.
@@ -206,3 +206,24 @@ def kale_rs(folder: Path, *arguments: str) -> dict[str, str]:
     command = [sys.executable, "-m", "kale_rs", *arguments, "--json"]
     answer: dict[str, str] = json.loads(subprocess.run(command, cwd=folder, capture_output=True, check=True).stdout)
     return answer
+
+
+def test_a_long_log_is_searched_without_a_stop(lab: LabPage, folder: Path) -> None:
+    """A letter stands in it a million times; who looks for one line finds it, and nothing freezes."""
+    cells = [("for row in range(300_000):\n    print('row', row)\nprint('needle')", ["step:first"])]
+    view = start(lab, folder, tuple(cells))
+    expect(view).to_have_attribute("data-status", "succeeded", timeout=120_000)
+    log = choose(view, "first", "logs")
+    expect(log.locator("[role=log]")).to_contain_text("needle")
+    search = log.get_by_role("searchbox")
+    search.fill("row")
+    expect(log.locator(".kale-Log-count")).to_contain_text("10000+", timeout=20_000)
+    search.press("Enter")
+    search.press("Enter")
+    expect(log.locator(".kale-Log-count")).to_have_text("3 of 10000+", timeout=20_000)
+    search.fill("needle")
+    expect(log.locator(".kale-Log-count")).to_have_text("1 of 1", timeout=20_000)
+    search.press("Enter")
+    expect(log.locator("[role=log]")).to_contain_text("needle")
+    pieces = log.locator(".kale-Log-piece").count()
+    assert pieces <= 20, "only what is looked at is in the page"

@@ -40,6 +40,8 @@ export class Analysis implements IDisposable {
   constructor(
     private model: INotebookModel,
     private link: KernelLink,
+    /** Where the notebook lies, as the Jupyter server calls it. */
+    private path: () => string,
     private isEager: () => boolean
   ) {
     this.debouncer = new Debouncer(() => this.afterPause(), DEBOUNCE_MS);
@@ -133,9 +135,6 @@ export class Analysis implements IDisposable {
       }
     }
   }
-
-  /** Where the notebook lies, as the Jupyter server calls it. */
-  path: () => string = () => '';
 
   dispose(): void {
     if (this.disposed) {

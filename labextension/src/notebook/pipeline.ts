@@ -41,16 +41,18 @@ export class NotebookPipeline implements IDisposable {
     settings: LiveSettings
   ) {
     const model = panel.model!;
+    const path = () => panel.context.path;
     this.link = new KernelLink(panel.sessionContext, sessions, VERSION);
-    this.analysis = new Analysis(model, this.link, () => settings.value.checkWhileTyping);
-    this.runs = new Runs(this.link);
+    this.analysis = new Analysis(model, this.link, path, () => settings.value.checkWhileTyping);
+    this.runs = new Runs(this.link, path);
     this.sources = new RunSources(this.runs, this.analysis, () => this.emit());
-    this.analysis.path = this.runs.path = () => panel.context.path;
     model.metadataChanged.connect(this.onMetadataChanged, this);
     this.link.stateChanged.connect(this.emit, this);
     this.analysis.changed.connect(this.emit, this);
     this.runs.changed.connect(this.emit, this);
     this.runs.finished.connect(() => void this.state.remove(this.stateKey));
+    panel.context.pathChanged.connect(this.onPathChanged, this);
+    this.stateKey = stateKeyOf(panel.context.path);
     this.link.connected.connect(() => void this.followAgain());
     panel.context.saveState.connect(this.onSaveState, this);
     this.wasEnabled = isEnabled(model);
@@ -116,7 +118,7 @@ export class NotebookPipeline implements IDisposable {
       }
       this.sources.began(run.run_id, source);
       void this.state.save(this.stateKey, run.run_id);
-      await this.runs.follow(run.run_id);
+      await this.runs.expectEnd(run.run_id);
       return run;
     } catch (error) {
       this.lastRefusal = { fault: messageOf(error), diagnostics: [] };
@@ -138,7 +140,7 @@ export class NotebookPipeline implements IDisposable {
 
   async resume(run: string): Promise<void> {
     await this.link.request('resume', { run });
-    await this.runs.follow(run);
+    await this.runs.expectEnd(run);
   }
 
   /** Writes a notebook whose first cell puts the variables back; `output` is its name, beside this one. */
@@ -172,8 +174,16 @@ export class NotebookPipeline implements IDisposable {
     Signal.clearData(this);
   }
 
-  private get stateKey(): string {
-    return `kale-rs:run:${this.panel.context.path}`;
+  /** A run that goes on belongs to the notebook, wherever that is moved. */
+  private onPathChanged(_: unknown, path: string): void {
+    const before = this.stateKey;
+    this.stateKey = stateKeyOf(path);
+    void this.state.fetch(before).then(async run => {
+      await this.state.remove(before);
+      if (run !== undefined) {
+        await this.state.save(this.stateKey, run);
+      }
+    });
   }
 
   private onMetadataChanged(): void {
@@ -213,6 +223,8 @@ export class NotebookPipeline implements IDisposable {
     this.changedSignal.emit();
   }
 
+  /** Where the page's state keeps the run that goes on. */
+  private stateKey: string;
   private wasEnabled: boolean;
   private submitting = false;
   private sources: RunSources;
@@ -223,4 +235,8 @@ export class NotebookPipeline implements IDisposable {
 
 function assignments(parameters: Record<string, string>): string[] {
   return Object.entries(parameters).map(([name, value]) => `${name}=${value}`);
+}
+
+function stateKeyOf(path: string): string {
+  return `kale-rs:run:${path}`;
 }

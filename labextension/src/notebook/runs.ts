@@ -44,7 +44,11 @@ export interface Log {
  * the kernel is told the last event that was seen.
  */
 export class Runs implements IDisposable {
-  constructor(private link: KernelLink) {
+  constructor(
+    private link: KernelLink,
+    /** Where the notebook lies, as the Jupyter server calls it. */
+    private path: () => string
+  ) {
     link.notified.connect(this.onNotified, this);
     link.connected.connect(this.onConnected, this);
   }
@@ -91,8 +95,11 @@ export class Runs implements IDisposable {
     return new Map(run?.steps.map((step, index) => [step.name, { run, step, index }]) ?? []);
   }
 
-  /** Where the notebook lies, as the Jupyter server calls it. */
-  path: () => string = () => '';
+  /** Follows a run that goes on: its end will be told, also when it is over before the first message. */
+  async expectEnd(run: string): Promise<void> {
+    this.awaited.add(run);
+    await this.follow(run);
+  }
 
   /** Shows a run on the cells, and follows it to its end. */
   async follow(run: string): Promise<void> {
@@ -162,12 +169,15 @@ export class Runs implements IDisposable {
     if (before !== undefined && before.sequence > detail.sequence) {
       return;
     }
+    if (!isFinished(detail.status)) {
+      this.awaited.add(run);
+    }
     this.details.set(run, detail);
     this.changedSignal.emit(run);
     if (isFinished(detail.status)) {
       this.watched.delete(run);
       void this.refresh().catch(() => undefined);
-      if (before !== undefined && !isFinished(before.status)) {
+      if (this.awaited.delete(run)) {
         this.finishedSignal.emit(detail);
       }
     }
@@ -177,6 +187,8 @@ export class Runs implements IDisposable {
   private details = new Map<string, RunDetail>();
   /** Followed runs, and what is wanted of their output. */
   private watched = new Map<string, LogWish | null>();
+  /** Runs whose end has still to be told. */
+  private awaited = new Set<string>();
   private currentId: string | null = null;
   private disposed = false;
   private changedSignal = new Signal<this, string | null>(this);

@@ -61,7 +61,10 @@ pub fn artifact(session: &Session, request: &ArtifactRequest) -> Result<Artifact
     let lineage = lineage::of_artifact(session, &request.store, &digest)?;
     let Some(store) = request.store.open(session)? else { unreachable!("the value was found in it") };
     let Some(maker) = maker(&store, &lineage.id, &lineage.made_by)? else {
-        return Err(VerbError::usage(format!("`{}` is no variable and no file", request.id), ""));
+        return Err(VerbError::usage(
+            format!("`{}` is no variable and no file", request.id),
+            "`kale-rs show RUN STEP` lists the ids of what a step made",
+        ));
     };
     if request.trust {
         must_be_trusted(&store, &maker.record.id, true)?;

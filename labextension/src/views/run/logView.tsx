@@ -5,21 +5,18 @@ import * as React from 'react';
 import { highlight, rangeOf } from '../../ui/ranges';
 import { useTranslation } from '../../ui/translation';
 import { useView } from '../context';
-import { plainText } from './log';
 import type { LogPiece, StepLog } from './log';
+import { find, MOST_MATCHES } from './logSearch';
+import type { Match } from './logSearch';
 
-/** Pieces in the page; earlier ones are put there on request. */
+/** Pieces in the page; others are put there on request, or where a match is. */
 const SHOWN_PIECES = 10;
+/** Pieces shown before the one that a match is in. */
+const BEFORE_MATCH = 2;
 /** Pixels from the end at which a log still counts as read to its end. */
 const SLACK = 8;
 /** Marked places of a search, at most. */
 const MARKED = 500;
-
-interface Match {
-  piece: number;
-  start: number;
-  end: number;
-}
 
 interface LogViewProps {
   log: StepLog;
@@ -46,12 +43,19 @@ function Pieces({
   const frame = React.useRef<HTMLDivElement>(null);
   const [follows, setFollows] = React.useState(true);
   const [count, setCount] = React.useState(SHOWN_PIECES);
+  /** The first piece that is shown, where that is not the end of the log. */
+  const [first, setFirst] = React.useState<number | null>(null);
   const [query, setQuery] = React.useState('');
   const [at, setAt] = React.useState(0);
-  const shown = pieces.slice(-count);
-  const matches = React.useMemo(() => find(pieces, query), [pieces, query]);
+  const from = first ?? Math.max(pieces.length - count, 0);
+  const shown = first === null ? pieces.slice(from) : pieces.slice(from, from + SHOWN_PIECES);
+  // A long log is searched when there is time for it, and not between two keys.
+  const wanted = React.useDeferredValue(query);
+  const matches = React.useMemo(() => find(pieces, wanted), [pieces, wanted]);
   const current: Match | undefined = matches[at % Math.max(matches.length, 1)];
 
+  /** The match to scroll to, once its piece is drawn. */
+  const sought = React.useRef<Match>();
   const onDrawn = () => {
     const node = frame.current;
     if (node === null) {
@@ -61,6 +65,9 @@ function Pieces({
       node.scrollTop = node.scrollHeight;
     }
     mark(node, matches, query === '' ? undefined : current);
+    if (sought.current !== undefined && reveal(node, sought.current)) {
+      sought.current = undefined;
+    }
   };
   React.useEffect(onDrawn);
   const latest = React.useRef(onDrawn);
@@ -73,14 +80,22 @@ function Pieces({
     setAt(next);
     setFollows(false);
     const index = pieces.findIndex(piece => piece.id === matches[next]?.piece);
-    if (index >= 0 && index < pieces.length - count) {
-      setCount(pieces.length - index);
+    if (index >= 0 && (index < from || index >= from + shown.length)) {
+      setFirst(Math.max(index - BEFORE_MATCH, 0));
     }
-    requestAnimationFrame(() => frame.current && reveal(frame.current, matches[next]));
+    sought.current = matches[next];
+  };
+  const follow = (follows: boolean) => {
+    setFollows(follows);
+    if (follows) {
+      setFirst(null);
+    }
   };
   const showEarlier = () => {
     setFollows(false);
-    if (pieces.length > count) {
+    if (first !== null && first > 0) {
+      setFirst(Math.max(first - SHOWN_PIECES, 0));
+    } else if (first === null && pieces.length > count) {
       setCount(count + SHOWN_PIECES);
     } else {
       readEarlier();
@@ -90,7 +105,7 @@ function Pieces({
     <div className="kale-Log">
       <div className="kale-Log-bar">
         <label>
-          <input type="checkbox" checked={follows} onChange={event => setFollows(event.target.checked)} />
+          <input type="checkbox" checked={follows} onChange={event => follow(event.target.checked)} />
           {trans.__('Follow')}
         </label>
         <input
@@ -128,7 +143,11 @@ function Pieces({
         <span className="kale-Log-count" role="status">
           {query === ''
             ? ''
-            : trans.__('%1 of %2', matches.length === 0 ? 0 : (at % matches.length) + 1, matches.length)}
+            : trans.__(
+                '%1 of %2',
+                matches.length === 0 ? 0 : (at % matches.length) + 1,
+                matches.length === MOST_MATCHES ? `${MOST_MATCHES}+` : matches.length
+              )}
         </span>
       </div>
       <div
@@ -140,10 +159,10 @@ function Pieces({
         tabIndex={0}
         onScroll={event => {
           const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
-          setFollows(scrollHeight - scrollTop - clientHeight <= SLACK);
+          setFollows(first === null && scrollHeight - scrollTop - clientHeight <= SLACK);
         }}
       >
-        {(log.isCut || pieces.length > count) && (
+        {(log.isCut || from > 0) && (
           <button className="kale-Button" onClick={showEarlier}>
             {trans.__('Show earlier lines')}
           </button>
@@ -156,6 +175,11 @@ function Pieces({
         {shown.map(piece => (
           <Piece key={piece.id} piece={piece} onDrawn={drawn} />
         ))}
+        {from + shown.length < pieces.length && (
+          <button className="kale-Button" onClick={() => setFirst(from + SHOWN_PIECES)}>
+            {trans.__('Show later lines')}
+          </button>
+        )}
       </div>
     </div>
   );
@@ -172,21 +196,6 @@ const Piece = React.memo(({ piece, onDrawn }: { piece: LogPiece; onDrawn: () => 
   return <div className="kale-Log-piece jp-RenderedText" data-piece={piece.id} ref={host} />;
 });
 
-function find(pieces: readonly LogPiece[], query: string): Match[] {
-  const wanted = query.toLowerCase();
-  if (wanted === '') {
-    return [];
-  }
-  return pieces.flatMap(piece => {
-    const text = plainText(piece).toLowerCase();
-    const found: Match[] = [];
-    for (let start = text.indexOf(wanted); start >= 0; start = text.indexOf(wanted, start + wanted.length)) {
-      found.push({ piece: piece.id, start, end: start + wanted.length });
-    }
-    return found;
-  });
-}
-
 function rangeIn(frame: Element, match: Match): Range | null {
   const piece = frame.querySelector(`[data-piece="${match.piece}"]`);
   return piece === null ? null : rangeOf(piece, match.start, match.end);
@@ -202,10 +211,13 @@ function mark(frame: Element | null, matches: readonly Match[], current: Match |
   highlight('kale-found-current', chosen === null ? [] : [chosen]);
 }
 
-function reveal(frame: HTMLElement, match: Match | undefined): void {
-  const range = match === undefined ? null : rangeIn(frame, match);
-  if (range !== null) {
-    const offset = range.getBoundingClientRect().top - frame.getBoundingClientRect().top;
-    frame.scrollTop += offset - frame.clientHeight / 2;
+/** Whether the match is drawn, and so could be scrolled to. */
+function reveal(frame: HTMLElement, match: Match): boolean {
+  const range = rangeIn(frame, match);
+  if (range === null) {
+    return false;
   }
+  const offset = range.getBoundingClientRect().top - frame.getBoundingClientRect().top;
+  frame.scrollTop += offset - frame.clientHeight / 2;
+  return true;
 }
