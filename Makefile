@@ -117,8 +117,8 @@ soak:
 lint: install $(STAMPS)/lint
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
-	$(BIN)/ruff check --quiet python tests
-	$(BIN)/ruff format --check --quiet python tests
+	$(BIN)/ruff check --quiet python tests labextension/kale_rs_build.py
+	$(BIN)/ruff format --check --quiet python tests labextension/kale_rs_build.py
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest kale_rs._native
 	cd labextension && PATH="$(CURDIR)/$(BIN):$$PATH" jlpm check

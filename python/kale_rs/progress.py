@@ -30,6 +30,8 @@ class Progress:
         self._cells: dict[str, str] = {}
         self._began = 0.0
         self._drawn = 0.0
+        #: Something has changed since the table was drawn.
+        self._is_stale = False
         self._has_line = False
         self._in_jupyter = in_kernel()
         self._display: Any = None
@@ -37,6 +39,10 @@ class Progress:
     def __call__(self, text: str) -> None:
         event = json.loads(text)
         kind = event["event"]
+        if kind == "waiting":
+            if self._is_stale:
+                self._draw()
+            return
         if kind == "log":
             print(event["text"], end="", flush=True)
         elif kind == "transfer":
@@ -109,7 +115,8 @@ class Progress:
 
     def _draw(self) -> None:
         now = time.monotonic()
-        if not self._in_jupyter or now - self._drawn < _REDRAW_SECONDS:
+        self._is_stale = self._in_jupyter and now - self._drawn < _REDRAW_SECONDS
+        if self._is_stale or not self._in_jupyter:
             return
         self._drawn = now
         rows = (

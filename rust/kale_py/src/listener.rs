@@ -47,7 +47,9 @@ impl Listener for Callback {
         self.call(&json!({"event": "log", "step": step, "text": text}).to_string());
     }
 
+    /// Nothing happens at the moment: time to draw what was too soon to be drawn.
     fn interrupted(&mut self) -> Option<Interrupt> {
+        self.call(r#"{"event": "waiting"}"#);
         if let Err(signal) = Python::attach(|py| py.check_signals()) {
             self.raised.get_or_insert(signal);
         }
