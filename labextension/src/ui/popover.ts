@@ -47,14 +47,28 @@ export class Popover {
     (focusable(this.node)[0] ?? this.node).focus();
   }
 
-  /** From now on a click anywhere else closes it, unless `isKept` says otherwise. */
+  /**
+   * From now on a click anywhere else closes it, unless `isKept` says otherwise; and the focus, which notebooks take
+   * when they are activated, also behind the user's back, comes back until there is such a click.
+   */
   closeOutside(isKept: () => boolean = () => false): void {
+    let last: HTMLElement | null = null;
+    let isHeld = true;
     this.outside = event => {
-      if (!this.contains(event.target) && !isKept()) {
+      isHeld = this.contains(event.target);
+      if (!isHeld && !isKept()) {
         this.close();
       }
     };
+    this.hold = event => {
+      if (this.contains(event.target)) {
+        last = event.target as HTMLElement;
+      } else if (isHeld && last !== null) {
+        last.focus();
+      }
+    };
     document.addEventListener('pointerdown', this.outside, true);
+    document.addEventListener('focusin', this.hold, true);
   }
 
   close(): void {
@@ -70,6 +84,9 @@ export class Popover {
     document.removeEventListener('keydown', this.onEscape, true);
     if (this.outside !== null) {
       document.removeEventListener('pointerdown', this.outside, true);
+    }
+    if (this.hold !== null) {
+      document.removeEventListener('focusin', this.hold, true);
     }
     if (hadFocus) {
       (this.returnTo ?? this.anchor).focus();
@@ -128,6 +145,7 @@ export class Popover {
 
   private resized: ResizeObserver;
   private outside: ((event: PointerEvent) => void) | null = null;
+  private hold: ((event: FocusEvent) => void) | null = null;
 }
 
 let serial = 0;
