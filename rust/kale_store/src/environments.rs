@@ -180,11 +180,16 @@ mod tests {
         store.environment(&Digest::of(b"lock"))
     }
 
+    /// A process that another test is starting holds our locks for a moment: those of its parent, until it executes.
     fn making(place: &EnvironmentPlace) -> EnvironmentInMaking {
-        match place.look().unwrap() {
-            EnvironmentState::Absent(making) => making,
-            other => panic!("{other:?}"),
+        for _ in 0..200 {
+            match place.look().unwrap() {
+                EnvironmentState::Absent(making) => return making,
+                EnvironmentState::Busy => std::thread::sleep(std::time::Duration::from_millis(10)),
+                other => panic!("{other:?}"),
+            }
         }
+        panic!("it is still held");
     }
 
     #[test]
