@@ -26,6 +26,12 @@ export type LinkState =
   | { kind: 'disconnected' }
   | { kind: 'failed'; detail: string };
 
+/** Pauses before a connection is tried again, in milliseconds; after the last one the user is asked. */
+const RETRY_MS = [300, 600, 1200, 2400, 4800];
+/** So long may a kernel that has just come up take to answer, in milliseconds. */
+const ANSWER_MS = 8000;
+const COMPANION_MS = 60_000;
+
 /**
  * Keeps a connection to `kale_rs` in the kernel of one notebook, as long as it is wanted: it comes back after a
  * restart, another choice of kernel, and a lost network.
@@ -91,6 +97,7 @@ export class KernelLink implements IDisposable {
 
   /** Tries again after a failure, for example when the package has been installed meanwhile. */
   retry(): void {
+    this.failures = 0;
     this.drop();
     this.settle();
   }
@@ -194,13 +201,14 @@ export class KernelLink implements IDisposable {
         this.setState({ kind: 'not-python', language });
         return;
       }
-      const client = await this.open(kernel);
+      const patience = supportsSubshells(kernel) ? ANSWER_MS : COMPANION_MS;
+      const client = await within(patience, this.open(kernel), client => client.dispose());
       if (isStale()) {
         client.dispose();
         return;
       }
       this.adopt(client);
-      const hello = await this.greet(client);
+      const hello = await within(ANSWER_MS, this.greet(client));
       if (isStale()) {
         return;
       }
@@ -210,19 +218,35 @@ export class KernelLink implements IDisposable {
         this.setState({ kind: 'mismatch', panel: this.version, kernel: hello.version });
         return;
       }
+      this.failures = 0;
       this.setState({ kind: 'ready', companion: this.companion !== null });
       this.connectedSignal.emit(hello);
     } catch (error) {
       if (!isStale()) {
         this.drop();
         this.dropCompanion();
-        this.setState(this.explain(error));
+        this.tryAgainLater(error);
       }
     } finally {
       if (this.attempt === attempt) {
         this.attempt = null;
       }
     }
+  }
+
+  /** A kernel that comes back after its death loses what it was asked too early. */
+  private tryAgainLater(error: unknown): void {
+    const delay = RETRY_MS[this.failures];
+    if (error instanceof PackageMissing || delay === undefined) {
+      this.setState(this.explain(error));
+      return;
+    }
+    this.failures += 1;
+    window.setTimeout(() => {
+      if (this.client === null && this.attempt === null) {
+        this.settle();
+      }
+    }, delay);
   }
 
   private greet(client: RpcClient): Promise<Hello> {
@@ -305,6 +329,8 @@ export class KernelLink implements IDisposable {
   private attempt: object | null = null;
   /** Whether the notebook's session has had the time to find its kernel. */
   private hasBegun = false;
+  /** Attempts that have failed one after another. */
+  private failures = 0;
   private wanted = false;
   private disposed = false;
   private currentState: LinkState = { kind: 'off' };
@@ -312,4 +338,22 @@ export class KernelLink implements IDisposable {
   private stateSignal = new Signal<this, LinkState>(this);
   private connectedSignal = new Signal<this, Hello>(this);
   private notificationSignal = new Signal<this, Notification>(this);
+}
+
+/** An answer, or an error when it takes too long; what comes too late is let go. */
+function within<T>(
+  milliseconds: number,
+  answer: Promise<T>,
+  letGo: (late: T) => void = () => undefined
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let isLate = false;
+    const timer = window.setTimeout(() => {
+      isLate = true;
+      reject(new ConnectionLost());
+    }, milliseconds);
+    answer
+      .then(found => (isLate ? letGo(found) : resolve(found)), reject)
+      .finally(() => window.clearTimeout(timer));
+  });
 }

@@ -8,6 +8,8 @@ import type { ITransport } from './transport';
 
 /** So long may an answer take before the kernel is asked whether it is there. */
 const PATIENCE_MS = 1500;
+/** A kernel that runs Python code, however busily, answers a ping within 100 ms. */
+const PING_MS = 500;
 
 /** An error that the kernel answers: a wrong request, or a fault of a file or store. `help` says what to do. */
 export class VerbError extends Error {
@@ -130,7 +132,7 @@ export class RpcClient implements IDisposable {
       const id = this.nextId++;
       this.pending.set(id, { resolve: () => undefined, reject: () => undefined });
       this.transport.send({ jsonrpc: '2.0', id, method: 'ping', params: {} });
-      this.timer = window.setTimeout(() => this.setSilent(true), PATIENCE_MS);
+      this.timer = window.setTimeout(() => this.setSilent(true), PING_MS);
     }, PATIENCE_MS);
   }
 
