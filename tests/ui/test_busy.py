@@ -12,7 +12,7 @@ from tests.ui.page import LabPage
 SLEEP = "import time; print('begun', flush=True); time.sleep(20)"
 LOOP = "import time; print('begun', flush=True); end = time.time() + 20\nwhile time.time() < end: pass"
 #: One call into C of some seconds, during which no other Python code runs in the kernel; after the cell has said so.
-HOLD = "print('begun', flush=True)\nimport time; time.sleep(0.5)\nx = 7 ** (2 * 10**7)"
+HOLD = "print('begun', flush=True)\nimport time; time.sleep(0.15)\nx = 7 ** (2 * 10**7)"
 
 
 def begin(lab: LabPage, folder: Path, cell: str) -> None:
