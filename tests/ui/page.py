@@ -37,6 +37,12 @@ class LabPage:
         self.page.goto(f"{self.server.url}/lab/tree/{quote(notebook)}?{query}")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=WAIT_MS)
 
+    def open_pipeline(self, notebook: str) -> None:
+        """Open a notebook with the panel beside it, and wait until that is connected."""
+        self.open(notebook)
+        self.show_panel()
+        self.await_ready()
+
     def await_kernel(self) -> None:
         """Wait until the notebook's kernel is idle."""
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]")

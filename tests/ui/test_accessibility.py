@@ -43,9 +43,7 @@ def test_nothing_serious(lab: LabPage, example: str, theme: str) -> None:
 
 def test_nothing_serious_where_there_are_errors(lab: LabPage, folder: Path) -> None:
     notebooks.write(folder / "errors.ipynb", [*notebooks.CHAIN, ("broken = (", ["step:last"])])
-    lab.open(f"{folder.name}/errors.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/errors.ipynb")
     expect(lab.panel.locator(".kale-Problems [data-severity=error]").first).to_be_visible()
     lab.page.add_script_tag(path=str(AXE))
     assert serious(lab, OURS[:1]) == []
@@ -54,9 +52,7 @@ def test_nothing_serious_where_there_are_errors(lab: LabPage, folder: Path) -> N
 def test_nothing_serious_in_the_views(lab: LabPage, folder: Path) -> None:
     cells = [*notebooks.CHAIN[:-1], ("assert total == 4", ["step:fail"])]
     notebooks.write(folder / "views.ipynb", cells)
-    lab.open(f"{folder.name}/views.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/views.ipynb")
     lab.panel.locator("[data-action=run]").click()
     lab.panel.locator(".kale-RunStrip[data-status=failed]").wait_for()
     lab.page.add_script_tag(path=str(AXE))

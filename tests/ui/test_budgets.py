@@ -61,9 +61,7 @@ def long_notebook(path: Path) -> None:
 def test_budgets_of_a_long_notebook(lab: LabPage, folder: Path, report: Callable[[str, list[float]], None]) -> None:
     long_notebook(folder / "long.ipynb")
     notebooks.write(folder / "short.ipynb", notebooks.CHAIN)
-    lab.open(f"{folder.name}/long.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/long.ipynb")
     expect(lab.panel.locator(".kale-Steps-name")).to_have_count(CELLS // 10)
 
     # Disabled and enabled: what the cells show comes from their tags, before any answer.

@@ -18,9 +18,7 @@ HOLD = "print('begun', flush=True)\nimport time; time.sleep(0.15)\nx = 7 ** (2 *
 def begin(lab: LabPage, folder: Path, cell: str) -> None:
     """Open a notebook, wait for the panel, and let its first cell run."""
     notebooks.write(folder / "busy.ipynb", [(cell, ["skip"]), *notebooks.CHAIN])
-    lab.open(f"{folder.name}/busy.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/busy.ipynb")
     assert lab.run_cell(0).startswith("begun")
 
 

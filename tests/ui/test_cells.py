@@ -174,9 +174,7 @@ def test_a_run_as_it_goes(lab: LabPage, folder: Path) -> None:
         ("third = 3", ["step:third", "prev:first"]),
     )
     notebooks.write(folder / "run.ipynb", cells)
-    lab.open(f"{folder.name}/run.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/run.ipynb")
     lab.panel.locator("[data-action=run]").click()
     expect(lab.cell(2)).to_have_attribute("data-kale-at", "running")
     expect(lab.cell(1)).not_to_have_attribute("data-kale-at", "running")

@@ -31,9 +31,7 @@ def session_types(lab: LabPage) -> list[str]:
 def test_a_companion_answers_while_a_cell_runs(lab: LabPage, folder: Path, old_kernel: str) -> None:
     sleep = "import time; print('begun', flush=True); time.sleep(20)"
     notebooks.write(folder / "old.ipynb", [(sleep, ["skip"]), *notebooks.CHAIN], kernel=old_kernel)
-    lab.open(f"{folder.name}/old.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/old.ipynb")
     assert "companion kernel" in lab.panel.locator(".kale-LinkStatus").inner_text()
     assert lab.run_cell(0).startswith("begun")
     lab.type_in_cell(4, "\nbroken = (")

@@ -30,9 +30,7 @@ def diamond(folder: Path) -> str:
 
 
 def open_graph(lab: LabPage, notebook: str) -> Locator:
-    lab.open(notebook)
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(notebook)
     expect(lab.panel.locator(".kale-Steps > li").first).to_be_visible()
     lab.command("kale-rs:open-graph")
     graph = lab.page.locator(".kale-View .kale-Graph")

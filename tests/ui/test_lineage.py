@@ -18,9 +18,7 @@ PAIR: tuple[notebooks.Cell, ...] = (
 
 def test_lineage_leads_both_ways(lab: LabPage, folder: Path) -> None:
     notebooks.write(folder / "pair.ipynb", PAIR)
-    lab.open(f"{folder.name}/pair.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/pair.ipynb")
     lab.panel.locator("[data-action=run]").click()
     lab.panel.locator(".kale-RunStrip[data-status=succeeded]").wait_for()
     lab.panel.locator(".kale-RunStrip").click()

@@ -22,9 +22,7 @@ CELLS: tuple[notebooks.Cell, ...] = (
 def open_notebook(lab: LabPage, folder: Path, cells: tuple[notebooks.Cell, ...] = CELLS) -> Path:
     path = folder / "lint.ipynb"
     notebooks.write(path, cells)
-    lab.open(f"{folder.name}/lint.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/lint.ipynb")
     return path
 
 

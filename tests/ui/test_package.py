@@ -50,9 +50,7 @@ def test_both_parts_are_of_one_version() -> None:
 
 def test_the_browser_loads_little(lab: LabPage, folder: Path) -> None:
     notebooks.write(folder / "chain.ipynb", notebooks.CHAIN)
-    lab.open(f"{folder.name}/chain.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/chain.ipynb")
     expect(lab.panel.locator(".kale-Steps-name").first).to_be_visible()
     urls = lab.page.evaluate("() => performance.getEntriesByType('resource').map(entry => entry.name)")
     loaded = {url.split("?")[0].rsplit("/", 1)[-1] for url in urls if "/extensions/kale-rs/static/" in url}

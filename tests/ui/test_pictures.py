@@ -19,9 +19,7 @@ def keep(picture: Path, name: str) -> None:
 
 def test_the_pictures_of_the_readme(lab: LabPage, example: str) -> None:
     lab.page.set_viewport_size({"width": 1500, "height": 950})
-    lab.open(example)
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(example)
     lab.panel.locator("[data-action=run]").click()
     lab.panel.locator(".kale-RunStrip[data-status=succeeded]").wait_for(timeout=180_000)
     expect(lab.panel.locator(".kale-Steps .kale-Status[data-status=succeeded]")).to_have_count(5)

@@ -38,9 +38,7 @@ WAITING: tuple[notebooks.Cell, ...] = (
 def start(lab: LabPage, folder: Path, cells: tuple[notebooks.Cell, ...]) -> Locator:
     """Run a notebook and open its run."""
     notebooks.write(folder / "report.ipynb", cells)
-    lab.open(f"{folder.name}/report.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/report.ipynb")
     lab.panel.locator("[data-action=run]").click()
     lab.panel.locator(".kale-RunStrip").click()
     return lab.page.locator(".kale-RunView:visible")
@@ -185,9 +183,7 @@ def test_values_of_a_run_from_elsewhere_are_loaded_after_a_yes(lab: LabPage, fol
     kale_rs(folder / "theirs", "run", "n.ipynb")
     kale_rs(folder / "theirs", "snapshot", "push", "last", str(folder / "share"))
     run = kale_rs(folder / "ours", "snapshot", "pull", str(folder / "share"))["run_id"]
-    lab.open(f"{folder.name}/ours/n.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/ours/n.ipynb")
     lab.command("kale-rs:open-run", {"path": f"{folder.name}/ours/n.ipynb", "run": run, "step": "make"})
     view = lab.page.locator(".kale-RunView")
     preview = view.locator(".kale-Preview")

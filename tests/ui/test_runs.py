@@ -19,9 +19,7 @@ SLOW: tuple[notebooks.Cell, ...] = (
 
 def start(lab: LabPage, folder: Path) -> None:
     notebooks.write(folder / "slow.ipynb", SLOW)
-    lab.open(f"{folder.name}/slow.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/slow.ipynb")
     lab.panel.locator("[data-action=run]").click()
     lab.panel.locator(".kale-Steps .kale-Status[data-status=running]").first.wait_for()
 
@@ -34,9 +32,7 @@ def ends_well(lab: LabPage) -> None:
 
 def test_parameters_reach_the_run(lab: LabPage, folder: Path) -> None:
     notebooks.write(folder / "chain.ipynb", notebooks.CHAIN)
-    lab.open(f"{folder.name}/chain.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/chain.ipynb")
     lab.panel.locator("[name=parameter-count]").fill("5")
     lab.panel.locator("[data-action=run]").click()
     expect(lab.panel.locator(".kale-Runs-metrics")).to_have_text("total 10")
@@ -44,9 +40,7 @@ def test_parameters_reach_the_run(lab: LabPage, folder: Path) -> None:
 
 def test_a_value_of_the_wrong_type_is_refused_in_words(lab: LabPage, folder: Path) -> None:
     notebooks.write(folder / "chain.ipynb", notebooks.CHAIN)
-    lab.open(f"{folder.name}/chain.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/chain.ipynb")
     lab.panel.locator("[name=parameter-count]").fill("many")
     lab.panel.locator("[data-action=run]").click()
     expect(lab.panel.locator(".kale-Refusal")).to_contain_text("count")
@@ -78,9 +72,7 @@ def test_two_notebooks_at_once_and_fast_switches(lab: LabPage, folder: Path) -> 
     for name in ("one", "two"):
         cells = [(f"value_{name} = 1", [f"step:only_{name}"])]
         notebooks.write(folder / f"{name}.ipynb", cells)
-    lab.open(f"{folder.name}/one.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/one.ipynb")
     lab.command("docmanager:open", {"path": f"{folder.name}/two.ipynb"})
     expect(lab.panel.locator("h2")).to_have_text("two.ipynb")
     lab.await_ready()
@@ -93,9 +85,7 @@ def test_two_notebooks_at_once_and_fast_switches(lab: LabPage, folder: Path) -> 
 
 def test_twenty_clicks_are_one_run(lab: LabPage, folder: Path) -> None:
     notebooks.write(folder / "slow.ipynb", SLOW)
-    lab.open(f"{folder.name}/slow.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/slow.ipynb")
     for _ in range(20):
         lab.command("kale-rs:run")
     ends_well(lab)
@@ -105,9 +95,7 @@ def test_a_notebook_that_was_moved_has_its_runs_beside_it(lab: LabPage, folder: 
     for name in ("here", "there"):
         (folder / name / ".kale_rs").mkdir(parents=True)
     notebooks.write(folder / "here" / "chain.ipynb", notebooks.CHAIN)
-    lab.open(f"{folder.name}/here/chain.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/here/chain.ipynb")
     lab.panel.locator("[data-action=run]").click()
     expect(lab.panel.locator(".kale-Runs > li")).to_have_count(1)
     names = f"'{folder.name}/here/chain.ipynb', '{folder.name}/there/moved.ipynb'"
@@ -124,9 +112,7 @@ def test_a_notebook_that_was_moved_has_its_runs_beside_it(lab: LabPage, folder: 
 def test_compiling_spares_what_others_have_written(lab: LabPage, folder: Path) -> None:
     notebooks.write(folder / "chain.ipynb", notebooks.CHAIN)
     (folder / "chain.yaml").write_text("mine: 1\n")
-    lab.open(f"{folder.name}/chain.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/chain.ipynb")
     for _ in range(2):
         lab.page.get_by_role("tab", name="chain.ipynb").click()
         with lab.page.expect_response(lambda answer: answer.request.method == "PUT" and ".yaml" in answer.url):

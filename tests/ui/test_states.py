@@ -77,9 +77,7 @@ def test_the_panel_stays_live_after_a_switch(lab: LabPage, folder: Path) -> None
     """What is connected to the notebook before must not be all that the panel hears of."""
     for name in ("first", "second"):
         notebooks.write(folder / f"{name}.ipynb", notebooks.CHAIN)
-    lab.open(f"{folder.name}/first.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/first.ipynb")
     opened = f"app => app.commands.execute('docmanager:open', {{path: '{folder.name}/%s.ipynb'}})"
     for name in ("second", "first"):
         lab.evaluate(opened % name)
@@ -98,9 +96,7 @@ def test_another_language(lab: LabPage, folder: Path) -> None:
 
 def test_a_notebook_without_kernel(lab: LabPage, folder: Path) -> None:
     notebooks.write(folder / "chain.ipynb", notebooks.CHAIN)
-    lab.open(f"{folder.name}/chain.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/chain.ipynb")
     lab.evaluate("app => app.shell.currentWidget.sessionContext.shutdown()")
     words = status_of(lab, "no-kernel")
     assert "no kernel" in words
@@ -109,9 +105,7 @@ def test_a_notebook_without_kernel(lab: LabPage, folder: Path) -> None:
 
 def test_restart_brings_the_connection_back(lab: LabPage, folder: Path) -> None:
     notebooks.write(folder / "chain.ipynb", notebooks.CHAIN)
-    lab.open(f"{folder.name}/chain.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/chain.ipynb")
     lab.evaluate("app => app.shell.currentWidget.sessionContext.session.kernel.restart()")
     lab.panel.locator(".kale-LinkStatus:not([data-state=ready])").wait_for(state="attached")
     lab.await_ready()
@@ -121,9 +115,7 @@ def test_restart_brings_the_connection_back(lab: LabPage, folder: Path) -> None:
 
 def test_a_killed_kernel_comes_back(lab: LabPage, folder: Path) -> None:
     notebooks.write(folder / "chain.ipynb", ["import os; print('pid', os.getpid())", *notebooks.CHAIN])
-    lab.open(f"{folder.name}/chain.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/chain.ipynb")
     pid = int(lab.run_cell(0).split()[-1])
     os.kill(pid, signal.SIGKILL)
     lab.panel.locator(".kale-LinkStatus:not([data-state=ready])").wait_for(state="attached")
@@ -147,9 +139,7 @@ def test_server_gone(browser: Browser, tmp_path: Path) -> None:
     context = browser.new_context()
     try:
         lab = LabPage(context.new_page(), server)
-        lab.open("chain.ipynb")
-        lab.show_panel()
-        lab.await_ready()
+        lab.open_pipeline("chain.ipynb")
         server.stop()
         assert "connection to the Jupyter server is lost" in status_of(lab, "disconnected")
     finally:
@@ -160,9 +150,7 @@ def test_server_gone(browser: Browser, tmp_path: Path) -> None:
 def test_diagnostics_lead_to_their_place(lab: LabPage, folder: Path) -> None:
     cells = [*notebooks.CHAIN, ("broken = (", ["step:last"])]
     notebooks.write(folder / "errors.ipynb", cells)
-    lab.open(f"{folder.name}/errors.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/errors.ipynb")
     problem = lab.panel.locator(".kale-Problems [data-severity=error] .kale-Problem").first
     expect(problem).to_contain_text("cell 5, line 1")
     problem.click()
@@ -171,9 +159,7 @@ def test_diagnostics_lead_to_their_place(lab: LabPage, folder: Path) -> None:
 
 def test_no_runs_and_no_problems_say_so(lab: LabPage, folder: Path) -> None:
     notebooks.write(folder / "chain.ipynb", notebooks.CHAIN)
-    lab.open(f"{folder.name}/chain.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/chain.ipynb")
     expect(lab.panel).to_contain_text("No runs yet")
     lab.panel.get_by_role("heading", name="Problems").click()
     expect(lab.panel).to_contain_text("No problems.")
@@ -183,9 +169,7 @@ def test_metadata_of_other_kinds(lab: LabPage, folder: Path) -> None:
     """Other tools and people write into it as well: what is no text is shown as if it were not there."""
     odd = {"enabled": True, "name": 5, "description": {"a": 1}, "experiment": ["x"], "base_image": None}
     notebooks.write(folder / "odd.ipynb", notebooks.CHAIN, kale_rs=odd, kubeflow_notebook="x")
-    lab.open(f"{folder.name}/odd.ipynb")
-    lab.show_panel()
-    lab.await_ready()
+    lab.open_pipeline(f"{folder.name}/odd.ipynb")
     lab.panel.locator("summary", has_text="Pipeline settings").click()
     for field in ("name", "description", "experiment", "base_image"):
         box = lab.panel.locator(f"input[name={field}]")

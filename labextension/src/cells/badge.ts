@@ -6,6 +6,7 @@ import { formatSeconds } from '../ui/format';
 import { STATUS_SIGNS, statusWord } from '../ui/status';
 import { SEVERITY_SIGNS, severityWord } from '../ui/severity';
 import type { BadgeContent, SourceStep } from './content';
+import { roleWord } from './roleWords';
 
 /** What can be done with a badge. Each is given the element that was used, which a popover can stand beside. */
 export interface BadgeActions {
@@ -148,22 +149,17 @@ export class Badge extends Widget {
 
 /** How a role is called on the page. */
 function roleLabel(role: Role | null, trans: TranslationBundle): string {
-  switch (role?.kind) {
-    case undefined:
-      return '';
+  if (role === null) {
+    return '';
+  }
+  switch (role.kind) {
     case 'step':
     case 'notebook':
       return role.name;
-    case 'imports':
-      return trans.__('imports');
-    case 'functions':
-      return trans.__('functions');
-    case 'pipeline-parameters':
-      return trans.__('parameters');
-    case 'pipeline-metrics':
-      return trans.__('metrics');
     case 'skip':
       return trans.__('skipped');
+    default:
+      return roleWord(role.kind, trans);
   }
 }
 

@@ -18,3 +18,9 @@ export interface PanelActions {
   targets(pipeline: NotebookPipeline): { openRun(run: string): void; showFailure(run: RunDetail): void };
   link(pipeline: NotebookPipeline): LinkActions;
 }
+
+/** What every part of the panel is given. */
+export interface PanelProps {
+  pipeline: NotebookPipeline;
+  actions: PanelActions;
+}

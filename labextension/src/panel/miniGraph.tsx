@@ -1,8 +1,7 @@
 import * as React from 'react';
 
-import type { NotebookPipeline } from '../notebook/pipeline';
 import { useTranslation } from '../ui/translation';
-import type { PanelActions } from './actions';
+import type { PanelProps } from './actions';
 
 /** Drawn by code that is loaded when there is something to draw. */
 const PipelineGraph = React.lazy(async () => ({
@@ -13,13 +12,7 @@ const PipelineGraph = React.lazy(async () => ({
 const READABLE_STEPS = 100;
 
 /** The graph as small as the panel; as large as one likes in a tab of its own. */
-export function MiniGraph({
-  pipeline,
-  actions
-}: {
-  pipeline: NotebookPipeline;
-  actions: PanelActions;
-}): JSX.Element {
+export function MiniGraph({ pipeline, actions }: PanelProps): JSX.Element {
   const trans = useTranslation();
   return (
     <>

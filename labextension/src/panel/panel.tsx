@@ -7,7 +7,7 @@ import { errorsOf } from '../notebook/problems';
 import type { PipelineRegistry } from '../notebook/registry';
 import { Section } from '../ui/section';
 import { TranslationContext, useTranslation } from '../ui/translation';
-import type { PanelActions } from './actions';
+import type { PanelActions, PanelProps } from './actions';
 import { LinkStatus } from './linkStatus';
 import { MetadataForm } from './metadataForm';
 import { MiniGraph } from './miniGraph';
@@ -61,13 +61,7 @@ function Current({ pipeline, actions }: CurrentProps): JSX.Element {
   );
 }
 
-function PipelineView({
-  pipeline,
-  actions
-}: {
-  pipeline: NotebookPipeline;
-  actions: PanelActions;
-}): JSX.Element {
+function PipelineView({ pipeline, actions }: PanelProps): JSX.Element {
   const trans = useTranslation();
   const { analysis, link, panel } = pipeline;
   const graph = analysis.graph;

@@ -1,19 +1,12 @@
 import * as React from 'react';
 
-import type { NotebookPipeline } from '../notebook/pipeline';
 import { formatNumber, formatSeconds } from '../ui/format';
 import { Status } from '../ui/status';
 import { useTranslation } from '../ui/translation';
-import type { PanelActions } from './actions';
+import type { PanelProps } from './actions';
 
 /** The notebook's runs, newest first; two that are ticked can be compared. */
-export function RecentRuns({
-  pipeline,
-  actions
-}: {
-  pipeline: NotebookPipeline;
-  actions: PanelActions;
-}): JSX.Element {
+export function RecentRuns({ pipeline, actions }: PanelProps): JSX.Element {
   const trans = useTranslation();
   const [ticked, setTicked] = React.useState<string[]>([]);
   const runs = pipeline.runs.list.filter(run => run.run_id !== null);

@@ -1,22 +1,16 @@
 import * as React from 'react';
 
-import type { NotebookPipeline, Refusal } from '../notebook/pipeline';
+import type { Refusal } from '../notebook/pipeline';
 import { errorsOf } from '../notebook/problems';
 import { isActive, stepsDone } from '../notebook/runs';
 import type { Parameter } from '../protocol';
 import { formatSeconds } from '../ui/format';
 import { Status } from '../ui/status';
 import { useTranslation } from '../ui/translation';
-import type { PanelActions } from './actions';
+import type { PanelProps } from './actions';
 
 /** Parameters, the context, and the buttons that make something of the notebook. */
-export function RunForm({
-  pipeline,
-  actions
-}: {
-  pipeline: NotebookPipeline;
-  actions: PanelActions;
-}): JSX.Element {
+export function RunForm({ pipeline, actions }: PanelProps): JSX.Element {
   const trans = useTranslation();
   const [given, setGiven] = React.useState<Record<string, string>>({});
   const graph = pipeline.analysis.graph;

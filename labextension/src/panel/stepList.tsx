@@ -1,20 +1,13 @@
 import * as React from 'react';
 
 import { flowsOf } from '../notebook/analysis';
-import type { NotebookPipeline } from '../notebook/pipeline';
 import { stepColour } from '../ui/colours';
 import { Status } from '../ui/status';
 import { useTranslation } from '../ui/translation';
-import type { PanelActions } from './actions';
+import type { PanelProps } from './actions';
 
 /** The steps with what they are given: the graph as a list, for keyboard and screen reader. */
-export function StepList({
-  pipeline,
-  actions
-}: {
-  pipeline: NotebookPipeline;
-  actions: PanelActions;
-}): JSX.Element {
+export function StepList({ pipeline, actions }: PanelProps): JSX.Element {
   const trans = useTranslation();
   const graph = pipeline.analysis.graph;
   if (graph === null || graph.steps.length === 0) {

@@ -5,6 +5,7 @@ import { stepSlug } from '../../notebook/grammar';
 import type { Role, Setting } from '../../notebook/tags';
 import { useTranslation } from '../../ui/translation';
 import type { SourceStep } from '../content';
+import { roleWord } from '../roleWords';
 import { Combobox } from './combobox';
 import { faultsOf, isNamed, KINDS } from './form';
 import type { Kind, TagForm } from './form';
@@ -213,20 +214,14 @@ function kindLabel(kind: Kind, inherited: Role | null, trans: TranslationBundle)
   switch (kind) {
     case 'step':
       return trans.__('a step');
-    case 'imports':
-      return trans.__('imports');
-    case 'functions':
-      return trans.__('functions');
-    case 'pipeline-parameters':
-      return trans.__('parameters');
-    case 'pipeline-metrics':
-      return trans.__('metrics');
     case 'skip':
       return trans.__('no part of the pipeline (skip)');
     case 'notebook':
       return trans.__('another notebook');
     case 'none':
       return inherited === null ? trans.__('not tagged') : trans.__('not tagged: as the cell before it');
+    default:
+      return roleWord(kind, trans);
   }
 }
 
