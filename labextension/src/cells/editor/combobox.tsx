@@ -52,8 +52,14 @@ export function Combobox({
       close();
     }
   };
+  const onBlur = ({ currentTarget, relatedTarget }: React.FocusEvent) => {
+    // Not where the focus will come back: from a notebook that took it when it was activated, or from another window.
+    if (currentTarget.closest('[role=dialog]')?.contains(relatedTarget)) {
+      close();
+    }
+  };
   return (
-    <span className="kale-Combobox" data-keeps-escape={expanded} onBlur={close}>
+    <span className="kale-Combobox" data-keeps-escape={expanded} onBlur={onBlur}>
       <input
         id={id}
         className="kale-Input"

@@ -76,14 +76,16 @@ function Pieces({
   React.useEffect(() => () => mark(null, [], undefined), []);
 
   const go = (step: number) => {
-    const next = matches.length === 0 ? 0 : (at + step + matches.length) % matches.length;
+    // Enter may come before there was time for the search: it is for what the box says.
+    const found = find(pieces, query);
+    const next = found.length === 0 ? 0 : (at + step + found.length) % found.length;
     setAt(next);
     setFollows(false);
-    const index = pieces.findIndex(piece => piece.id === matches[next]?.piece);
+    const index = pieces.findIndex(piece => piece.id === found[next]?.piece);
     if (index >= 0 && (index < from || index >= from + shown.length)) {
       setFirst(Math.max(index - BEFORE_MATCH, 0));
     }
-    sought.current = matches[next];
+    sought.current = found[next];
   };
   const follow = (follows: boolean) => {
     setFollows(follows);
