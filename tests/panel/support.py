@@ -78,6 +78,20 @@ class Kernel:
         outputs = [each for each in self.outputs if each["parent_header"].get("msg_id") == cell]
         return [each for each in outputs if each["msg_type"] not in ("status", "execute_input")]
 
+    @contextmanager
+    def busy(self, code: str = "time.sleep(300)"):
+        """While a cell is at work, whose output stays its own: that it still is shows in its interruption."""
+        cell = self.execute(f"import time\nprint('begun', flush=True)\n{code}")
+        self.read_until(lambda: self._has_printed(cell, "begun"))
+        yield
+        self.manager.interrupt_kernel()
+        printed, error = (each["content"] for each in self.finish(cell))
+        assert (printed["text"], error["ename"]) == ("begun\n", "KeyboardInterrupt")
+
+    def _has_printed(self, cell: str, text: str) -> bool:
+        own = [each["content"] for each in self.outputs if each["parent_header"].get("msg_id") == cell]
+        return text in "".join(each.get("text", "") for each in own)
+
     def _is_idle(self, cell: str) -> bool:
         return any(
             each["msg_type"] == "status"

@@ -167,9 +167,9 @@ def test_why_a_step_needs_another(lab: LabPage, folder: Path) -> None:
 def test_a_run_as_it_goes(lab: LabPage, folder: Path) -> None:
     """State and time on each step, a mark on the cell that is at work; a cell that failed is marked too."""
     cells: tuple[notebooks.Cell, ...] = (
-        ("import time", ["imports"]),
+        ("import os, time", ["imports"]),
         ("first = 1", ["step:first", "cache:disabled"]),
-        ("time.sleep(2)", []),
+        ("while not os.path.exists('go'):\n    time.sleep(0.05)", []),
         ("second = first / 0", ["step:second"]),
         ("third = 3", ["step:third", "prev:first"]),
     )
@@ -188,6 +188,7 @@ def test_a_run_as_it_goes(lab: LabPage, folder: Path) -> None:
     # The time goes on between messages of the kernel.
     before = status.inner_text()
     expect(status).not_to_have_text(before)
+    (folder / "go").touch()
     expect(status).to_contain_text("✓ succeeded")
     expect(lab.cell(3)).to_have_attribute("data-kale-at", "failed")
     expect(lab.cell(3).locator(".kale-Status")).to_contain_text("✗ failed")

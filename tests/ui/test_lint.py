@@ -150,7 +150,7 @@ def test_the_error_is_marked_also_when_the_page_was_loaded_again(lab: LabPage, f
     expect(lab.cell(1)).to_have_attribute("data-kale-at", "running")
     lab.save()
     lab.page.reload()
-    expect(lab.cell(1)).to_have_attribute("data-kale-at", "failed", timeout=30_000)
+    expect(lab.cell(1)).to_have_attribute("data-kale-at", "failed")
     expect(marks(lab, 1)).to_have_text("print(1 / 0)")
 
 

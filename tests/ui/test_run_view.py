@@ -52,7 +52,7 @@ def choose(view: Locator, step: str, tab: str) -> Locator:
 
 def test_a_run_shows_all_that_its_steps_have_left(lab: LabPage, folder: Path) -> None:
     view = start(lab, folder, REPORT)
-    expect(view).to_have_attribute("data-status", "failed", timeout=60_000)
+    expect(view).to_have_attribute("data-status", "failed")
     expect(view.locator("[data-values=parameters]")).to_contain_text("rows")
     expect(view.locator("[role=alert]")).to_contain_text("ZeroDivisionError")
     # What failed is shown first; arrow keys lead to the other steps.
@@ -99,17 +99,17 @@ def test_a_run_shows_all_that_its_steps_have_left(lab: LabPage, folder: Path) ->
 
     view.locator("[data-action=show-failure]").click()
     expect(lab.cell(5)).to_have_class(re.compile("jp-mod-active"))
-    place = "app => app.shell.currentWidget.content.activeCell.editor.getCursorPosition().line"
-    assert lab.evaluate(place) == 1
+    place = "app.shell.currentWidget.content.activeCell.editor.getCursorPosition().line"
+    lab.await_promise(f"app => {place} === 1")
 
 
 def test_the_notebook_is_restored_with_its_variables(lab: LabPage, folder: Path) -> None:
     view = start(lab, folder, REPORT)
-    expect(view).to_have_attribute("data-status", "failed", timeout=60_000)
+    expect(view).to_have_attribute("data-status", "failed")
     view.locator("[data-action=restore-before]").click()
     opened = lab.page.locator(".jp-NotebookPanel", has_text="kale_rs.restore")
     expect(lab.page.get_by_role("tab", name="report-before-divide.ipynb")).to_have_attribute("aria-selected", "true")
-    expect(opened.locator(".jp-InputPrompt").first).to_have_text("[1]:", timeout=60_000)
+    expect(opened.locator(".jp-InputPrompt").first).to_have_text("[1]:")
     run = (
         "async app => { const panel = app.shell.currentWidget;"
         " const done = panel.sessionContext.session.kernel.requestExecute({ code: 'print(total, len(frame))' });"
@@ -122,34 +122,34 @@ def test_the_notebook_is_restored_with_its_variables(lab: LabPage, folder: Path)
 
 def test_a_run_is_followed_again_after_the_page_was_loaded_again(lab: LabPage, folder: Path) -> None:
     view = start(lab, folder, WAITING)
-    expect(view.locator("tr[data-step=second]")).to_have_attribute("data-status", "running", timeout=60_000)
+    expect(view.locator("tr[data-step=second]")).to_have_attribute("data-status", "running")
     view.locator("tr[data-step=second] button").click()
     expect(view.locator(".kale-Log-text")).to_contain_text("waiting")
     saved = "JSON.stringify(await app.serviceManager.workspaces.fetch('default'))"
     lab.await_promise(f"async app => {saved}.includes('kale-rs-views:run')")
     lab.page.reload()
-    expect(lab.page.locator(".kale-RunView")).to_have_attribute("data-status", "running", timeout=60_000)
+    expect(lab.page.locator(".kale-RunView")).to_have_attribute("data-status", "running")
     # Its engine is another process than the kernel, which is asked again once it is back.
     lab.evaluate("app => app.shell.widgets('main').next().value.sessionContext.session.kernel.restart()")
     lab.await_ready()
     expect(lab.page.locator(".kale-View-link")).to_be_hidden()
     (folder / "go").touch()
-    expect(lab.page.locator(".kale-RunView")).to_have_attribute("data-status", "succeeded", timeout=60_000)
+    expect(lab.page.locator(".kale-RunView")).to_have_attribute("data-status", "succeeded")
     lab.page.locator(".lm-TabBar-tab", has_text="report.ipynb").first.locator(".lm-TabBar-tabCloseIcon").click()
     lab.page.get_by_role("button", name="Discard").click()
     expect(lab.page.locator(".kale-View-state[data-state=closed]")).to_contain_text("report.ipynb is not open")
     lab.page.locator(".kale-View-state button").click()
-    expect(lab.page.locator(".kale-RunView")).to_have_attribute("data-status", "succeeded", timeout=60_000)
+    expect(lab.page.locator(".kale-RunView")).to_have_attribute("data-status", "succeeded")
 
 
 def test_stop_resume_and_run_again_from_a_step(lab: LabPage, folder: Path) -> None:
     view = start(lab, folder, WAITING)
-    expect(view.locator("tr[data-step=second]")).to_have_attribute("data-status", "running", timeout=60_000)
+    expect(view.locator("tr[data-step=second]")).to_have_attribute("data-status", "running")
     view.locator("[data-action=stop]").click()
-    expect(view).to_have_attribute("data-status", "cancelled", timeout=30_000)
+    expect(view).to_have_attribute("data-status", "cancelled")
     (folder / "go").touch()
     view.locator("[data-action=resume]").click()
-    expect(view).to_have_attribute("data-status", "succeeded", timeout=60_000)
+    expect(view).to_have_attribute("data-status", "succeeded")
     first = view.get_attribute("data-run")
     # Of a long log only the end is in the page.
     log, pieces = choose(view, "first", "logs").locator(".kale-Log-text"), view.locator(".kale-Log-piece")
@@ -164,7 +164,7 @@ def test_stop_resume_and_run_again_from_a_step(lab: LabPage, folder: Path) -> No
     view.locator("tr[data-step=second] button").click()
     view.locator("[data-action=run-from]").click()
     again = lab.page.locator(f".kale-RunView:visible:not([data-run='{first}'])")
-    expect(again).to_have_attribute("data-status", "succeeded", timeout=60_000)
+    expect(again).to_have_attribute("data-status", "succeeded")
     expect(again.locator("tr[data-step=first]")).to_have_attribute("data-status", "cached")
 
     boxes = lab.panel.locator(".kale-Runs input")
@@ -213,12 +213,12 @@ def test_a_long_log_is_searched_without_a_stop(lab: LabPage, folder: Path) -> No
     expect(log.locator("[role=log]")).to_contain_text("needle")
     search = log.get_by_role("searchbox")
     search.fill("row")
-    expect(log.locator(".kale-Log-count")).to_contain_text("10000+", timeout=20_000)
+    expect(log.locator(".kale-Log-count")).to_contain_text("10000+")
     search.press("Enter")
     search.press("Enter")
-    expect(log.locator(".kale-Log-count")).to_have_text("3 of 10000+", timeout=20_000)
+    expect(log.locator(".kale-Log-count")).to_have_text("3 of 10000+")
     search.fill("needle")
-    expect(log.locator(".kale-Log-count")).to_have_text("1 of 1", timeout=20_000)
+    expect(log.locator(".kale-Log-count")).to_have_text("1 of 1")
     search.press("Enter")
     expect(log.locator("[role=log]")).to_contain_text("needle")
     pieces = log.locator(".kale-Log-piece").count()

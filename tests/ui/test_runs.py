@@ -17,8 +17,11 @@ SLOW: tuple[notebooks.Cell, ...] = (
 )
 
 
-def start(lab: LabPage, folder: Path) -> None:
-    notebooks.write(folder / "slow.ipynb", SLOW)
+ENDLESS: tuple[notebooks.Cell, ...] = (("import time", ["imports"]), ("time.sleep(300)", ["step:first"]))
+
+
+def start(lab: LabPage, folder: Path, cells: tuple[notebooks.Cell, ...] = SLOW) -> None:
+    notebooks.write(folder / "slow.ipynb", cells)
     lab.open_pipeline(f"{folder.name}/slow.ipynb")
     lab.panel.locator("[data-action=run]").click()
     lab.panel.locator(".kale-Steps .kale-Status[data-status=running]").first.wait_for()
@@ -63,7 +66,7 @@ def test_kernel_restarted_during_a_run(lab: LabPage, folder: Path) -> None:
 
 
 def test_stop(lab: LabPage, folder: Path) -> None:
-    start(lab, folder)
+    start(lab, folder, ENDLESS)
     lab.panel.locator("[data-action=stop]").click()
     lab.panel.locator(".kale-RunStrip[data-status=cancelled]").wait_for()
 
@@ -79,8 +82,8 @@ def test_two_notebooks_at_once_and_fast_switches(lab: LabPage, folder: Path) -> 
     for number in range(10):
         name = ("one", "two")[number % 2]
         lab.page.get_by_role("tab", name=f"{name}.ipynb").click()
-        expect(lab.panel.locator("h2")).to_have_text(f"{name}.ipynb", timeout=2000)
-        expect(lab.panel.locator(".kale-Steps-name")).to_have_text([f"only_{name}"], timeout=2000)
+        expect(lab.panel.locator("h2")).to_have_text(f"{name}.ipynb")
+        expect(lab.panel.locator(".kale-Steps-name")).to_have_text([f"only_{name}"])
 
 
 def test_twenty_clicks_are_one_run(lab: LabPage, folder: Path) -> None:

@@ -43,7 +43,7 @@ def test_enabling_is_at_once_and_is_kept(lab: LabPage, folder: Path) -> None:
     expect(switch).not_to_be_checked()
     expect(lab.panel).to_contain_text("Switch it on")
     switch.check()
-    expect(lab.panel.get_by_role("button", name="Run", exact=True)).to_be_visible(timeout=1000)
+    expect(lab.panel.get_by_role("button", name="Run", exact=True)).to_be_visible()
     lab.await_ready()
     expect(lab.panel.locator(".kale-Steps > li").first).to_be_visible()
     lab.save()
