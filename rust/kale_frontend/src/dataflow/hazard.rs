@@ -49,9 +49,10 @@ fn unshippable(facts: &Facts, transfer: &Transfer, found: &mut BTreeSet<Hazard>)
         let (type_path, is_own) = match kind_of(facts, name, transfer.version) {
             Kind::Unshippable(path) => (path, true),
             Kind::Instance(path) if is_changed_copy(facts, name, transfer) => (path, true),
-            Kind::Immutable | Kind::Callable => continue,
+            Kind::Immutable => continue,
             Kind::Instance(path) if !holds_others(facts.text(path)) => continue,
-            Kind::Instance(_) | Kind::Unknown => match version.unshippable {
+            // A function that is not made again holds what it has captured, its defaults and its attributes.
+            Kind::Instance(_) | Kind::Callable | Kind::Unknown => match version.unshippable {
                 Some(unshippable) => (unshippable.type_path, false),
                 None => continue,
             },

@@ -225,8 +225,13 @@ impl<'a> Analyzer<'a> {
         if let Some(mut types) = self.class_contents(class) {
             let inherited = types.known().map(<[Type]>::to_vec).unwrap_or_default();
             types.join(&Types::empty(Type::Object(class)));
+            let held = inherited.iter().find_map(|&ty| self.unshippable(&Value { ty, ..Value::immutable() }));
+            let held = held.filter(|_| !self.pickles_itself(class));
             inherited.into_iter().for_each(|ty| types.insert_held(Type::Object(class), ty));
-            instance.objects.iter().for_each(|&object| self.frame().heap.class(object).types = types.clone());
+            for &object in &instance.objects {
+                let made = self.frame().heap.class(object);
+                (made.types, made.unshippable) = (types.clone(), held);
+            }
         }
         instance.code = callee.code.clone();
         if !self.is_stateless(callee) {

@@ -160,6 +160,8 @@ pub struct Summary {
     pub raises: Option<Outcome>,
     /// What the summary was made with of the module's variables; it holds as long as that does.
     pub assumptions: Vec<(Name, Option<Assumed>)>,
+    /// Places that hold something afterwards that cannot travel.
+    pub unshippable: Vec<(Place, Unshippable)>,
     /// The types that objects of places have afterwards.
     pub types: Vec<(Place, Types)>,
 }

@@ -12,7 +12,7 @@ use super::arguments::{
 };
 use super::attributes::BOUND_METHOD;
 use super::facts::Resource;
-use super::knowledge::{CallFacts, Condition, Effect, Ships, Unlisted, Words};
+use super::knowledge::{CallFacts, Condition, Effect, Unlisted, Words};
 use super::names::Name;
 use super::value::{Type, Value};
 use crate::fault::{Fault, planted};
@@ -151,7 +151,12 @@ impl<'a> Analyzer<'a> {
             }
             Some("int" | "float" | "str" | "bool") => Type::Immutable,
             _ if arguments.all().all(Value::is_immutable) => Type::Immutable,
-            _ => Type::Unknown,
+            Some(path) => {
+                let made = self.knowledge.call(path).and_then(|facts| facts.returns.as_deref());
+                let bound = made.filter(|made| self.knowledge.ships(made).is_bound()).map(str::to_owned);
+                bound.map_or(Type::Unknown, |made| Type::Instance(self.name(&made)))
+            }
+            None => Type::Unknown,
         }
     }
 
@@ -159,7 +164,7 @@ impl<'a> Analyzer<'a> {
     fn is_rebuilt(&self, path: &str, arguments: &Arguments<'a>) -> bool {
         let returned = self.knowledge.call(path).and_then(|facts| facts.returns.as_deref());
         let made = returned.or_else(|| self.knowledge.constructed(path));
-        made.is_some_and(|made| self.knowledge.ships(made) == Ships::Rebuild) && arguments.all().all(Value::is_constant)
+        made.is_some_and(|made| self.knowledge.ships(made).is_remade()) && arguments.all().all(Value::is_constant)
     }
 
     /// Whether the call only sets a generator to a known state, which can be set again elsewhere.

@@ -86,7 +86,7 @@ impl<'a> Analyzer<'a> {
             self.note_code(a, b);
             return;
         }
-        let held = self.unshippable(b);
+        let held = self.unshippable(b).filter(|_| !self.leaves_out(a));
         for value in [a, b] {
             for object in value.objects.clone() {
                 self.enter_members(object);
@@ -133,6 +133,17 @@ impl<'a> Analyzer<'a> {
             Kind::Unshippable(type_path) => Some(Unshippable { type_path }),
             _ => value.objects.iter().find_map(|&object| self.frames.last()?.heap.peek(object).unshippable),
         }
+    }
+
+    pub(super) fn holds_unshippable(&mut self, holder: &Value, held: Unshippable) {
+        for &object in &holder.objects {
+            self.frame().heap.class(object).unshippable.get_or_insert(held);
+        }
+    }
+
+    /// Whether a value travels without what of it cannot.
+    pub(super) fn leaves_out(&self, holder: &Value) -> bool {
+        matches!(holder.ty, Type::Object(class) if self.pickles_itself(class))
     }
 
     pub(super) fn enter_members(&mut self, object: ObjectId) {

@@ -45,8 +45,8 @@ impl<'a> Analyzer<'a> {
         range: TextRange,
     ) -> Value {
         let value = self.shared_instance(outcome, arguments, callee, range);
-        if let (Some(unshippable), Some(&own)) = (outcome.unshippable, value.objects.first()) {
-            self.frame().heap.class(own).unshippable.get_or_insert(unshippable);
+        if let Some(held) = outcome.unshippable {
+            self.holds_unshippable(&value, held);
         }
         value
     }

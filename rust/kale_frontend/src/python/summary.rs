@@ -301,6 +301,9 @@ impl<'a> Analyzer<'a> {
             for &place in &class.places {
                 summary.code.extend(class.code.iter().map(|&code| (place, code)));
             }
+            if let Some(held) = class.unshippable {
+                summary.unshippable.extend(class.places.iter().map(|&place| (place, held)));
+            }
             if !class.scalars {
                 summary.mixed.extend(&class.places);
             }
@@ -400,6 +403,12 @@ impl<'a> Analyzer<'a> {
                 self.fuse(&pair[0], &pair[1], *view);
             }
         }
+        for &(place, held) in &summary.unshippable {
+            let holder = self.at(place, arguments, callee, range);
+            if !self.leaves_out(&holder) {
+                self.holds_unshippable(&holder, held);
+            }
+        }
         for (place, types) in &summary.types {
             let holder = self.at(*place, arguments, callee, range);
             if !holder.is_constant() {
@@ -459,6 +468,7 @@ fn same(a: &Summary, b: &Summary) -> bool {
         && a.code == b.code
         && a.mixed == b.mixed
         && a.types == b.types
+        && a.unshippable == b.unshippable
         && a.returns == b.returns
         && a.raises == b.raises
         && a.effects.reads.keys().eq(b.effects.reads.keys())

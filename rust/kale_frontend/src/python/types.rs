@@ -14,8 +14,8 @@ use std::rc::Rc;
 use smallvec::SmallVec;
 
 use super::analyzer::Analyzer;
+use super::facts::Kind;
 use super::heap::{Class, ObjectId};
-use super::knowledge::Ships;
 use super::value::{CodeId, Type, Value};
 
 /// The types of objects, sorted, each with the types of what its objects hold; `None` for any.
@@ -486,10 +486,7 @@ impl<'a> Analyzer<'a> {
 
     /// Whether a value of unknown type can be held by a tuple that links it to nothing.
     pub(super) fn travels(&self, value: &Value) -> bool {
-        match value.ty {
-            Type::Instance(path) => self.knowledge.ships(self.facts.text(path)) != Ships::No,
-            _ => true,
-        }
+        !matches!(self.kind(value), Kind::Unshippable(_))
     }
 }
 

@@ -179,15 +179,34 @@ impl<'a> Analyzer<'a> {
         }
     }
 
+    /// The type of a library that a class is based on, and that cannot travel.
+    fn bound_base(&self, class: CodeId) -> Option<Name> {
+        if self.pickles_itself(class) {
+            return None;
+        }
+        self.library_bases(class).into_iter().find(|&base| {
+            let base = self.facts.text(base);
+            let made = self.knowledge.call(base).and_then(|facts| facts.returns.as_deref());
+            self.knowledge.ships(made.unwrap_or(base)).is_bound()
+        })
+    }
+
+    /// Whether a class says itself what pickle writes of its instances, and may leave out what cannot travel.
+    pub(super) fn pickles_itself(&self, class: CodeId) -> bool {
+        ["__getstate__", "__reduce__", "__reduce_ex__"].iter().any(|name| self.method_of(class, name).is_some())
+    }
+
     pub fn kind(&self, value: &Value) -> Kind {
         match value.ty {
             Type::Immutable => Kind::Immutable,
             Type::Library(_) | Type::Function(_) | Type::Class(_) => Kind::Callable,
             Type::Instance(path) => {
-                let ships = self.knowledge.ships(self.facts.text(path));
-                if ships == Ships::No { Kind::Unshippable(path) } else { Kind::Instance(path) }
+                // Of what is made again where it is needed, nobody asks.
+                let is_bound = self.knowledge.ships(self.facts.text(path)).is_bound();
+                if is_bound { Kind::Unshippable(path) } else { Kind::Instance(path) }
             }
-            Type::Object(_) | Type::Unknown => Kind::Unknown,
+            Type::Object(class) => self.bound_base(class).map_or(Kind::Unknown, Kind::Unshippable),
+            Type::Unknown => Kind::Unknown,
         }
     }
 }

@@ -62,7 +62,10 @@ impl Teller<'_> {
             }
             _ => String::new(),
         };
-        let short = type_path.rsplit('.').next().unwrap_or(type_path);
+        let short = match type_path {
+            "element_iterator" => "iterator",
+            path => path.rsplit('.').next().unwrap_or(path),
+        };
         Diagnostic::new(
             Code::UnshippableValue,
             format!(

@@ -262,8 +262,22 @@ pub enum Ships {
     No,
     /// Only to be looked at: a copy in another process would not go on as the original does.
     Unchanged,
-    /// Not, but the statement that made it may be executed again there.
+    /// Not, but until it is changed, the statement that made it may be executed again there.
     Rebuild,
+    /// As its name, under which its module has the same in every process; its statement may be executed again, too.
+    Name,
+}
+
+impl Ships {
+    /// Whether the statement that made a value is executed again where it is needed, as long as that makes the same.
+    pub fn is_remade(self) -> bool {
+        matches!(self, Ships::Rebuild | Ships::Name)
+    }
+
+    /// Whether a value itself cannot leave its process.
+    pub fn is_bound(self) -> bool {
+        matches!(self, Ships::No | Ships::Rebuild)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
