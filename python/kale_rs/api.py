@@ -135,16 +135,20 @@ def compile(
     granularity: str | None = None,
     python: Path | None = None,
     allow_oversize: bool = False,
+    kubernetes: bool = False,
+    namespace: str | None = None,
 ) -> results.Compiled:
     """Emit the pipeline for another system: `kfp` (KFP v2 IR) or `kfp-script` (a readable Python file).
 
-    With `output` the file is written; else only the answer's `.text` holds it. Raises `NotebookError` when the
+    With `kubernetes` the IR is written as the resources `Pipeline` and `PipelineVersion`, in `namespace` if one is
+    given. With `output` the file is written; else only the answer's `.text` holds it. Raises `NotebookError` when the
     notebook has errors.
     """
     from kale_rs import _native
 
     request = _source(notebook, granularity, python)
     request |= {"target": target, "output": _text(output) or "-", "allow_oversize": allow_oversize}
+    request |= {"kubernetes": kubernetes, "namespace": namespace}
     answer = json.loads(_native.compile(json.dumps(request)))
     diagnostics = results.Diagnostics(answer["diagnostics"], answer["text"])
     if answer["emitted"] is None:

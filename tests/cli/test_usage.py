@@ -16,6 +16,8 @@ from .support import call, cell, notebook
         (["check", "n.ipynb", "--format", "xml"], "invalid value 'xml'"),
         (["check", "n.ipynb", "--granularity", "line"], "invalid value 'line'"),
         (["compile", "n.ipynb", "--target", "argo"], "invalid value 'argo'"),
+        (["compile", "n.ipynb", "--target", "kfp-script", "--kubernetes"], "`kfp-script` is no resource of Kubernetes"),
+        (["compile", "n.ipynb", "--kubernetes", "--namespace", "Team A"], "the namespace `Team A` must be lower-case"),
         (["run", "n.ipynb", "-p", "epochs"], "`-p epochs` has no `=`"),
         (["run", "n.ipynb", "--params", "nowhere.yaml"], "cannot read `nowhere.yaml`"),
         (["run", "n.ipynb", "--params", "list.yaml"], "it must hold one object"),

@@ -264,6 +264,12 @@ pub struct CompileArgs {
     /// Write the file even when it is over a size limit of Kubernetes or KFP
     #[arg(long)]
     pub allow_oversize: bool,
+    /// Write the resources `Pipeline` and `PipelineVersion`, for `kubectl apply` and GitOps
+    #[arg(long)]
+    pub kubernetes: bool,
+    /// The namespace that these resources name [default: whichever they are applied to]
+    #[arg(long, value_name = "NAMESPACE", requires = "kubernetes")]
+    pub namespace: Option<String>,
     /// Print one JSON document: the files and the diagnostics
     #[arg(long)]
     pub json: bool,

@@ -26,7 +26,7 @@ pub use diagnostic::{Code, Diagnostic, Edit, Fix, NewCell, Related, Severity, Ta
 pub use environment::{Environment, Export, Lock, ModuleState, PythonVersion, Requirement};
 pub use event::Event;
 pub use graph::GraphView;
-pub use name::{NameError, ParameterName, PipelineName, StepName};
+pub use name::{NameError, Namespace, ParameterName, PipelineName, StepName};
 pub use parameter::{Parameter, ParameterType, ParameterValueError};
 pub use pipeline::{Definition, Edge, Metric, Pipeline};
 pub use plan::{PLAN_VERSION, StepPlan};

@@ -78,6 +78,15 @@ name! {
 }
 
 name! {
+    /// A Kubernetes namespace: a DNS label.
+    Namespace, "the namespace", "must be lower-case letters, digits and `-`, at most 63, with a letter or digit at each end",
+    |s| {
+        !s.is_empty() && s.len() <= 63 && !s.starts_with('-') && !s.ends_with('-')
+            && s.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    }
+}
+
+name! {
     /// A pipeline parameter's name: the Python variable it sets.
     ParameterName, "the parameter name", "must be a Python identifier", |s| {
         let mut chars = s.chars();

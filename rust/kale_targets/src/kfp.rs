@@ -2,12 +2,14 @@
 //!
 //! The text has up to three parts: a comment that people read, the pipeline document, and the Kubernetes document
 //! where something is asked of the cluster that KFP's own document cannot say (secrets, volumes, labels, deadlines).
-//! A step is a container that needs nothing but `python3`: see [`payload`].
+//! Or it has the two documents as Kubernetes resources: see [`manifests`]. A step is a container that needs nothing but
+//! `python3`: see [`payload`].
 
 mod claims;
 mod document;
 mod header;
 mod limits;
+mod manifests;
 mod payload;
 mod pipeline;
 mod platform;
@@ -22,10 +24,15 @@ use crate::yaml;
 pub fn emit(graph: &TaskGraph, options: &EmitOptions, diagnostics: &mut Vec<Diagnostic>) -> String {
     let spec = pipeline::spec(graph);
     let mut text = header::comment(graph);
-    document::write(&mut text, &spec);
-    if let Some(platform) = platform::spec(graph) {
-        text.push_str("---\n");
-        text.push_str(&yaml::write(&serde_json::to_value(&platform).expect("the document is plain data")));
+    let platform = platform::spec(graph);
+    if let Some(manifests) = &options.manifests {
+        manifests::write(&mut text, &spec, platform.as_ref(), manifests.namespace.as_ref());
+    } else {
+        document::write(&mut text, 0, &spec);
+        if let Some(platform) = platform {
+            text.push_str("---\n");
+            text.push_str(&yaml::write(&serde_json::to_value(&platform).expect("the document is plain data")));
+        }
     }
     limits::check(graph, &spec, text.len(), options, diagnostics);
     text

@@ -18,7 +18,7 @@ mod yaml;
 use std::fmt;
 use std::str::FromStr;
 
-use kale_model::{Diagnostic, Pipeline};
+use kale_model::{Diagnostic, Namespace, Pipeline};
 
 use graph::TaskGraph;
 
@@ -85,6 +85,15 @@ impl FromStr for Target {
 pub struct EmitOptions {
     /// Emit files that are over a size limit of KFP or Kubernetes all the same; the fault becomes a warning.
     pub allow_oversize: bool,
+    /// KFP's IR as resources that Kubernetes applies, and not as the file that is uploaded.
+    pub manifests: Option<Manifests>,
+}
+
+/// What Kubernetes resources say beside the pipeline.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manifests {
+    /// `None` leaves it to whoever applies them.
+    pub namespace: Option<Namespace>,
 }
 
 /// Files as (suffix to append to the caller's base name, text), the main one first.

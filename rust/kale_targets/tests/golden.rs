@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kale_model::{Code, Pipeline, Severity};
-use kale_targets::{EmitOptions, Emitted, Files, TARGETS, Target, emit, emit_with_files, wanted};
+use kale_targets::{EmitOptions, Emitted, Files, Manifests, TARGETS, Target, emit, emit_with_files, wanted};
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden")
@@ -78,15 +78,41 @@ fn emitted_files_are_as_reviewed() {
             let emitted = emit();
             assert_eq!(text(&emitted), text(&emit()), "same bytes twice");
             let path = golden().join(info.name).join(format!("{name}{}", info.suffix));
-            if std::env::var_os("KALE_BLESS").is_some() {
-                fs::create_dir_all(path.parent().unwrap()).unwrap();
-                fs::write(&path, reviewable(text(&emitted))).unwrap();
-            } else if fs::read_to_string(&path).unwrap_or_default() != reviewable(text(&emitted)) {
-                changed.push(format!("{}/{name}", info.name));
-            }
+            changed.extend(difference(&path, &reviewable(text(&emitted))));
         }
     }
     assert!(changed.is_empty(), "changed: {changed:?}; see the module's comment");
+}
+
+/// One pipeline with a platform document, and one with a description; `test_kfp_manifests.py` knows what the SDK makes
+/// of them.
+#[test]
+fn resources_of_kubernetes_are_as_reviewed() {
+    let namespaces = [("cluster", None), ("branches", Some("team-a".parse().unwrap()))];
+    let changed = namespaces.into_iter().filter_map(|(name, namespace)| {
+        let options = EmitOptions { manifests: Some(Manifests { namespace }), ..EmitOptions::default() };
+        let emitted = emit_with_files(&pipeline(name), Target::Kfp, &options, &files(name));
+        difference(&golden().join("kfp-kubernetes").join(format!("{name}.yaml")), &steady(&reviewable(text(&emitted))))
+    });
+    assert_eq!(changed.collect::<Vec<_>>(), Vec::<PathBuf>::new());
+}
+
+/// Without the digest in the version's name, in which the step runtime is.
+fn steady(text: &str) -> String {
+    let (before, version) = text.split_once("kind: PipelineVersion").expect("there is a version");
+    let name = version.lines().find_map(|line| line.strip_prefix("  name: ")).expect("it has a name");
+    let (stem, digest) = name.rsplit_once('-').expect("it ends with a digest");
+    assert!(digest.len() == 12 && digest.chars().all(|c| c.is_ascii_hexdigit()), "{digest}");
+    format!("{before}kind: PipelineVersion{}", version.replace(name, &format!("{stem}-<digest>")))
+}
+
+/// The file, if its text is another; `KALE_BLESS` makes it the same.
+fn difference(path: &Path, text: &str) -> Option<PathBuf> {
+    if std::env::var_os("KALE_BLESS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    (fs::read_to_string(path).unwrap_or_default() != text).then(|| path.to_owned())
 }
 
 #[test]
@@ -140,7 +166,7 @@ fn files_travel_or_are_missed() {
 #[test]
 fn sizes_are_checked() {
     let verdicts = |bytes: usize, allow_oversize: bool| -> (bool, Vec<Severity>) {
-        let emitted = emit(&large(bytes), Target::Kfp, &EmitOptions { allow_oversize });
+        let emitted = emit(&large(bytes), Target::Kfp, &EmitOptions { allow_oversize, ..EmitOptions::default() });
         assert!(emitted.diagnostics.iter().all(|diagnostic| diagnostic.code == Code::TooLarge));
         (emitted.files.is_some(), emitted.diagnostics.iter().map(|diagnostic| diagnostic.severity).collect())
     };

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use kale_model::Diagnostic;
-use kale_targets::{EmitOptions, Target};
+use kale_model::{Diagnostic, Namespace};
+use kale_targets::{EmitOptions, Manifests, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::error::VerbError;
@@ -27,6 +27,12 @@ pub struct CompileRequest {
     /// Emit also what is over a size limit of KFP or Kubernetes.
     #[serde(default)]
     pub allow_oversize: bool,
+    /// KFP's IR as the resources `Pipeline` and `PipelineVersion` of Kubernetes.
+    #[serde(default)]
+    pub kubernetes: bool,
+    /// The namespace that these resources name.
+    #[serde(default)]
+    pub namespace: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -46,6 +52,7 @@ pub struct CompileAnswer {
 
 pub fn compile(session: &Session, request: &CompileRequest) -> Result<CompileAnswer, VerbError> {
     let target = target(request.target.as_deref())?;
+    let options = EmitOptions { allow_oversize: request.allow_oversize, manifests: manifests(request, target)? };
     let compiled = request.source.compile(session)?;
     let mut answer = CompileAnswer {
         target: target.to_string(),
@@ -58,7 +65,6 @@ pub fn compile(session: &Session, request: &CompileRequest) -> Result<CompileAns
     let Some(pipeline) = compiled.compilation.pipeline else { return Ok(answer) };
     let place_of = |module: &str| compiled.unpublished.get(module).map(PathBuf::from);
     let files = packing::read(&kale_targets::wanted(&pipeline), &compiled.notebook.directory, place_of);
-    let options = EmitOptions { allow_oversize: request.allow_oversize };
     let emitted = kale_targets::emit_with_files(&pipeline, target, &options, &files);
     answer.diagnostics.extend(emitted.diagnostics);
     let Some(bundle) = emitted.files else { return Ok(answer) };
@@ -85,6 +91,23 @@ pub fn target_names() -> Vec<&'static str> {
 fn target(name: Option<&str>) -> Result<Target, VerbError> {
     let help = "give `--target kfp` or `--target kfp-script`";
     name.map_or(Ok(Target::Kfp), |name| name.parse().map_err(|message: String| VerbError::usage(message, help)))
+}
+
+fn manifests(request: &CompileRequest, target: Target) -> Result<Option<Manifests>, VerbError> {
+    if !request.kubernetes {
+        let help = "add `--kubernetes`, or leave the namespace to the context that the run goes to";
+        return match request.namespace {
+            Some(_) => Err(VerbError::usage("only resources of Kubernetes have a namespace", help)),
+            None => Ok(None),
+        };
+    }
+    if target != Target::Kfp {
+        let help = "use `--kubernetes` with `--target kfp`";
+        return Err(VerbError::usage(format!("`{target}` is no resource of Kubernetes"), help));
+    }
+    let namespace = request.namespace.as_deref().map(str::parse::<Namespace>).transpose();
+    let namespace = namespace.map_err(|error| VerbError::usage(error.to_string(), "such as `--namespace team-a`"))?;
+    Ok(Some(Manifests { namespace }))
 }
 
 /// `out/a.yaml` and `-platform.yaml` give `out/a-platform.yaml`.

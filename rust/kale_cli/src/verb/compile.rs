@@ -16,6 +16,8 @@ pub fn compile(session: &Session, args: CompileArgs) -> Done {
         target: Some(args.target),
         output: args.output,
         allow_oversize: args.allow_oversize,
+        kubernetes: args.kubernetes,
+        namespace: args.namespace,
     };
     let answer = compile_notebook(session, &request)?;
     let good = answer.text.is_some();

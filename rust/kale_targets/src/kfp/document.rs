@@ -6,30 +6,30 @@
 use super::spec::{PipelineSpec, RootSpec};
 use crate::yaml;
 
-/// Appends the document; keys are sorted, as everywhere in it.
-pub fn write(out: &mut String, spec: &PipelineSpec) {
+/// Appends the document, `indent` deep; keys are sorted, as everywhere in it.
+pub fn write(out: &mut String, indent: usize, spec: &PipelineSpec) {
     out.reserve(size(spec));
-    yaml::write_entries(out, 0, "components", &spec.components);
-    yaml::write_key(out, 0, "deploymentSpec");
-    yaml::write_entries(out, 2, "executors", &spec.executors);
-    yaml::write_entry(out, 0, "pipelineInfo", &spec.pipeline_info);
-    yaml::write_key(out, 0, "root");
-    write_root(out, &spec.root);
-    yaml::write_entry(out, 0, "schemaVersion", spec.schema_version);
-    yaml::write_entry(out, 0, "sdkVersion", &spec.sdk_version);
+    yaml::write_entries(out, indent, "components", &spec.components);
+    yaml::write_key(out, indent, "deploymentSpec");
+    yaml::write_entries(out, indent + 2, "executors", &spec.executors);
+    yaml::write_entry(out, indent, "pipelineInfo", &spec.pipeline_info);
+    yaml::write_key(out, indent, "root");
+    write_root(out, indent + 2, &spec.root);
+    yaml::write_entry(out, indent, "schemaVersion", spec.schema_version);
+    yaml::write_entry(out, indent, "sdkVersion", &spec.sdk_version);
 }
 
-fn write_root(out: &mut String, root: &RootSpec) {
-    yaml::write_key(out, 2, "dag");
+fn write_root(out: &mut String, indent: usize, root: &RootSpec) {
+    yaml::write_key(out, indent, "dag");
     if !root.dag.outputs.is_empty() {
-        yaml::write_entry(out, 4, "outputs", &root.dag.outputs);
+        yaml::write_entry(out, indent + 2, "outputs", &root.dag.outputs);
     }
-    yaml::write_entries(out, 4, "tasks", &root.dag.tasks);
+    yaml::write_entries(out, indent + 2, "tasks", &root.dag.tasks);
     if !root.input_definitions.is_empty() {
-        yaml::write_entry(out, 2, "inputDefinitions", &root.input_definitions);
+        yaml::write_entry(out, indent, "inputDefinitions", &root.input_definitions);
     }
     if !root.output_definitions.is_empty() {
-        yaml::write_entry(out, 2, "outputDefinitions", &root.output_definitions);
+        yaml::write_entry(out, indent, "outputDefinitions", &root.output_definitions);
     }
 }
 
