@@ -61,7 +61,20 @@ def _value(name: str, value: object) -> object:
             f"parameter `{name}` cannot be this `{kind}`: {error}",
             "give a number, a text, True, False, None, or lists and dicts of these",
         ) from None
+    if (beyond := _beyond_64_bits(value)) is not None:
+        raise UsageError(
+            f"parameter `{name}` cannot hold {beyond}: an integer of a parameter has 64 bits",
+            "give a float, or a str that the notebook makes an int of",
+        )
     return value
+
+
+def _beyond_64_bits(value: object) -> int | None:
+    """An integer in a value that JSON's readers would round."""
+    if isinstance(value, int):
+        return None if -(2**63) <= value < 2**64 else value
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return next((found for found in map(_beyond_64_bits, inner) if found is not None), None)
 
 
 def _run_id(run: str | results.Run) -> str:

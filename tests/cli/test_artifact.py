@@ -169,8 +169,9 @@ def test_a_file_that_cannot_be_is_refused_in_words(look, tmp_path):
         with pytest.raises(kale_rs.UsageError) as caught:
             look(name, tmp_path / file)
         assert told in str(caught.value) and not (tmp_path / file).exists()
+    (tmp_path / "n.json").write_text("")
     with pytest.raises(kale_rs.FileError):
-        look("numbers", tmp_path / "no" / "folder.json")
+        look("numbers", tmp_path / "n.json" / "in-a-file.json")
 
 
 def test_values_come_into_python(folder, look, ids):

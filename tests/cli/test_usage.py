@@ -1,5 +1,8 @@
 """Exit status 2: wrong usage and unreadable input, with what to do on stderr and nothing on stdout."""
 
+import json
+
+import kale_rs
 import pytest
 
 from .support import call, cell, notebook
@@ -44,11 +47,27 @@ def test_a_file_that_cannot_be_read_or_written_says_what_to_do(tmp_path):
         ("run", "nowhere.ipynb"): "it begins in the current folder",
         ("check", "."): "name a file in it",
         ("run", "n.ipynb", "--params", "nowhere.yaml"): "it begins in the current folder",
-        ("compile", "n.ipynb", "-o", "n.ipynb/out.yaml"): "a folder that exists",
+        ("compile", "n.ipynb", "-o", "n.ipynb/out.yaml"): "a folder that you may write to",
     }
     for arguments, help in helps.items():
         told = call(*arguments, cwd=tmp_path).stderr
         assert "help: " in told and help in told.split("help: ")[1], told
+
+
+def test_integers_of_parameters_are_exact_or_refused(tmp_path):
+    path = notebook(
+        tmp_path / "n.ipynb", cell("n = 1\nxs = [1]", "pipeline-parameters"), cell("print(n, xs)", "step:one")
+    )
+    (tmp_path / "p.json").write_text('{"n": 12345678901234567890123}')
+    for given in (["-p", "n=12345678901234567890123"], ["-p", "xs=[-9223372036854775809]"], ["--params", "p.json"]):
+        done = call("run", path, *given, "--json", cwd=tmp_path)
+        (row,) = json.loads(done.stdout)["diagnostics"]
+        assert (done.returncode, row["id"]) == (1, "parameter-value")
+        assert "is not an integer of 64 bits" in row["message"] and "given as a str" in row["help"], row
+    assert call("run", path, "-p", f"n={2**64 - 1}", "-p", f"xs=[{-(2**63)}]", cwd=tmp_path).returncode == 0
+    assert call("logs", "last", "one", cwd=tmp_path).stdout.strip() == f"{2**64 - 1} [{-(2**63)}]"
+    with pytest.raises(kale_rs.UsageError, match="has 64 bits"):
+        kale_rs.run(path, parameters={"xs": [1, [2**64]]})
 
 
 def test_granularity_is_for_notebooks_without_tags(tmp_path):

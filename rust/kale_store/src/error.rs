@@ -14,6 +14,9 @@ pub enum StoreError {
     /// Full disk, read-only file system, missing permission.
     #[error("the store `{}` cannot be written: {reason}", path.display())]
     Unwritable { path: PathBuf, reason: String },
+    /// A file (or a link that leads nowhere) has the name that a folder of the store has.
+    #[error("the store `{}` cannot be made, since `{}` is no folder", store.display(), path.display())]
+    NoFolder { store: PathBuf, path: PathBuf },
     #[error("the store `{}` has version {found}, and this kale_rs reads versions up to {supported}", path.display())]
     Newer { path: PathBuf, found: i64, supported: i64 },
     #[error("`{}` cannot be read: {reason}", path.display())]
@@ -74,6 +77,11 @@ impl StoreError {
             StoreError::Unreadable { .. } | StoreError::Database(_) => (
                 Code::StoreDamaged,
                 "Check the disk; a store that cannot be repaired may be moved away, a new one is made by itself."
+                    .to_owned(),
+            ),
+            StoreError::NoFolder { .. } => (
+                Code::StoreUnwritable,
+                "Move it away or give it another name, or let `KALE_RS_HOME` name another folder for the store."
                     .to_owned(),
             ),
             StoreError::Unwritable { .. } => (

@@ -21,8 +21,10 @@ pub fn locate(near: &Path) -> PathBuf {
 }
 
 fn locate_from(near: &Path) -> PathBuf {
-    let absolute = fs::canonicalize(near).or_else(|_| std::path::absolute(near)).unwrap_or_else(|_| near.to_owned());
+    let absolute = std::path::absolute(near).unwrap_or_else(|_| near.to_owned());
+    // A notebook that is a link lies where the link does.
     let folder = if absolute.is_dir() { absolute.as_path() } else { absolute.parent().unwrap_or(&absolute) };
+    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     folder
         .ancestors()
         .map(|ancestor| ancestor.join(FOLDER))
@@ -34,7 +36,10 @@ fn locate_from(near: &Path) -> PathBuf {
 pub(crate) fn create(root: &Path) -> Result<()> {
     let fault = |error: &std::io::Error| StoreError::writing(root, error);
     for folder in [root.to_owned(), root.join("blobs"), root.join("runs")] {
-        fs::create_dir_all(&folder).map_err(|error| fault(&error))?;
+        fs::create_dir_all(&folder).map_err(|error| match in_the_way(&folder) {
+            Some(path) => StoreError::NoFolder { store: root.to_owned(), path: path.to_owned() },
+            None => fault(&error),
+        })?;
     }
     let ignore = root.join(".gitignore");
     if !ignore.exists() {
@@ -43,8 +48,15 @@ pub(crate) fn create(root: &Path) -> Result<()> {
     Ok(())
 }
 
+/// What has the name of a folder and is none; a link that leads nowhere, too.
+fn in_the_way(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|path| path.symlink_metadata().is_ok() && !path.is_dir())
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     #[test]
@@ -59,5 +71,11 @@ mod tests {
         assert_eq!(locate_from(&deep.join("n.ipynb")), top.join(FOLDER));
         fs::create_dir(top.join("a").join(FOLDER)).unwrap();
         assert_eq!(locate_from(&deep), top.join("a").join(FOLDER));
+        let links = top.join("links");
+        fs::create_dir(&links).unwrap();
+        symlink(deep.join("n.ipynb"), links.join("n.ipynb")).unwrap();
+        symlink(&deep, links.join("folder")).unwrap();
+        assert_eq!(locate_from(&links.join("n.ipynb")), top.join(FOLDER));
+        assert_eq!(locate_from(&links.join("folder")), top.join("a").join(FOLDER));
     }
 }

@@ -1,7 +1,7 @@
 //! What the store keeps of runs and steps.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kale_model::{Diagnostic, Lock, Pipeline, RunId, RunStatus, StepStatus};
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,9 @@ pub struct RunOptions {
     pub runtime: PathBuf,
     /// Steps work here, as the notebook's kernel would: the notebook's folder.
     pub directory: PathBuf,
+    /// Its path from the folder that holds the store, if it is in that (see [`RunOptions::moved_beside`]).
+    #[serde(default)]
+    pub beside_store: Option<PathBuf>,
     /// Steps at one time; `None` is the number of CPUs.
     pub jobs: Option<usize>,
     /// Whether stored results of equal steps may be used.
@@ -83,6 +86,7 @@ impl RunOptions {
             python_version,
             runtime,
             directory,
+            beside_store: None,
             jobs: None,
             cache: true,
             verify: Verify::default(),
@@ -97,6 +101,25 @@ impl RunOptions {
             isolated: None,
             warm: true,
         }
+    }
+
+    /// Notes where the notebook lies, as seen from the store.
+    pub(crate) fn recorded_in(&self, store: &Path) -> RunOptions {
+        let beside = store.parent().and_then(|folder| self.directory.strip_prefix(folder).ok());
+        RunOptions { beside_store: beside.map(Path::to_owned), ..self.clone() }
+    }
+
+    /// A project that was moved or copied together with its store takes its runs along: what they read and write is
+    /// where the store is now, and nothing is done to the original.
+    pub(crate) fn moved_beside(self, store: &Path) -> RunOptions {
+        let (Some(beside), Some(folder)) = (&self.beside_store, store.parent()) else { return self };
+        let directory = if beside.as_os_str().is_empty() { folder.to_owned() } else { folder.join(beside) };
+        let moved = |path: &PathBuf| match path.strip_prefix(&self.directory) {
+            Ok(inner) => directory.join(inner),
+            Err(_) => path.clone(),
+        };
+        let output_notebook = self.output_notebook.as_ref().map(moved);
+        RunOptions { output_notebook, directory, ..self }
     }
 
     /// What the environment of an isolated run is made of: runs of equal keys share one.

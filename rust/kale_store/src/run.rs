@@ -35,7 +35,7 @@ impl Store {
                     new.source.as_deref().map(Path::to_string_lossy),
                     notebook.as_str(),
                     json(&parameters),
-                    json(&new.options),
+                    json(&new.options.recorded_in(&self.root)),
                     json(&new.diagnostics),
                 ],
             )?;
@@ -57,7 +57,8 @@ impl Store {
                               executed, engine_pid, engine_started FROM runs WHERE id = ?1";
             connection.query_row(sql, params![id.0], read_record).optional()
         })?;
-        record.ok_or_else(|| StoreError::UnknownRun(id.0.clone()))
+        let record = record.ok_or_else(|| StoreError::UnknownRun(id.0.clone()))?;
+        Ok(RunRecord { options: record.options.moved_beside(&self.root), ..record })
     }
 
     /// Makes a run that is over or interrupted `pending` again, unless its engine lives. Steps without a result are

@@ -15,6 +15,7 @@ use crate::error::VerbError;
 use crate::history::StoreChoice;
 use crate::id::Id;
 use crate::lineage;
+use crate::notebook::plain;
 use crate::restore::must_be_trusted;
 use crate::session::Session;
 
@@ -151,13 +152,11 @@ fn write(session: &Session, store: &Store, maker: &Maker, output: &Path) -> Resu
         return see(session, store, maker);
     }
     must_be_trusted(store, &maker.record.id, false)?;
-    let folder = output.parent().unwrap_or(Path::new("/"));
-    if !folder.is_dir() {
-        return Err(VerbError::writing(output, "there is no such folder"));
-    }
     if maker.head.bytes.is_none() {
         return Err(VerbError::usage(format!("`{}` is no longer in the store", maker.head.id), "run its step again"));
     }
+    std::fs::create_dir_all(output.parent().unwrap_or(Path::new("/")))
+        .map_err(|error| VerbError::writing(output, plain(&error)))?;
     let seen = look(session, store, &maker.record, &maker.head, Some(output));
     match seen.error {
         None => Ok(seen),

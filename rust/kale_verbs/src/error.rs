@@ -40,7 +40,7 @@ impl VerbError {
     }
 
     pub fn writing(path: impl Into<PathBuf>, reason: impl fmt::Display) -> VerbError {
-        let help = "name a file in a folder that exists, and that you may write to";
+        let help = "name a file in a folder that you may write to";
         VerbError::File { path: path.into(), action: "write", reason: reason.to_string(), help }
     }
 

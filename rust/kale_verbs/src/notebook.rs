@@ -37,7 +37,7 @@ impl NotebookText {
         let path = session.directory.join(notebook);
         let bytes = fs::read(&path).map_err(|error| VerbError::opening(notebook, &error))?;
         let text = decode(bytes).map_err(|reason| VerbError::reading(notebook, reason))?;
-        let path = path.canonicalize().map_err(|error| VerbError::opening(notebook, &error))?;
+        let path = resolved(&path);
         let directory = path.parent().unwrap_or(Path::new("/")).to_owned();
         Ok(NotebookText { label: notebook.to_owned(), path: Some(path), directory, text })
     }
@@ -59,7 +59,8 @@ impl NotebookText {
     pub fn references(&self) -> Sources {
         let read = |path: String| {
             let place = self.directory.join(&path);
-            if self.path.is_some() && place.canonicalize().ok() == self.path {
+            let own = self.path.as_ref().and_then(|path| path.canonicalize().ok());
+            if own.is_some() && place.canonicalize().ok() == own {
                 return (path, Err(reference::ITSELF.to_owned()));
             }
             let bytes = fs::read(place).map_err(|error| plain(&error));
@@ -76,10 +77,11 @@ impl NotebookText {
     }
 }
 
-/// A path without links, as far as there are files.
+/// A notebook's path, by its folder's name without links. A notebook that is a link itself lies where the link does: its
+/// kernel in JupyterLab works there, and so do its relative paths.
 pub fn resolved(path: &Path) -> PathBuf {
-    let folder = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
-    path.canonicalize().ok().or_else(folder).unwrap_or_else(|| path.to_owned())
+    let in_folder = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+    in_folder().unwrap_or_else(|| path.to_owned())
 }
 
 /// Text in UTF-8; a byte order mark is not part of it.
@@ -89,8 +91,9 @@ fn decode(bytes: Vec<u8>) -> Result<String, String> {
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
-/// Puts another text in place of a file's, by a rename: whoever reads meanwhile sees the old or the new one.
+/// Puts another text in place of a file's, by a rename: whoever reads meanwhile sees the old or the new one. Links stay.
 pub fn rewrite(path: &Path, text: &str) -> std::io::Result<()> {
+    let path = &path.canonicalize()?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     let mut part = tempfile::Builder::new().permissions(fs::metadata(path)?.permissions()).tempfile_in(folder)?;
     part.write_all(text.as_bytes())?;

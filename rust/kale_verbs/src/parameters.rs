@@ -6,6 +6,7 @@ use std::fs;
 use kale_model::{Code, Diagnostic, Parameter, ParameterName};
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::error::VerbError;
 use crate::session::Session;
@@ -23,6 +24,7 @@ pub struct ParameterInputs {
 
 enum Given {
     Text(String),
+    Json(Box<RawValue>),
     Value(Value),
 }
 
@@ -34,7 +36,7 @@ impl ParameterInputs {
     pub fn read(&self, session: &Session) -> Result<GivenParameters, VerbError> {
         let mut given: BTreeMap<String, Given> = BTreeMap::new();
         if let Some(file) = &self.file {
-            given.extend(read_file(session, file)?.into_iter().map(|(name, value)| (name, Given::Value(value))));
+            given = read_file(session, file)?;
         }
         given.extend(self.values.iter().map(|(name, value)| (name.clone(), Given::Value(value.clone()))));
         for assignment in &self.assignments {
@@ -48,16 +50,16 @@ impl ParameterInputs {
     }
 }
 
-fn read_file(session: &Session, file: &str) -> Result<BTreeMap<String, Value>, VerbError> {
+fn read_file(session: &Session, file: &str) -> Result<BTreeMap<String, Given>, VerbError> {
     let text = fs::read_to_string(session.directory.join(file)).map_err(|error| VerbError::opening(file, &error))?;
     // YAML 1.2 holds JSON, except that JSON's errors are better to read.
-    let value: Value = if text.trim_start().starts_with('{') {
-        serde_json::from_str(&text).map_err(|error| VerbError::reading(file, error))?
-    } else {
-        serde_yaml_ng::from_str(&text).map_err(|error| VerbError::reading(file, error))?
-    };
-    match value {
-        Value::Object(map) => Ok(map.into_iter().collect()),
+    if text.trim_start().starts_with('{') {
+        let values: BTreeMap<String, Box<RawValue>> =
+            serde_json::from_str(&text).map_err(|error| VerbError::reading(file, error))?;
+        return Ok(values.into_iter().map(|(name, json)| (name, Given::Json(json))).collect());
+    }
+    match serde_yaml_ng::from_str(&text).map_err(|error| VerbError::reading(file, error))? {
+        Value::Object(map) => Ok(map.into_iter().map(|(name, value)| (name, Given::Value(value))).collect()),
         Value::Null => Ok(BTreeMap::new()),
         _ => Err(VerbError::reading(file, "it must hold one object, such as `{\"epochs\": 10}`")),
     }
@@ -72,6 +74,7 @@ impl GivenParameters {
             let value = match self.0.remove(parameter.name.as_str()) {
                 None => Ok(parameter.default.clone()),
                 Some(Given::Text(text)) => parameter.parameter_type.parse(&text),
+                Some(Given::Json(json)) => parameter.parameter_type.read(json.get()),
                 Some(Given::Value(value)) => parameter.parameter_type.accept(value),
             };
             match value {

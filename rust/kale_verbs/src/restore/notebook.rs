@@ -40,7 +40,7 @@ pub fn write(
         if request.output.is_none() {
             let _ = fs::remove_file(&target);
         }
-        VerbError::writing(&target, error)
+        VerbError::writing(&target, plain(&error))
     })?;
     Ok(target)
 }
