@@ -8,6 +8,7 @@ use kale_model::{CellIndex, Code, Diagnostic, Pipeline, Span, Step};
 use kale_store::{Store, StoreError};
 
 use crate::attempt::{Ending, Limits};
+use crate::process;
 use crate::report::{Report, ReportedError};
 use crate::worker::{Exit, describe};
 
@@ -51,7 +52,7 @@ impl Fault<'_> {
         self.diagnostic(
             Code::StepNotStarted,
             format!("Step `{}` could not be started: `{}`: {error}.", self.step.name, self.python.display()),
-            "Give an interpreter that exists with `--python`.",
+            process::what_to_raise(error).unwrap_or("Give an interpreter that exists with `--python`."),
         )
     }
 

@@ -9,9 +9,11 @@ use std::process::{Command, Stdio};
 use kale_model::RunId;
 use kale_store::{Result, Store, StoreError};
 
-/// Starts `argv` as the engine of a new run, or of one that is to be resumed: in a session of its own, without a terminal, so that neither Ctrl-C nor the end
-/// of the kernel or terminal that started it reaches it. What it writes goes to the run's `engine.log`. Returns its
-/// process id.
+use crate::process;
+
+/// Starts `argv` as the engine of a new run, or of one that is to be resumed: in a session of its own, without a
+/// terminal, so that neither Ctrl-C nor the end of the kernel or terminal that started it reaches it. What it writes goes
+/// to the run's `engine.log`. Returns its process id.
 pub fn launch(store: &Store, run: &RunId, argv: &[OsString]) -> Result<u32> {
     store.queue(run)?;
     let folder = store.run_directory(run);
@@ -20,21 +22,20 @@ pub fn launch(store: &Store, run: &RunId, argv: &[OsString]) -> Result<u32> {
     fs::create_dir_all(&folder).map_err(unwritable)?;
     let log = OpenOptions::new().create(true).append(true).open(&log_path).map_err(unwritable)?;
     let copy = log.try_clone().map_err(unwritable)?;
-    let (program, arguments) = argv.split_first().ok_or_else(|| cannot_start("no program was given".to_owned()))?;
+    let (program, arguments) = argv.split_first().expect("an engine has a command line");
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(copy).stderr(log);
     // SAFETY: `setsid` is allowed between fork and exec.
     unsafe {
         command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from));
     }
-    let mut child = command.spawn().map_err(|error| cannot_start(format!("{}: {error}", program.display())))?;
+    let mut child = command.spawn().map_err(|error| StoreError::NoEngine {
+        reason: format!("`{}`: {error}", program.display()),
+        help: process::what_to_raise(&error).unwrap_or("See that this Python can be started.").to_owned(),
+    })?;
     let pid = child.id();
     store.expect_engine(run, pid)?;
     // Whoever starts an engine and lives on must not keep its zombie.
     std::thread::spawn(move || child.wait());
     Ok(pid)
-}
-
-fn cannot_start(reason: String) -> StoreError {
-    StoreError::Unreadable { path: "the engine process".into(), reason }
 }

@@ -31,6 +31,21 @@ pub fn signal_group(leader: i32, signal: Signal) {
     let _ = killpg(Pid::from_raw(leader), signal);
 }
 
+/// What a user can do where the system starts no more processes: the limits that are in the way, by `errno`.
+pub fn what_to_raise(error: &std::io::Error) -> Option<&'static str> {
+    match error.raw_os_error()? {
+        libc::EMFILE => {
+            Some("Raise the limit of open files, as with `ulimit -n 1024`, or run fewer steps at a time (`--jobs`).")
+        }
+        libc::ENFILE => Some("The machine has too many open files: end what is not needed, or ask who looks after it."),
+        libc::EAGAIN => Some("Raise the limit of processes (`ulimit -u`), or run fewer steps at a time (`--jobs`)."),
+        libc::ENOMEM => {
+            Some("The machine has no memory left for a process: end what is not needed, or use `--jobs 1`.")
+        }
+        _ => None,
+    }
+}
+
 /// Kills what is left of a step whose leader is gone: the rest of its group, then marked processes that were made
 /// orphans by that or had left the group before, until none is found. Orphans are children of `reaper`; when that is
 /// gone, too, they may be anywhere.
@@ -166,6 +181,14 @@ mod tests {
         assert_eq!(left(), 1);
         sweep(i32::MAX, &marker, own);
         assert_eq!(left(), 0);
+    }
+
+    #[test]
+    fn a_limit_that_is_in_the_way_is_named() {
+        let help = |errno| what_to_raise(&std::io::Error::from_raw_os_error(errno));
+        assert!(help(libc::EMFILE).unwrap().contains("ulimit -n"));
+        assert!(help(libc::EAGAIN).unwrap().contains("ulimit -u"));
+        assert_eq!(help(libc::ENOENT), None);
     }
 
     #[test]

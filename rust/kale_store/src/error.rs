@@ -17,6 +17,9 @@ pub enum StoreError {
     /// A file (or a link that leads nowhere) has the name that a folder of the store has.
     #[error("the store `{}` cannot be made, since `{}` is no folder", store.display(), path.display())]
     NoFolder { store: PathBuf, path: PathBuf },
+    /// Nothing is wrong with the store: the system does not start the run's engine.
+    #[error("the engine of the run cannot be started: {reason}")]
+    NoEngine { reason: String, help: String },
     #[error("the store `{}` has version {found}, and this kale_rs reads versions up to {supported}", path.display())]
     Newer { path: PathBuf, found: i64, supported: i64 },
     #[error("`{}` cannot be read: {reason}", path.display())]
@@ -79,6 +82,7 @@ impl StoreError {
                 "Check the disk; a store that cannot be repaired may be moved away, a new one is made by itself."
                     .to_owned(),
             ),
+            StoreError::NoEngine { help, .. } => (Code::EngineDied, help.clone()),
             StoreError::NoFolder { .. } => (
                 Code::StoreUnwritable,
                 "Move it away or give it another name, or let `KALE_RS_HOME` name another folder for the store."

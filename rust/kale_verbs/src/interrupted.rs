@@ -55,6 +55,9 @@ fn is_full(folder: &Path) -> bool {
 fn last_words(log: &Path) -> Option<String> {
     let text = fs::read(log).ok()?;
     let text = String::from_utf8_lossy(&text);
+    if text.lines().any(|line| line.starts_with("memory allocation of")) {
+        return Some("there was no more memory to be had (`ulimit -v` shows what a process may have)".to_owned());
+    }
     let line = text.lines().rev().find(|line| !line.trim().is_empty() && !line.starts_with("help:"))?;
     let words = line.trim().trim_start_matches("error: ").trim_end_matches('.');
     Some(words.chars().take(LAST_WORDS).collect())
