@@ -147,6 +147,7 @@ def compile(
     target: str = "kfp",
     granularity: str | None = None,
     python: Path | None = None,
+    overlay: Path | None = None,
     allow_oversize: bool = False,
     kubernetes: bool = False,
     namespace: str | None = None,
@@ -154,14 +155,15 @@ def compile(
     """Emit the pipeline for another system: `kfp` (KFP v2 IR) or `kfp-script` (a readable Python file).
 
     With `kubernetes` the IR is written as the resources `Pipeline` and `PipelineVersion`, in `namespace` if one is
-    given. With `output` the file is written; else only the answer's `.text` holds it. Raises `NotebookError` when the
-    notebook has errors.
+    given. An `overlay` is a file with what is wanted otherwise than the notebook says: see `explain_overlay`. With
+    `output` the file is written; else only the answer's `.text` holds it. Raises `NotebookError` when the notebook has
+    errors.
     """
     from kale_rs import _native
 
     request = _source(notebook, granularity, python)
     request |= {"target": target, "output": _text(output) or "-", "allow_oversize": allow_oversize}
-    request |= {"kubernetes": kubernetes, "namespace": namespace}
+    request |= {"kubernetes": kubernetes, "namespace": namespace, "overlay": _text(overlay)}
     answer = json.loads(_native.compile(json.dumps(request)))
     diagnostics = results.Diagnostics(answer["diagnostics"], answer["text"])
     if answer["emitted"] is None:
@@ -173,6 +175,7 @@ def run(
     notebook: Path | None = None,
     parameters: Mapping[str, object] | None = None,
     *,
+    overlay: Path | None = None,
     jobs: int | None = None,
     cache: bool = True,
     warm: bool = True,
@@ -198,11 +201,13 @@ def run(
     notebook is run from top to bottom as well, in a copy of its folder, and what differs is a diagnostic. With
     `isolated` the steps run in a virtual environment that is made of the packages they need, and of nothing else. No
     step stores more than `snapshot_limit` (`"500MB"`) of its variables for `restore`, beyond what later steps need.
-    With `openlineage`, a file or an OpenLineage server (its URL) is told what runs and what it reads and writes.
+    With `openlineage`, a file or an OpenLineage server (its URL) is told what runs and what it reads and writes. An
+    `overlay` is a file with what is wanted otherwise than the notebook says: see `explain_overlay`.
     """
     return run_assigned(
         notebook,
         {"values": {name: _value(name, value) for name, value in (parameters or {}).items()}},
+        overlay=overlay,
         jobs=jobs,
         cache=cache,
         warm=warm,
@@ -224,6 +229,7 @@ def run_assigned(
     notebook: Path | None,
     parameters: Mapping[str, object],
     *,
+    overlay: Path | None = None,
     jobs: int | None = None,
     cache: bool = True,
     warm: bool = True,
@@ -245,6 +251,7 @@ def run_assigned(
     request = _source(notebook, granularity, python)
     request |= {
         "parameters": parameters,
+        "overlay": _text(overlay),
         "jobs": jobs,
         "no_cache": not cache,
         "no_warm": not warm,
@@ -470,6 +477,28 @@ def explain(id: str | None = None) -> results.Explanation:
     from kale_rs import _native
 
     return results.Explanation(json.loads(_native.explain(json.dumps({"id": id}))))
+
+
+def explain_overlay(
+    notebook: Path | None = None,
+    overlay: Path | None = None,
+    *,
+    granularity: str | None = None,
+    python: Path | None = None,
+) -> results.OverlaySettings:
+    """Tell of every value that an overlay can set whether the overlay, the notebook or nobody set it.
+
+    An overlay is a YAML file with `image`, `resources`, `node_selector` and `tolerations` of all steps and, below
+    `steps`, of single ones, with `volumes`, and with `parameters`. It wins over tags, and the notebook stays as it is.
+    Raises `NotebookError` when the notebook has errors.
+    """
+    from kale_rs import _native
+
+    request = _source(notebook, granularity, python) | {"overlay": _text(overlay)}
+    answer = json.loads(_native.explain_overlay(json.dumps(request)))
+    if not answer["settings"]:
+        raise NotebookError(results.Diagnostics(answer["diagnostics"], answer["text"]))
+    return results.OverlaySettings(answer["settings"])
 
 
 def metric(name: str, value: V, step: int | None = None) -> V:

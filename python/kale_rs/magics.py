@@ -57,14 +57,21 @@ def _pipeline(line: str) -> object:
         raise UsageError(f"`%pipeline` knows {', '.join(f'`{verb}`' for verb in VERBS)}", "try `%pipeline check`")
     function = VERBS[words[0]]
     if {"-h", "--help"} & set(words):
-        print(inspect.getdoc(getattr(api, words[0])))
+        print(inspect.getdoc(getattr(api, _name(words[0]))))
         return None
     positional, keywords = _arguments(words[1:])
     try:
         inspect.signature(function).bind(*positional, **keywords)
     except TypeError as error:
-        raise UsageError(f"`%pipeline {line}`: {error}", f"`help(kale_rs.{words[0]})` has the arguments") from None
+        raise UsageError(
+            f"`%pipeline {line}`: {error}", f"`help(kale_rs.{_name(words[0])})` has the arguments"
+        ) from None
     return function(*positional, **keywords)
+
+
+def _name(verb: str) -> str:
+    """The function of a verb."""
+    return verb.replace("-", "_")
 
 
 def _run(notebook: str | None = None, *, assignments: tuple[str, ...] = (), **options: Any) -> object:
@@ -90,6 +97,7 @@ VERBS: dict[str, Callable[..., object]] = {
     "artifact": api.artifact,
     "doctor": api.doctor,
     "explain": api.explain,
+    "explain-overlay": api.explain_overlay,
 }
 
 

@@ -385,6 +385,36 @@ class Explanation:
         return "\n".join(self._texts("### {}"))
 
 
+class Setting(NamedTuple):
+    """A value that an overlay can set."""
+
+    step: str | None
+    setting: str
+    value: str
+    origin: str
+    instead_of: str | None
+
+
+class OverlaySettings(UserList[Setting]):
+    """The values that an overlay can set, with where each is from: `overlay`, `notebook` or `default`."""
+
+    def __init__(self, settings: Iterable[Json]) -> None:
+        super().__init__(
+            Setting(one["step"], one["setting"], one["value"], one["from"], one.get("instead_of")) for one in settings
+        )
+
+    def __repr__(self) -> str:
+        def line(one: Setting) -> str:
+            before = f" (instead of {one.instead_of})" if one.instead_of is not None else ""
+            return f"{one.step or '(pipeline)'}: {one.setting} = {one.value}, {one.origin}{before}"
+
+        return "\n".join(map(line, self))
+
+    def _repr_html_(self) -> str:
+        rows = ([escape(word or "") for word in one] for one in self)
+        return html_table(("step", "setting", "value", "from", "instead of"), rows)
+
+
 class Restored:
     """What `restore` did: variables that are back, and those that are not."""
 

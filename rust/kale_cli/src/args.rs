@@ -180,6 +180,22 @@ Examples:
   kale-rs explain                              list all of them
   kale-rs explain missing-prev")]
     Explain(ExplainArgs),
+    /// Say which values a notebook's pipeline has, and whether an overlay, the notebook or nobody set them
+    #[command(after_help = "\
+Examples:
+  kale-rs explain-overlay train.ipynb --overlay production.yaml
+  kale-rs explain-overlay train.ipynb          what an overlay could set
+
+An overlay is a YAML file; it wins over tags, and the notebook stays as it is:
+  image: registry.example/team/python:3.12
+  resources: {memory: 4Gi}                     of every step
+  node_selector: {pool: batch}
+  tolerations: [{key: batch, operator: Exists}]
+  steps:
+    train: {resources: {gpu: 1}}               of one step, over what all have
+  volumes: [{name: datasets, mount_point: /data}]
+  parameters: {trees: 500}")]
+    ExplainOverlay(ExplainOverlayArgs),
     /// Print a completion script for a shell
     #[command(after_help = "\
 Examples:
@@ -261,6 +277,9 @@ pub struct CompileArgs {
     /// Where to write it, or `-` for standard output [default: the pipeline's name]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// A file with what is wanted otherwise than the notebook says: `explain-overlay` has its form
+    #[arg(long, value_name = "FILE")]
+    pub overlay: Option<PathBuf>,
     /// Write the file even when it is over a size limit of Kubernetes or KFP
     #[arg(long)]
     pub allow_oversize: bool,
@@ -289,6 +308,9 @@ pub struct RunArgs {
     /// Set parameters from a JSON or YAML file that holds one object
     #[arg(long, value_name = "FILE")]
     pub params: Option<String>,
+    /// A file with what is wanted otherwise than the notebook says: `explain-overlay` has its form
+    #[arg(long, value_name = "FILE")]
+    pub overlay: Option<PathBuf>,
     /// Steps that may run at the same time [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
@@ -360,6 +382,18 @@ pub struct DoctorArgs {
     #[arg(long, value_name = "PYTHON")]
     pub python: Option<PathBuf>,
     /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ExplainOverlayArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// A file with what is wanted otherwise than the notebook says
+    #[arg(long, value_name = "FILE")]
+    pub overlay: Option<PathBuf>,
+    /// Print one JSON document: the values, each with where it is from
     #[arg(long)]
     pub json: bool,
 }

@@ -45,6 +45,7 @@ pub fn main(argv: Vec<OsString>, session: &Session) -> i32 {
         Verb::Gc(args) => verb::gc::gc(session, args),
         Verb::Doctor(args) => verb::doctor::doctor(session, args),
         Verb::Explain(args) => verb::explain::explain(args),
+        Verb::ExplainOverlay(args) => verb::explain_overlay::explain_overlay(session, args),
         Verb::Completion(args) => Ok(completion(args.shell)),
         Verb::Engine(args) => verb::engine::engine(&args),
     };

@@ -8,6 +8,7 @@ pub mod diff;
 pub mod doctor;
 pub mod engine;
 pub mod explain;
+pub mod explain_overlay;
 pub mod gc;
 pub mod graph;
 pub mod lineage;
@@ -29,7 +30,7 @@ use crate::output;
 pub type Done = Result<i32, VerbError>;
 
 fn source(args: SourceArgs) -> Source {
-    Source { notebook: args.notebook, text: None, granularity: args.granularity, python: args.python }
+    Source { notebook: args.notebook, granularity: args.granularity, python: args.python, ..Source::default() }
 }
 
 fn store(args: StoreArgs) -> StoreChoice {

@@ -30,7 +30,9 @@ pub use name::{NameError, Namespace, ParameterName, PipelineName, StepName};
 pub use parameter::{Parameter, ParameterType, ParameterValueError};
 pub use pipeline::{Definition, Edge, Metric, Pipeline};
 pub use plan::{PLAN_VERSION, StepPlan};
-pub use resources::{Quantity, Resources, SecretVariable, Volume, VolumeKind};
+pub use resources::{
+    Quantity, Resources, SecretVariable, TaintEffect, Toleration, TolerationOperator, Volume, VolumeKind,
+};
 pub use run::{RunId, RunStatus, RunView, StepStatus, StepView};
 pub use step::{Caching, FileUse, Instruction, MetricSite, Step, StepCell, StepConfig, StepId, Uncacheable};
 pub use warm_up::WarmUp;

@@ -9,7 +9,7 @@ use crate::cell::CellIndex;
 use crate::claims::Claims;
 use crate::environment::Requirement;
 use crate::name::{ParameterName, StepName};
-use crate::resources::{Resources, SecretVariable};
+use crate::resources::{Resources, SecretVariable, Toleration};
 
 /// Index into [`crate::Pipeline::steps`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -136,6 +136,11 @@ pub struct StepConfig {
     pub annotations: BTreeMap<String, String>,
     pub secrets: Vec<SecretVariable>,
     pub report: Option<bool>,
+    /// Labels that a cluster's machine must have.
+    #[serde(default)]
+    pub node_selector: BTreeMap<String, String>,
+    #[serde(default)]
+    pub tolerations: Vec<Toleration>,
 }
 
 /// The `cache:` tag.

@@ -217,6 +217,14 @@ pub fn explain(py: Python<'_>, request: &str) -> PyResult<String> {
     ask(py, request, |_session, request| kale_verbs::explain::explain(request))
 }
 
+#[pyfunction]
+pub fn explain_overlay(py: Python<'_>, request: &str) -> PyResult<String> {
+    ask(py, request, |session, request| {
+        let explained = kale_verbs::explain_overlay::explain_overlay(session, request)?;
+        Ok(with_text(&explained, &explained.diagnostics, &explained.listing))
+    })
+}
+
 /// A graph (as `graph` gives it) in another format: `svg`, `dot` or `text`.
 #[pyfunction]
 pub fn render_graph(graph: &str, format: &str) -> PyResult<String> {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::error::VerbError;
 use crate::interpreter::{self, Choice};
 use crate::notebook::{Listing, NotebookText};
+use crate::overlay::{Overlay, Setting};
 use crate::session::{Interpreter, Session};
 use crate::{beside, environment, modules};
 
@@ -27,6 +28,9 @@ pub struct Source {
     /// The interpreter to compile for (and to run under).
     #[serde(default)]
     pub python: Option<PathBuf>,
+    /// A file with what is wanted otherwise than the notebook says.
+    #[serde(default)]
+    pub overlay: Option<PathBuf>,
 }
 
 pub struct Compiled {
@@ -35,11 +39,17 @@ pub struct Compiled {
     pub compilation: Compilation,
     /// Modules that are installed from a folder of this machine, to where they lie.
     pub unpublished: BTreeMap<String, String>,
+    /// Values that an overlay can set, and where each is from.
+    pub settings: Vec<Setting>,
     /// A remark about the choice of interpreter, for people.
     pub remark: Option<String>,
 }
 
 impl Source {
+    pub fn with_overlay(self, overlay: Option<PathBuf>) -> Source {
+        Source { overlay, ..self }
+    }
+
     pub fn compile(&self, session: &Session) -> Result<Compiled, VerbError> {
         self.open(session)?.compiled()
     }
@@ -64,7 +74,8 @@ impl Source {
             default_name: notebook.stem(),
             ..CompileOptions::default()
         };
-        Ok(Opened { notebook, interpreter, options, remark })
+        let overlay = self.overlay.as_deref().map(|file| Overlay::read(session, file)).transpose()?;
+        Ok(Opened { notebook, interpreter, options, overlay: overlay.unwrap_or_default(), remark })
     }
 }
 
@@ -73,15 +84,17 @@ pub struct Opened {
     pub notebook: NotebookText,
     pub interpreter: Interpreter,
     pub options: CompileOptions,
+    pub overlay: Overlay,
     pub remark: Option<String>,
 }
 
 impl Opened {
     pub fn compiled(self) -> Result<Compiled, VerbError> {
-        let compilation = self.compile()?;
+        let mut compilation = self.compile()?;
+        let settings = compilation.pipeline.as_mut().map(|pipeline| self.overlay.apply(pipeline)).transpose()?;
         let Opened { notebook, interpreter, remark, options, .. } = self;
-        let unpublished = options.environment.unpublished;
-        Ok(Compiled { notebook, interpreter, compilation, unpublished, remark })
+        let (unpublished, settings) = (options.environment.unpublished, settings.unwrap_or_default());
+        Ok(Compiled { notebook, interpreter, compilation, unpublished, settings, remark })
     }
 
     pub fn compile(&self) -> Result<Compilation, VerbError> {

@@ -12,7 +12,7 @@ use crate::output;
 pub fn compile(session: &Session, args: CompileArgs) -> Done {
     let to_stdout = args.output.as_deref() == Some(Path::new("-"));
     let request = CompileRequest {
-        source: source(args.source),
+        source: source(args.source).with_overlay(args.overlay),
         target: Some(args.target),
         output: args.output,
         allow_oversize: args.allow_oversize,

@@ -13,7 +13,7 @@ use crate::{interrupt, output};
 
 pub fn run(session: &Session, args: RunArgs) -> Done {
     let request = RunRequest {
-        source: source(args.source),
+        source: source(args.source).with_overlay(args.overlay),
         parameters: ParameterInputs { assignments: args.parameters, file: args.params, ..Default::default() },
         jobs: args.jobs.map(usize::from),
         no_cache: args.no_cache,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kale_model::Toleration;
 use serde::Serialize;
 
 use super::claims;
@@ -36,12 +37,21 @@ struct ExecutorConfig {
     /// protojson writes 64-bit integers as strings.
     #[serde(skip_serializing_if = "Option::is_none")]
     active_deadline_seconds: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node_selector: Option<NodeSelector>,
     #[serde(skip_serializing_if = "PodMetadata::is_empty")]
     pod_metadata: PodMetadata,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pvc_mount: Vec<PvcMount>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     secret_as_env: Vec<SecretAsEnv>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tolerations: Vec<Toleration>,
+}
+
+#[derive(Serialize)]
+struct NodeSelector {
+    labels: BTreeMap<String, String>,
 }
 
 #[derive(Default, Serialize)]
@@ -117,14 +127,19 @@ fn executor(graph: &TaskGraph, task: &Task) -> Option<ExecutorConfig> {
     let pod_metadata = PodMetadata { annotations: config.annotations.clone(), labels: config.labels.clone() };
     let executor = ExecutorConfig {
         active_deadline_seconds: task.timeout().map(|seconds| seconds.to_string()),
+        node_selector: (!config.node_selector.is_empty())
+            .then(|| NodeSelector { labels: config.node_selector.clone() }),
         pod_metadata,
         pvc_mount: mounts(graph),
         secret_as_env: secrets(task),
+        tolerations: config.tolerations.clone(),
     };
     let asks = executor.active_deadline_seconds.is_some()
         || !executor.pod_metadata.is_empty()
         || !executor.pvc_mount.is_empty()
-        || !executor.secret_as_env.is_empty();
+        || !executor.secret_as_env.is_empty()
+        || executor.node_selector.is_some()
+        || !executor.tolerations.is_empty();
     asks.then_some(executor)
 }
 

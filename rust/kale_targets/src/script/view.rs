@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use kale_model::{TaintEffect, Toleration};
 use serde::Serialize;
 
 use super::body;
@@ -271,8 +272,28 @@ fn platform(graph: &TaskGraph, task: &Task, variable: &str, claims: &[String]) -
     for (key, value) in &config.annotations {
         calls.push(format!("add_pod_annotation({variable}, {}, {})", string(key), string(value)));
     }
+    for (key, value) in &config.node_selector {
+        calls.push(format!("add_node_selector({variable}, {}, {})", string(key), string(value)));
+    }
+    for toleration in &config.tolerations {
+        calls.push(format!("add_toleration({variable}, {})", toleration_arguments(toleration)));
+    }
     if let Some(seconds) = task.timeout() {
         calls.push(format!("set_timeout({variable}, {seconds})"));
     }
     calls
+}
+
+fn toleration_arguments(toleration: &Toleration) -> String {
+    let operator = Some(toleration.operator.as_str());
+    let effect = toleration.effect.map(TaintEffect::as_str);
+    let given = [
+        ("key", toleration.key.as_deref()),
+        ("operator", operator),
+        ("value", toleration.value.as_deref()),
+        ("effect", effect),
+    ];
+    let arguments: Vec<String> =
+        given.iter().filter_map(|(name, value)| value.map(|value| format!("{name}={}", string(value)))).collect();
+    arguments.join(", ")
 }
