@@ -7,13 +7,13 @@ import math
 import os
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from kale_rs import results
 from kale_rs.errors import NotebookError, UsageError
 
 if TYPE_CHECKING:
-    from kale_rs import pages
+    from kale_rs import contexts, pages
     from kale_rs.progress import Progress
 
 Path = str | os.PathLike[str]
@@ -462,6 +462,80 @@ def gc(
     request = {"keep_days": keep_days, "keep_best": keep_best, "dry_run": dry_run, "store": _text(store)}
     request["max_size"] = None if max_size is None else str(max_size)
     return results.Collected(json.loads(_native.gc(json.dumps(request))))
+
+
+@overload
+def context(action: Literal["list"] = "list") -> contexts.Contexts: ...
+
+
+@overload
+def context(action: Literal["test"], name: str | None = None) -> contexts.ContextTest: ...
+
+
+@overload
+def context(
+    action: Literal["add", "use", "remove"],
+    name: str,
+    *,
+    kfp: str | None = None,
+    namespace: str | None = None,
+    auth: str | None = None,
+    ca: Path | None = None,
+    insecure_skip_verify: bool = False,
+    proxy: str | None = None,
+    ui: str | None = None,
+    kfp_namespace: str | None = None,
+    replace: bool = False,
+) -> contexts.Context: ...
+
+
+def context(
+    action: str = "list",
+    name: str | None = None,
+    *,
+    kfp: str | None = None,
+    namespace: str | None = None,
+    auth: str | None = None,
+    ca: Path | None = None,
+    insecure_skip_verify: bool = False,
+    proxy: str | None = None,
+    ui: str | None = None,
+    kfp_namespace: str | None = None,
+    replace: bool = False,
+) -> contexts.Contexts | contexts.Context | contexts.ContextTest:
+    """Say where else pipelines run: clusters with Kubeflow, by name. `local` is this machine, and always there.
+
+    `context()` lists them. `context("add", name, kfp=url, namespace=..., auth=...)` writes one down; `auth` says where
+    the credentials are kept: `"none"`, `"token-env:VAR"`, `"token-file:PATH"`, `"cookie-env:VAR"`, `"in-cluster"`,
+    `"kubeconfig"` or `"kubeconfig:CONTEXT"`. They are never stored. `context("use", name)` chooses the one that is
+    meant where none is named, `context("test", name)` says what of it works and what does not, and
+    `context("remove", name)` forgets it.
+    """
+    from kale_rs import _native
+
+    given = {
+        "kfp": kfp,
+        "namespace": namespace,
+        "auth": auth,
+        "ca": _text(ca),
+        "insecure_skip_verify": insecure_skip_verify,
+        "proxy": proxy,
+        "ui": ui,
+        "kfp_namespace": kfp_namespace,
+        "replace": replace,
+    }
+    _one_of("action", action, ("add", "list", "use", "test", "remove"))
+    if name is None and action not in ("list", "test"):
+        raise UsageError(f"which context is it to {action}?", f'write `context("{action}", name)`')
+    if action != "add" and any(given.values()):
+        raise UsageError("what a context is like is said when it is added", 'write `context("add", name, ...)`')
+    request = {"action": action, "name": name} | (given if action == "add" else {})
+    answer = json.loads(_native.context(json.dumps(request)))
+    from kale_rs.contexts import Context, Contexts, ContextTest
+
+    if action == "list":
+        return Contexts(map(Context, answer["contexts"]), answer["file"])
+    return ContextTest(answer) if action == "test" else Context(answer)
 
 
 def doctor(notebook: Path | None = None, *, python: Path | None = None) -> results.Diagnosis:

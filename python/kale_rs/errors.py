@@ -4,7 +4,7 @@
 
     KaleError
     ├── UsageError       a wrong argument: an unknown run, an option that contradicts the notebook (also a ValueError)
-    ├── FileError        a file, or an object store, that cannot be read or written (also an OSError)
+    ├── FileError        a file, an object store or a cluster that cannot be read or written (also an OSError)
     ├── StoreError       the store refuses: not writable, written by a newer version, damaged
     ├── NotebookError    the notebook has errors, so there is nothing to emit; they are in `.diagnostics`
     └── RunError         `Run.raise_for_status()`: the run did not succeed; it is in `.run`
@@ -38,7 +38,7 @@ class UsageError(KaleError, ValueError):
 
 
 class FileError(KaleError, OSError):
-    """A file, or an object store, that cannot be read or written."""
+    """A file, an object store or a cluster that cannot be read or written."""
 
 
 class StoreError(KaleError):

@@ -26,6 +26,8 @@ _FLAGS = {
     "--files": ("files", True),
     "--trust": ("trust", True),
     "--dry-run": ("dry_run", True),
+    "--replace": ("replace", True),
+    "--insecure-skip-verify": ("insecure_skip_verify", True),
 }
 _INTEGERS = ("jobs", "limit", "keep_days", "keep_best")
 
@@ -95,6 +97,7 @@ VERBS: dict[str, Callable[..., object]] = {
     "gc": api.gc,
     "lineage": api.lineage,
     "artifact": api.artifact,
+    "context": api.context,
     "doctor": api.doctor,
     "explain": api.explain,
     "explain-overlay": api.explain_overlay,

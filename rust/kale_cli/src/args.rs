@@ -1,5 +1,6 @@
 //! The command line as clap sees it: names, help and examples. What a verb does is in `verb/`.
 
+mod context;
 mod history;
 mod snapshot;
 
@@ -9,6 +10,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use context::{AddArgs, ContextArgs, ContextVerb};
 pub use history::{
     ArtifactArgs, CancelArgs, DiffArgs, GcArgs, LineageArgs, LogsArgs, RestoreArgs, ResumeArgs, RunsArgs, ShowArgs,
 };
@@ -168,6 +170,26 @@ Examples:
   kale-rs gc --keep-days 30 --keep-best 3      and the best runs of each notebook and metric
   kale-rs gc --max-size 20GB --dry-run         say what would go")]
     Gc(GcArgs),
+    /// Say where else pipelines run: clusters with Kubeflow, by name
+    #[command(after_help = "\
+A context says where a cluster is and where its credentials are kept; the credentials themselves are
+never stored, shown or sent anywhere else. `local` is this machine, and always there. The others are
+in `contexts.toml` below KALE_RS_CONFIG, XDG_CONFIG_HOME/kale_rs or ~/.config/kale_rs.
+
+  --auth token-env:VAR     a bearer token in the environment variable VAR
+  --auth token-file:PATH   a bearer token in a file, read anew for every request
+  --auth cookie-env:VAR    a gateway's session cookie in VAR, NAME=VALUE as the browser sends it
+  --auth in-cluster        the token that Kubernetes projects into this pod
+  --auth kubeconfig        what kubectl uses; without --kfp, through the API server of Kubernetes
+
+Examples:
+  kale-rs context add dev --kfp https://kf.example.org/pipeline --namespace team \\
+      --auth token-env:KFP_TOKEN
+  kale-rs context add prod --namespace team --auth kubeconfig:prod
+  kale-rs context test dev                     reachable, TLS, version, authorised, namespace
+  kale-rs context use dev
+  kale-rs context list --json")]
+    Context(ContextArgs),
     /// Check that this machine can run notebooks, and say what to do where it cannot
     #[command(after_help = "\
 Examples:

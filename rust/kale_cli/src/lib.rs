@@ -43,6 +43,7 @@ pub fn main(argv: Vec<OsString>, session: &Session) -> i32 {
         Verb::Lineage(args) => verb::lineage::lineage(session, args),
         Verb::Artifact(args) => verb::artifact::artifact(session, args),
         Verb::Gc(args) => verb::gc::gc(session, args),
+        Verb::Context(args) => verb::context::context(session, args),
         Verb::Doctor(args) => verb::doctor::doctor(session, args),
         Verb::Explain(args) => verb::explain::explain(args),
         Verb::ExplainOverlay(args) => verb::explain_overlay::explain_overlay(session, args),

@@ -4,6 +4,7 @@ pub mod artifact;
 pub mod cancel;
 pub mod check;
 pub mod compile;
+pub mod context;
 pub mod diff;
 pub mod doctor;
 pub mod engine;

@@ -208,6 +208,11 @@ pub fn gc(py: Python<'_>, request: &str) -> PyResult<String> {
 }
 
 #[pyfunction]
+pub fn context(py: Python<'_>, request: &str) -> PyResult<String> {
+    ask(py, request, kale_verbs::context::context)
+}
+
+#[pyfunction]
 pub fn doctor(py: Python<'_>, request: &str) -> PyResult<String> {
     ask(py, request, kale_verbs::doctor::doctor)
 }

@@ -13,7 +13,7 @@ pub enum VerbError {
     File { path: PathBuf, action: &'static str, reason: String, help: &'static str },
     /// The store refuses: written by a newer version, not writable, damaged.
     Store { message: String, help: String },
-    /// An object store that cannot be reached, refuses, or holds what it should not.
+    /// An object store or a cluster that cannot be reached, refuses, or holds what it should not.
     Remote { message: String, help: String },
     /// The user pressed Ctrl-C while the verb was at work.
     Interrupted,

@@ -10,6 +10,7 @@ pub mod cancel;
 pub mod check;
 mod code_version;
 pub mod compile;
+pub mod context;
 pub mod diff;
 mod distributions;
 pub mod doctor;

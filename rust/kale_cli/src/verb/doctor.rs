@@ -1,7 +1,7 @@
 //! `kale-rs doctor`.
 
 use kale_verbs::Session;
-use kale_verbs::doctor::{DoctorRequest, Health, doctor as examine};
+use kale_verbs::doctor::{DoctorRequest, Finding, Health, doctor as examine};
 
 use super::{Done, status};
 use crate::args::DoctorArgs;
@@ -13,8 +13,14 @@ pub fn doctor(session: &Session, args: DoctorArgs) -> Done {
         output::json(&diagnosis);
         return Ok(status(diagnosis.is_healthy()));
     }
+    print_findings(&diagnosis.findings);
+    Ok(status(diagnosis.is_healthy()))
+}
+
+/// A line for each, and what to do below it.
+pub fn print_findings(findings: &[Finding]) {
     let style = output::stdout_style();
-    for finding in &diagnosis.findings {
+    for finding in findings {
         let mark = match finding.health {
             Health::Ok => style.green("ok     "),
             Health::Warning => style.yellow("warning"),
@@ -25,5 +31,4 @@ pub fn doctor(session: &Session, args: DoctorArgs) -> Done {
             output::answer(format_args!("{:21}{} {}\n", "", style.cyan("help:"), finding.help));
         }
     }
-    Ok(status(diagnosis.is_healthy()))
 }

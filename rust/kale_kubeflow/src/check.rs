@@ -1,0 +1,166 @@
+//! What of a context works, and what does not: one look, no second attempts.
+
+use serde::Serialize;
+
+use crate::api::{Health, RunQuery};
+use crate::client::Client;
+use crate::context::{Auth, Cluster};
+use crate::error::{Kind, KubeflowError};
+use crate::patience::Patience;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Works,
+    /// It works, and somebody should know something.
+    Careful,
+    Fails,
+    /// What comes before it fails.
+    NotTried,
+}
+
+/// One thing that has to work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    pub subject: &'static str,
+    pub state: State,
+    pub detail: String,
+    /// What to do; empty when it works.
+    pub help: String,
+}
+
+impl Check {
+    fn new(subject: &'static str, state: State, detail: impl Into<String>, help: impl Into<String>) -> Check {
+        Check { subject, state, detail: detail.into(), help: help.into() }
+    }
+
+    fn works(subject: &'static str, detail: impl Into<String>) -> Check {
+        Check::new(subject, State::Works, detail, "")
+    }
+
+    fn fails(subject: &'static str, error: &KubeflowError) -> Check {
+        Check::new(subject, State::Fails, &error.message, &error.help)
+    }
+
+    fn not_tried(subject: &'static str) -> Check {
+        Check::new(subject, State::NotTried, "not tried", "")
+    }
+}
+
+/// What was found about the server, for programs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Server {
+    pub url: Option<String>,
+    pub version: Option<String>,
+    pub multi_user: Option<bool>,
+    pub pipeline_store: Option<String>,
+}
+
+/// Looks at a cluster from the nearest thing to the farthest: credentials, network, TLS, server, rights, namespace.
+pub fn check(cluster: &Cluster, patience: Patience) -> (Server, Vec<Check>) {
+    let client = match Client::connect(cluster, patience) {
+        Ok(client) => client,
+        Err(error) => {
+            let rest = ["reachable", "tls", "version", "authorised", "namespace"].map(Check::not_tried);
+            return (Server::default(), [vec![Check::fails("credentials", &error)], rest.to_vec()].concat());
+        }
+    };
+    let mut server = Server { url: Some(client.url().to_owned()), ..Server::default() };
+    let mut checks = vec![credentials(&client)];
+    if checks[0].state == State::Fails {
+        checks.extend(["reachable", "tls", "version", "authorised", "namespace"].map(Check::not_tried));
+        return (server, checks);
+    }
+    let health = client.health();
+    checks.push(reachable(&client, &health));
+    checks.push(tls(cluster, &client, &health));
+    match &health {
+        Ok(health) => {
+            server.multi_user = health.multi_user;
+            server.pipeline_store = health.pipeline_store.clone().filter(|store| !store.is_empty());
+            server.version = health.version.clone().or_else(|| client.version().ok().flatten());
+            checks.push(version(&server));
+            checks.extend(rights(cluster, &client, &server));
+        }
+        Err(error) => {
+            checks.push(Check::not_tried("version"));
+            let turned_away = matches!(error.kind, Kind::Unauthorized | Kind::Forbidden);
+            checks.push(if turned_away { Check::fails("authorised", error) } else { Check::not_tried("authorised") });
+            checks.push(Check::not_tried("namespace"));
+        }
+    }
+    (server, checks)
+}
+
+fn credentials(client: &Client) -> Check {
+    let credentials = client.connection.credentials();
+    match credentials.header() {
+        Ok(_) => Check::works("credentials", credentials.reference()),
+        Err(error) => Check::fails("credentials", &error),
+    }
+}
+
+/// Whoever turns us away has answered.
+fn reachable(client: &Client, health: &Result<Health, KubeflowError>) -> Check {
+    match health {
+        Err(error) if !matches!(error.kind, Kind::Unauthorized | Kind::Forbidden) => Check::fails("reachable", error),
+        _ => Check::works("reachable", client.url()),
+    }
+}
+
+fn tls(cluster: &Cluster, client: &Client, health: &Result<Health, KubeflowError>) -> Check {
+    let warnings = cluster.warnings();
+    if !warnings.is_empty() {
+        return Check::new("tls", State::Careful, warnings.join("; "), "");
+    }
+    if matches!(health, Err(error) if error.kind == Kind::Unreachable) {
+        return Check::not_tried("tls");
+    }
+    if client.url().starts_with("http://") {
+        return Check::works("tls", "none: the URL begins with http://");
+    }
+    let by = cluster.ca.as_ref().map(|path| format!(", also by {}", path.display())).unwrap_or_default();
+    Check::works("tls", format!("the certificate is verified{by}"))
+}
+
+fn version(server: &Server) -> Check {
+    let version =
+        server.version.as_deref().map_or_else(|| "API v2beta1".to_owned(), |tag| format!("{tag}, API v2beta1"));
+    let store = server.pipeline_store.as_ref().map(|store| format!(", pipelines in {store}")).unwrap_or_default();
+    let users = match server.multi_user {
+        Some(true) => ", several users",
+        Some(false) => ", one user",
+        None => "",
+    };
+    Check::works("version", format!("{version}{store}{users}"))
+}
+
+/// Whether we may see runs, and whose.
+fn rights(cluster: &Cluster, client: &Client, server: &Server) -> [Check; 2] {
+    let several = server.multi_user == Some(true);
+    if several && cluster.namespace.is_none() {
+        let help = "add the context again with `--namespace NS` and `--replace`";
+        let missing = Check::new("namespace", State::Fails, "the server has several users, and none is chosen", help);
+        return [Check::not_tried("authorised"), missing];
+    }
+    let place = match (&cluster.namespace, server.multi_user) {
+        (Some(name), Some(false)) => format!("`{name}` is not used: the server has one user"),
+        (Some(name), _) => format!("`{name}`"),
+        (None, _) => "none: the server has one user".to_owned(),
+    };
+    match client.runs(&RunQuery { experiment_id: None, display_name: None, limit: 1 }) {
+        Ok(_) => {
+            let who = if cluster.auth == Auth::None {
+                "runs can be listed, without credentials"
+            } else {
+                "runs can be listed"
+            };
+            [Check::works("authorised", who), Check::works("namespace", place)]
+        }
+        Err(error) if error.kind == Kind::Forbidden => {
+            let place = format!("{place}: no access, or there is none of that name");
+            let help = "see that the name is right (`kubectl get profiles`), and ask its owner to add you";
+            [Check::fails("authorised", &error), Check::new("namespace", State::Fails, place, help)]
+        }
+        Err(error) => [Check::fails("authorised", &error), Check::not_tried("namespace")],
+    }
+}
