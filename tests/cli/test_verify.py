@@ -1,11 +1,14 @@
 """`run --verify` and `run --differential`, end to end: the compiler believes what is wrong, and the run finds out."""
 
 import json
+import os
+import signal
+import sqlite3
 
 import kale_rs
 import pytest
 
-from .support import call, cell, notebook
+from .support import call, cell, notebook, wait_for
 
 TOOLS = """
 import copy, heapq, math, os, random
@@ -126,6 +129,45 @@ def test_a_pipeline_that_computes_what_the_notebook_computes(made):
     assert [one["id"] for one in report["diagnostics"]] == []
     # The notebook ran in a copy of the folder.
     assert (path.parent / "log.txt").read_text() == "x"
+
+
+def test_the_copy_of_the_folder_is_as_the_folder(made, tmp_path):
+    path = made(
+        cell("import os\ntoken = open('.env').read()\nopen('link/log.txt', 'a').write('x')", "step:a"),
+        cell("print(token, sorted(os.listdir('.')), len(open('data/log.txt').read()))", "step:b"),
+    )
+    (tmp_path / ".env").write_text("token")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to("data")
+    (tmp_path / ".git").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / ".kale_rs").mkdir()
+    report = run(path, "--differential")
+    assert (report["status"], report["diagnostics"]) == ("succeeded", [])
+    assert (tmp_path / "data/log.txt").read_text() == "x", "the notebook wrote into the copy"
+
+
+def test_a_comparison_goes_on_after_the_engine_was_killed(made, tmp_path):
+    """With the folder as it was before the steps wrote to it."""
+    go, reached = tmp_path.with_name("go"), tmp_path.with_name("reached")
+    path = made(
+        cell("import os, time\nopen('log.txt', 'a').write('x')", "step:a"),
+        cell(
+            f"n = len(open('log.txt').read())\nopen({str(reached)!r}, 'w').close()\n"
+            f"while not os.path.exists({str(go)!r}): time.sleep(0.02)\nprint(n)",
+            "step:b",
+        ),
+    )
+    call("run", path, "--differential", "--detach", "--json", cwd=tmp_path)
+    wait_for(reached.exists, "the second step's cell")
+    with sqlite3.connect(f"file:{tmp_path / '.kale_rs/store.db'}?mode=ro", uri=True) as database:
+        os.kill(database.execute("SELECT engine_pid FROM runs").fetchone()[0], signal.SIGKILL)
+    shown = lambda: json.loads(call("show", "last", "--json", cwd=tmp_path).stdout)  # noqa: E731
+    wait_for(lambda: shown()["status"] == "interrupted", "the interruption")
+    go.touch()
+    report = json.loads(call("resume", "last", "--json", cwd=tmp_path).stdout)
+    assert (report["status"], found(report)) == ("succeeded", []), report
+    assert (tmp_path / "log.txt").read_text() == "x"
 
 
 def test_a_value_an_output_and_a_metric_that_differ(made):

@@ -42,11 +42,22 @@ struct Linear {
     metrics: Map<String, Value>,
 }
 
-/// Copies the notebook's folder, before the pipeline can change it. One that is too large is run in as it is.
+/// Copies the notebook's folder, before the pipeline can change it. One that is too large is run in as it is. A run that is
+/// resumed has the copies of its first session, unless the notebook has begun to run in them.
 pub(crate) fn prepare(execution: &Execution) -> Places {
     let root = execution.store.run_directory(&execution.record.id).join("differential");
     let source = &execution.record.options.directory;
-    let copy = |name: &str| folder::copy(source, &root.join(name), execution.store.root());
+    let copy = |name: &str| {
+        let (place, whole) = (root.join(name), root.join(format!("{name}.whole")));
+        if whole.exists() && !attempt_in(&root, name).exists() {
+            return Ok(());
+        }
+        if place.exists() {
+            fs::remove_dir_all(&place)?;
+        }
+        folder::copy(source, &place, execution.store.root())?;
+        fs::write(whole, "")
+    };
     let remark = ["first", "second"].iter().find_map(|name| copy(name).err()).map(|error| {
         let _ = fs::remove_dir_all(&root);
         Diagnostic::new(
@@ -70,6 +81,11 @@ pub(crate) async fn compare(execution: &Execution, places: &Places, status: RunS
     Ok(found)
 }
 
+/// Where the process of one run of the notebook leaves what it has to say.
+fn attempt_in(root: &Path, name: &str) -> PathBuf {
+    root.join(format!("{name}.attempt"))
+}
+
 struct Comparison<'a> {
     execution: &'a Execution,
     places: &'a Places,
@@ -78,8 +94,7 @@ struct Comparison<'a> {
 
 impl Comparison<'_> {
     async fn run(&self, name: &str, against: &BTreeMap<String, PathBuf>) -> std::result::Result<Linear, String> {
-        let folder = self.places.root.join(format!("{name}.attempt"));
-        let scratch = Scratch::prepare(folder).map_err(|error| error.to_string())?;
+        let scratch = Scratch::prepare(attempt_in(&self.places.root, name)).map_err(|error| error.to_string())?;
         let copy = self.places.root.join(name);
         let options = &self.execution.record.options;
         let directory = if self.places.remark.is_some() { options.directory.clone() } else { copy };

@@ -2,17 +2,20 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 
 /// What a copy may hold.
 const BYTES: u64 = 256 << 20;
 const ENTRIES: usize = 20_000;
 
-/// Copies a folder without what is hidden, installed, or the store's. Links stay links. What is larger than the limits
-/// is an error.
+/// Copies a folder, so that a cell that looks around finds there what it finds in the original, and what it writes stays
+/// in the copy. Links lead to where they led, or to the copy of it. What is installed, a repository of git, and what is no
+/// file is linked, the store an empty folder. What is larger than the limits is an error.
 pub fn copy(from: &Path, to: &Path, store: &Path) -> io::Result<()> {
-    let mut budget = Budget { bytes: BYTES, entries: ENTRIES };
-    copy_into(from, to, store, &mut budget)
+    let from = &from.canonicalize()?;
+    let mut copying = Copying { from, to, store, budget: Budget { bytes: BYTES, entries: ENTRIES } };
+    copying.folder(Path::new(""))
 }
 
 struct Budget {
@@ -32,52 +35,89 @@ impl Budget {
     }
 }
 
-fn copy_into(from: &Path, to: &Path, store: &Path, budget: &mut Budget) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let (path, target, kind) = (entry.path(), to.join(entry.file_name()), entry.file_type()?);
-        if is_left_out(&path, store) {
-            continue;
-        }
-        if kind.is_symlink() {
-            let aim = fs::read_link(&path)?;
-            std::os::unix::fs::symlink(from.join(aim), &target)?;
-        } else if kind.is_dir() {
-            copy_into(&path, &target, store, budget)?;
-        } else if kind.is_file() {
-            budget.take(entry.metadata()?.len())?;
-            fs::copy(&path, &target)?;
-        }
-    }
-    Ok(())
+struct Copying<'a> {
+    from: &'a Path,
+    to: &'a Path,
+    store: &'a Path,
+    budget: Budget,
 }
 
-fn is_left_out(path: &Path, store: &Path) -> bool {
-    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    let name = path.file_name().unwrap_or_default();
-    hidden || name == "__pycache__" || name == "node_modules" || path == store || path.join("pyvenv.cfg").is_file()
+impl Copying<'_> {
+    /// `inner` is its path in the folder that is copied.
+    fn folder(&mut self, inner: &Path) -> io::Result<()> {
+        fs::create_dir_all(self.to.join(inner))?;
+        for entry in fs::read_dir(self.from.join(inner))? {
+            let entry = entry?;
+            let inner = inner.join(entry.file_name());
+            let (path, target, kind) = (entry.path(), self.to.join(&inner), entry.file_type()?);
+            if entry.file_name() == "__pycache__" {
+                continue;
+            }
+            if path == self.store {
+                fs::create_dir(target)?;
+            } else if kind.is_symlink() {
+                symlink(self.aim(&path)?, target)?;
+            } else if kind.is_file() {
+                self.budget.take(entry.metadata()?.len())?;
+                fs::copy(&path, &target)?;
+            } else if kind.is_dir() && !is_linked(&path) {
+                self.folder(&inner)?;
+            } else {
+                symlink(path, target)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the copy of a link leads. What it names within the folder is named in the copy.
+    fn aim(&self, link: &Path) -> io::Result<PathBuf> {
+        let aim = fs::read_link(link)?;
+        let aim = link.parent().unwrap_or(Path::new("/")).join(aim);
+        let Ok(real) = aim.canonicalize() else { return Ok(aim) };
+        Ok(real.strip_prefix(self.from).map_or(real.clone(), |inner| self.to.join(inner)))
+    }
+}
+
+/// What is large and only read: installed packages, and the history of the folder.
+fn is_linked(folder: &Path) -> bool {
+    let name = folder.file_name().unwrap_or_default();
+    name == ".git" || name == "node_modules" || folder.join("pyvenv.cfg").is_file()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn what_belongs_to_the_notebook_is_copied() {
         let top = tempfile::tempdir().unwrap();
         let (from, to) = (top.path().join("from"), top.path().join("to"));
-        for path in ["data/a.csv", ".git/x", "venv/pyvenv.cfg", "store/y", "__pycache__/z"] {
+        for path in ["data/a.csv", ".env", ".git/x", "venv/pyvenv.cfg", "store/y", "__pycache__/z"] {
             let path = from.join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "1").unwrap();
         }
-        std::os::unix::fs::symlink("data/a.csv", from.join("link")).unwrap();
+        fs::write(top.path().join("outside"), "1").unwrap();
+        for (aim, link) in [("data/a.csv", "link"), ("..", "data/up"), ("../outside", "out"), ("nowhere", "broken")] {
+            symlink(aim, from.join(link)).unwrap();
+        }
+        nix::unistd::mkfifo(&from.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         copy(&from, &to, &from.join("store")).unwrap();
-        let mut names: Vec<_> = fs::read_dir(&to).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        names.sort();
-        assert_eq!(names, ["data", "link"]);
-        assert_eq!(fs::read(to.join("data/a.csv")).unwrap(), b"1");
-        assert_eq!(fs::read(to.join("link")).unwrap(), b"1");
+        let names = |folder: &Path| {
+            let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+            names.filter(|name| name != "__pycache__").collect::<BTreeSet<_>>()
+        };
+        assert_eq!(names(&to), names(&from), "a cell that lists the folder sees no difference");
+        assert_eq!(names(&to.join("store")), BTreeSet::new());
+        for path in ["data/a.csv", ".env", "link", ".git/x", "venv/pyvenv.cfg", "out"] {
+            assert_eq!(fs::read(to.join(path)).unwrap(), b"1");
+        }
+        fs::write(to.join("link"), "2").unwrap();
+        fs::write(to.join("data/up/.env"), "2").unwrap();
+        assert_eq!(fs::read(from.join("data/a.csv")).unwrap(), b"1", "what is written stays in the copy");
+        assert_eq!(fs::read(from.join(".env")).unwrap(), b"1");
+        assert_eq!(fs::read(to.join(".env")).unwrap(), b"2");
     }
 }
