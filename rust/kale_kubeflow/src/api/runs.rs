@@ -46,7 +46,7 @@ pub enum RunSource<'a> {
         pipeline_id: &'a str,
         version_id: &'a str,
     },
-    /// The IR goes along: `{"pipeline_spec": ..., "platform_spec": ...}`.
+    /// The IR goes along: alone, or as `{"pipeline_spec": ..., "platform_spec": ...}` where it has a platform document.
     Spec(Value),
 }
 
