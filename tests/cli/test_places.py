@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from .support import call, cell, ids, notebook
+from .support import PATIENCE, call, cell, ids, notebook, start, wait_for
 
 
 def test_a_notebook_that_is_a_link_runs_where_the_link_lies(tmp_path):
@@ -83,6 +83,25 @@ def test_files_of_a_copied_project_are_put_back_in_the_copy(copied):
     assert (copied / "there/made.txt").read_text() == "made"
     assert (copied / "there/n-after-make.ipynb").is_file()
     assert not (copied / "here/made.txt").exists()
+
+
+def test_two_copies_of_a_run_go_on_at_the_same_time(tmp_path):
+    (tmp_path / "one").mkdir()
+    waiting = (
+        "import os, time\nassert os.path.exists('go')\nopen('started', 'a').write('x')\n"
+        "while not all(os.path.exists(f'../{name}/started') for name in ('one', 'two')):\n    time.sleep(0.02)"
+    )
+    call("run", notebook(tmp_path / "one/n.ipynb", cell(waiting, "step:wait")), cwd=tmp_path)
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    resumed = []
+    for name in ("one", "two"):
+        (tmp_path / name / "go").touch()
+        resumed.append(start("resume", "last", "--json", cwd=tmp_path / name))
+        wait_for((tmp_path / name / "started").exists, "the step")
+    for process in resumed:
+        stdout, stderr = process.communicate(timeout=PATIENCE)
+        assert json.loads(stdout)["status"] == "succeeded", stderr
+    assert [(tmp_path / name / "started").read_text() for name in ("one", "two")] == ["x", "x"]
 
 
 @pytest.mark.parametrize("name", [".kale_rs", ".kale_rs/blobs"])

@@ -17,7 +17,6 @@ use serde_json::{Map, Value, json};
 use crate::attempt::{self, Limits};
 use crate::execute::Execution;
 use crate::folder;
-use crate::process;
 use crate::publish;
 use crate::report::Report;
 use crate::request::Scratch;
@@ -157,7 +156,7 @@ impl Comparison<'_> {
             request: scratch.request(),
             directory: directory.to_owned(),
             log: scratch.request().with_file_name("log.txt"),
-            marker: format!("{}/{name}/1", process::engine_marker(&self.execution.record.id)),
+            marker: format!("{}/{name}/1", self.execution.marker()),
             environment: vec![
                 variable("KALE_INSTALL", "0"),
                 variable("PYTHONHASHSEED", &options.hash_seed.to_string()),

@@ -47,8 +47,8 @@ pub fn execute_watched(root: &Path, run: &RunId, watch: impl FnOnce()) -> Result
     store.claim(run)?;
     process::become_subreaper();
     // What an engine that was killed may have left is in the way of running its steps again.
-    process::sweep_machine(&run.0);
-    let guardian = Guardian::start(&process::engine_marker(run));
+    process::sweep_machine(&process::run_marker(&store, run));
+    let guardian = Guardian::start(&process::engine_marker(&store, run));
     watch();
     let record = store.run(run)?;
     let (announce, settled) = mpsc::unbounded_channel();
@@ -116,6 +116,11 @@ impl Execution {
 
     pub fn step_name(&self, step: StepId) -> &str {
         self.pipeline.step(step).name.as_str()
+    }
+
+    /// What the markers of its processes begin with.
+    pub fn marker(&self) -> String {
+        process::engine_marker(&self.store, &self.record.id)
     }
 
     pub fn stop_signal(&self) -> watch::Receiver<bool> {

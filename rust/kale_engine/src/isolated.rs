@@ -22,7 +22,6 @@ use kale_store::{EnvironmentInMaking, EnvironmentInUse, EnvironmentState, Result
 use serde_json::json;
 
 use crate::execute::Execution;
-use crate::process;
 use crate::worker;
 use installer::{Builder, Failure};
 
@@ -111,7 +110,7 @@ async fn make(execution: &Execution, lock: &Lock, making: EnvironmentInMaking) -
         scratch: &execution.store.run_directory(run),
         directory: &options.directory,
         descriptor: making.descriptor(),
-        marker: format!("{}/environment", process::engine_marker(run)),
+        marker: format!("{}/environment", execution.marker()),
     };
     let began = Instant::now();
     let tool = builder.tool().to_owned();

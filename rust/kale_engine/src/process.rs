@@ -10,11 +10,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kale_model::RunId;
+use kale_store::{Digest, Store};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
-/// The environment variable that marks a step's processes: `RUN/ENGINE/POSITION/ATTEMPT`.
+/// The environment variable that marks a step's processes: `RUN@STORE/ENGINE/POSITION/ATTEMPT`.
 pub const MARKER: &str = "KALE_STEP_PROCESS";
 
 /// Makes this process the one to which orphans below it are given.
@@ -88,10 +89,16 @@ pub fn memory_bytes(root: i32, limit: u64) -> u64 {
     family.iter().map(|pid| proportional_bytes(*pid).unwrap_or_else(|| held_bytes(*pid))).sum()
 }
 
-/// What the markers of a run's processes begin with, as long as this engine executes it. An engine that resumes the
-/// run has another, so that the companion of the dead one does not kill its steps.
-pub fn engine_marker(run: &RunId) -> String {
-    format!("{run}/{}", std::process::id())
+/// What the markers of a run's processes begin with. A copy of the store has a run of the same name, which is another.
+pub fn run_marker(store: &Store, run: &RunId) -> String {
+    let place = Digest::of(store.root().as_os_str().as_encoded_bytes());
+    format!("{run}@{}", &place.as_str()[..8])
+}
+
+/// The same, as long as this engine executes it. An engine that resumes the run has another, so that the companion of
+/// the dead one does not kill its steps.
+pub fn engine_marker(store: &Store, run: &RunId) -> String {
+    format!("{}/{}", run_marker(store, run), std::process::id())
 }
 
 /// How often the kernel has killed for lack of memory since boot.

@@ -22,7 +22,6 @@ use crate::isolated::{self, Isolated};
 use crate::kept;
 use crate::local_modules;
 use crate::memory;
-use crate::process;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::request::{Order, Scratch};
@@ -283,7 +282,7 @@ impl<'a> Attempt<'a> {
             request: self.scratch.request(),
             directory: options.directory.clone(),
             log: self.log.clone(),
-            marker: format!("{}/{}/{}", process::engine_marker(&self.execution.record.id), self.step.0, self.number),
+            marker: format!("{}/{}/{}", self.execution.marker(), self.step.0, self.number),
             environment,
             withheld: if isolated.is_some() { isolated::WITHHELD } else { &[] },
             processors,
