@@ -28,7 +28,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
     wanted = ("Authorization", f"Bearer {SECRET}")
 
     def do_GET(self):
-        self.server.requests.append((self.path, dict(self.headers)))
+        self.server.requests.append((self.path, self.headers))
         path = self.path.split("?")[0].removeprefix(self.server.prefix)
         name, value = self.wanted
         if path == "/apis/v2beta1/healthz":
@@ -57,12 +57,15 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serving(prefix="", certificate: Path | None = None, **answers):
+def serving(prefix="", certificate: Path | None = None, clients: Path | None = None, **answers):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Answering", (Answers,), answers))
     server.daemon_threads, server.requests, server.prefix = True, [], prefix
     if certificate is not None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(certificate)
+        if clients is not None:
+            tls.verify_mode = ssl.CERT_REQUIRED
+            tls.load_verify_locations(clients)
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -145,6 +148,10 @@ def test_contexts_are_where_others_keep_theirs(kale, tmp_path):
         (["dev", "--kfp", "http://localhost", "--proxy", f"http://me:{SECRET}@proxy"], "holds a user or a password"),
         (["dev", "--kfp", "http://localhost", "--namespace", "My Team"], "cannot be a namespace"),
         (["dev", "--kfp", "http://localhost", "--ca", "nowhere.pem"], "cannot read"),
+        (
+            ["dev", "--kfp", "http://localhost", "--ca", "x", "--insecure-skip-verify"],
+            "to verify a certificate, and not to",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused_and_no_secret_is_kept(kale, tmp_path, words, told):
@@ -303,6 +310,52 @@ def test_a_kubeconfig_leads_through_the_server_of_kubernetes(kale, tmp_path):
         added(kale, "--namespace", "team", "--auth", "kubeconfig:nowhere", "--replace", **variables)
         findings, _ = findings_of(kale, **variables)
         assert "has no context `nowhere`" in findings["credentials"]["detail"]
+
+
+def kubeconfig(path: Path, cluster: dict, user: dict) -> Path:
+    """A kubeconfig with one of each."""
+    config = {
+        "current-context": "here",
+        "clusters": [{"name": "one", "cluster": cluster}],
+        "contexts": [{"name": "here", "context": {"cluster": "one", "user": "me"}}],
+        "users": [{"name": "me", "user": user}],
+    }
+    path.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **config}))
+    return path
+
+
+def test_a_token_that_has_expired_is_asked_for_again(kale, tmp_path):
+    """The program gives an old one first; requests are turned away, and made again with the next."""
+    program = tmp_path / "give.sh"
+    answer = '{"status": {"token": "%s"}}'
+    program.write_text(f"""#!/bin/sh
+cd '{tmp_path}'
+if mkdir asked 2>/dev/null; then printf '{answer}' old-token-of-yesterday; else printf '{answer}' '{SECRET}'; fi
+""")
+    program.chmod(0o755)
+    with serving() as server:
+        user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(program), "args": []}}
+        config = kubeconfig(tmp_path / "kubeconfig", {"server": server.url}, user)
+        variables = {"KUBECONFIG": str(config)}
+        added(kale, "--kfp", server.url, "--namespace", "team", "--auth", "kubeconfig", **variables)
+        findings, answer = findings_of(kale, **variables)
+        assert answer["works"], findings
+        shown = [headers["Authorization"] for path, headers in server.requests if "/runs" in path]
+        assert shown == ["Bearer old-token-of-yesterday", f"Bearer {SECRET}"]
+
+
+def test_a_kubeconfig_may_show_a_certificate(kale, certificate, tmp_path):
+    authority = certificate.with_suffix(".crt")
+    with serving(certificate=certificate, clients=authority, wanted=(None, None)) as server:
+        cluster = {"server": server.url, "certificate-authority": str(authority)}
+        user = {"client-certificate": str(authority), "client-key": str(certificate)}
+        variables = {"KUBECONFIG": str(kubeconfig(tmp_path / "kubeconfig", cluster, user))}
+        added(kale, "--kfp", server.url, "--namespace", "team", "--auth", "kubeconfig", **variables)
+        findings, answer = findings_of(kale, **variables)
+        assert answer["works"], findings
+        kubeconfig(tmp_path / "kubeconfig", cluster, {})
+        findings, answer = findings_of(kale, **variables)
+        assert findings["reachable"]["health"] == "error"
 
 
 def test_the_same_from_python(kale, monkeypatch):

@@ -242,6 +242,14 @@ def test_what_answers_is_named(kubeflow, ours, how, kind, told):
         assert found.help
 
 
+def test_a_cookie_that_a_server_repeats_is_not_repeated(kubeflow, tmp_path):
+    told = server.status(401, json.dumps({"code": 16, "message": f"unknown session {TOKEN}"}))
+    kubeflow.faults.append(Fault("GET", "/runs", "before", told))
+    with connected(kubeflow.url, tmp_path, "cookie-env:COOKIE", COOKIE=f"authservice_session={TOKEN}") as ours:
+        assert "unknown session ***" in failure(ours, "runs", experiment_id=None, limit=5).message
+    assert kubeflow.requests[0].headers["cookie"] == f"authservice_session={TOKEN}"
+
+
 def test_a_token_that_is_renewed_is_read_anew(kubeflow, tmp_path):
     file = tmp_path / "token"
     file.write_text("old")

@@ -1,6 +1,7 @@
 //! The client of one cluster. What it can do is in `api/`, a file per kind of thing.
 
 use serde::de::DeserializeOwned;
+use url::Url;
 
 use crate::connection::{Connection, Request};
 use crate::context::Cluster;
@@ -13,8 +14,8 @@ const PAGE_SIZE: usize = 200;
 /// Everything that Kubeflow Pipelines can be asked. Its methods wait for their answers.
 pub struct Client {
     pub(crate) connection: Connection,
-    /// Where people look at runs, without a slash at the end.
-    ui: String,
+    /// Where people look at runs.
+    ui: Url,
 }
 
 impl Client {
@@ -24,7 +25,7 @@ impl Client {
             crate::limits::namespace(namespace)?;
         }
         let connection = Connection::open(cluster, patience)?;
-        let ui = cluster.ui.as_ref().map_or_else(|| connection.base().to_owned(), |ui| ui.as_str().to_owned());
+        let ui = cluster.ui.as_ref().map_or_else(|| connection.base_url().clone(), |ui| ui.url().clone());
         Ok(Client { connection, ui })
     }
 
@@ -35,12 +36,17 @@ impl Client {
 
     /// The page of a run, for people.
     pub fn run_url(&self, run_id: &str) -> String {
-        format!("{}/#/runs/details/{run_id}", self.ui)
+        format!("{}/#/runs/details/{run_id}", self.ui.as_str().trim_end_matches('/'))
     }
 
     /// The page of an experiment, for people.
     pub fn experiment_url(&self, experiment_id: &str) -> String {
-        format!("{}/#/experiments/details/{experiment_id}", self.ui)
+        format!("{}/#/experiments/details/{experiment_id}", self.ui.as_str().trim_end_matches('/'))
+    }
+
+    /// The server of the pages.
+    pub(crate) fn ui(&self) -> Url {
+        self.ui.clone()
     }
 
     /// The namespace for requests about what belongs to no experiment yet. A server of one user ignores it.

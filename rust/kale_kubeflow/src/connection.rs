@@ -34,6 +34,8 @@ pub struct Request {
     body: Body,
     /// What is to be done, for words: `list runs`.
     action: String,
+    /// Another server than that of the API.
+    base: Option<Url>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,7 +51,7 @@ enum Body {
 
 impl Request {
     fn new(method: Method, path: impl Into<String>, action: impl Into<String>) -> Request {
-        Request { method, path: path.into(), query: vec![], body: Body::None, action: action.into() }
+        Request { method, path: path.into(), query: vec![], body: Body::None, action: action.into(), base: None }
     }
 
     pub fn get(path: impl Into<String>, action: impl Into<String>) -> Request {
@@ -72,6 +74,12 @@ impl Request {
 
     pub fn json(mut self, body: Value) -> Request {
         self.body = Body::Json(body);
+        self
+    }
+
+    /// Asks the server of the pages, which may be another one.
+    pub fn at(mut self, base: Url) -> Request {
+        self.base = Some(base);
         self
     }
 
@@ -115,6 +123,10 @@ impl Connection {
     /// Where requests go, without a slash at the end.
     pub fn base(&self) -> &str {
         self.base.as_str().trim_end_matches('/')
+    }
+
+    pub fn base_url(&self) -> &Url {
+        &self.base
     }
 
     pub fn namespace(&self) -> Option<&str> {
@@ -216,8 +228,8 @@ impl Connection {
         request: &Request,
         header: Option<(reqwest::header::HeaderName, reqwest::header::HeaderValue)>,
     ) -> Result<Answer, Failure> {
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}{}", self.base.path().trim_end_matches('/'), request.path));
+        let mut url = request.base.clone().unwrap_or_else(|| self.base.clone());
+        url.set_path(&format!("{}{}", url.path().trim_end_matches('/'), request.path));
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
         }
@@ -262,9 +274,9 @@ impl Connection {
     /// A server may repeat what it was shown.
     fn without_secrets(&self, text: String) -> String {
         let Ok(Some((_, value))) = self.credentials.header() else { return text };
-        let shown = value.to_str().unwrap_or_default();
-        let secret = shown.split_once(' ').map_or(shown, |(_, secret)| secret);
-        if secret.is_empty() { text } else { text.replace(secret, "***") }
+        let parts = value.to_str().unwrap_or_default().split([' ', ';', '=']);
+        let secrets = parts.filter(|part| part.len() > "Bearer".len());
+        secrets.fold(text, |text, secret| text.replace(secret, "***"))
     }
 
     /// What an answer of success holds.

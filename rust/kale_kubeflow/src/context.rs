@@ -130,8 +130,8 @@ impl Cluster {
             );
         }
         let carries_secret = !matches!(self.auth, Auth::None | Auth::InCluster);
-        if let Some(kfp) = self.kfp.as_ref().filter(|kfp| carries_secret && kfp.is_in_the_open()) {
-            warnings.push(format!("credentials travel unencrypted to `{kfp}`: use https where the server has it"));
+        for address in self.kfp.iter().chain(&self.ui).filter(|address| carries_secret && address.is_in_the_open()) {
+            warnings.push(format!("credentials travel unencrypted to `{address}`: use https where the server has it"));
         }
         warnings
     }

@@ -124,6 +124,10 @@ fn described(session: &Session, addition: &Addition) -> Result<Cluster, VerbErro
         let help = "add `--kfp URL`; only `--auth kubeconfig` and `--auth in-cluster` find it themselves";
         return Err(VerbError::usage("where is Kubeflow Pipelines?", help));
     }
+    if addition.insecure_skip_verify && addition.ca.is_some() {
+        let help = "leave `--insecure-skip-verify` out: the certificate is verified by the authority that `--ca` names";
+        return Err(VerbError::usage("to verify a certificate, and not to, is asked for", help));
+    }
     for namespace in addition.namespace.iter().chain(&addition.kfp_namespace) {
         kale_kubeflow::check_namespace(namespace)?;
     }

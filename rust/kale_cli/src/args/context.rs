@@ -42,7 +42,7 @@ pub struct AddArgs {
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
     /// Do not verify the server's certificate: whoever is in between can read and change everything
-    #[arg(long, conflicts_with = "ca")]
+    #[arg(long)]
     pub insecure_skip_verify: bool,
     /// The proxy to go through [default: HTTPS_PROXY or HTTP_PROXY; NO_PROXY counts in both cases]
     #[arg(long, value_name = "URL")]

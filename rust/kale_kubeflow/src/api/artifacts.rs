@@ -37,6 +37,7 @@ impl Client {
     /// The bytes of an artifact, through the server of the pages; all of them are held in memory.
     pub fn artifact(&self, place: &ArtifactPlace) -> Result<Vec<u8>, KubeflowError> {
         let request = Request::get("/artifacts/get", format!("read the artifact `{}`", place.key))
+            .at(self.ui())
             .with("source", Some(place.source))
             .with("bucket", Some(&place.bucket))
             .with("key", Some(&place.key))
