@@ -242,6 +242,32 @@ def test_what_answers_is_named(kubeflow, ours, how, kind, told):
         assert found.help
 
 
+ODD = [
+    "null",
+    "[]",
+    "3",
+    '"x"',
+    "",
+    '{"run_id": 5}',
+    '{"run_id": null}',
+    '{"run_id": "x", "state": {}}',
+    "[" * 5000,
+    "\x00",
+]
+
+
+@pytest.mark.parametrize("text", ODD, ids=range(len(ODD)))
+def test_odd_answers_are_told(kubeflow, ours, text):
+    kubeflow.faults.append(Fault("GET", "/runs/x", "before", server.status(200, text), times=100))
+    assert failure(ours, "run", id="x").kind == "Server"
+
+
+def test_what_is_empty_may_be_null(kubeflow, ours):
+    empty = dict.fromkeys(["description", "state", "error", "run_details", "finished_at", "storage_state"])
+    kubeflow.faults.append(Fault("GET", "/runs/x", "before", server.status(200, json.dumps({"run_id": "x", **empty}))))
+    assert ours("run", id="x")["run_id"] == "x"
+
+
 def test_a_cookie_that_a_server_repeats_is_not_repeated(kubeflow, tmp_path):
     told = server.status(401, json.dumps({"code": 16, "message": f"unknown session {TOKEN}"}))
     kubeflow.faults.append(Fault("GET", "/runs", "before", told))

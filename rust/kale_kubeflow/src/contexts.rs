@@ -99,7 +99,8 @@ impl Contexts {
         KubeflowError::usage(format!("there is no context `{}`", name.escape_debug()), help)
     }
 
-    /// The one that is meant where none is named.
+    /// The one that is meant where none is named. Somebody who has mended the file by hand may have taken it out: then
+    /// [`Contexts::find`] says so, since to go on somewhere else would be a guess.
     pub fn current(&self) -> &str {
         &self.document.current
     }
@@ -182,10 +183,6 @@ fn parse(text: &str, path: &Path) -> Result<Document, KubeflowError> {
     let mut document: Document = toml::from_str(text).map_err(|error| fault(place(&error), mend))?;
     for (name, cluster) in &mut document.contexts {
         cluster.name = name.clone();
-    }
-    let known = document.contexts.keys().any(|name| name.as_str() == document.current);
-    if !known {
-        document.current = local();
     }
     Ok(document)
 }
@@ -275,6 +272,10 @@ mod tests {
         assert!(elsewhere.add(cluster("dev"), false).unwrap_err().help.contains("--replace"));
         elsewhere.add(cluster("test"), false).unwrap();
         assert_eq!(names(&elsewhere), ["local", "dev", "test"]);
+        fs::write(contexts.path(), "version = 1\ncurrent = \"gone\"\n[contexts.dev]\nauth = \"in-cluster\"\n").unwrap();
+        let mended = Contexts::open(folder.path()).unwrap();
+        assert!(mended.find(mended.current()).unwrap_err().help.contains("`local`, `dev`"));
+        contexts.add(cluster("test"), true).unwrap();
         assert!(contexts.remove("local").is_err() && contexts.choose("nowhere").is_err());
         contexts.choose("dev").unwrap();
         contexts.remove("dev").unwrap();

@@ -10,16 +10,16 @@ use crate::error::{Kind, KubeflowError};
 use crate::limits;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
 pub struct Experiment {
     pub experiment_id: String,
+    #[serde(default, deserialize_with = "or_default")]
     pub display_name: String,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "or_default")]
     pub description: String,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "or_default")]
     pub namespace: String,
     /// `AVAILABLE` or `ARCHIVED`.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "or_default")]
     pub storage_state: String,
 }
 

@@ -32,25 +32,25 @@ impl Pipeline<'_> {
 
 /// A pipeline as the server has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
 pub struct PipelineRecord {
     pub pipeline_id: String,
+    #[serde(default, deserialize_with = "or_default")]
     pub display_name: String,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "or_default")]
     pub description: String,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "or_default")]
     pub namespace: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
 pub struct Version {
     pub pipeline_id: String,
     pub pipeline_version_id: String,
+    #[serde(default, deserialize_with = "or_default")]
     pub display_name: String,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "or_default")]
     pub description: String,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "or_default")]
     pub created_at: Option<String>,
 }
 

@@ -83,20 +83,20 @@ fn checked_cron(cron: &str) -> Result<&str, KubeflowError> {
 
 /// A recurring run as the server has it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
 pub struct RecurringRun {
     pub recurring_run_id: String,
+    #[serde(default, deserialize_with = "or_default")]
     pub display_name: String,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "or_default")]
     pub description: String,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "or_default")]
     pub experiment_id: String,
     /// `ENABLED` or `DISABLED`.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "or_default")]
     pub status: String,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "or_default")]
     pub no_catchup: bool,
-    #[serde(deserialize_with = "whole_number")]
+    #[serde(default, deserialize_with = "whole_number")]
     pub max_concurrency: Option<i64>,
 }
 
