@@ -23,6 +23,7 @@ pub mod exports;
 mod expressions;
 pub mod facts;
 mod files;
+mod fixpoint;
 mod heap;
 mod holding;
 mod import_statements;

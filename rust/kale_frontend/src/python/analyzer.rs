@@ -35,13 +35,14 @@ use super::effects::{Assumed, Effects, Summary};
 use super::facts::{
     CellFacts, CellId, Facts, Replay, Resource, ResourceUse, Source, StatementFacts, StatementId, VersionId,
 };
+use super::fixpoint::Recursion;
 use super::heap::{Class, Heap, ObjectId, Place};
 use super::knowledge::Knowledge;
 use super::names::Name;
 use super::pragmas::pure_callee;
 use super::replay::MAX_DEPTH;
 use super::scope::{ScopeKind, ScopeRef, SymbolTable};
-use super::summary::{ActiveSummary, SummaryKey};
+use super::summary::SummaryKey;
 use super::types::Types;
 use super::value::{CodeId, Type, Value};
 use crate::pragma::Pragma;
@@ -199,13 +200,11 @@ pub struct Analyzer<'a> {
     pub definitions: Vec<Definition<'a>>,
     /// Functions, lambdas and generator expressions by their place in the syntax tree.
     pub code_ids: FxHashMap<usize, CodeId>,
+    /// Classes by the place of their bodies: a function may make different ones.
+    pub class_ids: FxHashMap<usize, Vec<CodeId>>,
     pub frames: Vec<Frame<'a>>,
     pub summaries: FxHashMap<SummaryKey, Rc<Summary>>,
-    pub active: Vec<ActiveSummary>,
-    /// Summaries that hold only within the current round of a recursion, with the depth of its outermost function.
-    pub provisional: FxHashMap<SummaryKey, (Rc<Summary>, usize)>,
-    /// The outermost function being summarised that the current body's summary depends on.
-    pub depends_on: usize,
+    pub(super) recursion: Recursion,
     /// Loops around what is being executed.
     pub loops: usize,
     pub cell: CellId,
@@ -271,11 +270,10 @@ impl<'a> Analyzer<'a> {
             facts: Facts::default(),
             definitions: vec![],
             code_ids: FxHashMap::default(),
+            class_ids: FxHashMap::default(),
             frames: vec![Frame::new(ScopeRef::module(table))],
             summaries: FxHashMap::default(),
-            active: vec![],
-            provisional: FxHashMap::default(),
-            depends_on: usize::MAX,
+            recursion: Recursion::default(),
             loops: 0,
             cell: 0,
             statement: StatementId(0),

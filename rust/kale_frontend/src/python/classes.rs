@@ -56,19 +56,13 @@ impl<'a> Analyzer<'a> {
         for (_, value) in attributes.iter().filter(|(_, value)| !matches!(value.ty, Type::Function(_))) {
             holds.insert(value.ty);
         }
-        let code = CodeId(self.definitions.len());
         let stateless = state.is_empty() && !patches(&statement.body, &statement.name);
         let object = self.frame().heap.allocate(Class { definition: stateless, ..Class::default() });
+        let code = self.add_class(statement, methods, bases, holds);
         let mut value = Value::object(Type::Class(code), object);
         for held in state {
             self.link(&value, held, false);
         }
-        self.definitions.push(Definition {
-            kind: DefinitionKind::Class { methods, bases, statement: Some(statement), holds },
-            name: None,
-            class_name: None,
-            suspends: vec![],
-        });
         value.code.push(code);
         value.code.extend(held_code);
         value.code.extend(
@@ -83,6 +77,32 @@ impl<'a> Analyzer<'a> {
         let value = self.decorate(value, &statement.decorator_list);
         self.name_definition(code, &statement.name);
         self.bind_text(&statement.name, value);
+    }
+
+    fn add_class(
+        &mut self,
+        statement: &'a StmtClassDef,
+        methods: BTreeMap<String, CodeId>,
+        bases: Vec<Type>,
+        holds: Types,
+    ) -> CodeId {
+        let in_module = self.in_module();
+        let address = Body::Statements(&statement.body).address();
+        let made = self.class_ids.entry(address).or_default();
+        // A class that a function makes anew with each call is the same as before, as far as its definition tells; else
+        // functions that make classes and call each other would never end.
+        let is_same = |code: &&CodeId| match &self.definitions[code.0].kind {
+            DefinitionKind::Class { methods: m, bases: b, holds: h, .. } => *m == methods && *b == bases && *h == holds,
+            DefinitionKind::Function(_) => false,
+        };
+        if let Some(&known) = made.iter().find(is_same).filter(|_| !in_module) {
+            return known;
+        }
+        let code = CodeId(self.definitions.len());
+        made.push(code);
+        let kind = DefinitionKind::Class { methods, bases, statement: Some(statement), holds };
+        self.definitions.push(Definition { kind, name: None, class_name: None, suspends: vec![] });
+        code
     }
 
     /// Executes the body of a class; gives what it binds, by name.

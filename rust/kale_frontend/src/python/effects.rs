@@ -12,7 +12,7 @@ use super::types::Types;
 use super::value::{CodeId, Type};
 
 /// Effects of a statement (in the module) or of a function's body.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Effects {
     /// Module variables read, with the first place.
     pub reads: BTreeMap<Name, TextRange>,
@@ -145,7 +145,7 @@ pub struct Outcome {
 /// What calling a function does, in terms of its parameters and the module's variables.
 ///
 /// It is applied at each call, so that module variables mean the versions that reach the call (late binding).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
     pub effects: Effects,
     pub mutated: BTreeSet<Place>,

@@ -34,6 +34,8 @@ pub struct Facts {
     pub names: Names,
     /// Those names of `pure` pragmas that some call fits.
     pub trusted: BTreeSet<String>,
+    /// How often the body of a function was evaluated: most of the work that there was.
+    pub evaluated: usize,
 }
 
 #[derive(Default)]

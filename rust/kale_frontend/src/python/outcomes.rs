@@ -156,10 +156,12 @@ pub(super) fn outcome(frame: &mut Frame<'_>, value: &Value) -> Outcome {
             }
         }
         for code in &class.code {
-            if !outcome.code.contains(code) {
-                outcome.code.push(*code);
-            }
+            outcome.code.push(*code);
         }
     }
+    // In one order, so that a recursion sees when nothing has been added.
+    outcome.code.sort();
+    outcome.code.dedup();
+    outcome.places.sort();
     outcome
 }

@@ -5,8 +5,7 @@
 //! variable means the version that reaches the call, as Python's late binding has it. Summaries are kept per shape of
 //! the arguments, and hold while the module variables that they read have the types they had.
 //!
-//! Recursion is a fixpoint: a call of a function whose summary is being made uses the summary so far, and the body is
-//! evaluated again until nothing is added.
+//! Functions that call each other are evaluated until nothing is added ([`super::fixpoint`]).
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -47,14 +46,6 @@ pub struct SummaryKey {
     pub own_types: Types,
 }
 
-/// A summary being made.
-pub struct ActiveSummary {
-    pub key: SummaryKey,
-    pub so_far: Rc<Summary>,
-}
-
-/// More rounds than any notebook needs: each round only adds places, of which there are few.
-const MAX_ROUNDS: usize = 8;
 /// Depth of calls that are followed; what is called beyond it cannot be seen.
 const MAX_DEPTH: usize = 100;
 
@@ -73,7 +64,7 @@ impl<'a> Analyzer<'a> {
             self.frame().effects.dynamic.push(("calls nested this deep".to_owned(), range));
             return self.opaque_call(&values);
         }
-        let recursive = self.active.iter().any(|active| active.key.code == code);
+        let recursive = self.recursion.is_active(|key| key.code == code);
         let shapes: Vec<Shape> = values.iter().map(|value| self.shape(value, recursive)).collect();
         let summary = self.summarize(self.summary_key(code, shapes, &callee.code, self.types_of(callee)));
         self.apply(&summary, &values, callee, range)
@@ -177,72 +168,8 @@ impl<'a> Analyzer<'a> {
         value
     }
 
-    /// The summary of a call: known, provisional (inside a recursion), or made now.
-    pub fn summarize(&mut self, key: SummaryKey) -> Rc<Summary> {
-        let known = self.summaries.get(&key).cloned().filter(|summary| self.holds(summary));
-        let summary = match known {
-            Some(summary) => summary,
-            None => match self.provisional(&key) {
-                Some(summary) => return summary,
-                None => self.make_summary(key),
-            },
-        };
-        self.carry_assumptions(&summary);
-        summary
-    }
-
-    /// The summary so far of a function that is being summarised, or that depends on one.
-    fn provisional(&mut self, key: &SummaryKey) -> Option<Rc<Summary>> {
-        if let Some(index) = self.active.iter().position(|active| active.key == *key) {
-            self.depends_on = self.depends_on.min(index);
-            return Some(self.active[index].so_far.clone());
-        }
-        let (summary, head) = self.provisional.get(key)?.clone();
-        self.depends_on = self.depends_on.min(head);
-        Some(summary)
-    }
-
-    /// Evaluates the body; the outermost function of a recursion does so until nothing is added.
-    fn make_summary(&mut self, key: SummaryKey) -> Rc<Summary> {
-        let index = self.active.len();
-        let outer = std::mem::replace(&mut self.depends_on, usize::MAX);
-        self.active.push(ActiveSummary { key: key.clone(), so_far: Rc::default() });
-        let mut summary: Rc<Summary> = Rc::default();
-        for _ in 0..MAX_ROUNDS {
-            let next = Rc::new(self.evaluate_body(&key));
-            let stable = self.depends_on != index || same(&next, &summary);
-            summary = next;
-            if stable {
-                break;
-            }
-            self.active[index].so_far = summary.clone();
-            self.provisional.clear();
-        }
-        self.active.pop();
-        if self.depends_on < index {
-            self.provisional.insert(key, (summary.clone(), self.depends_on));
-        } else {
-            self.provisional.clear();
-            self.summaries.insert(key, summary.clone());
-            self.depends_on = usize::MAX;
-        }
-        self.depends_on = self.depends_on.min(outer);
-        summary
-    }
-
-    fn holds(&self, summary: &Summary) -> bool {
-        summary.assumptions.iter().all(|(name, assumed)| self.assumed(*name) == *assumed)
-    }
-
-    /// What a callee's summary depends on, its caller's depends on, too.
-    fn carry_assumptions(&mut self, summary: &Summary) {
-        if !self.in_module() {
-            let known = summary.assumptions.clone();
-            self.frame().assumptions.extend(known);
-        }
-    }
-
-    fn evaluate_body(&mut self, SummaryKey { code, shapes, own_code, own_types }: &SummaryKey) -> Summary {
+    pub(super) fn evaluate_body(&mut self, SummaryKey { code, shapes, own_code, own_types }: &SummaryKey) -> Summary {
+        self.facts.evaluated += 1;
         let definition = &self.definitions[code.0];
         let DefinitionKind::Function(function) = definition.kind else { return Summary::default() };
         let mut frame = Frame::new(function.scope);
@@ -329,6 +256,8 @@ impl<'a> Analyzer<'a> {
                 outcome.places = class.places.iter().copied().filter(|p| *p != Place::Global(name)).collect();
                 outcome.view = class.view;
                 outcome.code.extend(class.code);
+                outcome.code.sort();
+                outcome.code.dedup();
                 outcome.types = class.types;
             }
         }
@@ -459,23 +388,4 @@ impl<'a> Analyzer<'a> {
             self.frame().effects.deletes.insert(name);
         }
     }
-}
-
-/// Whether a round of the fixpoint added nothing.
-fn same(a: &Summary, b: &Summary) -> bool {
-    a.mutated == b.mutated
-        && a.links == b.links
-        && a.code == b.code
-        && a.mixed == b.mixed
-        && a.types == b.types
-        && a.unshippable == b.unshippable
-        && a.returns == b.returns
-        && a.raises == b.raises
-        && a.effects.reads.keys().eq(b.effects.reads.keys())
-        && a.effects.writes == b.effects.writes
-        && a.effects.resources.len() == b.effects.resources.len()
-        && a.effects.draws == b.effects.draws
-        && a.effects.seeds == b.effects.seeds
-        && a.effects.perhaps_seeds == b.effects.perhaps_seeds
-        && a.effects.earlier_states == b.effects.earlier_states
 }
