@@ -298,6 +298,20 @@ def function_attribute(w: Writer) -> list[str]:
     return [f"def {name}():", f"    {name}.log.append({n})", f"    return {name}.log", f"{name}.log = {w.a_list()}"]
 
 
+def lock(w: Writer) -> list[str]:
+    """A lock is made again where it is needed, but not when somebody has taken it."""
+    if w.fixed or w.in_function:
+        return []
+    name = w.name(("lock",))
+    if name and w.chance(0.7):
+        return [w.pick((f"print({name}.locked())", f"{name}.acquire(False)"))]
+    name, other = w.random.sample(NAMES, 2)
+    for target in (name, other):
+        define(w, target, Code(("lock",), set()))
+    taken = [f"{name}.acquire()"] if w.chance(0.6) else []
+    return [f"{name} = threading.Lock()", *taken, f"{other} = {name}"]
+
+
 def hooks(w: Writer) -> list[str]:
     """Functions and bound methods kept in containers."""
     if w.fixed or w.in_function:
@@ -338,5 +352,5 @@ def run_hooks(w: Writer) -> list[str]:
 
 RECIPES = [
     (6, function), (7, call), (1, conditional_function), (2, closure), (1, make), (2, a_lambda), (1, recursive),
-    (1, varargs), (1, generator), (2, decorated), (1, function_attribute), (2, hooks), (2, run_hooks),
+    (1, varargs), (1, generator), (2, decorated), (1, function_attribute), (1, lock), (2, hooks), (2, run_hooks),
 ]  # fmt: skip

@@ -23,7 +23,9 @@ FUNCTIONS = ("f", "g", "h")
 CLASSES = ("C", "D")
 #: Local variables, by how deep the function is nested.
 LOCALS = (NAMES, ("x", "y", "z"), ("s", "t", "u"), ("q", "r"))
-MODULES = ("collections", "contextlib", "copy", "dataclasses", "functools", "itertools", "json", "os", "random")
+MODULES = (
+    "collections", "contextlib", "copy", "dataclasses", "functools", "itertools", "json", "os", "random", "threading",
+)  # fmt: skip
 
 #: Kinds of plain values: a list of ints, a dict of such lists (with a key `k`), a list of such lists, a pair of such a
 #: list and an int, ...
