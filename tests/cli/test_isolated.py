@@ -173,6 +173,18 @@ def test_killed_while_it_is_made(made):
     assert json.loads(done.stdout)["status"] == "succeeded", done.stderr
 
 
+def test_a_damaged_environment_is_made_anew(made):
+    path = made(cell("import idna\nprint(idna.__name__)", "step:a"))
+    assert run(path, **UV)["status"] == "succeeded"
+    (folder,) = environments(path.parent / ".kale_rs")
+    for lost in ("lib/python*/site-packages/idna/core.py", "bin/python"):
+        (file,) = folder.glob(lost)
+        file.unlink()
+        report = run(path, "--no-cache", **UV)
+        assert (report["status"], report["diagnostics"]) == ("succeeded", [])
+        assert file.exists() and environments(path.parent / ".kale_rs") == [folder]
+
+
 def test_two_runs_make_one_environment(made):
     path = made(cell("import idna\nprint(idna.__name__)", "step:a"))
     both = [start("run", path, "--isolated", "--no-cache", cwd=path.parent) for _ in range(2)]

@@ -3,14 +3,16 @@
 //! ```text
 //! environments/3f9a...e1/               what is installed; whole only when it holds the mark
 //! environments/3f9a...e1/kale_rs.json   the mark, written last, after the disk has all else
+//! environments/3f9a...e1/kale_rs.files  what was there by then: a size and a path per line
 //! environments/3f9a...e1.lock           held exclusively by who makes or removes it, shared by who uses it
 //! ```
 //!
 //! Environments know their own path, so they are made where they stay. Whoever makes one gives its lock to the processes
 //! that it starts: should it be killed, the lock is free when the last of them is gone, and who comes next begins anew.
 
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -21,6 +23,7 @@ use crate::error::{Result, StoreError};
 
 const FOLDER: &str = "environments";
 const MARK: &str = "kale_rs.json";
+const FILES: &str = "kale_rs.files";
 /// Hex digits of the key: paths in an environment get long enough without all of them.
 const DIGITS: usize = 24;
 
@@ -68,12 +71,14 @@ impl Store {
 }
 
 impl EnvironmentPlace {
-    /// Looks without waiting.
+    /// Looks without waiting. One of which something has disappeared is made anew.
     pub fn look(&self) -> Result<EnvironmentState> {
         let lock = self.open_lock()?;
         let mark = self.folder.join(MARK);
-        let was_whole = mark.exists();
-        if !try_lock(&lock, if was_whole { libc::LOCK_SH } else { libc::LOCK_EX }) || mark.exists() != was_whole {
+        let is_whole = || mark.exists() && self.has_all_files();
+        let was_whole = is_whole();
+        let locked = try_lock(&lock, if was_whole { libc::LOCK_SH } else { libc::LOCK_EX });
+        if !locked || (if was_whole { !mark.exists() } else { is_whole() }) {
             // Who was quicker is to be waited for.
             return Ok(EnvironmentState::Busy);
         }
@@ -84,6 +89,16 @@ impl EnvironmentPlace {
         }
         self.clear().map_err(|error| StoreError::writing(&self.folder, &error))?;
         Ok(EnvironmentState::Absent(EnvironmentInMaking { folder: self.folder.clone(), lock }))
+    }
+
+    /// Whether what was installed is there: a cleaner of old files, an upgrade that takes the interpreter away, or a disk
+    /// that lost some make every run fail for a reason that is not the notebook's.
+    fn has_all_files(&self) -> bool {
+        let listed = fs::read_to_string(self.folder.join(FILES)).unwrap_or_default();
+        listed
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .all(|(size, path)| fs::metadata(self.folder.join(path)).is_ok_and(|file| file.len().to_string() == size))
     }
 
     /// When it was last used; `None` while it is not whole.
@@ -128,7 +143,10 @@ impl EnvironmentInMaking {
     /// Declares it whole; `note` says what it is.
     pub fn finish(self, note: &str) -> Result<()> {
         let mark = self.folder.join(MARK);
-        let written = flush_all(&self.folder).and_then(|()| {
+        let mut files = String::new();
+        list(&self.folder, Path::new(""), &mut files);
+        let listed = fs::write(self.folder.join(FILES), files);
+        let written = listed.and_then(|()| flush_all(&self.folder)).and_then(|()| {
             let mut part = tempfile::NamedTempFile::new_in(&self.folder)?;
             part.write_all(note.as_bytes())?;
             part.as_file().sync_all()?;
@@ -160,6 +178,23 @@ fn flush_all(_folder: &Path) -> io::Result<()> {
     // SAFETY: it takes no arguments and cannot fail.
     unsafe { libc::sync() };
     Ok(())
+}
+
+/// Writes down every file below `inner`, without what Python compiles by itself. Of a link, what it leads to.
+fn list(folder: &Path, inner: &Path, files: &mut String) {
+    for entry in fs::read_dir(folder.join(inner)).into_iter().flatten().flatten() {
+        let path = inner.join(entry.file_name());
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            if entry.file_name() != "__pycache__" {
+                list(folder, &path, files);
+            }
+        } else if let (Some(path), Ok(file)) = (path.to_str(), fs::metadata(entry.path())) {
+            // A path with a line break would be two.
+            if file.is_file() && !path.contains('\n') {
+                let _ = writeln!(files, "{} {path}", file.len());
+            }
+        }
+    }
 }
 
 /// Bytes of the files below a folder; links are not followed.
@@ -209,5 +244,33 @@ mod tests {
         assert!(matches!(place(&store).look().unwrap(), EnvironmentState::Whole(_)), "many may use it");
         drop(used);
         assert!(place(&store).remove_if_idle() && !place(&store).folder.exists());
+    }
+
+    #[test]
+    fn an_environment_that_has_lost_something_is_made_anew() {
+        let top = tempfile::tempdir().unwrap();
+        let store = Store::open(top.path()).unwrap();
+        fs::write(top.path().join("python"), "binary").unwrap();
+        let package = Path::new("lib/package/a module.py");
+        let damages: [&dyn Fn(&Path); 3] = [
+            &|folder| fs::remove_file(folder.join(package)).unwrap(),
+            &|folder| fs::write(folder.join(package), "").unwrap(),
+            &|_| fs::remove_file(top.path().join("python")).unwrap(),
+        ];
+        for damage in damages {
+            let half = making(&place(&store));
+            fs::create_dir_all(half.folder.join("lib/package/__pycache__")).unwrap();
+            fs::write(half.folder.join(package), "x = 1").unwrap();
+            fs::write(half.folder.join("lib/package/__pycache__/a.pyc"), "1").unwrap();
+            std::os::unix::fs::symlink(top.path().join("python"), half.folder.join("python")).unwrap();
+            half.finish("{}").unwrap();
+            fs::remove_dir_all(place(&store).folder.join("lib/package/__pycache__")).unwrap();
+            fs::write(place(&store).folder.join("lib/more"), "").unwrap();
+            let EnvironmentState::Whole(used) = place(&store).look().unwrap() else { panic!("it is whole") };
+            damage(&used.folder);
+            assert!(matches!(place(&store).look().unwrap(), EnvironmentState::Busy), "it is in use");
+            drop(used);
+            assert!(!making(&place(&store)).folder.exists());
+        }
     }
 }
