@@ -3,10 +3,11 @@
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::connection::{Connection, Request};
+use crate::connection::Connection;
 use crate::context::Cluster;
 use crate::error::{Kind, KubeflowError};
 use crate::patience::Patience;
+use crate::request::Request;
 
 /// The server's limit.
 const PAGE_SIZE: usize = 200;

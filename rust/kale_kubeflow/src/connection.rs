@@ -3,101 +3,23 @@
 //! Reading is tried again where that may help. What makes something is sent again only when it is known not to have
 //! arrived, or after a look at whether it is there: see [`Connection::create`].
 
-use std::sync::Once;
 use std::thread;
-use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Identity, Method, NoProxy, Proxy};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use tokio::runtime::Runtime;
 use url::Url;
 
-use crate::context::{Address, Auth, Cluster};
-use crate::credentials::{Credentials, Secret};
+use crate::access::{Access, access, client};
+use crate::context::Cluster;
+use crate::credentials::Credentials;
 use crate::error::{Kind, KubeflowError, deepest};
-use crate::kubeconfig;
 use crate::patience::Patience;
+use crate::request::{Body, Request, form};
 use crate::status::{self, Answer, Asked, CarriedOut, Failure};
 
 /// How often it is looked for what may have been made, before it is taken not to be there.
 const LOOKS: u32 = 3;
-
-/// What is asked of the server.
-#[derive(Clone, Debug)]
-pub struct Request {
-    method: Method,
-    path: String,
-    query: Vec<(&'static str, String)>,
-    body: Body,
-    /// What is to be done, for words: `list runs`.
-    action: String,
-    /// Another server than that of the API.
-    base: Option<Url>,
-}
-
-#[derive(Clone, Debug)]
-enum Body {
-    None,
-    Json(Value),
-    /// A file, as the one part of a form.
-    File {
-        name: String,
-        content: Vec<u8>,
-    },
-}
-
-impl Request {
-    fn new(method: Method, path: impl Into<String>, action: impl Into<String>) -> Request {
-        Request { method, path: path.into(), query: vec![], body: Body::None, action: action.into(), base: None }
-    }
-
-    pub fn get(path: impl Into<String>, action: impl Into<String>) -> Request {
-        Request::new(Method::GET, path, action)
-    }
-
-    pub fn post(path: impl Into<String>, action: impl Into<String>) -> Request {
-        Request::new(Method::POST, path, action)
-    }
-
-    pub fn delete(path: impl Into<String>, action: impl Into<String>) -> Request {
-        Request::new(Method::DELETE, path, action)
-    }
-
-    /// Adds to the query what is there.
-    pub fn with(mut self, name: &'static str, value: Option<impl Into<String>>) -> Request {
-        self.query.extend(value.map(|value| (name, value.into())));
-        self
-    }
-
-    pub fn json(mut self, body: Value) -> Request {
-        self.body = Body::Json(body);
-        self
-    }
-
-    /// Asks the server of the pages, which may be another one.
-    pub fn at(mut self, base: Url) -> Request {
-        self.base = Some(base);
-        self
-    }
-
-    pub fn file(mut self, name: &str, content: Vec<u8>) -> Request {
-        self.body = Body::File { name: name.to_owned(), content };
-        self
-    }
-}
-
-/// Where a cluster is and how one gets there, with everything looked up.
-struct Access {
-    base: Url,
-    ca: Option<Vec<u8>>,
-    insecure_skip_verify: bool,
-    proxy: Option<Address>,
-    credentials: Credentials,
-    identity: Option<Secret>,
-}
 
 pub struct Connection {
     runtime: Runtime,
@@ -223,11 +145,7 @@ impl Connection {
         self.judge(answer, request)
     }
 
-    fn send_with(
-        &self,
-        request: &Request,
-        header: Option<(reqwest::header::HeaderName, reqwest::header::HeaderValue)>,
-    ) -> Result<Answer, Failure> {
+    fn send_with(&self, request: &Request, header: Option<(HeaderName, HeaderValue)>) -> Result<Answer, Failure> {
         let mut url = request.base.clone().unwrap_or_else(|| self.base.clone());
         url.set_path(&format!("{}{}", url.path().trim_end_matches('/'), request.path));
         if !request.query.is_empty() {
@@ -345,118 +263,4 @@ fn received(status: reqwest::StatusCode, headers: &HeaderMap, body: Vec<u8>) -> 
         retry_after: text(RETRY_AFTER).and_then(status::retry_after),
         body,
     }
-}
-
-/// A form of one file: its content type and its bytes. The boundary comes from the content, so that it is not in it by
-/// chance, and the same file is the same request.
-fn form(name: &str, content: &[u8]) -> (String, Vec<u8>) {
-    let boundary = blake3::hash(content).to_hex();
-    let head = format!(
-        "--{boundary}\r\nContent-Disposition: form-data; name=\"uploadfile\"; filename=\"{name}\"\r\n\
-         Content-Type: application/octet-stream\r\n\r\n"
-    );
-    let tail = format!("\r\n--{boundary}--\r\n");
-    (format!("multipart/form-data; boundary={boundary}"), [head.as_bytes(), content, tail.as_bytes()].concat())
-}
-
-fn access(cluster: &Cluster) -> Result<Access, KubeflowError> {
-    let named = |otherwise: String| match &cluster.kfp {
-        Some(kfp) => Ok(kfp.url().clone()),
-        None => otherwise.parse::<Address>().map(|address| address.url().clone()),
-    };
-    let ca = cluster
-        .ca
-        .as_ref()
-        .map(|path| std::fs::read(path).map_err(|error| KubeflowError::file("read the certificates in", path, &error)));
-    let mut access = Access {
-        base: match &cluster.auth {
-            Auth::Kubeconfig(_) => return through_kubernetes(cluster, ca.transpose()?),
-            Auth::InCluster => named(format!("http://ml-pipeline.{}.svc.cluster.local:8888", cluster.kfp_namespace()))?,
-            _ => cluster.kfp.as_ref().map(|kfp| kfp.url().clone()).ok_or_else(without_url)?,
-        },
-        ca: ca.transpose()?,
-        insecure_skip_verify: cluster.insecure_skip_verify,
-        proxy: cluster.proxy.clone(),
-        credentials: Credentials::Nothing,
-        identity: None,
-    };
-    access.credentials = match &cluster.auth {
-        Auth::TokenEnv(variable) => Credentials::TokenEnv(variable.clone()),
-        Auth::TokenFile(path) => Credentials::TokenFile(path.clone()),
-        Auth::CookieEnv(variable) => Credentials::CookieEnv(variable.clone()),
-        Auth::InCluster => Credentials::in_cluster(),
-        Auth::None | Auth::Kubeconfig(_) => Credentials::Nothing,
-    };
-    Ok(access)
-}
-
-/// The kubeconfig says where and how, but for what the context itself says.
-fn through_kubernetes(cluster: &Cluster, ca: Option<Vec<u8>>) -> Result<Access, KubeflowError> {
-    let Auth::Kubeconfig(context) = &cluster.auth else { return Err(without_url()) };
-    let entry = kubeconfig::read(context.as_deref())?;
-    let base = match &cluster.kfp {
-        Some(kfp) => kfp.url().clone(),
-        None => {
-            let mut url = entry.server.url().clone();
-            let path = url.path().trim_end_matches('/').to_owned();
-            url.set_path(&format!("{path}{}", kubeconfig::service_path(cluster.kfp_namespace())));
-            url
-        }
-    };
-    Ok(Access {
-        base,
-        ca: ca.or(entry.ca),
-        insecure_skip_verify: cluster.insecure_skip_verify || entry.insecure_skip_verify,
-        proxy: cluster.proxy.clone().or(entry.proxy),
-        credentials: entry.credentials,
-        identity: entry.identity,
-    })
-}
-
-fn without_url() -> KubeflowError {
-    KubeflowError::usage("the context does not say where Kubeflow Pipelines is", "add it with `--kfp URL`")
-}
-
-fn client(access: &Access, patience: &Patience) -> Result<reqwest::Client, KubeflowError> {
-    install_tls();
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("kale-rs/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(patience.connect)
-        .read_timeout(patience.read)
-        .pool_idle_timeout(Duration::from_secs(20))
-        .redirect(Policy::none())
-        .tls_danger_accept_invalid_certs(access.insecure_skip_verify);
-    let unusable = |what: &str, error: &reqwest::Error| {
-        KubeflowError::new(Kind::Credentials, format!("{what} cannot be used: {}", deepest(error)), "it must be PEM")
-    };
-    if let Some(ca) = &access.ca {
-        let certificates =
-            Certificate::from_pem_bundle(ca).map_err(|error| unusable("the authority's certificate", &error))?;
-        if certificates.is_empty() {
-            let message = "the file of the authority's certificate holds none";
-            return Err(KubeflowError::new(Kind::Credentials, message, "it must be PEM"));
-        }
-        builder = builder.tls_certs_merge(certificates);
-    }
-    if let Some(identity) = &access.identity {
-        let identity = Identity::from_pem(identity.reveal().as_bytes())
-            .map_err(|error| unusable("the client's certificate of the kubeconfig", &error))?;
-        builder = builder.identity(identity);
-    }
-    if let Some(proxy) = &access.proxy {
-        let proxy = Proxy::all(proxy.as_str()).map_err(|error| unusable("the proxy", &error))?;
-        builder = builder.proxy(proxy.no_proxy(NoProxy::from_env()));
-    }
-    builder.build().map_err(|error| {
-        KubeflowError::new(Kind::Unreachable, format!("no connection can be made here: {}", deepest(&error)), "")
-    })
-}
-
-/// The one TLS implementation of the process. With two linked in, rustls refuses to choose.
-fn install_tls() {
-    static INSTALLED: Once = Once::new();
-    INSTALLED.call_once(|| {
-        // An application that embeds us may have chosen one already, which will do.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
 }

@@ -24,6 +24,7 @@
 //!
 //! *It does not know* notebooks, stores, Python, or what a pipeline's steps mean.
 
+mod access;
 mod api;
 pub mod check;
 mod client;
@@ -36,6 +37,7 @@ mod kubeconfig;
 mod limits;
 mod patience;
 mod plugin;
+mod request;
 mod status;
 mod time;
 

@@ -1,8 +1,8 @@
 //! The contents of artifacts. The API of the server has none; the server of its pages does, which stands before it.
 
 use crate::client::Client;
-use crate::connection::Request;
 use crate::error::KubeflowError;
+use crate::request::Request;
 
 /// Where an artifact lies.
 #[derive(Clone, Debug, PartialEq, Eq)]

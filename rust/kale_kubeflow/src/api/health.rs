@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::path;
 use crate::client::Client;
-use crate::connection::Request;
 use crate::error::{Kind, KubeflowError};
+use crate::request::Request;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::segment;
 use crate::client::Client;
-use crate::connection::Request;
 use crate::error::{Kind, KubeflowError};
+use crate::request::Request;
 
 impl Client {
     /// What a pod has written so far: that of the pod while it is there, then what was archived. There is no following

@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::{Done, or_default, path};
 use crate::client::{Client, Paged, equals};
-use crate::connection::Request;
 use crate::error::{Kind, KubeflowError};
 use crate::limits;
+use crate::request::Request;
 
 /// What is uploaded.
 #[derive(Clone, Copy, Debug)]

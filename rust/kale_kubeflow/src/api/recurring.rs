@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::{Done, RunSource, Runtime, is_marked, marked, or_default, path, whole_number};
 use crate::client::{Client, Paged, equals};
-use crate::connection::Request;
 use crate::error::KubeflowError;
 use crate::limits;
+use crate::request::Request;
 
 /// A recurring run to be made.
 #[derive(Clone, Debug)]

@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 use super::states::RuntimeState;
 use super::{Done, Version, is_marked, marked, or_default, path};
 use crate::client::{Client, Paged, equals};
-use crate::connection::Request;
 use crate::error::{Kind, KubeflowError};
 use crate::limits;
+use crate::request::Request;
 use crate::time::epoch_seconds;
 
 /// A run to be started.
