@@ -1,5 +1,7 @@
 //! From what a context says to what it takes to connect: where, by which proxy, trusting whom, showing what.
 
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Once;
 use std::time::Duration;
 
@@ -25,40 +27,39 @@ pub struct Access {
 
 /// Looks up what a context refers to.
 pub fn access(cluster: &Cluster) -> Result<Access, KubeflowError> {
-    let named = |otherwise: String| match &cluster.kfp {
-        Some(kfp) => Ok(kfp.url().clone()),
-        None => otherwise.parse::<Address>().map(|address| address.url().clone()),
-    };
-    let ca = cluster
-        .ca
-        .as_ref()
-        .map(|path| std::fs::read(path).map_err(|error| KubeflowError::file("read the certificates in", path, &error)));
-    let mut access = Access {
-        base: match &cluster.auth {
-            Auth::Kubeconfig(_) => return through_kubernetes(cluster, ca.transpose()?),
-            Auth::InCluster => named(format!("http://ml-pipeline.{}.svc.cluster.local:8888", cluster.kfp_namespace()))?,
-            _ => cluster.kfp.as_ref().map(|kfp| kfp.url().clone()).ok_or_else(without_url)?,
-        },
-        ca: ca.transpose()?,
-        insecure_skip_verify: cluster.insecure_skip_verify,
-        proxy: cluster.proxy.clone(),
-        credentials: Credentials::Nothing,
-        identity: None,
-    };
-    access.credentials = match &cluster.auth {
+    let read =
+        |path: &PathBuf| fs::read(path).map_err(|error| KubeflowError::file("read the certificates in", path, &error));
+    let ca = cluster.ca.as_ref().map(read).transpose()?;
+    let credentials = match &cluster.auth {
+        Auth::Kubeconfig(context) => return through_kubernetes(cluster, context.as_deref(), ca),
+        Auth::None => Credentials::Nothing,
         Auth::TokenEnv(variable) => Credentials::TokenEnv(variable.clone()),
         Auth::TokenFile(path) => Credentials::TokenFile(path.clone()),
         Auth::CookieEnv(variable) => Credentials::CookieEnv(variable.clone()),
         Auth::InCluster => Credentials::in_cluster(),
-        Auth::None | Auth::Kubeconfig(_) => Credentials::Nothing,
     };
-    Ok(access)
+    let (insecure_skip_verify, proxy) = (cluster.insecure_skip_verify, cluster.proxy.clone());
+    Ok(Access { base: base(cluster)?, ca, insecure_skip_verify, proxy, credentials, identity: None })
+}
+
+/// Where the context says that it is; a pod knows the name that the service has in its cluster.
+fn base(cluster: &Cluster) -> Result<Url, KubeflowError> {
+    match (&cluster.kfp, &cluster.auth) {
+        (Some(kfp), _) => Ok(kfp.url().clone()),
+        (None, Auth::InCluster) => {
+            let service = format!("http://ml-pipeline.{}.svc.cluster.local:8888", cluster.kfp_namespace());
+            Ok(service.parse::<Address>()?.url().clone())
+        }
+        (None, _) => {
+            let message = "the context does not say where Kubeflow Pipelines is";
+            Err(KubeflowError::usage(message, "add it with `--kfp URL`"))
+        }
+    }
 }
 
 /// The kubeconfig says where and how, but for what the context itself says.
-fn through_kubernetes(cluster: &Cluster, ca: Option<Vec<u8>>) -> Result<Access, KubeflowError> {
-    let Auth::Kubeconfig(context) = &cluster.auth else { return Err(without_url()) };
-    let entry = kubeconfig::read(context.as_deref())?;
+fn through_kubernetes(cluster: &Cluster, name: Option<&str>, ca: Option<Vec<u8>>) -> Result<Access, KubeflowError> {
+    let entry = kubeconfig::read(name)?;
     let base = match &cluster.kfp {
         Some(kfp) => kfp.url().clone(),
         None => {
@@ -76,10 +77,6 @@ fn through_kubernetes(cluster: &Cluster, ca: Option<Vec<u8>>) -> Result<Access, 
         credentials: entry.credentials,
         identity: entry.identity,
     })
-}
-
-fn without_url() -> KubeflowError {
-    KubeflowError::usage("the context does not say where Kubeflow Pipelines is", "add it with `--kfp URL`")
 }
 
 /// What speaks HTTP, with the TLS and the proxy that were asked for.
