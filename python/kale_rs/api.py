@@ -188,11 +188,13 @@ def run(
     openlineage: Path | None = None,
     granularity: str | None = None,
     python: Path | None = None,
+    on: str | None = None,
     detach: bool = False,
     progress: bool = True,
 ) -> results.Run:
-    """Run a notebook as a pipeline on this machine, and wait for it (unless `detach`).
+    """Run a notebook as a pipeline, and wait for it (unless `detach`).
 
+    It runs on this machine, or on the cluster of the context `on` (see `context`; without `on`, the one in use).
     The run is a process of its own: it outlives this kernel. A failed run is returned as well; see its `.status`,
     `.diagnostics`, and `.raise_for_status()`. Without `warm` every step starts an interpreter of its own, instead of
     forking one that has done the notebook's imports. With `from_step`, that step and those after it run, and the
@@ -220,6 +222,7 @@ def run(
         openlineage=openlineage,
         granularity=granularity,
         python=python,
+        on=on,
         detach=detach,
         progress=progress,
     )
@@ -242,6 +245,7 @@ def run_assigned(
     openlineage: Path | None = None,
     granularity: str | None = None,
     python: Path | None = None,
+    on: str | None = None,
     detach: bool = False,
     progress: bool = True,
 ) -> results.Run:
@@ -262,6 +266,7 @@ def run_assigned(
         "verify": _one_of("verify", verify, ("off", "inputs", "full")),
         "output_notebook": _text(output_notebook),
         "openlineage": _text(openlineage),
+        "on": on,
         "detach": detach,
     }
     told = _progress(progress and not detach)

@@ -232,6 +232,9 @@ class Run:
         self.parameters: dict[str, object] = answer["parameters"]
         self.source: str | None = answer["source"]
         self.notebook: str | None = answer["notebook"]
+        #: The context of a run on a cluster, and the page about it there.
+        self.context: str | None = answer.get("context")
+        self.url: str | None = (answer.get("remote") or {}).get("url")
         self.diagnostics = Diagnostics(answer["diagnostics"], answer.get("text", ""))
 
     def refresh(self) -> Run:
@@ -258,6 +261,8 @@ class Run:
         lines = [f"run {self.run_id} {self.status} in {self.seconds:.1f} s"]
         lines += [f"  {step.name:<20} {step.status:<10} {step.seconds:8.2f} s" for step in self.steps]
         lines += [f"  {name} = {_number(value)}" for name, value in self.metrics.items()]
+        if self.url:
+            lines.append(f"  on {self.context}: {self.url}")
         if self.notebook:
             lines.append(f"  notebook {self.notebook}")
         if self.diagnostics.errors:
@@ -277,6 +282,9 @@ class Run:
         if self.metrics:
             metrics = ((escape(name), escape(_number(value))) for name, value in self.metrics.items())
             parts.append(html_table(("metric", "value"), metrics))
+        if self.url:
+            link = escape(self.url) if self.url.startswith(("https:", "http:")) else "#"
+            parts.append(f'on <a href="{link}" target="_blank" rel="noopener">{escape(self.context or "")}</a>')
         if self.notebook:
             parts.append(f"executed notebook: <code>{escape(self.notebook)}</code>")
         if self.diagnostics.errors:

@@ -25,6 +25,8 @@ import kfp_server_api as api
 PREFIX = "/apis/v2beta1"
 #: Ids are numbers, and instants go on by a second: the same scenario gives the same answers.
 BEGINNING = datetime.datetime(2026, 11, 20, 9, 0, tzinfo=datetime.timezone.utc)
+#: The end of what goes on.
+NEVER = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 SERIALIZER = api.ApiClient()
 
 
@@ -76,6 +78,8 @@ class Kubeflow:
     recurring: dict[str, api.V2beta1RecurringRun] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
     url: str = ""
+    #: Every connection breaks off.
+    is_down: bool = False
     #: Lets those go on that wait for a slow answer.
     ended: threading.Event = field(default_factory=threading.Event)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -98,7 +102,7 @@ class Kubeflow:
         for method, pattern, function in ROUTES:
             match = re.fullmatch(pattern, path)
             if match and method == request.method:
-                return function(self, request, *match.groups())
+                return getattr(self, function.__name__)(request, *match.groups())
         raise Refusal(404, 5, "Not Found")
 
     def healthz(self, request):
@@ -197,7 +201,7 @@ class Kubeflow:
             runtime_config=wanted["runtime_config"],
             storage_state="AVAILABLE",
             created_at=self.now(),
-            finished_at=datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc),
+            finished_at=NEVER,
             state="PENDING",
         )
         return self.runs[id]
@@ -341,6 +345,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST = do_DELETE = handle_any
 
     def fault(self, request: Request) -> Fault | None:
+        if self.kubeflow.is_down:
+            return Fault(request.method, request.path, "before", drop)
         for fault in self.kubeflow.faults:
             if fault.times and (fault.method, PREFIX + fault.path) == (request.method, request.path):
                 fault.times -= 1
@@ -425,9 +431,9 @@ def never_answer(handler: Handler, text: str) -> None:
 
 
 @contextlib.contextmanager
-def serving(**settings: object) -> Iterator[Kubeflow]:
+def serving(kubeflow: Kubeflow | None = None, **settings: object) -> Iterator[Kubeflow]:
     """A server, ended whatever happens."""
-    kubeflow = Kubeflow(**settings)
+    kubeflow = kubeflow or Kubeflow(**settings)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads, server.kubeflow = True, kubeflow
     kubeflow.url = f"http://127.0.0.1:{server.server_port}"

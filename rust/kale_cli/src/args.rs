@@ -63,11 +63,13 @@ Examples:
   kale-rs compile train.ipynb --target kfp-script -o pipeline.py
   kale-rs compile train.ipynb -o -             to standard output")]
     Compile(CompileArgs),
-    /// Run a notebook as a pipeline on this machine
+    /// Run a notebook as a pipeline, on this machine or on a cluster
     #[command(after_help = "\
 Independent steps run at the same time, each in a process of its own.
 Steps whose code, inputs and environment are those of an earlier run are not run again.
 Ctrl-C cancels; with --detach the run goes on without the terminal.
+With --on a cluster carries it out: it is followed, shown and cancelled in the same way, and
+`kale-rs resume` takes it up again when this machine was off meanwhile.
 
 While a step runs, it is held against what the compiler assumed: which variables, objects, files
 and settings its cells change and use. A cell that does more stops the run. `--verify inputs`
@@ -77,6 +79,7 @@ at whether stored values are read back the same; `off` looks at nothing.
 Examples:
   kale-rs run train.ipynb
   kale-rs run train.ipynb -p epochs=20 -p title='first try'
+  kale-rs run train.ipynb --on dev             `kale-rs context` has the clusters
   kale-rs run train.ipynb --params settings.yaml --output-notebook out.ipynb
   kale-rs run train.ipynb --from train         after mending `train`: nothing before it runs again
   kale-rs run train.ipynb --json > result.json")]
@@ -363,6 +366,9 @@ pub struct RunArgs {
     /// Tell a file, or a server of OpenLineage, what runs and what it reads and writes
     #[arg(long, value_name = "FILE|URL")]
     pub openlineage: Option<String>,
+    /// Where it runs: a context, or `local` [default: the one that `kale-rs context use` has chosen]
+    #[arg(long, value_name = "CONTEXT")]
+    pub on: Option<String>,
     /// Start the run and return at once
     #[arg(long)]
     pub detach: bool,

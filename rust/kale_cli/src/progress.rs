@@ -147,6 +147,7 @@ impl Listener for Progress {
             Event::EnvironmentFinished { seconds, .. } => {
                 self.step_finished(ENVIRONMENT, StepStatus::Succeeded, *seconds, None);
             }
+            Event::Submitted { context, url, .. } => self.say(&format!("on {}  {url}", self.style.bold(context))),
             Event::RunStarted { .. } => {}
             // What was not made has no end of its own.
             Event::RunFinished { .. } => self.running.values().for_each(ProgressBar::finish_and_clear),

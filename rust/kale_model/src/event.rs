@@ -14,6 +14,13 @@ pub enum Event {
         time: f64,
         steps: Vec<String>,
     },
+    /// A cluster carries the run out: where, and the page about it.
+    Submitted {
+        time: f64,
+        context: String,
+        id: String,
+        url: String,
+    },
     /// The environment of an isolated run is made; `tool` is who installs the packages.
     EnvironmentStarted {
         time: f64,

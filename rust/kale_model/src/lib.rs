@@ -33,6 +33,6 @@ pub use plan::{PLAN_VERSION, StepPlan};
 pub use resources::{
     Quantity, Resources, SecretVariable, TaintEffect, Toleration, TolerationOperator, Volume, VolumeKind,
 };
-pub use run::{RunId, RunStatus, RunView, StepStatus, StepView};
+pub use run::{RemoteRun, RunId, RunStatus, RunView, StepStatus, StepView};
 pub use step::{Caching, FileUse, Instruction, MetricSite, Step, StepCell, StepConfig, StepId, Uncacheable};
 pub use warm_up::WarmUp;

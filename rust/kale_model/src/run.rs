@@ -79,6 +79,20 @@ pub struct RunView {
     /// The executed notebook.
     pub notebook: Option<String>,
     pub diagnostics: Vec<Diagnostic>,
+    /// The context of a run that is not carried out here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// The run there, once it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<RemoteRun>,
+}
+
+/// A run as the server of a cluster knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteRun {
+    pub id: String,
+    /// Its page, for people.
+    pub url: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

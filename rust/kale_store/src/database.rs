@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// From an empty file to the present schema, a version at a time. What has been shipped never changes; a change of the
 /// schema is one more. Times are seconds since the Unix epoch; digests are blake3 in hex; JSON is text.
-const MIGRATIONS: &[&str] = &[FIRST, SNAPSHOTS, STEPS_BY_NAME, PULLED];
+const MIGRATIONS: &[&str] = &[FIRST, SNAPSHOTS, STEPS_BY_NAME, PULLED, REMOTE];
 
 /// Runs that were made elsewhere: see `pulled.rs`.
 const PULLED: &str = "
@@ -30,6 +30,15 @@ CREATE TABLE pulled (
     origin          TEXT NOT NULL,              -- the URL that it was pulled from
     time            REAL NOT NULL,
     trusted         INTEGER NOT NULL            -- whether somebody has said that its pickles may be loaded
+) STRICT, WITHOUT ROWID;
+";
+
+/// What clusters call the runs that they carry out: see `remote.rs`.
+const REMOTE: &str = "
+CREATE TABLE remote (
+    run             TEXT PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+    id              TEXT NOT NULL,
+    url             TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
 

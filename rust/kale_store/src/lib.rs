@@ -37,6 +37,7 @@ mod packed;
 mod progress;
 mod pulled;
 mod record;
+mod remote;
 mod run;
 mod snapshot;
 mod step;

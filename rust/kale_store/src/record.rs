@@ -67,6 +67,9 @@ pub struct RunOptions {
     /// Whether processes of steps may be forked from one that has done the imports.
     #[serde(default = "yes")]
     pub warm: bool,
+    /// The cluster that carries the run out, by its context's name; `None`: this machine does.
+    #[serde(default)]
+    pub context: Option<String>,
 }
 
 fn yes() -> bool {
@@ -100,6 +103,7 @@ impl RunOptions {
             modules: BTreeMap::new(),
             isolated: None,
             warm: true,
+            context: None,
         }
     }
 

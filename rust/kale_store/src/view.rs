@@ -26,6 +26,7 @@ struct Head {
     parameters: BTreeMap<String, Value>,
     diagnostics: Vec<Diagnostic>,
     engine: Option<ProcessIdentity>,
+    context: Option<String>,
 }
 
 /// The same of a step: not its identity and result.
@@ -58,6 +59,8 @@ impl Store {
             source: head.source,
             notebook: head.executed,
             diagnostics,
+            remote: if head.context.is_some() { self.remote(run)? } else { None },
+            context: head.context,
         })
     }
 
@@ -149,7 +152,7 @@ impl Store {
     fn head(&self, run: &RunId) -> Result<Head> {
         let head = self.database.read(|connection| {
             let sql = "SELECT status, queued, started, seconds, source, executed, parameters, diagnostics,
-                              engine_pid, engine_started FROM runs WHERE id = ?1";
+                              engine_pid, engine_started, json_extract(options, '$.context') FROM runs WHERE id = ?1";
             connection.prepare_cached(sql)?.query_row(params![run.0], read_head).optional()
         })?;
         head.ok_or_else(|| StoreError::UnknownRun(run.0.clone()))
@@ -200,6 +203,7 @@ fn read_head(row: &Row) -> rusqlite::Result<Head> {
         parameters: read_json(row, 6)?,
         diagnostics: read_diagnostics(row, 7)?,
         engine: read_engine(row, 8)?,
+        context: row.get(10)?,
     })
 }
 

@@ -23,6 +23,7 @@ use kale_model::{Diagnostic, Namespace, Pipeline};
 use graph::TaskGraph;
 
 pub use packed::{Files, Wanted, wanted};
+pub use types::arguments;
 
 /// Something we emit for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,6 +108,12 @@ pub struct Emitted {
     /// `None` when a diagnostic is an error.
     pub files: Option<Bundle>,
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What KFP calls the tasks of a pipeline's steps, in their order.
+pub fn task_names(pipeline: &Pipeline) -> Vec<String> {
+    let (pipeline, files) = (names::portable(pipeline), Files::new());
+    TaskGraph::new(&pipeline, &files, &mut vec![]).tasks.into_iter().map(|task| task.name).collect()
 }
 
 /// Writes `pipeline` for `target`, without files from beside the notebook.

@@ -3,8 +3,10 @@
 //! KFP carries every number as a double and knows neither `None` (not even within a list) nor infinities. What such a
 //! value cannot hold travels as STRING, and the step reads it back by the parameter's own type.
 
+use std::collections::BTreeMap;
+
 use kale_model::name::slug;
-use kale_model::{ArtifactType, Parameter, ParameterType};
+use kale_model::{ArtifactType, Parameter, ParameterType, Pipeline};
 use serde_json::{Number, Value};
 
 /// Integers of this size and below survive a double.
@@ -91,6 +93,26 @@ impl WireParameter {
     }
 }
 
+/// A run's values as its server wants them: each in the KFP type that the pipeline declares.
+pub fn arguments(
+    pipeline: &Pipeline,
+    values: &BTreeMap<String, Value>,
+) -> Result<serde_json::Map<String, Value>, String> {
+    let given =
+        pipeline.parameters.iter().filter_map(|parameter| Some((parameter, values.get(parameter.name.as_str())?)));
+    given.map(|(parameter, value)| Ok((parameter.name.to_string(), argument(parameter, value)?))).collect()
+}
+
+fn argument(parameter: &Parameter, value: &Value) -> Result<Value, String> {
+    let declared = WireParameter::new(parameter).wire;
+    let given = WireParameter::new(&Parameter { default: value.clone(), ..parameter.clone() });
+    match declared {
+        wire if wire == given.wire => Ok(given.default),
+        WireType::String => Ok(Value::String(value.to_string())),
+        _ => Err(format!("KFP cannot hold {value} in the parameter `{}`, which it has as a number", parameter.name)),
+    }
+}
+
 /// Whether the SDK takes it as the name of an input or output.
 pub fn sdk_accepts(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -153,6 +175,22 @@ mod tests {
         assert_eq!(wire("str", json!("1")), (WireType::String, json!("1")));
         assert_eq!(wire("list", json!([1, "a"])), (WireType::List, json!([1, "a"])));
         assert_eq!(wire("dict", json!({"a": 1})), (WireType::Struct, json!({"a": 1})));
+    }
+
+    #[test]
+    fn a_runs_values_have_the_declared_type() {
+        let declared = |parameter_type: &str, default: Value| -> Parameter {
+            let span = json!({"cell": 0, "start": {"line": 1, "column": 1}, "end": {"line": 1, "column": 2}});
+            serde_json::from_value(json!({"name": "p", "type": parameter_type, "default": default, "span": span}))
+                .unwrap()
+        };
+        assert_eq!(argument(&declared("int", json!(1)), &json!(2)), Ok(json!(2)));
+        assert_eq!(argument(&declared("float", json!(1)), &json!(2)), Ok(json!(2.0)));
+        assert_eq!(argument(&declared("float", json!("NaN")), &json!(0.5)), Ok(json!("0.5")));
+        assert_eq!(argument(&declared("int", json!(9_007_199_254_740_993_u64)), &json!(2)), Ok(json!("2")));
+        assert_eq!(argument(&declared("json", Value::Null), &json!({"a": 1})), Ok(json!("{\"a\":1}")));
+        assert!(argument(&declared("int", json!(1)), &json!(9_007_199_254_740_993_u64)).is_err());
+        assert!(argument(&declared("list", json!([1])), &json!([null])).is_err());
     }
 
     #[test]

@@ -3,15 +3,15 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use kale_model::{Diagnostic, Namespace};
-use kale_targets::{EmitOptions, Manifests, Target};
+use kale_model::{Diagnostic, Namespace, Pipeline};
+use kale_targets::{EmitOptions, Emitted, Manifests, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::error::VerbError;
 use crate::notebook::{Listing, STDIN, plain};
 use crate::packing;
 use crate::session::Session;
-use crate::source::Source;
+use crate::source::{Compiled, Source};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct CompileRequest {
@@ -53,19 +53,18 @@ pub struct CompileAnswer {
 pub fn compile(session: &Session, request: &CompileRequest) -> Result<CompileAnswer, VerbError> {
     let target = target(request.target.as_deref())?;
     let options = EmitOptions { allow_oversize: request.allow_oversize, manifests: manifests(request, target)? };
-    let compiled = request.source.compile(session)?;
+    let mut compiled = request.source.compile(session)?;
+    let pipeline = compiled.compilation.pipeline.take();
     let mut answer = CompileAnswer {
         target: target.to_string(),
         files: vec![],
         text: None,
         listing: compiled.listing(),
-        remark: compiled.remark,
-        diagnostics: compiled.compilation.diagnostics,
+        remark: compiled.remark.clone(),
+        diagnostics: compiled.compilation.diagnostics.clone(),
     };
-    let Some(pipeline) = compiled.compilation.pipeline else { return Ok(answer) };
-    let place_of = |module: &str| compiled.unpublished.get(module).map(PathBuf::from);
-    let files = packing::read(&kale_targets::wanted(&pipeline), &compiled.notebook.directory, place_of);
-    let emitted = kale_targets::emit_with_files(&pipeline, target, &options, &files);
+    let Some(pipeline) = pipeline else { return Ok(answer) };
+    let emitted = emit(&compiled, &pipeline, target, &options);
     answer.diagnostics.extend(emitted.diagnostics);
     let Some(bundle) = emitted.files else { return Ok(answer) };
     if request.output.as_deref() != Some(Path::new(STDIN)) {
@@ -81,6 +80,13 @@ pub fn compile(session: &Session, request: &CompileRequest) -> Result<CompileAns
     }
     answer.text = bundle.files.into_iter().next().map(|(_, text)| text);
     Ok(answer)
+}
+
+/// The pipeline for a target, with the files from beside the notebook that its steps need.
+pub fn emit(compiled: &Compiled, pipeline: &Pipeline, target: Target, options: &EmitOptions) -> Emitted {
+    let place_of = |module: &str| compiled.unpublished.get(module).map(PathBuf::from);
+    let files = packing::read(&kale_targets::wanted(pipeline), &compiled.notebook.directory, place_of);
+    kale_targets::emit_with_files(pipeline, target, options, &files)
 }
 
 /// For command lines and completion.

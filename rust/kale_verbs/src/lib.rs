@@ -32,6 +32,7 @@ mod lock;
 pub mod logs;
 mod modules;
 mod notebook;
+mod on_cluster;
 mod overlay;
 mod packing;
 pub mod parameters;

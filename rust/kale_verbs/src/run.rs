@@ -15,6 +15,7 @@ use crate::interrupted;
 use crate::listener::{Listener, Prepared};
 use crate::lock::lock;
 use crate::notebook::Listing;
+use crate::on_cluster;
 use crate::parameters::ParameterInputs;
 use crate::session::Session;
 use crate::size::size;
@@ -56,6 +57,9 @@ pub struct RunRequest {
     /// A file or URL for events of OpenLineage.
     #[serde(default)]
     pub openlineage: Option<String>,
+    /// The context that carries the run out; `None`: the one that is in use.
+    #[serde(default)]
+    pub on: Option<String>,
     /// Return as soon as the run is recorded and its engine started.
     #[serde(default)]
     pub detach: bool,
@@ -87,7 +91,7 @@ pub fn run(session: &Session, request: &RunRequest, listener: &mut dyn Listener)
     opened.options.for_run = true;
     let mut compiled = opened.compiled()?;
     let answer = |compiled: &Compiled, run| RunAnswer { run, listing: compiled.listing() };
-    let Some(pipeline) = compiled.compilation.pipeline.take() else {
+    let Some(mut pipeline) = compiled.compilation.pipeline.take() else {
         return Ok(answer(&compiled, nothing_ran(&compiled, vec![])));
     };
     if let Some(from) =
@@ -101,7 +105,11 @@ pub fn run(session: &Session, request: &RunRequest, listener: &mut dyn Listener)
         Ok(values) => values,
         Err(faults) => return Ok(answer(&compiled, nothing_ran(&compiled, faults))),
     };
-    let faults = kale_engine::preflight(&pipeline);
+    let context = on_cluster::context(request)?;
+    let (faults, ir) = match &context {
+        None => (kale_engine::preflight(&pipeline), None),
+        Some(_) => on_cluster::emit(&compiled, &mut pipeline, request.no_cache),
+    };
     if faults.iter().any(Diagnostic::is_error) {
         return Ok(answer(&compiled, nothing_ran(&compiled, faults)));
     }
@@ -112,11 +120,12 @@ pub fn run(session: &Session, request: &RunRequest, listener: &mut dyn Listener)
         diagnostics: compiled.compilation.diagnostics.iter().cloned().chain(faults).collect(),
         options: RunOptions {
             openlineage: events.map(|target| target.to_string()),
+            context,
             ..options(session, request, &compiled, &pipeline)?
         },
         pipeline,
     };
-    let (store, id) = match start(session, &compiled, &new) {
+    let (store, id) = match start(session, &compiled, &new, ir.as_deref()) {
         Ok(started) => started,
         Err(error) => return Ok(answer(&compiled, nothing_ran(&compiled, vec![error.diagnostic()]))),
     };
@@ -127,11 +136,14 @@ pub fn run(session: &Session, request: &RunRequest, listener: &mut dyn Listener)
     Ok(answer(&compiled, interrupted::told(&store, &id, listener)?))
 }
 
-/// Records the run and starts its engine.
-fn start(session: &Session, compiled: &Compiled, new: &NewRun) -> Result<(Store, RunId), StoreError> {
+/// Records the run, with what a cluster is to be given, and starts its engine.
+fn start(session: &Session, compiled: &Compiled, new: &NewRun, ir: Option<&str>) -> Result<(Store, RunId), StoreError> {
     let near = compiled.notebook.path.as_deref().unwrap_or(&compiled.notebook.directory);
     let store = Store::open(&kale_store::locate(near))?;
     let id = store.create_run(new)?;
+    if let Some(ir) = ir {
+        on_cluster::keep_pipeline(&store, &id, ir)?;
+    }
     launch(session, &store, &id)?;
     Ok((store, id))
 }
@@ -201,5 +213,7 @@ fn nothing_ran(compiled: &Compiled, faults: Vec<Diagnostic>) -> RunView {
         source: compiled.notebook.path.as_deref().map(Path::to_string_lossy).map(Into::into),
         notebook: None,
         diagnostics,
+        context: None,
+        remote: None,
     }
 }

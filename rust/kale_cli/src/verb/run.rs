@@ -25,6 +25,7 @@ pub fn run(session: &Session, args: RunArgs) -> Done {
         snapshot_limit: args.snapshot_limit,
         output_notebook: args.output_notebook,
         openlineage: args.openlineage,
+        on: args.on,
         detach: args.detach,
     };
     let answer = run_notebook(session, &request, &mut Progress::new())?;

@@ -311,6 +311,16 @@ codes! {
     /// Nothing that was finished is lost. See to what the message names (a full disk, the machine's memory), then
     /// `kale-rs resume RUN` goes on where it stopped.
     EngineDied = "engine-died", Error;
+    /// A cluster does not take the run, or cannot carry it out.
+    ///
+    /// The message has its words. `kale-rs context test` says what works of the context and what does not; then
+    /// `kale-rs resume RUN` tries again.
+    ClusterRefused = "cluster-refused", Error;
+    /// The cluster that carries the run out does not answer. The run goes on there.
+    ///
+    /// It is asked again until it answers; whoever follows the run may leave meanwhile. `kale-rs context test` says what
+    /// is in the way.
+    ClusterUnreachable = "cluster-unreachable", Warning;
     /// The run was pulled from another store, and only that one can go on with it.
     ///
     /// `kale-rs restore RUN STEP` writes its notebook as it was there, and `kale_rs.restore` puts its variables back.
