@@ -194,6 +194,8 @@ def test_what_does_not_work_is_told_with_what_to_do(kale):
     added(kale, "--kfp", "http://127.0.0.1:1", "--auth", "token-env:T")
     findings, _ = findings_of(kale)
     assert findings["credentials"]["health"] == "error" and "`T` is not set" in findings["credentials"]["detail"]
+    assert findings["reachable"]["health"] == "error"
+    assert findings["authorised"]["health"] == "skipped"
     findings, _ = findings_of(kale, T=SECRET)
     assert findings["reachable"]["health"] == "error" and "onnection refused" in findings["reachable"]["detail"]
     assert findings["authorised"]["detail"] == "not tried"
@@ -218,6 +220,19 @@ def test_servers_that_do_not_let_us_in(kale, answers, subject, told):
     assert not answer["works"]
     assert findings[subject]["health"] == "error" and told in findings[subject]["detail"], findings
     assert findings[subject]["help"]
+
+
+def test_without_credentials_the_rest_is_looked_at(kale):
+    with serving() as server:
+        added(kale, "--kfp", server.url, "--namespace", "team", "--auth", "token-env:T")
+        findings, answer = findings_of(kale)
+    assert [findings[subject]["health"] for subject in ("credentials", "reachable", "version", "authorised")] == [
+        "error",
+        "ok",
+        "ok",
+        "skipped",
+    ]
+    assert not answer["works"] and not any(headers["Authorization"] for _, headers in server.requests)
 
 
 def test_several_users_and_no_namespace(kale):

@@ -64,31 +64,34 @@ pub fn check(cluster: &Cluster, patience: Patience) -> (Server, Vec<Check>) {
             return (Server::default(), [vec![Check::fails("credentials", &error)], rest.to_vec()].concat());
         }
     };
-    let mut server = Server { url: Some(client.url().to_owned()), ..Server::default() };
-    let mut checks = vec![credentials(&client)];
-    if checks[0].state == State::Fails {
-        checks.extend(["reachable", "tls", "version", "authorised", "namespace"].map(Check::not_tried));
-        return (server, checks);
-    }
+    let credentials = credentials(&client);
+    let has_credentials = credentials.state == State::Works;
+    // Whether it is there can be seen without them.
+    let client = if has_credentials { client } else { client.anonymous() };
     let health = client.health();
-    checks.push(reachable(&client, &health));
-    checks.push(tls(cluster, &client, &health));
+    let mut server = Server { url: Some(client.url().to_owned()), ..Server::default() };
+    let mut checks = vec![credentials, reachable(&client, &health), tls(cluster, &client, &health)];
     match &health {
         Ok(health) => {
             server.multi_user = health.multi_user;
             server.pipeline_store = health.pipeline_store.clone().filter(|store| !store.is_empty());
             server.version = health.version.clone().or_else(|| client.version().ok().flatten());
             checks.push(version(&server));
-            checks.extend(rights(cluster, &client, &server));
         }
-        Err(error) => {
-            checks.push(Check::not_tried("version"));
-            let turned_away = matches!(error.kind, Kind::Unauthorized | Kind::Forbidden);
-            checks.push(if turned_away { Check::fails("authorised", error) } else { Check::not_tried("authorised") });
-            checks.push(Check::not_tried("namespace"));
-        }
+        Err(_) => checks.push(Check::not_tried("version")),
     }
+    checks.extend(match &health {
+        _ if !has_credentials => ["authorised", "namespace"].map(Check::not_tried),
+        Ok(_) => rights(cluster, &client, &server),
+        Err(error) if is_turned_away(error) => [Check::fails("authorised", error), Check::not_tried("namespace")],
+        Err(_) => ["authorised", "namespace"].map(Check::not_tried),
+    });
     (server, checks)
+}
+
+/// Whoever turns us away has answered.
+fn is_turned_away(error: &KubeflowError) -> bool {
+    matches!(error.kind, Kind::Unauthorized | Kind::Forbidden)
 }
 
 fn credentials(client: &Client) -> Check {
@@ -99,10 +102,9 @@ fn credentials(client: &Client) -> Check {
     }
 }
 
-/// Whoever turns us away has answered.
 fn reachable(client: &Client, health: &Result<Health, KubeflowError>) -> Check {
     match health {
-        Err(error) if !matches!(error.kind, Kind::Unauthorized | Kind::Forbidden) => Check::fails("reachable", error),
+        Err(error) if !is_turned_away(error) => Check::fails("reachable", error),
         _ => Check::works("reachable", client.url()),
     }
 }

@@ -30,6 +30,12 @@ impl Client {
         Ok(Client { connection, ui })
     }
 
+    /// The same, showing no credentials.
+    pub(crate) fn anonymous(mut self) -> Client {
+        self.connection.forget_credentials();
+        self
+    }
+
     /// Where requests go.
     pub fn url(&self) -> &str {
         self.connection.base()

@@ -59,6 +59,10 @@ impl Connection {
         &self.credentials
     }
 
+    pub fn forget_credentials(&mut self) {
+        self.credentials = Credentials::Nothing;
+    }
+
     /// Reads, or does what may be done twice: again and again while that may help.
     pub fn ask<T: DeserializeOwned>(&self, request: &Request) -> Result<T, KubeflowError> {
         self.patiently(|| self.send(request).and_then(|answer| self.read(&answer, request)))

@@ -154,7 +154,7 @@ impl Contexts {
         let now = Contexts::open(&folder)?;
         let mut document = now.document.clone();
         let done = change(&mut document, &now)?;
-        write(&self.path, &folder, &document).map_err(failed)?;
+        write(&self.path, &document).map_err(failed)?;
         drop(lock);
         self.document = document;
         Ok(done)
@@ -189,16 +189,18 @@ fn parse(text: &str, path: &Path) -> Result<Document, KubeflowError> {
 
 /// Held by whoever changes the file, until the value is dropped.
 fn lock(folder: &Path) -> std::io::Result<File> {
-    let path = folder.join(format!("{FILE}.lock"));
+    let path = folder.join(".contexts.lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
     file.lock()?;
     Ok(file)
 }
 
-/// All of it or nothing, whatever happens. A temporary file is the owner's alone from the beginning.
-fn write(path: &Path, folder: &Path, document: &Document) -> std::io::Result<()> {
+/// All of it or nothing, whatever happens. A temporary file is the owner's alone from the beginning. Where the file is a
+/// link, into a repository of settings for instance, what it leads to is replaced.
+fn write(path: &Path, document: &Document) -> std::io::Result<()> {
     let text = toml::to_string(document).map_err(std::io::Error::other)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("/")))?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     file.persist(path)?;
@@ -261,6 +263,18 @@ mod tests {
         assert_eq!(again.find("a.b").unwrap(), Context::Cluster(Box::new(cluster("a.b"))));
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(contexts.path()), mode(&folder)), (0o600, 0o700));
+    }
+
+    #[test]
+    fn a_link_stays_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let [settings, config] = ["settings", "config"].map(|name| folder.path().join(name));
+        fs::create_dir(&settings).and_then(|()| fs::create_dir(&config)).unwrap();
+        fs::write(settings.join("mine.toml"), "version = 1\n").unwrap();
+        std::os::unix::fs::symlink(settings.join("mine.toml"), config.join(FILE)).unwrap();
+        Contexts::open(&config).unwrap().add(cluster("dev"), false).unwrap();
+        assert!(config.join(FILE).is_symlink());
+        assert!(fs::read_to_string(settings.join("mine.toml")).unwrap().contains("[contexts.dev]"));
     }
 
     #[test]

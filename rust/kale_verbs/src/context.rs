@@ -209,7 +209,8 @@ fn test(context: &Context) -> ContextTest {
 fn finding(check: Check) -> Finding {
     let health = match check.state {
         State::Works => Health::Ok,
-        State::Careful | State::NotTried => Health::Warning,
+        State::Careful => Health::Warning,
+        State::NotTried => Health::Skipped,
         State::Fails => Health::Error,
     };
     Finding { subject: check.subject, health, detail: check.detail, help: check.help }

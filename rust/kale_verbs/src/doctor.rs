@@ -32,6 +32,8 @@ pub enum Health {
     Warning,
     /// Nothing will run.
     Error,
+    /// Not looked at, since something before it is wrong.
+    Skipped,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -20,15 +20,18 @@ pub fn doctor(session: &Session, args: DoctorArgs) -> Done {
 /// A line for each, and what to do below it.
 pub fn print_findings(findings: &[Finding]) {
     let style = output::stdout_style();
+    let width = findings.iter().map(|finding| finding.subject.len()).max().unwrap_or_default().max(10);
+    let indent = "warning".len() + 2 + width + 2;
     for finding in findings {
         let mark = match finding.health {
             Health::Ok => style.green("ok     "),
             Health::Warning => style.yellow("warning"),
             Health::Error => style.red("error  "),
+            Health::Skipped => style.dim("-      "),
         };
-        output::answer(format_args!("{mark}  {:<10}  {}\n", finding.subject, finding.detail));
+        output::answer(format_args!("{mark}  {:<width$}  {}\n", finding.subject, finding.detail));
         if !finding.help.is_empty() {
-            output::answer(format_args!("{:21}{} {}\n", "", style.cyan("help:"), finding.help));
+            output::answer(format_args!("{:indent$}{} {}\n", "", style.cyan("help:"), finding.help));
         }
     }
 }

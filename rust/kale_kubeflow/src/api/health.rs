@@ -22,7 +22,7 @@ pub struct Health {
 
 impl Client {
     pub fn health(&self) -> Result<Health, KubeflowError> {
-        self.connection.ask(&Request::get(path(&["healthz"]), "ask how it is"))
+        self.connection.ask(&Request::get(path(&["healthz"]), "see how the server is"))
     }
 
     /// The version of the server, where the older API is there to tell.
