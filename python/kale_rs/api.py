@@ -387,7 +387,7 @@ def restore(
 
     restorer = Restorer(_shell())
     restorer.carry_out(answer["namespace"]["actions"])
-    return results.Restored(answer, restorer.bound, restorer.failed)
+    return results.Restored(answer, restorer.bound, restorer.failed, restorer.apart())
 
 
 def snapshot(

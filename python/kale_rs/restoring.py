@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import linecache
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from kale_runtime import mapped
+from kale_runtime import mapped, sharing
 from kale_runtime import step as core
 
 if TYPE_CHECKING:
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 #: Flags of code that `from __future__ import` sets, which hold for what comes after it.
 FUTURE = 0x1FE0000
+
+
+def shares(one: object, other: object) -> bool:
+    """Whether a change of one value may be seen in the other."""
+    parts = {id(part) for part in sharing.mutable_parts(one, ())}
+    return any(id(part) in parts for part in sharing.mutable_parts(other, ()))
 
 
 class Restorer:
@@ -31,6 +37,8 @@ class Restorer:
         self.bound: set[str] = set()
         #: What could not be put back, and why.
         self.failed: dict[str, str] = {}
+        #: Of a variable that several pickles hold, what each of them binds that shares objects with its copy.
+        self.copies: dict[tuple[str, int], list[set[str]]] = {}
 
     def carry_out(self, actions: list[dict[str, Any]]) -> None:
         """Carry out all actions, in their order."""
@@ -84,8 +92,8 @@ class Restorer:
             self.names.pop(name, None)
             self.bound.discard(name)
 
-    def load(self, names: list[str], kind: str, path: str) -> None:
-        """Bind names of one pickle."""
+    def load(self, names: list[str], kind: str, path: str, copies: Iterable[tuple[str, int]] = ()) -> None:
+        """Bind names of one pickle. `copies` are variables of it that another one holds, too."""
         try:
             with open(path, "rb") as file:
                 values = mapped.load(file, kind)
@@ -95,6 +103,18 @@ class Restorer:
             return
         self.names.update(found)
         self.bound |= set(found)
+        for name, cell in copies:
+            sharing_it = {other for other in found if shares(values[other], values.get(name))}
+            self.copies.setdefault((name, cell), []).append(sharing_it)
+
+    def apart(self) -> dict[str, list[str]]:
+        """Variables, each with those that it shared objects with in the notebook and does not any more."""
+        found: dict[str, set[str]] = {}
+        for each in self.copies.values():
+            for names in each:
+                for name in names:
+                    found.setdefault(name, set()).update(*(other for other in each if other is not names))
+        return {name: sorted(others) for name, others in sorted(found.items()) if others}
 
     def generator(self, name: str, path: str) -> None:
         """Set a global random generator to the state that it had."""

@@ -426,7 +426,9 @@ class OverlaySettings(UserList[Setting]):
 class Restored:
     """What `restore` did: variables that are back, and those that are not."""
 
-    def __init__(self, answer: Json, bound: set[str], failed: dict[str, str]) -> None:
+    def __init__(
+        self, answer: Json, bound: set[str], failed: dict[str, str], apart: dict[str, list[str]] | None = None
+    ) -> None:
         self.run_id: str = answer["run_id"]
         self.step: str = answer["step"]
         self.before: bool = answer["before"]
@@ -436,6 +438,9 @@ class Restored:
         self.missing: dict[str, str] = {
             each["name"]: each["reason"] for each in answer["namespace"]["missing"]
         } | failed
+        #: Variables that shared objects with others in the notebook, and have copies of their own now: steps that were
+        #: given the same object have each stored it.
+        self.apart: dict[str, list[str]] = apart or {}
         #: Files that the steps wrote until then.
         self.files: list[str] = [each["path"] for each in answer["namespace"]["files"]]
         self.files_put_back: list[str] = answer["files_put_back"]
@@ -450,6 +455,7 @@ class Restored:
         else:
             lines.append(f"restored   {', '.join(self.names) or 'nothing'}")
         lines += [f"missing    {name}: {reason}" for name, reason in self.missing.items()]
+        lines += [f"apart      {name}: it shared objects with {', '.join(with_)}" for name, with_ in self.apart.items()]
         if self.files_put_back:
             lines.append(f"put back   {', '.join(self.files_put_back)}")
         if self.files_outside:

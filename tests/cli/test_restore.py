@@ -222,6 +222,25 @@ def test_numbers_keep_nobody_from_sharing(tmp_path):
     assert found == (True, 5, {"ends": "a `builtins.generator`: a `generator` does not outlive its process"})
 
 
+def test_what_two_steps_have_stored_apart_is_told(tmp_path):
+    cells = [
+        cell("a = [1]\nn = [0]", "step:make"),
+        cell("b = [a]\nm = len(n)", "step:left"),
+        cell("c = [a]\nd = [len(a)]", "step:right"),
+        cell("a = [1]\ne = [a]", "step:again"),
+    ]
+    assert call("run", notebook(tmp_path / "n.ipynb", *cells), cwd=tmp_path).returncode == 0
+    probe = "print((restored.apart, b[0] == a, b[0] is a, {}))"
+    assert in_a_process(tmp_path, "restored = kale_rs.restore('last', 'left')", probe.format(0)) == ({}, True, True, 0)
+    found = in_a_process(tmp_path, "restored = kale_rs.restore('last', 'right')", probe.format("c[0] is a, d"))
+    assert found == ({"a": ["b"], "b": ["a", "c"], "c": ["b"]}, True, False, True, [1])
+    found = in_a_process(tmp_path, "restored = kale_rs.restore('last', 'right')", "print((repr(restored),))")
+    assert "apart      b: it shared objects with a, c" in found[0]
+    # The last step's `a` is another one.
+    found = in_a_process(tmp_path, "restored = kale_rs.restore('last', 'again')", probe.format("e[0] is a"))
+    assert found == ({"b": ["c"], "c": ["b"]}, True, False, True)
+
+
 def test_a_folder_that_was_moved(tmp_path):
     (tmp_path / "here").mkdir()
     call("run", notebook(tmp_path / "here/n.ipynb", cell("a = [1]", "step:one")), cwd=tmp_path)

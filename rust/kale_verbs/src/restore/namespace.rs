@@ -40,6 +40,10 @@ pub enum Action {
         names: Vec<String>,
         kind: String,
         path: PathBuf,
+        /// Variables of it, each as some cell had made it, of which another pickle has a copy as well: what refers to them
+        /// in the one and in the other comes back apart.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        copies: Vec<(String, usize)>,
     },
     /// Set a global random generator.
     Generator {
@@ -87,6 +91,9 @@ enum State {
 
 /// Variables stored together.
 struct Pickle {
+    names: Vec<String>,
+    /// The cell behind which they were stored.
+    place: Place,
     kind: String,
     content: Digest,
 }
@@ -100,12 +107,20 @@ struct History<'r> {
     /// Pickles that states refer to.
     pickles: Vec<Pickle>,
     generators: BTreeMap<String, (Place, Digest)>,
+    /// Where each variable was bound or changed.
+    made: BTreeMap<String, BTreeSet<Place>>,
 }
 
 pub fn namespace(store: &Store, record: &RunRecord, point: Point) -> Result<Namespace, VerbError> {
     let pipeline = &record.pipeline;
-    let mut history =
-        History { pipeline, point, states: BTreeMap::new(), pickles: vec![], generators: BTreeMap::new() };
+    let mut history = History {
+        pipeline,
+        point,
+        states: BTreeMap::new(),
+        pickles: vec![],
+        generators: BTreeMap::new(),
+        made: BTreeMap::new(),
+    };
     history.add_definitions();
     let steps = store.steps(&record.id)?;
     for step in &steps {
@@ -147,6 +162,9 @@ impl History<'_> {
         for claims in step.claims.iter().flat_map(|claims| &claims.cells) {
             let reason = || self.why_not_stored(step, record, claims.cell, snapshot.is_some());
             let reason = reason();
+            for name in claims.binds.iter().chain(&claims.changes) {
+                self.made.entry(name.clone()).or_default().insert(place(self.pipeline, claims.cell));
+            }
             for name in made(claims) {
                 self.add(name, claims.cell, State::Lost(reason.clone()));
             }
@@ -219,10 +237,18 @@ impl History<'_> {
     }
 
     fn add_pickle(&mut self, names: &[String], cell: CellIndex, kind: &str, content: &Digest) {
-        self.pickles.push(Pickle { kind: kind.to_owned(), content: content.clone() });
+        let place = place(self.pipeline, cell);
+        self.pickles.push(Pickle { names: names.to_vec(), place, kind: kind.to_owned(), content: content.clone() });
         for name in names {
             self.add(name, cell, State::Stored(self.pickles.len() - 1));
         }
+    }
+
+    /// The variables of a pickle, each with the cell that had bound or changed it last by then.
+    fn versions(&self, pickle: usize) -> impl Iterator<Item = (&String, usize)> {
+        let Pickle { names, place, .. } = &self.pickles[pickle];
+        let made = move |name| self.made.get(name)?.range(..=place).next_back().map(|(_, cell)| *cell);
+        names.iter().filter_map(move |name| Some((name, made(name)?)))
     }
 
     fn add_generator(&mut self, name: &str, cell: CellIndex, content: &Digest) {
@@ -255,9 +281,16 @@ impl History<'_> {
         if !names.is_empty() {
             actions.push(Action::Unbind { names });
         }
+        // Steps that were given the same object have each stored it, with what they made of it.
+        let mut copies: BTreeMap<(&String, usize), usize> = BTreeMap::new();
+        for version in loads.keys().flat_map(|pickle| self.versions(*pickle)) {
+            *copies.entry(version).or_default() += 1;
+        }
         let load = |(pickle, names): (usize, Vec<String>)| {
-            let Pickle { kind, content } = &self.pickles[pickle];
-            Action::Load { names, kind: kind.clone(), path: store.blobs().path(content) }
+            let Pickle { kind, content, .. } = &self.pickles[pickle];
+            let again = self.versions(pickle).filter(|version| copies[version] > 1);
+            let copies = again.map(|(name, cell)| (name.clone(), cell)).collect();
+            Action::Load { names, kind: kind.clone(), path: store.blobs().path(content), copies }
         };
         let (callable, values): (Vec<_>, Vec<_>) =
             loads.into_iter().partition(|(pickle, _)| self.pickles[*pickle].kind == "callable");
