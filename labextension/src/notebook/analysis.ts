@@ -182,7 +182,9 @@ export class Analysis implements IDisposable {
     this.stale = sourceOf(this.model).text !== compilation.source.text;
     const { ids, sources } = compilation.source;
     this.texts = new Map(ids.map((id, index) => [id, sources[index]]));
-    this.cellSteps = stepsByCell(compilation);
+    if (!isUnfinished(compilation.graph)) {
+      this.cellSteps = stepsByCell(compilation);
+    }
     this.cellDiagnostics = diagnosticsByCell(compilation);
     this.changedSignal.emit();
   }
@@ -200,6 +202,14 @@ export class Analysis implements IDisposable {
   private stale = false;
   private disposed = false;
   private changedSignal = new Signal<this, void>(this);
+}
+
+/**
+ * Whether errors leave no steps, as with a line that is half typed. The cells go on showing their steps of before:
+ * otherwise every badge would go, and with it the place of the cell that is being typed in.
+ */
+function isUnfinished({ steps, diagnostics }: Graph): boolean {
+  return steps.length === 0 && diagnostics.some(each => each.severity === 'error');
 }
 
 function stepsByCell({ graph, source }: Compilation): Map<string, CellStep> {

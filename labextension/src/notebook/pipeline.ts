@@ -48,7 +48,7 @@ export class NotebookPipeline implements IDisposable {
     this.sources = new RunSources(this.runs, this.analysis, () => this.emit());
     model.metadataChanged.connect(this.onMetadataChanged, this);
     this.link.stateChanged.connect(this.emit, this);
-    this.analysis.changed.connect(this.emit, this);
+    this.analysis.changed.connect(this.onAnalysed, this);
     this.runs.changed.connect(this.emit, this);
     this.runs.finished.connect(() => void this.state.remove(this.stateKey));
     panel.context.pathChanged.connect(this.onPathChanged, this);
@@ -92,6 +92,18 @@ export class NotebookPipeline implements IDisposable {
     return this.lastRefusal;
   }
 
+  /** What a run is given in place of the notebook's values, as texts by name. Kept while another notebook is in front. */
+  get parameters(): Readonly<Record<string, string>> {
+    return this.given;
+  }
+
+  /** An empty text leaves the notebook's value. */
+  setParameter(name: string, text: string): void {
+    this.given = { ...this.given, [name]: text };
+    this.lastRefusal = null;
+    this.emit();
+  }
+
   /** Starts a run of the notebook as it is in the editor. Gives `null` where it was refused; see `refusal`. */
   async run(choice: RunChoice = {}): Promise<Run | null> {
     if (this.submitting) {
@@ -102,13 +114,14 @@ export class NotebookPipeline implements IDisposable {
     this.lastRefusal = null;
     this.emit();
     const source = sourceOf(this.panel.model!);
+    this.refusedText = source.text;
     // Where nothing is checked while people type, what is run is shown as well.
     void this.analysis.compile();
     try {
       const run = await this.link.request('run', {
         notebook: this.panel.context.path,
         text: source.text,
-        parameters: { assignments: assignments(choice.parameters ?? {}) },
+        parameters: { assignments: assignments(choice.parameters ?? this.shownParameters()) },
         from: choice.from ?? null,
         no_cache: choice.noCache ?? false
       });
@@ -151,9 +164,11 @@ export class NotebookPipeline implements IDisposable {
   /** The pipeline for another system, as text. */
   async compile(target: string): Promise<string | null> {
     this.lastRefusal = null;
+    const { text } = sourceOf(this.panel.model!);
+    this.refusedText = text;
     const compiled = await this.link.request('compile', {
       notebook: this.panel.context.path,
-      text: sourceOf(this.panel.model!).text,
+      text,
       target
     });
     if (compiled.emitted === null) {
@@ -172,6 +187,23 @@ export class NotebookPipeline implements IDisposable {
     this.runs.dispose();
     this.link.dispose();
     Signal.clearData(this);
+  }
+
+  /** What the fields hold of the parameters that there are: one that was renamed has no field any more. */
+  private shownParameters(): Record<string, string> {
+    const names = this.analysis.graph?.parameters.map(parameter => parameter.name) ?? [];
+    return Object.fromEntries(
+      Object.entries(this.given).filter(([name, text]) => text !== '' && names.includes(name))
+    );
+  }
+
+  /** What was refused is not what is there any more: whether it would be refused again, nobody knows. */
+  private onAnalysed(): void {
+    const { compilation, isStale } = this.analysis;
+    if (!isStale && compilation !== null && compilation.source.text !== this.refusedText) {
+      this.lastRefusal = null;
+    }
+    this.emit();
   }
 
   /** A run that goes on belongs to the notebook, wherever that is moved. */
@@ -229,6 +261,9 @@ export class NotebookPipeline implements IDisposable {
   private submitting = false;
   private sources: RunSources;
   private lastRefusal: Refusal | null = null;
+  /** The notebook that Run or Compile was last clicked for. */
+  private refusedText: string | null = null;
+  private given: Readonly<Record<string, string>> = {};
   private disposed = false;
   private changedSignal = new Signal<this, void>(this);
 }

@@ -99,6 +99,8 @@ export class Runs implements IDisposable {
   async expectEnd(run: string): Promise<void> {
     this.awaited.add(run);
     await this.follow(run);
+    // So that it is in the list before its end.
+    void this.refresh().catch(() => undefined);
   }
 
   /** Shows a run on the cells, and follows it to its end. */

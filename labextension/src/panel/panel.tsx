@@ -126,7 +126,7 @@ function PipelineView({ pipeline, actions }: PanelProps): JSX.Element {
               <ul className="kale-Metrics">
                 {graph.metrics.map(metric => (
                   <li key={metric.name}>
-                    <code>{metric.name}</code> <small>{metric.step}</small>
+                    <code>{metric.name}</code> <small>{trans.__('from %1', metric.step)}</small>
                   </li>
                 ))}
               </ul>

@@ -1,5 +1,8 @@
 import * as React from 'react';
 
+import type { NotebookPipeline } from '../notebook/pipeline';
+import type { Run } from '../protocol';
+import { Elapsed } from '../ui/elapsed';
 import { formatNumber, formatSeconds } from '../ui/format';
 import { Status } from '../ui/status';
 import { useTranslation } from '../ui/translation';
@@ -34,7 +37,9 @@ export function RecentRuns({ pipeline, actions }: PanelProps): JSX.Element {
             <button className="kale-Runs-open" onClick={() => actions.openRun(pipeline, run.run_id!)}>
               <Status status={pipeline.runs.detail(run.run_id!)?.status ?? run.status} />
               <span className="kale-Runs-id">{run.run_id}</span>
-              <span>{formatSeconds(run.seconds)}</span>
+              <span>
+                <RunTime pipeline={pipeline} run={run} />
+              </span>
               <span className="kale-Runs-metrics">
                 {Object.entries(run.metrics)
                   .map(([name, value]) => `${name} ${formatNumber(value)}`)
@@ -54,4 +59,10 @@ export function RecentRuns({ pipeline, actions }: PanelProps): JSX.Element {
       </button>
     </>
   );
+}
+
+/** Of a run that is followed, the time goes on. */
+function RunTime({ pipeline, run }: { pipeline: NotebookPipeline; run: Run }): JSX.Element {
+  const detail = pipeline.runs.detail(run.run_id!);
+  return detail === null ? <>{formatSeconds(run.seconds)}</> : <Elapsed run={detail} />;
 }

@@ -4,7 +4,7 @@ import type { Refusal } from '../notebook/pipeline';
 import { errorsOf } from '../notebook/problems';
 import { isActive, stepsDone } from '../notebook/runs';
 import type { Parameter } from '../protocol';
-import { formatSeconds } from '../ui/format';
+import { Elapsed } from '../ui/elapsed';
 import { Status } from '../ui/status';
 import { useTranslation } from '../ui/translation';
 import type { PanelProps } from './actions';
@@ -12,12 +12,10 @@ import type { PanelProps } from './actions';
 /** Parameters, the context, and the buttons that make something of the notebook. */
 export function RunForm({ pipeline, actions }: PanelProps): JSX.Element {
   const trans = useTranslation();
-  const [given, setGiven] = React.useState<Record<string, string>>({});
   const graph = pipeline.analysis.graph;
   const current = pipeline.runs.current;
   const { isReady } = pipeline.link;
   const isRunning = isActive(current);
-  const parameters = Object.fromEntries(Object.entries(given).filter(([, text]) => text !== ''));
   return (
     <div className="kale-RunForm">
       {graph !== null && graph.parameters.length > 0 && (
@@ -27,8 +25,8 @@ export function RunForm({ pipeline, actions }: PanelProps): JSX.Element {
             <ParameterField
               key={parameter.name}
               parameter={parameter}
-              text={given[parameter.name] ?? ''}
-              onChange={text => setGiven({ ...given, [parameter.name]: text })}
+              text={pipeline.parameters[parameter.name] ?? ''}
+              onChange={text => pipeline.setParameter(parameter.name, text)}
             />
           ))}
         </fieldset>
@@ -36,7 +34,7 @@ export function RunForm({ pipeline, actions }: PanelProps): JSX.Element {
       <label className="kale-Field">
         <span>{trans.__('Run on')}</span>
         <select className="kale-Input" name="context" defaultValue="local">
-          <option value="local">{trans.__('local (this machine)')}</option>
+          <option value="local">{trans.__('this machine')}</option>
         </select>
       </label>
       <div className="kale-Buttons">
@@ -44,7 +42,7 @@ export function RunForm({ pipeline, actions }: PanelProps): JSX.Element {
           className="kale-Button kale-mod-primary"
           data-action="run"
           disabled={!isReady || pipeline.isSubmitting}
-          onClick={() => actions.run(pipeline, { parameters })}
+          onClick={() => actions.run(pipeline, {})}
         >
           {pipeline.isSubmitting ? trans.__('Starting …') : trans.__('Run')}
         </button>
@@ -75,7 +73,9 @@ export function RunForm({ pipeline, actions }: PanelProps): JSX.Element {
         >
           <Status status={current.status} />
           <span>{trans.__('%1 of %2 steps', stepsDone(current), current.steps.length)}</span>
-          <span>{formatSeconds(current.seconds)}</span>
+          <span>
+            <Elapsed run={current} />
+          </span>
         </button>
       )}
     </div>
@@ -86,7 +86,7 @@ function RefusalNote({ fault, diagnostics }: Refusal): JSX.Element {
   const trans = useTranslation();
   return (
     <div className="kale-Refusal" role="alert">
-      <p>{fault ?? trans.__('The notebook has errors.')}</p>
+      <p>{fault ?? trans.__('This has to be mended first.')}</p>
       {errorsOf(diagnostics).map((error, number) => (
         <p key={number} className="kale-help">
           {error.message}

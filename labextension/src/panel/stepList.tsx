@@ -1,6 +1,7 @@
 import * as React from 'react';
 
 import { flowsOf } from '../notebook/analysis';
+import { errorsOf } from '../notebook/problems';
 import { stepColour } from '../ui/colours';
 import { Status } from '../ui/status';
 import { useTranslation } from '../ui/translation';
@@ -11,7 +12,12 @@ export function StepList({ pipeline, actions }: PanelProps): JSX.Element {
   const trans = useTranslation();
   const graph = pipeline.analysis.graph;
   if (graph === null || graph.steps.length === 0) {
-    return <p className="kale-empty">{trans.__('No steps yet.')}</p>;
+    const isBroken = errorsOf(graph?.diagnostics ?? []).length > 0;
+    return (
+      <p className="kale-empty">
+        {isBroken ? trans.__('No steps while there are errors.') : trans.__('No steps yet.')}
+      </p>
+    );
   }
   const states = pipeline.runs.steps;
   return (

@@ -10,7 +10,11 @@ export function viewTitle(spec: ViewSpec, trans: TranslationBundle): { label: st
     case 'graph':
       return { label: trans.__('Graph of %1', name), caption: spec.path };
     case 'run':
-      return { label: trans.__('Run of %1', name), caption: `${spec.run} · ${spec.path}` };
+      // With the end of the id: several runs may be open.
+      return {
+        label: trans.__('Run %1 of %2', spec.run.split('-').pop()!, name),
+        caption: `${spec.run} · ${spec.path}`
+      };
     case 'lineage':
       return { label: trans.__('Lineage in %1', name), caption: spec.path };
     case 'comparison':

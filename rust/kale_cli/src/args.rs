@@ -345,7 +345,7 @@ pub struct RunArgs {
     /// Start an interpreter for every step, instead of forking one that has done the notebook's imports
     #[arg(long)]
     pub no_warm: bool,
-    /// Run this step and what comes after it; what comes before is taken from earlier runs, whatever it read
+    /// Run this step, and those after it that it gives something new; what comes before is taken from earlier runs
     #[arg(long, value_name = "STEP", conflicts_with = "no_cache")]
     pub from: Option<String>,
     /// How closely steps are held against what the compiler assumed

@@ -1,6 +1,7 @@
 import * as React from 'react';
 
 import type { NotebookPipeline } from '../../notebook/pipeline';
+import { errorsOf } from '../../notebook/problems';
 import type { RunDetail, StepStatus } from '../../protocol';
 import { formatSeconds } from '../../ui/format';
 import { useTranslation } from '../../ui/translation';
@@ -40,7 +41,12 @@ export function PipelineGraph({ pipeline, isSmall, onOpen }: PipelineGraphProps)
     [graph, run, trans]
   );
   if (elements === null || elements.nodes.length === 0) {
-    return <p className="kale-empty">{trans.__('No steps yet.')}</p>;
+    const isBroken = errorsOf(graph?.diagnostics ?? []).length > 0;
+    return (
+      <p className="kale-empty">
+        {isBroken ? trans.__('No steps while there are errors.') : trans.__('No steps yet.')}
+      </p>
+    );
   }
   return (
     <StepGraph

@@ -34,13 +34,15 @@ interface ArtifactTableProps {
   pipeline: NotebookPipeline;
   title: string;
   artifacts: readonly ArtifactHead[];
+  /** What is said where there are none. */
+  none?: string;
 }
 
-export function ArtifactTable({ pipeline, title, artifacts }: ArtifactTableProps): JSX.Element {
+export function ArtifactTable({ pipeline, title, artifacts, none }: ArtifactTableProps): JSX.Element {
   const trans = useTranslation();
   const [shown, setShown] = React.useState<string | null>(null);
   if (artifacts.length === 0) {
-    return <p className="kale-empty">{trans.__('%1: nothing.', title)}</p>;
+    return <p className="kale-empty">{none ?? trans.__('%1: nothing.', title)}</p>;
   }
   return (
     <table className="kale-Table kale-Artifacts">

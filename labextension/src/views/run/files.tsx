@@ -20,6 +20,7 @@ export function StepFiles({ pipeline, page }: { pipeline: NotebookPipeline; page
       pipeline={pipeline}
       title={trans.__('Files as the step has left them')}
       artifacts={files}
+      none={trans.__('This step has written no files.')}
     />
   );
 }

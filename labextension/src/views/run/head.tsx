@@ -4,12 +4,12 @@ import type { NotebookPipeline } from '../../notebook/pipeline';
 import { isActive, stepsDone } from '../../notebook/runs';
 import { errorsOf } from '../../notebook/problems';
 import type { RunDetail } from '../../protocol';
-import { formatNumber, formatSeconds } from '../../ui/format';
+import { Elapsed } from '../../ui/elapsed';
+import { formatNumber } from '../../ui/format';
 import { Status } from '../../ui/status';
 import { useTranslation } from '../../ui/translation';
 import { useView } from '../context';
 import { runId } from '../ids';
-import { useNow } from './useNow';
 
 /** What can be resumed: everything that has not come to a good end. */
 const RESUMABLE = ['interrupted', 'cancelled', 'failed'];
@@ -82,18 +82,6 @@ export function RunHead({ pipeline, run, isActing, act }: RunHeadProps): JSX.Ele
       <Failure pipeline={pipeline} run={run} />
     </header>
   );
-}
-
-/** The time so far; the kernel tells it only when something happens. */
-function Elapsed({ run }: { run: RunDetail }): JSX.Element {
-  const isRunning = isActive(run);
-  const now = useNow(isRunning);
-  const started = run.details?.reduce<number | null>(
-    (first, { started }) => (started !== null && (first === null || started < first) ? started : first),
-    null
-  );
-  const seconds = isRunning && started != null ? Math.max(run.seconds, now / 1000 - started) : run.seconds;
-  return <>{formatSeconds(seconds)}</>;
 }
 
 interface ValuesProps {

@@ -193,6 +193,8 @@ const Piece = React.memo(({ piece, onDrawn }: { piece: LogPiece; onDrawn: () => 
   const host = React.useRef<HTMLDivElement>(null);
   React.useLayoutEffect(() => {
     const source = piece.prefix + piece.text;
+    // JupyterLab adds to what is there: a piece that has grown would stand below what it was before.
+    host.current!.replaceChildren();
     void renderText({ host: host.current!, sanitizer: rendermime.sanitizer, source }).then(onDrawn);
   }, [piece, rendermime, onDrawn]);
   return <div className="kale-Log-piece jp-RenderedText" data-piece={piece.id} ref={host} />;

@@ -5,7 +5,7 @@ import type { RunDetail, Step, StepDetail } from '../../protocol';
 import { formatBytes, formatSeconds } from '../../ui/format';
 import { Status } from '../../ui/status';
 import { useTranslation } from '../../ui/translation';
-import { useNow } from './useNow';
+import { useNow } from '../../ui/useNow';
 
 interface StepTableProps {
   run: RunDetail;
