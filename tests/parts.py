@@ -9,8 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "oracle"))
-KFP_TESTS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "oracle").glob("test_kfp*.py"))
-KFP_TESTS.append("tests/kubeflow")
+KFP_TESTS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").glob("*/test_kfp*.py"))
 
 #: Older versions of JupyterLab that the extension supports.
 LABS = ("lab44", "lab45")

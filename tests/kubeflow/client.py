@@ -27,8 +27,8 @@ class Failed(Exception):
 
 @functools.cache
 def driver() -> str:
-    """The path of the program, built."""
-    command = ["cargo", "build", "-p", "kale_kubeflow", "--example", "driver", "--message-format", "json"]
+    """The path of the program, built: of the same libraries as the tests of the whole workspace, which are there."""
+    command = ["cargo", "build", "--workspace", "--example", "driver", "--message-format", "json"]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     artifacts = (json.loads(line) for line in built.stdout.splitlines())
