@@ -1,17 +1,21 @@
 """`context`: what is written down, what is not, and what `context test` says about servers of all kinds."""
 
 import contextlib
+import datetime
 import http.server
+import ipaddress
 import json
 import os
 import ssl
 import stat
-import subprocess
 import threading
 from pathlib import Path
 
 import kale_rs
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from .support import call
 
@@ -244,14 +248,22 @@ def test_several_users_and_no_namespace(kale):
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """A certificate for 127.0.0.1 that no authority has signed, with its key."""
-    path = tmp_path_factory.mktemp("tls") / "own.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-    more = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]
-    subprocess.run(
-        [*command, *more, "-keyout", path, "-out", path.with_suffix(".crt")], check=True, capture_output=True
+    """A certificate for 127.0.0.1 that no authority has signed, with its key; and beside it without."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now, day = datetime.datetime.now(datetime.timezone.utc), datetime.timedelta(days=1)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
+        .add_extension(address, critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
     )
-    path.write_text(path.read_text() + path.with_suffix(".crt").read_text())
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = tmp_path_factory.mktemp("tls") / "own.pem"
+    path.with_suffix(".crt").write_bytes(made.public_bytes(pem))
+    path.write_bytes(secret + made.public_bytes(pem))
     return path
 
 
