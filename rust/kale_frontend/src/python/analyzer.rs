@@ -141,6 +141,8 @@ pub struct Frame<'a> {
     pub own_code: Vec<CodeId>,
     /// Types of what the closure holds.
     pub own_types: Types,
+    /// Types of the parameters, of a function.
+    pub parameters: Vec<Type>,
     /// The class around the code, for private names.
     pub class_name: Option<String>,
     /// Types that values do not have inside the contexts entered, each with the type they have instead.
@@ -166,6 +168,7 @@ impl<'a> Frame<'a> {
             trusts: false,
             own_code: vec![],
             own_types: Types::default(),
+            parameters: vec![],
             class_name: None,
             suspended: vec![],
         }

@@ -110,7 +110,11 @@ impl<'a> Analyzer<'a> {
         let result = if self.gives_immutable(operator, &old, &value) {
             Value::immutable()
         } else if in_place {
-            self.mutate(&old);
+            match self.type_path(&old) {
+                // (Which adds to the counts themselves.)
+                Some("collections.Counter") => self.mutate(&old),
+                _ => self.mutate_container(&old),
+            }
             self.add_to(&old, &value);
             old
         } else if self.has_pure_operators(&old) && !old.is_constant() {

@@ -348,7 +348,7 @@ impl<'a> Analyzer<'a> {
 
     /// A key that is missing is added, with what the factory makes.
     pub(super) fn add_missing(&mut self, owner: &Value, range: TextRange) {
-        self.mutate(owner);
+        self.mutate_container(owner);
         self.invoke_code(owner, range);
     }
 
@@ -408,7 +408,7 @@ impl<'a> Analyzer<'a> {
             _ => {}
         }
         self.change_setting(owner);
-        self.mutate(owner);
+        self.mutate_container(owner);
         match self.copies_what_is_stored(owner) {
             true => {}
             false if self.stores_itself(owner, index) => self.put(owner, value),

@@ -293,7 +293,7 @@ impl<'a> Analyzer<'a> {
         {
             for value in select(which, receiver, arguments) {
                 self.change_setting(&value);
-                self.mutate(&value);
+                if which == "self" { self.mutate_container(&value) } else { self.mutate(&value) }
             }
         }
         if facts.inplace && is_truthy_or_unknown("inplace", arguments) {

@@ -5,7 +5,7 @@ use ruff_text_size::TextRange;
 use super::analyzer::Analyzer;
 use super::effects::Effects;
 use super::facts::{Kind, Resource, ResourceUse};
-use super::heap::{Class, ObjectId, Unshippable};
+use super::heap::{Class, ObjectId, Place, Unshippable};
 use super::names::Name;
 use super::pseudo;
 use super::types::Types;
@@ -31,7 +31,25 @@ impl<'a> Analyzer<'a> {
         }
     }
 
+    /// A container gets or loses elements: nothing of what it holds changes, nor what could not hold it.
+    pub(super) fn mutate_container(&mut self, container: &Value) {
+        if !matches!(container.ty, Type::Instance(_)) || !self.is_exact(container.ty) {
+            return self.mutate(container);
+        }
+        for object in container.objects.clone() {
+            self.mutate_unless(object, |this, value| {
+                let path = this.type_path(value);
+                path.is_some_and(|path| this.knowledge.inherited(path, |t| t.sealed) == Some(true))
+            });
+        }
+    }
+
     pub fn mutate_object(&mut self, object: ObjectId) {
+        self.mutate_unless(object, |_, _| false);
+    }
+
+    /// Changes the objects of a class, but not those values for which `is_spared`.
+    fn mutate_unless(&mut self, object: ObjectId, is_spared: impl Fn(&Self, &Value) -> bool) {
         if self.frame().trusts {
             return;
         }
@@ -45,9 +63,15 @@ impl<'a> Analyzer<'a> {
                 self.enter(*name);
             }
         }
+        let is_changed = |name: &Name| self.module_binding(*name).is_none_or(|bound| !is_spared(self, &bound.value));
+        let members: Vec<Name> = members.into_iter().filter(is_changed).collect();
+        let places = self.frame().heap.class(object).places.clone();
+        let is_changed = |place: &Place| {
+            self.place_type(*place).is_none_or(|ty| !is_spared(self, &Value { ty, ..Value::immutable() }))
+        };
+        let places: Vec<Place> = places.into_iter().filter(is_changed).collect();
         let frame = self.frame();
         frame.heap.mark(object);
-        let places = frame.heap.class(object).places.clone();
         frame.effects.mutates |= !members.is_empty() || !places.is_empty();
         frame.mutated.extend(places);
         if in_module {
@@ -55,6 +79,19 @@ impl<'a> Analyzer<'a> {
                 let statement = self.statement;
                 self.mutated.entry(name).or_insert(statement);
             }
+        }
+    }
+
+    /// What is known of the type of the object that a place had when the function was called.
+    fn place_type(&self, place: Place) -> Option<Type> {
+        let frame = self.frames.last()?;
+        match place {
+            Place::Parameter(index) => frame.parameters.get(index).copied(),
+            // (The summary holds as long as the variable has this type.)
+            Place::Global(name) if !frame.effects.writes.contains_key(&name) => {
+                Some(self.module_binding(name)?.value.ty)
+            }
+            Place::Global(_) | Place::Own => None,
         }
     }
 

@@ -175,6 +175,7 @@ impl<'a> Analyzer<'a> {
         let mut frame = Frame::new(function.scope);
         frame.own_code = own_code.clone();
         frame.own_types = own_types.clone();
+        frame.parameters = shapes.iter().map(|shape| shape.ty).collect();
         frame.class_name = definition.class_name.clone();
         frame.suspended = definition.suspends.clone();
         self.frames.push(frame);

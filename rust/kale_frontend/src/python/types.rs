@@ -235,7 +235,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// The value without its own shell: what is inside of it.
-    fn without_shell(&mut self, value: &Value) -> Value {
+    pub(super) fn without_shell(&mut self, value: &Value) -> Value {
         let heap = &mut self.frame().heap;
         let is_own = |class: &Class| class.shell && class.types.known().is_some_and(|types| types.contains(&value.ty));
         let objects: SmallVec<_> = value.objects.iter().copied().filter(|&o| !is_own(heap.class(o))).collect();

@@ -120,6 +120,8 @@ pub struct TypeFacts {
     pub iterator: Option<bool>,
     pub immutable: Option<bool>,
     pub flat: Option<bool>,
+    /// Nothing can be attached to it: what it holds are its elements.
+    pub sealed: Option<bool>,
     /// Using it never draws from a global generator.
     pub deterministic: Option<bool>,
     /// Whether using it draws from a global generator, where it is not deterministic for other reasons.
@@ -172,6 +174,7 @@ pub const TYPE_KEYS: &[&str] = &[
     "operator_result",
     "operator_returns",
     "operators",
+    "sealed",
     "select",
     "ships",
     "slice",
@@ -198,6 +201,7 @@ impl TypeFacts {
         replace(&mut self.iterator, newer.iterator);
         replace(&mut self.immutable, newer.immutable);
         replace(&mut self.flat, newer.flat);
+        replace(&mut self.sealed, newer.sealed);
         replace(&mut self.deterministic, newer.deterministic);
         replace(&mut self.draws, newer.draws);
         replace(&mut self.operators, newer.operators);
