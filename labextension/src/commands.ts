@@ -67,7 +67,7 @@ export function addCommands(
   });
   add(CommandIDs.run, {
     label: trans.__('Run as Pipeline'),
-    caption: trans.__('Run this notebook as a pipeline on this machine'),
+    caption: trans.__('Run this notebook as a pipeline, where the panel says'),
     icon: pipelineIcon,
     isEnabled: isNotebook,
     execute: onCurrent(pipeline => {

@@ -15,6 +15,7 @@ export const VERBS = [
   'artifact',
   'cancel',
   'compile',
+  'context',
   'diff',
   'graph',
   'lineage',
@@ -148,6 +149,21 @@ export interface Run {
   source: string | null;
   notebook: string | null;
   diagnostics: Diagnostic[];
+  /** The cluster that carries it out, and its page there; without one it is this machine. */
+  context?: string;
+  remote?: { id: string; url: string };
+}
+
+/** A place where runs are carried out. */
+export interface Context {
+  name: string;
+  kind: 'local' | 'kubeflow';
+}
+
+export interface Contexts {
+  contexts: Context[];
+  /** The one that is meant where none is named. */
+  current: string;
 }
 
 /** What is known of a step beside its `Step`. */
@@ -240,6 +256,7 @@ export interface Answers {
   artifact: Artifact;
   cancel: Run;
   compile: Compiled;
+  context: Contexts;
   diff: Diff;
   graph: Graph;
   lineage: Lineage;

@@ -36,7 +36,7 @@ PROTOCOL = 1
 OF_NOTEBOOKS = ("check", "compile", "graph", "run")
 #: Verbs about a store: that of the panel's notebook.
 OF_STORES = ("artifact", "cancel", "diff", "gc", "lineage", "logs", "restore", "resume", "runs", "show")
-VERBS = tuple(sorted((*OF_NOTEBOOKS, *OF_STORES, "doctor", "explain")))
+VERBS = tuple(sorted((*OF_NOTEBOOKS, *OF_STORES, "context", "doctor", "explain")))
 
 _METHOD_NOT_FOUND, _INVALID_REQUEST, _INVALID_PARAMS, _INTERNAL, _REFUSED = -32601, -32600, -32602, -32603, -32000
 

@@ -4,17 +4,14 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import kale_rs
 import pytest
 from cli.support import call, cell, notebook, start, wait_for
-from oracle import environments
 
-ROOT = Path(__file__).resolve().parents[2]
-TOKEN = "hunter2-is-the-secret"
+from .running import TOKEN, running
+
 CELLS = [
     cell("import os, time", "imports"),
     cell("count = 3", "pipeline-parameters"),
@@ -31,33 +28,10 @@ def waiting(folder: Path) -> dict:
     )
 
 
-class Cluster:
-    """The cluster's process, and what it is told."""
-
-    def __init__(self, process: subprocess.Popen, url: str) -> None:
-        self.process, self.url = process, url
-
-    def tell(self, **what) -> dict:
-        self.process.stdin.write(json.dumps(what) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
-
-    def runs(self) -> int:
-        return self.tell(down=False)["runs"]
-
-
 @pytest.fixture
 def cluster(tmp_path):
-    python = environments.make("kfp", "requirements-kfp.txt")
-    (tmp_path / "cluster").mkdir()
-    arguments = [python, "-m", "tests.kubeflow.cluster", tmp_path / "cluster", json.dumps({"token": TOKEN})]
-    # Steps run under the Python that has what examples import.
-    variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    with subprocess.Popen(
-        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=variables
-    ) as process:
-        yield Cluster(process, json.loads(process.stdout.readline())["url"])
-        process.stdin.close()
+    with running(tmp_path / "cluster") as cluster:
+        yield cluster
 
 
 @pytest.fixture

@@ -40,8 +40,11 @@ class LabServer:
             "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
             "IPYTHONDIR": str(home / "ipython"),
             "JUPYTER_TOKEN": self.token,
+            # Contexts of tests, and none of whoever runs them.
+            "KALE_RS_CONFIG": str(home / "kale_rs"),
         }
         self.data = home / "data"
+        self.contexts = home / "kale_rs"
         kernels.install(self.data)
         for name in ("JPY_SESSION_NAME", "JPY_PARENT_PID"):
             environment.pop(name, None)

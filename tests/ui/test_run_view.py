@@ -142,6 +142,18 @@ def test_a_run_is_followed_again_after_the_page_was_loaded_again(lab: LabPage, f
     expect(lab.page.locator(".kale-RunView")).to_have_attribute("data-status", "succeeded")
 
 
+def test_a_log_that_grows_says_each_line_once(lab: LabPage, folder: Path) -> None:
+    lines = "\n".join(
+        f"print('line {n}', flush=True)\nwhile not os.path.exists('go{n}'):\n    time.sleep(0.02)" for n in range(4)
+    )
+    view = start(lab, folder, (("import os, time", ["imports"]), (lines, ["step:talk", "cache:disabled"])))
+    log = choose(view, "talk", "logs").locator(".kale-Log-text")
+    for number in range(4):
+        expect(log).to_have_text(re.compile("^" + r"\s*".join(f"line {n}" for n in range(number + 1)) + r"\s*$"))
+        (folder / f"go{number}").touch()
+    expect(view).to_have_attribute("data-status", "succeeded")
+
+
 def test_stop_resume_and_run_again_from_a_step(lab: LabPage, folder: Path) -> None:
     view = start(lab, folder, WAITING)
     expect(view.locator("tr[data-step=second]")).to_have_attribute("data-status", "running")

@@ -8,7 +8,7 @@ import type { ISignal } from '@lumino/signaling';
 
 import { KernelLink } from '../channel/link';
 import { messageOf } from '../channel/rpc';
-import type { Diagnostic, Restored, Run } from '../protocol';
+import type { Context, Contexts, Diagnostic, Restored, Run } from '../protocol';
 import type { LiveSettings } from '../settings';
 import { VERSION } from '../version';
 import { Analysis } from './analysis';
@@ -32,6 +32,9 @@ export interface Refusal {
   diagnostics: readonly Diagnostic[];
 }
 
+/** This machine. */
+const LOCAL: Context = { name: 'local', kind: 'local' };
+
 /** Everything the extension knows of one open notebook: the document's intent, its compilation, and its runs. */
 export class NotebookPipeline implements IDisposable {
   constructor(
@@ -54,6 +57,7 @@ export class NotebookPipeline implements IDisposable {
     panel.context.pathChanged.connect(this.onPathChanged, this);
     this.stateKey = stateKeyOf(panel.context.path);
     this.link.connected.connect(() => void this.followAgain());
+    this.link.connected.connect(() => void this.readContexts().catch(() => undefined));
     panel.context.saveState.connect(this.onSaveState, this);
     this.wasEnabled = isEnabled(model);
     if (this.wasEnabled) {
@@ -97,6 +101,28 @@ export class NotebookPipeline implements IDisposable {
     return this.given;
   }
 
+  /** Where runs can be carried out, as far as the kernel has told. */
+  get contexts(): readonly Context[] {
+    return this.known.contexts;
+  }
+
+  /** Where the next run is carried out. */
+  get context(): string {
+    const { contexts, current } = this.known;
+    return contexts.some(each => each.name === this.chosenContext) ? this.chosenContext! : current;
+  }
+
+  set context(name: string) {
+    this.chosenContext = name;
+    this.emit();
+  }
+
+  /** Contexts are added in a terminal, too. */
+  async readContexts(): Promise<void> {
+    this.known = await this.link.request('context', { action: 'list' });
+    this.emit();
+  }
+
   /** An empty text leaves the notebook's value. */
   setParameter(name: string, text: string): void {
     this.given = { ...this.given, [name]: text };
@@ -123,7 +149,9 @@ export class NotebookPipeline implements IDisposable {
         text: source.text,
         parameters: { assignments: assignments(choice.parameters ?? this.shownParameters()) },
         from: choice.from ?? null,
-        no_cache: choice.noCache ?? false
+        no_cache: choice.noCache ?? false,
+        // What comes before a step is taken from runs of this machine.
+        on: choice.from === undefined ? this.context : LOCAL.name
       });
       if (run.run_id === null) {
         this.lastRefusal = { fault: null, diagnostics: run.diagnostics };
@@ -263,6 +291,8 @@ export class NotebookPipeline implements IDisposable {
   private lastRefusal: Refusal | null = null;
   /** The notebook that Run or Compile was last clicked for. */
   private refusedText: string | null = null;
+  private known: Contexts = { contexts: [LOCAL], current: LOCAL.name };
+  private chosenContext: string | null = null;
   private given: Readonly<Record<string, string>> = {};
   private disposed = false;
   private changedSignal = new Signal<this, void>(this);

@@ -14,11 +14,7 @@ export function RecentRuns({ pipeline, actions }: PanelProps): JSX.Element {
   const [ticked, setTicked] = React.useState<string[]>([]);
   const runs = pipeline.runs.list.filter(run => run.run_id !== null);
   if (runs.length === 0) {
-    return (
-      <p className="kale-empty">
-        {trans.__('No runs yet. Run executes the notebook as a pipeline on this machine.')}
-      </p>
-    );
+    return <p className="kale-empty">{trans.__('No runs yet. Run executes the notebook as a pipeline.')}</p>;
   }
   const toggle = (id: string) =>
     setTicked(ticked.includes(id) ? ticked.filter(each => each !== id) : [...ticked.slice(-1), id]);

@@ -33,8 +33,18 @@ export function RunForm({ pipeline, actions }: PanelProps): JSX.Element {
       )}
       <label className="kale-Field">
         <span>{trans.__('Run on')}</span>
-        <select className="kale-Input" name="context" defaultValue="local">
-          <option value="local">{trans.__('this machine')}</option>
+        <select
+          className="kale-Input"
+          name="context"
+          value={pipeline.context}
+          onFocus={() => void pipeline.readContexts().catch(() => undefined)}
+          onChange={event => (pipeline.context = event.target.value)}
+        >
+          {pipeline.contexts.map(({ name, kind }) => (
+            <option key={name} value={name}>
+              {kind === 'local' ? trans.__('this machine') : name}
+            </option>
+          ))}
         </select>
       </label>
       <div className="kale-Buttons">

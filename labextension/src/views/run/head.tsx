@@ -41,6 +41,17 @@ export function RunHead({ pipeline, run, isActing, act }: RunHeadProps): JSX.Ele
       <p className="kale-RunHead-time">
         <Elapsed run={run} />
       </p>
+      {run.context !== undefined && (
+        <p className="kale-RunHead-place">
+          {run.remote !== undefined && /^https?:/.test(run.remote.url) ? (
+            <a className="kale-Link" href={run.remote.url} target="_blank" rel="noopener">
+              {trans.__('on %1', run.context)}
+            </a>
+          ) : (
+            trans.__('on %1', run.context)
+          )}
+        </p>
+      )}
       <div className="kale-Buttons">
         {isRunning && (
           <button

@@ -194,8 +194,17 @@ const Piece = React.memo(({ piece, onDrawn }: { piece: LogPiece; onDrawn: () => 
   React.useLayoutEffect(() => {
     const source = piece.prefix + piece.text;
     // JupyterLab adds to what is there: a piece that has grown would stand below what it was before.
-    host.current!.replaceChildren();
-    void renderText({ host: host.current!, sanitizer: rendermime.sanitizer, source }).then(onDrawn);
+    const text = document.createElement('div');
+    let isNewest = true;
+    void renderText({ host: text, sanitizer: rendermime.sanitizer, source }).then(() => {
+      if (isNewest) {
+        host.current!.replaceChildren(...text.childNodes);
+        onDrawn();
+      }
+    });
+    return () => {
+      isNewest = false;
+    };
   }, [piece, rendermime, onDrawn]);
   return <div className="kale-Log-piece jp-RenderedText" data-piece={piece.id} ref={host} />;
 });

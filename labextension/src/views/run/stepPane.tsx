@@ -134,22 +134,27 @@ function StepButtons({
   };
   return (
     <div className="kale-Buttons">
-      <button
-        className="kale-Button"
-        data-action="restore-before"
-        disabled={isRestoring}
-        onClick={() => restore(true)}
-      >
-        {trans.__('Open notebook restored before')}
-      </button>
-      <button
-        className="kale-Button"
-        data-action="restore-after"
-        disabled={isRestoring || page === null || !page.snapshot}
-        onClick={() => restore(false)}
-      >
-        {trans.__('Open notebook restored after')}
-      </button>
+      {/* The variables of a run on a cluster are there. */}
+      {run.context === undefined && (
+        <>
+          <button
+            className="kale-Button"
+            data-action="restore-before"
+            disabled={isRestoring}
+            onClick={() => restore(true)}
+          >
+            {trans.__('Open notebook restored before')}
+          </button>
+          <button
+            className="kale-Button"
+            data-action="restore-after"
+            disabled={isRestoring || page === null || !page.snapshot}
+            onClick={() => restore(false)}
+          >
+            {trans.__('Open notebook restored after')}
+          </button>
+        </>
+      )}
       <span role="status" className="kale-help">
         {isRestoring ? trans.__('Restoring …') : ''}
       </span>
