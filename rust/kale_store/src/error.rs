@@ -90,8 +90,8 @@ impl StoreError {
             ),
             StoreError::Unwritable { .. } => (
                 Code::StoreUnwritable,
-                "Free space on the disk or make the folder writable, then `kale-rs resume RUN`; `KALE_RS_HOME` puts \
-                 the store elsewhere."
+                "Free space on the disk or make the folder writable, then try again (a run that was begun: `kale-rs \
+                 resume RUN`); `KALE_RS_HOME` puts the store elsewhere."
                     .to_owned(),
             ),
         };
@@ -112,11 +112,22 @@ impl StoreError {
         use rusqlite::ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
         match error.sqlite_error_code() {
             Some(DiskFull | ReadOnly | CannotOpen | PermissionDenied | SystemIoFailure) => {
-                StoreError::Unwritable { path: path.to_owned(), reason: error.to_string() }
+                // SQLite knows less than the system does.
+                let reason = why_not_writable(path).unwrap_or_else(|| error.to_string());
+                StoreError::Unwritable { path: path.to_owned(), reason }
             }
             _ => StoreError::Database(error.to_string()),
         }
     }
+}
+
+/// What keeps us from writing to a file, or from making it.
+fn why_not_writable(path: &Path) -> Option<String> {
+    let asked = if path.exists() { path } else { path.parent()? };
+    let asked = std::ffi::CString::new(asked.as_os_str().as_encoded_bytes()).ok()?;
+    // SAFETY: the path ends with a zero, and the call only reads it.
+    let refused = unsafe { libc::access(asked.as_ptr(), libc::W_OK) } != 0;
+    refused.then(|| plain_reason(&io::Error::last_os_error()))
 }
 
 fn plain_reason(error: &io::Error) -> String {

@@ -329,6 +329,7 @@ fn a_disk_that_cannot_be_written_can_be_looked_at() {
         assert!(store.blobs().contains(&kept));
         for error in [store.request_cancel(&run).unwrap_err(), Store::open(&root).unwrap_err()] {
             assert_eq!(error.diagnostic().code, Code::StoreUnwritable, "{error}");
+            assert!(error.to_string().contains("the file system is read-only"), "{error}");
         }
     });
 }
