@@ -220,7 +220,7 @@ class Kubeflow:
                 raise Refusal(400, 3, "Failed to terminate a run: it has ended")
             run.state = "CANCELING"
         elif verb == "retry":
-            if run.state != "FAILED":
+            if run.state not in ("FAILED", "CANCELED"):
                 raise Refusal(400, 3, f"Failed to retry a run: it is {run.state}")
             run.state = "RUNNING"
         else:

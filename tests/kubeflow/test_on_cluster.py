@@ -113,6 +113,9 @@ def test_ctrl_c_ends_the_run_there(cluster, folder):
     told, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert states(json.loads(told)) == {"wait": "cancelled"}
+    (folder / "go").touch()
+    assert states(json.loads(call("resume", "last", "--json").stdout)) == {"wait": "succeeded"}
+    assert cluster.runs() == 1
 
 
 def test_whoever_follows_may_die_and_the_network_too(cluster, folder):
@@ -155,6 +158,12 @@ def command_line(process: Path) -> str:
 
 def test_what_a_cluster_refuses_is_told_in_words(cluster, folder, monkeypatch):
     assert "there is no context `prod`" in call("run", "n.ipynb", "--on", "prod").stderr
+    notebook(folder / "long.ipynb", *CELLS, metadata={"kubeflow_notebook": {"experiment_name": "x" * 200}})
+    long = json.loads(call("run", "long.ipynb", "--on", "dev", "--json").stdout)
+    assert [one["id"] for one in long["diagnostics"]] == ["cluster-refused"] and "experiment" in str(long)
+    inexact = json.loads(call("run", "n.ipynb", "--on", "dev", "-p", f"count={2**53 + 1}", "--json").stdout)
+    assert "KFP cannot hold 9007199254740993 in the parameter `count`" in str(inexact["diagnostics"])
+    assert cluster.runs() == 0
     monkeypatch.setenv("DEV_TOKEN", "wrong")
     done = call("run", "n.ipynb", "--on", "dev", "--json")
     assert done.returncode == 1

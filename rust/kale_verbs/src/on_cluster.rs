@@ -144,7 +144,8 @@ impl Engine<'_> {
         let client = self.client()?;
         let remote = match self.store.remote(&self.record.id)? {
             Some(remote) => {
-                if has_ended_before {
+                let failed = [RuntimeState::Failed, RuntimeState::Canceled];
+                if has_ended_before && failed.contains(&client.run(&remote.id)?.state) {
                     client.retry(&remote.id)?;
                 }
                 remote
