@@ -22,7 +22,6 @@ use kale_targets::{EmitOptions, Target};
 
 use crate::compile;
 use crate::error::VerbError;
-use crate::run::RunRequest;
 use crate::source::Compiled;
 
 /// Soon after something has happened, more may follow; a run of hours is not asked about every second.
@@ -31,29 +30,14 @@ const LATE: Duration = Duration::from_secs(5);
 /// In a run's folder: what was compiled for it.
 const PIPELINE: &str = "pipeline.yaml";
 
-/// The cluster that a run is for; `None`: this machine.
-pub fn context(request: &RunRequest) -> Result<Option<String>, VerbError> {
+/// The cluster that is meant, by its context's name (`None`: by the context in use); `None`: this machine is.
+pub fn context(name: Option<&str>) -> Result<Option<String>, VerbError> {
     let contexts = Contexts::open_default()?;
-    let name = request.on.as_deref().unwrap_or_else(|| contexts.current());
-    if let Context::Local = contexts.find(name)? {
-        return Ok(None);
-    }
-    let of_this_machine = [
-        ("--jobs", request.jobs.is_some()),
-        ("--from", request.from.is_some()),
-        ("--no-warm", request.no_warm),
-        ("--isolated", request.isolated),
-        ("--differential", request.differential),
-        ("--snapshot-limit", request.snapshot_limit.is_some()),
-        ("--output-notebook", request.output_notebook.is_some()),
-    ];
-    match of_this_machine.iter().find(|(_, is_given)| *is_given) {
-        None => Ok(Some(name.to_owned())),
-        Some((flag, _)) => {
-            let message = format!("`{flag}` is for runs on this machine, and `{name}` is a cluster");
-            Err(VerbError::usage(message, format!("leave `{flag}` out, or add `--on local`")))
-        }
-    }
+    let name = name.unwrap_or_else(|| contexts.current());
+    Ok(match contexts.find(name)? {
+        Context::Local => None,
+        Context::Cluster(_) => Some(name.to_owned()),
+    })
 }
 
 /// The pipeline as the cluster is given it; none where it cannot be.

@@ -94,18 +94,15 @@ pub fn run(session: &Session, request: &RunRequest, listener: &mut dyn Listener)
     let Some(mut pipeline) = compiled.compilation.pipeline.take() else {
         return Ok(answer(&compiled, nothing_ran(&compiled, vec![])));
     };
-    if let Some(from) =
-        request.from.as_deref().filter(|from| !pipeline.steps.iter().any(|step| step.name.as_str() == *from))
-    {
-        let names: Vec<String> = pipeline.steps.iter().map(|step| format!("`{}`", step.name)).collect();
-        let message = format!("there is no step `{from}` to start from");
-        return Err(VerbError::usage(message, format!("the notebook's steps are {}", names.join(", "))));
-    }
+    request.from.as_deref().map_or(Ok(()), |from| refuse_unknown_step(&pipeline, from))?;
     let values = match given.resolve(&pipeline.parameters) {
         Ok(values) => values,
         Err(faults) => return Ok(answer(&compiled, nothing_ran(&compiled, faults))),
     };
-    let context = on_cluster::context(request)?;
+    let context = on_cluster::context(request.on.as_deref())?;
+    if let Some(name) = &context {
+        refuse_options_of_this_machine(request, name)?;
+    }
     let (faults, ir) = match &context {
         None => (kale_engine::preflight(&pipeline), None),
         Some(_) => on_cluster::emit(&compiled, &mut pipeline, request.no_cache),
@@ -134,6 +131,30 @@ pub fn run(session: &Session, request: &RunRequest, listener: &mut dyn Listener)
         follow(&store, &id, 0, listener)?;
     }
     Ok(answer(&compiled, interrupted::told(&store, &id, listener)?))
+}
+
+fn refuse_unknown_step(pipeline: &Pipeline, from: &str) -> Result<(), VerbError> {
+    if pipeline.steps.iter().any(|step| step.name.as_str() == from) {
+        return Ok(());
+    }
+    let names: Vec<String> = pipeline.steps.iter().map(|step| format!("`{}`", step.name)).collect();
+    let message = format!("there is no step `{from}` to start from");
+    Err(VerbError::usage(message, format!("the notebook's steps are {}", names.join(", "))))
+}
+
+fn refuse_options_of_this_machine(request: &RunRequest, context: &str) -> Result<(), VerbError> {
+    let options = [
+        ("--jobs", request.jobs.is_some()),
+        ("--from", request.from.is_some()),
+        ("--no-warm", request.no_warm),
+        ("--isolated", request.isolated),
+        ("--differential", request.differential),
+        ("--snapshot-limit", request.snapshot_limit.is_some()),
+        ("--output-notebook", request.output_notebook.is_some()),
+    ];
+    let Some((flag, _)) = options.iter().find(|(_, is_given)| *is_given) else { return Ok(()) };
+    let message = format!("`{flag}` is for runs on this machine, and `{context}` is a cluster");
+    Err(VerbError::usage(message, format!("leave `{flag}` out, or add `--on local`")))
 }
 
 /// Records the run, with what a cluster is to be given, and starts its engine.
