@@ -183,7 +183,7 @@ class Connection:
         # A run that is not there is told now, and not by silence.
         request["run"] = watching.show(request, "pulse")["run_id"]
         self._unwatch(request)
-        log = None if step is None else watching.Log(request, step, start, self._notify)
+        log = None if step is None else watching.Log(request, step, start)
         self._watches[request["run"]] = watch = watching.Watch(request, after, log, self._notify)
         if not self._closed:
             watch.start()

@@ -33,16 +33,23 @@ class Watch:
     """Watches until the run ends. What has changed since event `after` is told at once, the end always."""
 
     def __init__(self, request: Json, after: int, log: Log | None, tell: Callable[[str, Json], None]) -> None:
-        self._request, self._after, self._log, self._tell = request, after, log, tell
+        self._request, self._after, self._log, self._listener = request, after, log, tell
         self._stopped = threading.Event()
+        self._telling = threading.Lock()
         self._told_at = 0.0
 
     def start(self) -> None:
         workers.start(self._follow, f"kale_rs-watch-{self._request['run']}")
 
     def stop(self) -> None:
-        """Tell nothing more."""
-        self._stopped.set()
+        """Tell nothing more: what is being told is told before this returns."""
+        with self._telling:
+            self._stopped.set()
+
+    def _tell(self, method: str, params: Json) -> None:
+        with self._telling:
+            if not self._stopped.is_set():
+                self._listener(method, params)
 
     def _follow(self) -> None:
         seen = time.monotonic()
@@ -65,9 +72,9 @@ class Watch:
         pulse = show(self._request, "pulse")
         ended = pulse["status"] in _ENDED
         if self._log is not None:
-            self._log.look(pulse["run_id"], ended, self._stopped)
+            self._log.look(pulse["run_id"], ended, self._stopped, self._tell)
         is_news = pulse["sequence"] > self._after and time.monotonic() - self._told_at >= PACE
-        if (ended or is_news) and not self._stopped.is_set():
+        if ended or is_news:
             run = show(self._request, "detail")
             self._after, self._told_at = run["sequence"], time.monotonic()
             self._tell("run", {"run_id": run["run_id"], "sequence": run["sequence"], "detail": run})
@@ -80,13 +87,13 @@ class Log:
     A text that begins where the first began, or before it, takes the place of all that was told so far.
     """
 
-    def __init__(self, request: Json, step: str, start: int, tell: Callable[[str, Json], None]) -> None:
-        self._request, self._step, self._start, self._tell = request, step, start, tell
+    def __init__(self, request: Json, step: str, start: int) -> None:
+        self._request, self._step, self._start = request, step, start
         self._next = start
         self._told, self._bytes = hashlib.blake2b(), 0
         self._is_final = self._is_whole = False
 
-    def look(self, run: str, ended: bool, stopped: threading.Event) -> None:
+    def look(self, run: str, ended: bool, stopped: threading.Event, tell: Callable[[str, Json], None]) -> None:
         """Tell what is new; all of it, if the step or the run has ended."""
         while not (self._is_whole or stopped.is_set()):
             part = self._logs({"offset": self._next})
@@ -95,14 +102,14 @@ class Log:
                 if self._is_changed():
                     self._begin_again()
                     part = self._logs({"offset": self._next})
-            self._take(run, part)
+            self._take(run, part, tell)
             if not part["text"]:
                 self._is_whole = part["complete"]
                 return
             if not (part["complete"] or ended):
                 return
 
-    def _take(self, run: str, part: Json) -> None:
+    def _take(self, run: str, part: Json, tell: Callable[[str, Json], None]) -> None:
         if part["offset"] < self._next:
             # It has become shorter than that.
             self._start = part["offset"]
@@ -112,7 +119,7 @@ class Log:
             encoded = part["text"].encode("utf-8", "surrogatepass")
             self._told.update(encoded)
             self._bytes += len(encoded)
-            self._tell("log", {"run_id": run, "step": self._step, "offset": part["offset"], "text": part["text"]})
+            tell("log", {"run_id": run, "step": self._step, "offset": part["offset"], "text": part["text"]})
 
     def _is_changed(self) -> bool:
         """A step that has ended has the output of its cells in order, which may not be how it was printed."""
