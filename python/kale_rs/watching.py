@@ -76,6 +76,9 @@ class Watch:
         is_news = pulse["sequence"] > self._after and time.monotonic() - self._told_at >= PACE
         if ended or is_news:
             run = show(self._request, "detail")
+            if run["status"] in _ENDED and not ended:
+                # It has ended since the pulse: the end is told once, and after the end of the log.
+                return self._look()
             self._after, self._told_at = run["sequence"], time.monotonic()
             self._tell("run", {"run_id": run["run_id"], "sequence": run["sequence"], "detail": run})
         return ended
