@@ -12,6 +12,7 @@ import type { PipelineRegistry } from './notebook/registry';
 import type { PanelActions } from './panel/actions';
 import { INSTALL_COMMAND } from './panel/linkStatus';
 import { PANEL_ID } from './panel/panel';
+import { askForSweep } from './panel/sweep/dialog';
 import { pipelineIcon } from './ui/icons';
 import { besideNotebook } from './views/beside';
 import type { ViewActions } from './views/context';
@@ -22,6 +23,7 @@ export namespace CommandIDs {
   export const run = 'kale-rs:run';
   export const stop = 'kale-rs:stop';
   export const compile = 'kale-rs:compile';
+  export const sweep = 'kale-rs:sweep';
 }
 
 /** What a command without arguments says of them. */
@@ -91,6 +93,12 @@ export function addCommands(
     isEnabled,
     execute: onCurrent(actions.compile)
   });
+  add(CommandIDs.sweep, {
+    label: trans.__('Sweep Parameters …'),
+    caption: trans.__('Run this notebook with many values of its parameters, and find the best'),
+    isEnabled,
+    execute: onCurrent(actions.newSweep)
+  });
   return actions;
 }
 
@@ -102,9 +110,11 @@ function panelActions(app: JupyterFrontEnd, views: ViewActions, trans: Translati
     run: (pipeline, choice) => tell(pipeline.run(choice)),
     stop: (pipeline, run) => tell(pipeline.stop(run)),
     compile: pipeline => tell(writeCompiled(app, pipeline, trans)),
-    openRun: (pipeline, run) => {
+    newSweep: pipeline => tell(askForSweep(pipeline, sweep => actions.openSweep(pipeline, sweep), trans)),
+    openSweep: (pipeline, sweep) => views.open({ kind: 'sweep', path: pipeline.panel.context.path, sweep }),
+    openRun: (pipeline, run, step) => {
       tell(pipeline.runs.follow(run));
-      views.open({ kind: 'run', path: pipeline.panel.context.path, run });
+      views.open({ kind: 'run', path: pipeline.panel.context.path, run, step });
     },
     openGraph: pipeline => views.open({ kind: 'graph', path: pipeline.panel.context.path }),
     compare: (pipeline, before, after) =>

@@ -56,7 +56,12 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const showPanel = () => void app.commands.execute(CommandIDs.showPanel);
 
     registry.added.connect((_, pipeline) => {
-      const view = new NotebookView(pipeline, editors, trans);
+      const view = new NotebookView(
+        pipeline,
+        editors,
+        (run, step) => actions.openRun(pipeline, run, step),
+        trans
+      );
       onCells.set(pipeline, view);
       pipeline.panel.disposed.connect(() => view.dispose());
       pipeline.runs.finished.connect((_, run) => {

@@ -24,7 +24,9 @@ export const VERBS = [
   'resume',
   'run',
   'runs',
-  'show'
+  'show',
+  'sweep',
+  'sweeps'
 ] as const;
 
 export interface Hello {
@@ -154,6 +156,73 @@ export interface Run {
   remote?: { id: string; url: string };
 }
 
+/** The values that one varied parameter may have. */
+export type Domain =
+  | { kind: 'int'; low: number; high: number; step: number; scale: Scale }
+  | { kind: 'double'; low: number; high: number; step: number | null; scale: Scale }
+  | { kind: 'discrete'; values: number[] }
+  | { kind: 'categorical'; values: unknown[] };
+
+export type Scale = 'linear' | 'logarithmic';
+
+export interface Dimension {
+  name: string;
+  domain: Domain;
+}
+
+export type Direction = 'minimize' | 'maximize';
+
+export interface Objective {
+  metric: string;
+  direction: Direction;
+}
+
+export interface SweepPlan {
+  space: Dimension[];
+  is_guessed: boolean;
+  trials: number;
+  /** `null` where it depends on what comes out. */
+  step_executions: number | null;
+  /** As many as there would be if nothing was shared. */
+  without_sharing: number;
+  /** By what the steps took when they last ran. */
+  seconds: number | null;
+}
+
+export interface Trial {
+  trial: number;
+  run_id: string;
+  status: RunStatus;
+  /** Those that are varied. */
+  parameters: Record<string, unknown>;
+  metrics: Record<string, number | string>;
+  seconds: number;
+  /** Why it does not count. */
+  reason?: string;
+}
+
+export interface Sweep {
+  sweep_id: string;
+  status: RunStatus;
+  objective: Objective;
+  /** All of them, where there are several. */
+  objectives?: Objective[];
+  /** Trials that no other is better than in all objectives, where there are several. */
+  front?: number[];
+  best: { trial: number; value: number; parameters: Record<string, unknown>; run_id: string } | null;
+  trials: Trial[];
+  step_executions: number;
+  planned_step_executions: number | null;
+  reason?: string;
+}
+
+/** What was begun, or would be. */
+export interface SweepAnswer extends Partial<Sweep> {
+  /** `null` when nothing could be compiled. */
+  plan: SweepPlan | null;
+  diagnostics: Diagnostic[];
+}
+
 /** A place where runs are carried out. */
 export interface Context {
   name: string;
@@ -266,14 +335,19 @@ export interface Answers {
   run: Run;
   runs: { runs: Run[] };
   show: RunDetail;
+  sweep: SweepAnswer;
+  /** With the action `list`; with any other one, a `Sweep`. */
+  sweeps: { sweeps: Sweep[] };
   hello: Hello;
   ping: Record<string, never>;
   watch: Record<string, never>;
+  watch_sweep: Record<string, never>;
 }
 
 /** What the kernel tells by itself. */
 export type Notification =
   | { method: 'run'; params: { run_id: string; sequence: number; detail: RunDetail } }
+  | { method: 'sweep'; params: { sweep_id: string; sweep: Sweep } }
   | { method: 'log'; params: { run_id: string; step: string; offset: number; text: string } };
 
 export function isFinished(status: StepStatus): boolean {

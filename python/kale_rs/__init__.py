@@ -25,7 +25,6 @@ if TYPE_CHECKING:
         cancel,
         check,
         compile,
-        context,
         diff,
         doctor,
         explain,
@@ -42,7 +41,9 @@ if TYPE_CHECKING:
         show,
         snapshot,
     )
+    from kale_rs.clusters import archive, context, schedule, unarchive
     from kale_rs.errors import FileError, KaleError, NotebookError, RunError, StoreError, UsageError
+    from kale_rs.sweeping import sweep, sweeps
 
 __all__ = [
     "FileError",
@@ -51,6 +52,7 @@ __all__ = [
     "RunError",
     "StoreError",
     "UsageError",
+    "archive",
     "artifact",
     "cancel",
     "check",
@@ -69,8 +71,12 @@ __all__ = [
     "resume",
     "run",
     "runs",
+    "schedule",
     "show",
     "snapshot",
+    "sweep",
+    "sweeps",
+    "unarchive",
 ]
 
 
@@ -78,9 +84,10 @@ def __getattr__(name: str) -> object:
     """Load the API when something of it is asked for: the command line comes by this file, and does without."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from kale_rs import api, errors
+    from kale_rs import api, clusters, errors, sweeping
 
-    found: object = getattr(errors if hasattr(errors, name) else api, name)
+    modules = (errors, api, clusters, sweeping)
+    found: object = getattr(next(module for module in modules if hasattr(module, name)), name)
     globals()[name] = found
     return found
 

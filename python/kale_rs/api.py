@@ -6,14 +6,14 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from kale_rs import results
 from kale_rs.errors import NotebookError, UsageError
 
 if TYPE_CHECKING:
-    from kale_rs import contexts, pages
+    from kale_rs import pages
     from kale_rs.progress import Progress
 
 Path = str | os.PathLike[str]
@@ -148,27 +148,42 @@ def compile(
     granularity: str | None = None,
     python: Path | None = None,
     overlay: Path | None = None,
+    on: str | None = None,
+    build_context: Path | None = None,
     allow_oversize: bool = False,
     kubernetes: bool = False,
     namespace: str | None = None,
+    sweep: Mapping[str, Any] | None = None,
+    service_account: str | None = None,
 ) -> results.Compiled:
-    """Emit the pipeline for another system: `kfp` (KFP v2 IR) or `kfp-script` (a readable Python file).
+    """Emit the pipeline for another system: `kfp` (KFP v2 IR), `kfp-script` (a readable Python file) or `katib`.
 
+    The target `katib` is a sweep for Katib, in `namespace`; `sweep` has what the function `sweep` takes: `{"ranges":
+    {"lr": "loguniform:1e-5:1e-1"}, "objective": "loss", "trials": 20}`. Its trials ask for runs as `service_account`.
     With `kubernetes` the IR is written as the resources `Pipeline` and `PipelineVersion`, in `namespace` if one is
-    given. An `overlay` is a file with what is wanted otherwise than the notebook says: see `explain_overlay`. With
-    `output` the file is written; else only the answer's `.text` holds it. Raises `NotebookError` when the notebook has
-    errors.
+    given. An `overlay` is a file with what is wanted otherwise than the notebook says: see `explain_overlay`; that of
+    the context `on` counts as well. With `output` the file is written; else only the answer's `.text` holds it. With
+    `build_context`, a folder, what an image for the steps is built from is written there. Raises `NotebookError` when
+    the notebook has errors.
     """
     from kale_rs import _native
 
     request = _source(notebook, granularity, python)
+    request |= {"build_context": _text(build_context), "on": on}
     request |= {"target": target, "output": _text(output) or "-", "allow_oversize": allow_oversize}
     request |= {"kubernetes": kubernetes, "namespace": namespace, "overlay": _text(overlay)}
+    if sweep is not None:
+        from kale_rs import sweeping
+
+        request |= sweeping.asked(**sweep)
+    request["service_account"] = service_account
     answer = json.loads(_native.compile(json.dumps(request)))
     diagnostics = results.Diagnostics(answer["diagnostics"], answer["text"])
     if answer["emitted"] is None:
         raise NotebookError(diagnostics)
-    return results.Compiled(answer["target"], answer["emitted"], answer["files"], diagnostics)
+    return results.Compiled(
+        answer["target"], answer["emitted"], answer["files"], diagnostics, answer.get("build_context", [])
+    )
 
 
 def run(
@@ -189,6 +204,8 @@ def run(
     granularity: str | None = None,
     python: Path | None = None,
     on: str | None = None,
+    then: str | Sequence[str] = (),
+    gate: str | Sequence[str] = (),
     detach: bool = False,
     progress: bool = True,
 ) -> results.Run:
@@ -205,6 +222,10 @@ def run(
     step stores more than `snapshot_limit` (`"500MB"`) of its variables for `restore`, beyond what later steps need.
     With `openlineage`, a file or an OpenLineage server (its URL) is told what runs and what it reads and writes. An
     `overlay` is a file with what is wanted otherwise than the notebook says: see `explain_overlay`.
+
+    With `then`, the same notebook runs in another context after that (or in several, one after the other), if it has
+    succeeded and every `gate` holds, a condition on a metric such as `"acc >= 0.9"`. It is this call that starts the
+    next run. The last run that was begun is returned; its `.promotion` says what became of each context.
     """
     return run_assigned(
         notebook,
@@ -223,6 +244,8 @@ def run(
         granularity=granularity,
         python=python,
         on=on,
+        then=then,
+        gate=gate,
         detach=detach,
         progress=progress,
     )
@@ -246,6 +269,8 @@ def run_assigned(
     granularity: str | None = None,
     python: Path | None = None,
     on: str | None = None,
+    then: str | Sequence[str] = (),
+    gate: str | Sequence[str] = (),
     detach: bool = False,
     progress: bool = True,
 ) -> results.Run:
@@ -267,6 +292,8 @@ def run_assigned(
         "output_notebook": _text(output_notebook),
         "openlineage": _text(openlineage),
         "on": on,
+        "then": [then] if isinstance(then, str) else list(then),
+        "gates": [gate] if isinstance(gate, str) else list(gate),
         "detach": detach,
     }
     told = _progress(progress and not detach)
@@ -276,14 +303,17 @@ def run_assigned(
     return run
 
 
-def runs(*, notebook: Path | None = None, limit: int | None = None, store: Path | None = None) -> results.Runs:
+def runs(
+    *, notebook: Path | None = None, trials: bool = False, limit: int | None = None, store: Path | None = None
+) -> results.Runs:
     """List the runs of a store, newest first; with `notebook` only those of that notebook.
 
-    `store` is a notebook or folder whose store is meant.
+    Runs that are trials of a sweep are in it (`sweeps`); with `trials` they are listed as well. `store` is a notebook
+    or folder whose store is meant.
     """
     from kale_rs import _native
 
-    request = {"notebook": _text(notebook), "limit": limit, "store": _text(store)}
+    request = {"notebook": _text(notebook), "trials": trials, "limit": limit, "store": _text(store)}
     answer = json.loads(_native.runs(json.dumps(request)))
     return results.Runs(results.Run(one) for one in answer["runs"])
 
@@ -469,80 +499,6 @@ def gc(
     return results.Collected(json.loads(_native.gc(json.dumps(request))))
 
 
-@overload
-def context(action: Literal["list"] = "list") -> contexts.Contexts: ...
-
-
-@overload
-def context(action: Literal["test"], name: str | None = None) -> contexts.ContextTest: ...
-
-
-@overload
-def context(
-    action: Literal["add", "use", "remove"],
-    name: str,
-    *,
-    kfp: str | None = None,
-    namespace: str | None = None,
-    auth: str | None = None,
-    ca: Path | None = None,
-    insecure_skip_verify: bool = False,
-    proxy: str | None = None,
-    ui: str | None = None,
-    kfp_namespace: str | None = None,
-    replace: bool = False,
-) -> contexts.Context: ...
-
-
-def context(
-    action: str = "list",
-    name: str | None = None,
-    *,
-    kfp: str | None = None,
-    namespace: str | None = None,
-    auth: str | None = None,
-    ca: Path | None = None,
-    insecure_skip_verify: bool = False,
-    proxy: str | None = None,
-    ui: str | None = None,
-    kfp_namespace: str | None = None,
-    replace: bool = False,
-) -> contexts.Contexts | contexts.Context | contexts.ContextTest:
-    """Say where else pipelines run: clusters with Kubeflow, by name. `local` is this machine, and always there.
-
-    `context()` lists them. `context("add", name, kfp=url, namespace=..., auth=...)` writes one down; `auth` says where
-    the credentials are kept: `"none"`, `"token-env:VAR"`, `"token-file:PATH"`, `"cookie-env:VAR"`, `"in-cluster"`,
-    `"kubeconfig"` or `"kubeconfig:CONTEXT"`. They are never stored. `context("use", name)` chooses the one that is
-    meant where none is named, `context("test", name)` says what of it works and what does not, and
-    `context("remove", name)` forgets it.
-    """
-    from kale_rs import _native
-
-    given = {
-        "kfp": kfp,
-        "namespace": namespace,
-        "auth": auth,
-        "ca": _text(ca),
-        "insecure_skip_verify": insecure_skip_verify,
-        "proxy": proxy,
-        "ui": ui,
-        "kfp_namespace": kfp_namespace,
-        "replace": replace,
-    }
-    _one_of("action", action, ("add", "list", "use", "test", "remove"))
-    if name is None and action not in ("list", "test"):
-        raise UsageError(f"which context is it to {action}?", f'write `context("{action}", name)`')
-    if action != "add" and any(given.values()):
-        raise UsageError("what a context is like is said when it is added", 'write `context("add", name, ...)`')
-    request = {"action": action, "name": name} | (given if action == "add" else {})
-    answer = json.loads(_native.context(json.dumps(request)))
-    from kale_rs.contexts import Context, Contexts, ContextTest
-
-    if action == "list":
-        return Contexts(map(Context, answer["contexts"]), answer["file"])
-    return ContextTest(answer) if action == "test" else Context(answer)
-
-
 def doctor(notebook: Path | None = None, *, python: Path | None = None) -> results.Diagnosis:
     """Check that this machine can run notebooks, and say what to do where it cannot."""
     from kale_rs import _native
@@ -562,22 +518,24 @@ def explain_overlay(
     notebook: Path | None = None,
     overlay: Path | None = None,
     *,
+    on: str | None = None,
     granularity: str | None = None,
     python: Path | None = None,
 ) -> results.OverlaySettings:
-    """Tell of every value that an overlay can set whether the overlay, the notebook or nobody set it.
+    """Tell of every value that an overlay can set whether the overlay, the context's, the notebook or nobody set it.
 
     An overlay is a YAML file with `image`, `resources`, `node_selector` and `tolerations` of all steps and, below
-    `steps`, of single ones, with `volumes`, and with `parameters`. It wins over tags, and the notebook stays as it is.
-    Raises `NotebookError` when the notebook has errors.
+    `steps`, of single ones, with `volumes`, `parameters`, `packages` and `schedule`. It wins over tags, and the
+    notebook stays as it is. That of the context `on` (without it, of the one in use) lies below it. Raises
+    `NotebookError` when the notebook has errors.
     """
     from kale_rs import _native
 
-    request = _source(notebook, granularity, python) | {"overlay": _text(overlay)}
+    request = _source(notebook, granularity, python) | {"overlay": _text(overlay), "on": on}
     answer = json.loads(_native.explain_overlay(json.dumps(request)))
     if not answer["settings"]:
         raise NotebookError(results.Diagnostics(answer["diagnostics"], answer["text"]))
-    return results.OverlaySettings(answer["settings"])
+    return results.OverlaySettings(answer["settings"], answer["unused"])
 
 
 def metric(name: str, value: V, step: int | None = None) -> V:

@@ -33,10 +33,13 @@ Json = dict[str, Any]
 #: Changes when an older panel could not cope.
 PROTOCOL = 1
 #: Verbs about a notebook, which is given as its editor has it.
-OF_NOTEBOOKS = ("check", "compile", "graph", "run")
+OF_NOTEBOOKS = ("check", "compile", "graph", "run", "sweep")
 #: Verbs about a store: that of the panel's notebook.
-OF_STORES = ("artifact", "cancel", "diff", "gc", "lineage", "logs", "restore", "resume", "runs", "show")
+OF_STORES = ("artifact", "cancel", "diff", "gc", "lineage", "logs", "restore", "resume", "runs", "show", "sweeps")
 VERBS = tuple(sorted((*OF_NOTEBOOKS, *OF_STORES, "context", "doctor", "explain")))
+
+#: Of these the newest counts, so they are carried out in their order.
+ORDERED = ("watch", "unwatch", "watch_sweep", "unwatch_sweep")
 
 _METHOD_NOT_FOUND, _INVALID_REQUEST, _INVALID_PARAMS, _INTERNAL, _REFUSED = -32601, -32600, -32602, -32603, -32000
 
@@ -59,6 +62,7 @@ class Connection:
         self._closed = False
         self._places = Places()
         self._watches: dict[str, watching.Watch] = {}
+        self._sweep_watches: dict[str, watching.SweepWatch] = {}
         self._wishes: collections.deque[Json] = collections.deque()
         self._wishing = threading.Lock()
         self._methods: dict[str, Callable[[Json], object]] = {
@@ -66,6 +70,8 @@ class Connection:
             "ping": lambda params: {},
             "watch": self._watch,
             "unwatch": self._unwatch,
+            "watch_sweep": self._watch_sweep,
+            "unwatch_sweep": self._unwatch_sweep,
         }
         comm.handle_msg = self._received
         comm.on_close(lambda message: self._close())
@@ -73,7 +79,7 @@ class Connection:
     def _close(self) -> None:
         """The panel is gone: nobody is told anything any more."""
         self._closed = True
-        for watch in list(self._watches.values()):
+        for watch in [*self._watches.values(), *self._sweep_watches.values()]:
             watch.stop()
 
     def _received(self, message: Json) -> None:
@@ -84,8 +90,7 @@ class Connection:
         if method == "ping":
             # It asks whether the kernel listens, not whether a worker is free.
             self._serve(data)
-        elif method in ("watch", "unwatch"):
-            # The newest wish counts, so these are carried out in their order.
+        elif method in ORDERED:
             self._wishes.append(data)
             workers.add(self._serve_wish)
         else:
@@ -136,7 +141,7 @@ class Connection:
         if method not in VERBS:
             raise Refused(_METHOD_NOT_FOUND, f"there is no method `{method}`")
         request = json.dumps(self._request(method, params))
-        if method in ("run", "resume"):
+        if method in ("run", "resume", "sweep", "sweeps"):
             return json.loads(getattr(_native, method)(request, None, False))
         return json.loads(getattr(_native, method)(request))
 
@@ -151,7 +156,7 @@ class Connection:
             request["store"] = request.get("notebook") or self._places.store
         if method in (*OF_NOTEBOOKS, "doctor"):
             request["python"] = sys.executable
-        if method in ("run", "resume"):
+        if method in ("run", "resume", "sweep", "sweeps"):
             request["detach"] = True
         if method == "restore":
             request["write"] = True
@@ -191,6 +196,24 @@ class Connection:
 
     def _unwatch(self, params: Json) -> Json:
         watch = self._watches.pop(str(params.get("run")), None)
+        if watch is not None:
+            watch.stop()
+        return {}
+
+    def _watch_sweep(self, params: Json) -> Json:
+        if not isinstance(params.get("sweep"), str):
+            raise Refused(_INVALID_PARAMS, "`watch_sweep` needs a `sweep`")
+        request = {"action": "show", "sweep": params["sweep"], "store": self._places.store}
+        # A sweep that is not there is told now, and not by silence.
+        request["sweep"] = watching.show_sweep(request)["sweep_id"]
+        self._unwatch_sweep(request)
+        self._sweep_watches[request["sweep"]] = watch = watching.SweepWatch(request, self._notify)
+        if not self._closed:
+            watch.start()
+        return {}
+
+    def _unwatch_sweep(self, params: Json) -> Json:
+        watch = self._sweep_watches.pop(str(params.get("sweep")), None)
         if watch is not None:
             watch.stop()
         return {}

@@ -26,6 +26,8 @@ class Context:
         self.ca: str | None = answer["ca"]
         self.insecure_skip_verify: bool = answer["insecure_skip_verify"]
         self.proxy: str | None = answer["proxy"]
+        #: A file with what it wants otherwise than notebooks say.
+        self.overlay: str | None = answer["overlay"]
         self.kfp_namespace: str | None = answer["kfp_namespace"]
         #: What to know before anything is sent.
         self.warnings: list[str] = answer["warnings"]

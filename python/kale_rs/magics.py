@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from kale_rs import api
+import kale_rs
+from kale_rs import api, clusters, sweeping
 from kale_rs.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,10 +27,28 @@ _FLAGS = {
     "--files": ("files", True),
     "--trust": ("trust", True),
     "--dry-run": ("dry_run", True),
+    "--catch-up": ("catch_up", True),
+    "--paused": ("paused", True),
     "--replace": ("replace", True),
+    "--maximize": ("maximize", True),
+    "--minimize": ("maximize", False),
+    "--plan": ("plan", True),
     "--insecure-skip-verify": ("insecure_skip_verify", True),
 }
-_INTEGERS = ("jobs", "limit", "keep_days", "keep_best")
+_INTEGERS = (
+    "jobs",
+    "limit",
+    "keep_days",
+    "keep_best",
+    "max_concurrency",
+    "trials",
+    "parallel",
+    "max_failed",
+    "seed",
+)
+_FLOATS = ("goal", "timeout")
+#: What may be given several times.
+_REPEATED = ("assignments", "then", "gate", "param", "setting", "early_stopping_setting", "objective")
 
 
 def register(shell: InteractiveShell) -> None:
@@ -59,7 +78,7 @@ def _pipeline(line: str) -> object:
         raise UsageError(f"`%pipeline` knows {', '.join(f'`{verb}`' for verb in VERBS)}", "try `%pipeline check`")
     function = VERBS[words[0]]
     if {"-h", "--help"} & set(words):
-        print(inspect.getdoc(getattr(api, _name(words[0]))))
+        print(inspect.getdoc(getattr(kale_rs, _name(words[0]))))
         return None
     positional, keywords = _arguments(words[1:])
     try:
@@ -81,6 +100,34 @@ def _run(notebook: str | None = None, *, assignments: tuple[str, ...] = (), **op
     return api.run_assigned(notebook, {"assignments": list(assignments)}, **options)
 
 
+def _schedule(
+    action: str = "list", notebook: str | None = None, *, assignments: tuple[str, ...] = (), **options: Any
+) -> object:
+    """`%pipeline schedule`: as `kale_rs.schedule`, with parameters as texts."""
+    return clusters.schedule_assigned(action, notebook, {"assignments": list(assignments)}, **options)
+
+
+def _sweep(
+    notebook: str | None = None,
+    *,
+    assignments: tuple[str, ...] = (),
+    param: tuple[str, ...] = (),
+    setting: tuple[str, ...] = (),
+    early_stopping_setting: tuple[str, ...] = (),
+    **options: Any,
+) -> object:
+    """`%pipeline sweep`: as `kale_rs.sweep`, with ranges, parameters and settings as texts."""
+    parameters = {"assignments": list(assignments)}
+    options |= {"settings": setting, "early_stopping_settings": early_stopping_setting}
+    return sweeping.sweep_assigned(notebook, param, parameters, **options)
+
+
+def _sweeps(action: str = "list", sweep: str = "last", *, param: tuple[str, ...] = (), **options: Any) -> object:
+    """`%pipeline sweeps`: as `kale_rs.sweeps`, with ranges as texts."""
+    ranges = dict(sweeping.named_range(text) for text in param)
+    return sweeping.sweeps(action, sweep, ranges=ranges, **options)
+
+
 VERBS: dict[str, Callable[..., object]] = {
     "check": api.check,
     "graph": api.graph,
@@ -93,11 +140,16 @@ VERBS: dict[str, Callable[..., object]] = {
     "snapshot": api.snapshot,
     "resume": api.resume,
     "cancel": api.cancel,
+    "archive": clusters.archive,
+    "unarchive": clusters.unarchive,
     "diff": api.diff,
     "gc": api.gc,
     "lineage": api.lineage,
     "artifact": api.artifact,
-    "context": api.context,
+    "context": clusters.context,
+    "schedule": _schedule,
+    "sweep": _sweep,
+    "sweeps": _sweeps,
     "doctor": api.doctor,
     "explain": api.explain,
     "explain-overlay": api.explain_overlay,
@@ -115,7 +167,7 @@ def _arguments(words: list[str]) -> tuple[list[str], dict[str, Any]]:
             keywords[keyword] = constant
         elif word.startswith("-"):
             keyword, value = _option(word, rest)
-            if keyword == "assignments":
+            if keyword in _REPEATED:
                 value = (*keywords.get(keyword, ()), value)
             keywords[keyword] = value
         else:
@@ -135,4 +187,9 @@ def _option(word: str, rest: Iterator[str]) -> tuple[str, object]:
         if not value.isdecimal():
             raise UsageError(f"`{name} {value}` is no number", f"write `{name} 2`")
         return keyword, int(value)
+    if keyword in _FLOATS:
+        try:
+            return keyword, float(value)
+        except ValueError:
+            raise UsageError(f"`{name} {value}` is no number", f"write `{name} 0.5`") from None
     return keyword, value

@@ -50,6 +50,11 @@ class StepPage:
         self.reason: str | None = step["reason"]
         self.made = [Value(one["id"], one["names"], one["bytes"]) for one in answer["artifacts"]]
         self.given = [Value(one["id"], one["names"], one["bytes"]) for one in answer["inputs"]]
+        #: Values and files that are still on a cluster: names, to where they are and why they could not be fetched.
+        self.unfetched = {
+            ", ".join(one["names"]): ": ".join(filter(None, (one["uri"], one["reason"])))
+            for one in answer.get("unfetched", [])
+        }
         self.files = [WrittenFile(one["id"], one["path"], one["bytes"]) for one in answer["files"]]
         self.cells = [Cell(one["cell"], one["source"], one["outputs"]) for one in answer["cells"]]
         #: Whether `restore` knows its variables.
@@ -69,6 +74,7 @@ class StepPage:
     def __repr__(self) -> str:
         lines = [f"step {self.name} of run {self.run_id} {self.status} {self._heading()}"]
         lines += [f"  {word:<6} {what:<24} {size:>10}  {id}" for word, what, size, id in self._rows()]
+        lines += [f"  not here: {names} ({why})" for names, why in self.unfetched.items()]
         for cell in self.cells:
             lines.append(f"── cell {cell.cell} ──")
             lines += [text.rstrip() for text in map(_text, cell.outputs) if text]
@@ -82,6 +88,7 @@ class StepPage:
             (escape(word), escape(what), size, f"<code>{escape(id)}</code>") for word, what, size, id in self._rows()
         )
         parts = [heading, html_table(("", "name", "size", "id"), rows) if self._rows() else ""]
+        parts += [escape(f"not here: {names} ({why})") for names, why in self.unfetched.items()]
         for cell in self.cells:
             outputs = "".join(_html(output, self._trusted) for output in cell.outputs)
             source = f"<pre><code>{escape(cell.source)}</code></pre>"

@@ -205,6 +205,8 @@ class Compiled(NamedTuple):
     text: str
     files: list[str]
     diagnostics: Diagnostics
+    #: Files that an image for the steps is built from.
+    build_context: list[str]
 
     def __repr__(self) -> str:
         where = ", ".join(self.files) or f"{len(self.text)} characters, not written"
@@ -235,6 +237,8 @@ class Run:
         #: The context of a run on a cluster, and the page about it there.
         self.context: str | None = answer.get("context")
         self.url: str | None = (answer.get("remote") or {}).get("url")
+        #: With `then`: what became of each context, and of the gates before the next one.
+        self.promotion: list[Json] = answer.get("promotion", [])
         self.diagnostics = Diagnostics(answer["diagnostics"], answer.get("text", ""))
 
     def refresh(self) -> Run:
@@ -404,9 +408,11 @@ class Setting(NamedTuple):
 
 
 class OverlaySettings(UserList[Setting]):
-    """The values that an overlay can set, with where each is from: `overlay`, `notebook` or `default`."""
+    """The values that an overlay can set, with where each is from: `overlay`, `context`, `notebook` or `default`."""
 
-    def __init__(self, settings: Iterable[Json]) -> None:
+    def __init__(self, settings: Iterable[Json], unused: Iterable[str] = ()) -> None:
+        #: What overlays say of steps and parameters that the notebook does not have.
+        self.unused = list(unused)
         super().__init__(
             Setting(one["step"], one["setting"], one["value"], one["from"], one.get("instead_of")) for one in settings
         )
@@ -416,7 +422,7 @@ class OverlaySettings(UserList[Setting]):
             before = f" (instead of {one.instead_of})" if one.instead_of is not None else ""
             return f"{one.step or '(pipeline)'}: {one.setting} = {one.value}, {one.origin}{before}"
 
-        return "\n".join(map(line, self))
+        return "\n".join([*map(line, self), *(f"not of this notebook: {what}" for what in self.unused)])
 
     def _repr_html_(self) -> str:
         rows = ([escape(word or "") for word in one] for one in self)
@@ -443,6 +449,10 @@ class Restored:
         self.apart: dict[str, list[str]] = apart or {}
         #: Files that the steps wrote until then.
         self.files: list[str] = [each["path"] for each in answer["namespace"]["files"]]
+        #: Files that are still on a cluster, and why they could not be fetched.
+        self.unfetched_files: dict[str, str] = {
+            each["path"]: each["reason"] for each in answer["namespace"]["unfetched_files"]
+        }
         self.files_put_back: list[str] = answer["files_put_back"]
         #: Files of a run that was pulled, from outside of its notebook's folder: they are not put back.
         self.files_outside: list[str] = answer["files_outside"]
@@ -456,6 +466,7 @@ class Restored:
             lines.append(f"restored   {', '.join(self.names) or 'nothing'}")
         lines += [f"missing    {name}: {reason}" for name, reason in self.missing.items()]
         lines += [f"apart      {name}: it shared objects with {', '.join(with_)}" for name, with_ in self.apart.items()]
+        lines += [f"not here   {path}: {reason}" for path, reason in self.unfetched_files.items()]
         if self.files_put_back:
             lines.append(f"put back   {', '.join(self.files_put_back)}")
         if self.files_outside:
@@ -498,13 +509,16 @@ class Snapshot:
         self.carried_bytes: int = (answer["sent"] if "sent" in answer else answer["received"])["bytes"]
         #: Values that the store no longer had when it was pushed.
         self.missing: int = answer.get("missing", 0)
+        #: What is still on a cluster, and why; pushing again later completes the snapshot.
+        self.left_out: dict[str, str] = {", ".join(one["names"]): one["reason"] for one in answer.get("left_out", [])}
         #: Whether `restore` loads it without `trust=True`.
         self.trusted: bool = answer.get("trusted", True)
 
     def __repr__(self) -> str:
         of = self.run_id if self.step is None else f"{self.run_id}:{self.step}"
         size = f"{self.blobs} values, {self.bytes:,} bytes, of which {self.carried_bytes:,} had to travel"
-        return f"snapshot of {of} at {self.url} ({size}){'' if self.trusted else '; not trusted'}"
+        lines = [f"snapshot of {of} at {self.url} ({size}){'' if self.trusted else '; not trusted'}"]
+        return "\n".join(lines + [f"left out   {names}: {reason}" for names, reason in self.left_out.items()])
 
 
 class Lineage:

@@ -1,7 +1,8 @@
-"""A run as it goes, told to whoever watches: from its store, since its engine is another process."""
+"""A run or a sweep as it goes, told to whoever watches: from its store, since its engine is another process."""
 
 from __future__ import annotations
 
+import abc
 import hashlib
 import json
 import threading
@@ -29,17 +30,24 @@ def show(request: Json, what: str) -> Any:
     return json.loads(_native.show(json.dumps(request | {what: True})))
 
 
-class Watch:
-    """Watches until the run ends. What has changed since event `after` is told at once, the end always."""
+def show_sweep(request: Json) -> Any:
+    """The sweep as it is now."""
+    from kale_rs import _native
 
-    def __init__(self, request: Json, after: int, log: Log | None, tell: Callable[[str, Json], None]) -> None:
-        self._request, self._after, self._log, self._listener = request, after, log, tell
+    return json.loads(_native.sweeps(json.dumps(request), None, False))
+
+
+class Follower(abc.ABC):
+    """Looks again and again, in a thread of its own, until there is nothing more to be told."""
+
+    def __init__(self, name: str, listener: Callable[[str, Json], None]) -> None:
+        self._name, self._listener = name, listener
         self._stopped = threading.Event()
         self._telling = threading.Lock()
         self._told_at = 0.0
 
     def start(self) -> None:
-        workers.start(self._follow, f"kale_rs-watch-{self._request['run']}")
+        workers.start(self._follow, f"kale_rs-watch-{self._name}")
 
     def stop(self) -> None:
         """Tell nothing more: what is being told is told before this returns."""
@@ -63,17 +71,31 @@ class Watch:
                 if time.monotonic() - seen > GIVE_UP:
                     return
             except KaleError:
-                # The run, or the step whose log is wanted, is gone.
+                # What is followed is gone.
                 return
             self._stopped.wait(POLL)
 
+    def _is_time(self) -> bool:
+        return time.monotonic() - self._told_at >= PACE
+
+    @abc.abstractmethod
     def _look(self) -> bool:
         """Tell what is new; whether it was the end."""
+
+
+class Watch(Follower):
+    """Watches a run until it ends. What has changed since event `after` is told at once, the end always."""
+
+    def __init__(self, request: Json, after: int, log: Log | None, tell: Callable[[str, Json], None]) -> None:
+        super().__init__(request["run"], tell)
+        self._request, self._after, self._log = request, after, log
+
+    def _look(self) -> bool:
         pulse = show(self._request, "pulse")
         ended = pulse["status"] in _ENDED
         if self._log is not None:
             self._log.look(pulse["run_id"], ended, self._stopped, self._tell)
-        is_news = pulse["sequence"] > self._after and time.monotonic() - self._told_at >= PACE
+        is_news = pulse["sequence"] > self._after and self._is_time()
         if ended or is_news:
             run = show(self._request, "detail")
             if run["status"] in _ENDED and not ended:
@@ -81,6 +103,26 @@ class Watch:
                 return self._look()
             self._after, self._told_at = run["sequence"], time.monotonic()
             self._tell("run", {"run_id": run["run_id"], "sequence": run["sequence"], "detail": run})
+        return ended
+
+
+class SweepWatch(Follower):
+    """Watches a sweep until it ends: all of it is told whenever something has changed."""
+
+    def __init__(self, request: Json, tell: Callable[[str, Json], None]) -> None:
+        super().__init__(request["sweep"], tell)
+        self._request = request
+        self._told: Json | None = None
+
+    def _look(self) -> bool:
+        if not self._is_time():
+            return False
+        sweep = show_sweep(self._request)
+        ended = sweep["status"] in _ENDED
+        self._told_at = time.monotonic()
+        if ended or sweep != self._told:
+            self._told = sweep
+            self._tell("sweep", {"sweep_id": sweep["sweep_id"], "sweep": sweep})
         return ended
 
 

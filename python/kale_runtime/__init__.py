@@ -9,12 +9,12 @@ In a container
     python3 -c "$BOOTSTRAP" '{{$}}' '$PLAN'
 
 where PLAN is base64(zlib level 9(StepPlan as JSON)), KFP puts its ExecutorInput in place of `{{$}}`, and BOOTSTRAP is
-these four lines (the first makes KFP's official local runner accept the command):
+these lines (the first makes KFP's official local runner accept the command):
 
     # kfp.dsl.executor_main
     import base64, sys, zlib
     exec(zlib.decompress(base64.b64decode("$RUNTIME")))
-    start(*sys.argv[1:])
+    start(*sys.argv[1:3])
 
 The runtime lives on in the module that python3 made for `-c`; the cells get a fresh `__main__` in its place.
 
@@ -23,10 +23,14 @@ line: drop blank lines, lines that start with `#`, and docstrings (from a line t
 the line that ends with them); and indent by one space instead of four. `step.py` has no other
 triple-quoted text, so this is the same program; `tests/runtime/test_embedded.py` holds the rule and the limit.
 
-A step tagged `report:enabled` carries `report.py` in a second `exec` line behind the first, shortened in the same way.
+What only some steps need stands in further `exec` lines behind the first, shortened in the same way: `install.py` where
+a step requires packages, `report.py` where it is tagged `report:enabled`.
 
-The plan's packages are installed with pip unless all are there at their versions or `KALE_INSTALL=0`. A step that
-fails says why on standard error and exits with 1.
+A plan that is too long for a command line goes ahead of the step, as artifacts of tasks that carry nothing else;
+BOOTSTRAP then puts it together from these (`rust/kale_targets/src/kfp/carriers.rs`).
+
+The plan's packages are installed with pip, or with uv where there is no pip, unless all are there at their versions or
+`KALE_INSTALL=0`. A step that fails says why on standard error and exits with 1.
 
 On this machine
 ---------------

@@ -1,5 +1,5 @@
-"""`python kale_runtime REQUEST.json`, `--warm LISTENER` or `--preview`: makes this folder a package without adding
-anything to `sys.path`, where it could stand before the user's modules."""
+"""`python kale_runtime REQUEST.json`, or `--warm LISTENER`, `--preview`, `--suggestions`, `--study`: makes this folder
+a package without adding anything to `sys.path`, where it could stand before the user's modules."""
 
 import os
 import sys
@@ -22,6 +22,14 @@ def run():
         from kale_runtime import preview
 
         preview.main()
+    if sys.argv[1] == "--suggestions":
+        from kale_runtime import suggestions
+
+        sys.exit(suggestions.main())
+    if sys.argv[1] == "--study":
+        from kale_runtime import study
+
+        sys.exit(study.main())
     from kale_runtime import local
 
     sys.exit(local.main(sys.argv[1]))

@@ -29,6 +29,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
     health = {"multi_user": True, "pipeline_store": "database"}
     runs = (200, "application/json", '{"runs": []}')
     healthz = None
+    pages = (200, "text/html", "<!doctype html><title>Kubeflow Pipelines</title>")
+    metadata = True
     wanted = ("Authorization", f"Bearer {SECRET}")
 
     def do_GET(self):
@@ -44,8 +46,23 @@ class Answers(http.server.BaseHTTPRequestHandler):
             self._answer(401, "application/json", json.dumps(told))
         elif path == "/apis/v2beta1/runs":
             self._answer(*self.runs)
+        elif path.endswith("/"):
+            self._answer(*self.pages)
         else:
             self._answer(404, "application/json", '{"code": 5, "message": "Not Found"}')
+
+    def do_POST(self):
+        """The service of metadata: it knows of no run."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.requests.append((self.path, self.headers))
+        nothing, end = b"", b"grpc-status:0\r\n"
+        frames = b"".join(
+            bytes([flag]) + len(part).to_bytes(4, "big") + part for flag, part in ((0, nothing), (128, end))
+        )
+        is_there = self.metadata and self.path.endswith("Service/GetContextByTypeAndName")
+        self._answer(
+            *(200, "application/grpc-web+proto", frames.decode("latin-1")) if is_there else (404, "text/plain", "")
+        )
 
     def _answer(self, status, kind, body, **headers):
         self.send_response(status)
@@ -54,7 +71,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body.encode())
+        self.wfile.write(body.encode("latin-1"))
 
     def log_message(self, *arguments):
         pass
@@ -237,6 +254,26 @@ def test_without_credentials_the_rest_is_looked_at(kale):
         "skipped",
     ]
     assert not answer["works"] and not any(headers["Authorization"] for _, headers in server.requests)
+
+
+def test_what_stands_beside_the_server_is_asked_too(kale):
+    """Runs go without it; metrics, gates, `show` and `restore` do not."""
+    nothing = (404, "application/json", '{"code": 5, "message": "Not Found"}')
+    with serving(pages=nothing, metadata=False) as server, serving() as other:
+        added(kale, "--kfp", server.url, "--namespace", "team", "--auth", "token-env:T")
+        findings, answer = findings_of(kale, T=SECRET)
+        assert answer["works"] and [findings[one]["health"] for one in ("pages", "metadata")] == ["warning"] * 2
+        assert "values cannot be fetched" in findings["pages"]["detail"]
+        assert "no `--gate` can hold" in findings["metadata"]["detail"] and "--ui URL" in findings["metadata"]["help"]
+        added(kale, "--kfp", server.url, "--ui", other.url, "--namespace", "team", "--auth", "token-env:T", "--replace")
+        findings, _ = findings_of(kale, T=SECRET)
+        assert [findings[one]["health"] for one in ("pages", "metadata")] == ["ok"] * 2, findings
+        findings, _ = findings_of(kale, T="wrong")
+        assert [findings[one]["health"] for one in ("authorised", "pages", "metadata")] == [
+            "error",
+            "skipped",
+            "skipped",
+        ]
 
 
 def test_several_users_and_no_namespace(kale):

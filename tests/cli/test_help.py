@@ -10,13 +10,26 @@ from .support import call
 
 GOLDEN = Path(__file__).parent / "help"
 VERBS = _native.cli_verbs()
+#: Verbs of verbs.
+INNER = {
+    "context": "add list use test remove",
+    "schedule": "add list pause resume remove",
+    "snapshot": "push pull",
+    "sweeps": "show stop resume extend export",
+}
+PAGES = ["", *VERBS, *(f"{verb} {inner}" for verb, inners in INNER.items() for inner in inners.split())]
 
 
-@pytest.mark.parametrize("verb", ["", *VERBS])
-def test_help_is_the_golden_one(verb):
-    done = call(*[verb] if verb else [], "--help")
+def file_of(page: str) -> str:
+    return page.replace(" ", "-") or "kale-rs"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_help_is_the_golden_one(page):
+    done = call(*page.split(), "--help")
     assert (done.returncode, done.stderr) == (0, "")
-    path = GOLDEN / f"{verb or 'kale-rs'}.txt"
+    assert "Examples:" in done.stdout or "A first session:" in done.stdout
+    path = GOLDEN / f"{file_of(page)}.txt"
     if os.environ.get("KALE_BLESS") == "1":
         path.parent.mkdir(exist_ok=True)
         path.write_text(done.stdout, encoding="utf-8")
@@ -24,7 +37,14 @@ def test_help_is_the_golden_one(verb):
 
 
 def test_no_golden_file_is_left_over():
-    assert {path.stem for path in GOLDEN.glob("*.txt")} == {"kale-rs", *VERBS}
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(map(file_of, PAGES))
+
+
+def test_all_inner_verbs_are_listed():
+    for verb in VERBS:
+        commands = call(verb, "--help").stdout.partition("\nCommands:\n")[2].partition("\n\n")[0]
+        names = [line.split()[0] for line in commands.splitlines()]
+        assert names == INNER.get(verb, "").split(), verb
 
 
 def test_version():

@@ -245,7 +245,7 @@ def test_modules_beside_the_notebook_go_to_a_container(made, tmp_path):
     (tmp_path / "deeper").mkdir()
     (tmp_path / "deeper" / "__init__.py").write_text("value = 1\n")
     (tmp_path / "small.csv").write_text("a\n1\n")
-    (tmp_path / "large.csv").write_bytes(os.urandom(100_000))
+    (tmp_path / "large.csv").write_bytes(os.urandom(700_000))
     path = made(cell("import helpers\nprint(helpers.value, open('small.csv').read(), open('large.csv', 'rb'))"))
     done = call("compile", path, "--json", cwd=tmp_path)
     (one,) = [one for one in json.loads(done.stdout)["diagnostics"] if one["id"] == "not-in-target"]

@@ -52,8 +52,6 @@ GROUPS = {
 }  # fmt: skip
 #: Cells or parts of the smaller notebook; operators nest, and CPython itself has a limit there.
 SIZES = {"operators": 400, "aliases": 400, "settings": 500, "settings and users": 500}
-# Calls are followed a hundred deep, and so is each round of a recursion: that takes a second or two at any size.
-SIZES["functions both ways"] = 2500
 
 
 @pytest.fixture(scope="module")

@@ -57,12 +57,19 @@ class Ours:
 
 @contextlib.contextmanager
 def connected(
-    url: str, folder: Path, auth: str = "none", namespace: str | None = None, patience: int = PATIENCE, **variables: str
+    url: str,
+    folder: Path,
+    auth: str = "none",
+    namespace: str | None = None,
+    patience: int = PATIENCE,
+    ui: str | None = None,
+    **variables: str,
 ) -> Iterator[Ours]:
     """A client of a server, whose context is written down in a folder."""
     (folder / "config").mkdir(exist_ok=True)
     lines = ["version = 1", "[contexts.test]", f"kfp = {json.dumps(url)}", f"auth = {json.dumps(auth)}"]
-    lines += [f"namespace = {json.dumps(namespace)}"] if namespace else []
+    optional = {"namespace": namespace, "ui": ui}
+    lines += [f"{name} = {json.dumps(value)}" for name, value in optional.items() if value]
     (folder / "config" / "contexts.toml").write_text("\n".join(lines) + "\n")
     outside = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     process = subprocess.Popen(
@@ -80,3 +87,10 @@ def connected(
         process.stdin.close()
         process.wait()
         process.stdout.close()
+
+
+def start(ours: Ours, marker: str = "20261121-090000-3f9a") -> str:
+    """A run; the experiment is there, or made."""
+    id = ours("experiment", name="churn")
+    new = {"experiment_id": id, "display_name": "churn", "marker": marker}
+    return ours("create_run", pipeline_id="p", version_id="v", parameters={}, **new)["run_id"]

@@ -4,12 +4,13 @@ A step is what its container would be: its command line, with KFP's message to i
 folder of its own. Its log, its exit status and its outputs are real; drivers, pods and the artifact store are played.
 Nothing else of Kubernetes is there.
 
-As a program it says its address, and then does what it is told on standard input: a line of JSON, such as
-`{"down": true}`; it ends with its input.
+As a program it says its address, and then does what it is told on standard input (see `Cluster.told`); it ends with its
+input.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
@@ -22,8 +23,10 @@ from pathlib import Path
 import kfp_server_api as api
 import yaml
 
-from tests.kubeflow import server
+from tests.kubeflow import faults, metadata, server
 
+#: Where artifacts are said to lie.
+PLACE = "minio://mlpipeline/v2/artifacts"
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 
 
@@ -39,6 +42,65 @@ class Cluster(server.Kubeflow):
         self.folder = folder
         self.specs: dict[str, dict] = {}
         self.executions: dict[str, Execution] = {}
+        #: What tasks have left, by all that a cache goes by; `None`: there is no cache.
+        self.cached: dict[str, Path] | None = None
+        #: The pages give out no artifacts.
+        self.is_closed = False
+        #: How often somebody has looked at a run.
+        self.looks = 0
+        #: Requests that are carried out when this is set, whoever waits for them then.
+        self.released = threading.Event()
+        self.held = 0
+
+    def told(self, what: dict) -> dict:
+        """Does what a line of JSON says, which has any of these: every connection breaks off, or not any more (`down`);
+        requests are refused in these words (`refuse`); logs take this many seconds (`slow_logs`); results are used
+        again (`cache`); nobody knows what tasks have left (`forget`); pages
+        give out no artifacts, or do again (`closed`); the next request to make something at a path is held (`hold`)
+        until those that are held go on (`release`). Gives the states of all runs, how many requests
+        are yet to be refused, how many are held, when logs were asked for, and how many versions of pipelines there
+        are, and how often an artifact was asked for."""
+        with self.lock:
+            self.is_down = what.get("down", self.is_down)
+            if what.get("cache"):
+                self.cached = {}
+            self.is_closed = what.get("closed", self.is_closed)
+            if what.get("forget"):
+                self.metadata = None
+            self.slow_logs = what.get("slow_logs", self.slow_logs)
+            if "refuse" in what:
+                self.faults = []
+            for fault in [what["refuse"]] if what.get("refuse") else []:
+                body = json.dumps({"code": fault.get("code", 0), "message": fault["message"], "details": []})
+                how = faults.status(fault["status"], body)
+                self.faults.append(server.Fault(fault["method"], fault["path"], "before", how, fault["times"]))
+            if "hold" in what:
+                self.faults.append(server.Fault("POST", what["hold"], "before", self.hold))
+            if what.get("release"):
+                self.released.set()
+            refusals = sum(fault.times for fault in self.faults)
+            runs = {id: run.state for id, run in self.runs.items()}
+            told = {"runs": runs, "refusals": refusals, "held": self.held, "logs": self.log_requests}
+            artifacts = [request for request in self.requests if request.path.startswith("/artifacts/")]
+            return told | {"versions": len(self.versions), "artifacts": len(artifacts)}
+
+    def hold(self, handler, text) -> None:
+        """A server that is slow, and does not see that whoever has asked is gone."""
+        request = self.requests[-1]
+        self.held += 1
+        self.released.wait()
+        with self.lock:
+            status, text = handler.carry_out(request)
+        with contextlib.suppress(OSError):
+            handler.send(status, text)
+
+    def object(self, place: str) -> bytes | None:
+        path = self.folder / place.removeprefix(f"{PLACE}/".replace("://", "/"))
+        return path.read_bytes() if path.is_file() and not self.is_closed else None
+
+    def get_run(self, request, id):
+        self.looks += 1
+        return super().get_run(request, id)
 
     def upload_version(self, request):
         version = super().upload_version(request)
@@ -47,9 +109,16 @@ class Cluster(server.Kubeflow):
         return version
 
     def make_run(self, request):
+        if "pipeline_spec" in request.body:
+            # Alone, or beside what it asks of Kubernetes.
+            spec = request.body["pipeline_spec"]
+            spec = spec.get("pipeline_spec", spec)
+        else:
+            spec = self.specs[request.body["pipeline_version_reference"]["pipeline_version_id"]]
+        parameters = request.body["runtime_config"]["parameters"]
+        refuse_values(spec, parameters)
         run = super().make_run(request)
-        spec = self.specs[request.body["pipeline_version_reference"]["pipeline_version_id"]]
-        self.executions[run.run_id] = Execution(self, run, spec, request.body["runtime_config"]["parameters"])
+        self.executions[run.run_id] = Execution(self, run, spec, parameters)
         self.start(run)
         return run
 
@@ -66,6 +135,29 @@ class Cluster(server.Kubeflow):
         return answer
 
 
+#: What a server takes for a parameter of a type; numbers are not texts, and texts are none.
+KINDS = {
+    "NUMBER_INTEGER": (int, float),
+    "NUMBER_DOUBLE": (int, float),
+    "STRING": str,
+    "BOOLEAN": bool,
+    "LIST": list,
+    "STRUCT": dict,
+}
+
+
+def refuse_values(spec: dict, parameters: dict) -> None:
+    declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+    for name, value in parameters.items():
+        if name not in declared:
+            raise server.Refusal(400, 3, f"Invalid input error: unknown parameter {name}")
+        kind = declared[name]["parameterType"]
+        is_bool = isinstance(value, bool)
+        is_whole = kind != "NUMBER_INTEGER" or value == int(value)
+        if not isinstance(value, KINDS[kind]) or is_bool != (kind == "BOOLEAN") or not is_whole:
+            raise server.Refusal(400, 3, f"Invalid input error: {name} is no {kind}: {value!r}")
+
+
 class Execution:
     """One run: its tasks in the order of what they wait for."""
 
@@ -75,6 +167,10 @@ class Execution:
         self.parameters = {name: one.get("defaultValue") for name, one in defaults.items()} | parameters
         self.tasks = spec["root"]["dag"]["tasks"]
         self.states: dict[str, str] = {}
+        #: Where the outputs of tasks are.
+        self.folders: dict[str, Path] = {}
+        #: By what a cache will find them.
+        self.to_cache: dict[str, str] = {}
         self.process: subprocess.Popen | None = None
         self.is_stopped = False
 
@@ -106,15 +202,29 @@ class Execution:
             self.run.finished_at = now()
 
     def carry_out_task(self, name: str) -> str:
+        """As often as the step may be tried. Each time it is told how it went, as a server does."""
+        attempts = 1 + int(self.tasks[name].get("retryPolicy", {}).get("maxRetryCount", 0))
+        if self.take_cached(name):
+            return "SUCCEEDED"
+        for attempt in range(attempts):
+            if attempt:
+                self.seen()
+            state = self.attempt(name, attempt)
+            if state != "FAILED":
+                break
+        return state
+
+    def attempt(self, name: str, number: int) -> str:
+        """In a pod of its own."""
         component = self.spec["components"][self.tasks[name]["componentRef"]["name"]]
         container = self.spec["deploymentSpec"]["executors"][component["executorLabel"]]["container"]
-        folder = self.cluster.folder / self.run.run_id / name
+        folder = self.folders[name] = self.cluster.folder / self.run.run_id / name
         (folder / "work").mkdir(parents=True, exist_ok=True)
         message = json.dumps(self.message(name, component, folder))
         words = [word.replace("{{$}}", message) for word in [*container["command"], *container["args"]]]
-        pod = f"pod-{self.run.run_id}-{name}"
+        pod = f"pod-{self.run.run_id}-{name}-{number}"
         variables = {one["name"]: one["value"] for one in container.get("env", [])}
-        log = folder / "log.txt"
+        log = folder / f"log-{number}.txt"
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 words, stdout=output, stderr=output, cwd=folder / "work", env={**os.environ, **variables}
@@ -124,8 +234,47 @@ class Execution:
             self.tell(name, pod, "RUNNING", begun, log)
             time.sleep(0.05)
         state = "SUCCEEDED" if self.process.returncode == 0 else "CANCELED" if self.is_stopped else "FAILED"
+        self.publish(name, state)
+        if state == "SUCCEEDED" and name in self.to_cache:
+            self.cluster.cached[self.to_cache[name]] = folder
         self.tell(name, pod, state, begun, log)
         return state
+
+    def publish(self, name: str, state: str) -> None:
+        """What the task has left goes to the metadata; artifacts without a file are there as well."""
+        if not self.cluster.metadata:
+            return
+        folder = self.folders[name]
+        output = folder / "output.json"
+        told = json.loads(output.read_text())["artifacts"] if output.exists() else {}
+        outputs = {}
+        for key, value in told.items():
+            uri = f"{PLACE}/{(folder / key).relative_to(self.cluster.folder)}"
+            outputs[key] = (uri, value["artifacts"][0].get("metadata", {}))
+        states = {"SUCCEEDED": metadata.COMPLETE, "CACHED": metadata.CACHED}
+        with self.cluster.lock:
+            self.cluster.metadata.publish(self.run.run_id, name, states.get(state, metadata.FAILED), outputs)
+
+    def take_cached(self, name: str) -> bool:
+        """Whether another run has done the same."""
+        if self.cluster.cached is None or not self.tasks[name]["cachingOptions"].get("enableCache"):
+            return False
+        component = self.spec["components"][self.tasks[name]["componentRef"]["name"]]
+        container = self.spec["deploymentSpec"]["executors"][component["executorLabel"]]["container"]
+        key = json.dumps([container, self.message(name, component, Path())["inputs"]])
+        if key not in self.cluster.cached:
+            self.to_cache[name] = key
+            return False
+        self.folders[name] = self.cluster.cached[key]
+        self.publish(name, "CACHED")
+        self.tell(name, None, "SUCCEEDED", now(), None)
+        return True
+
+    def seen(self) -> None:
+        """Waits until somebody has looked at the run as it is."""
+        looks = self.cluster.looks
+        while self.cluster.looks == looks and not self.is_stopped:
+            time.sleep(0.01)
 
     def message(self, name: str, component: dict, folder: Path) -> dict:
         """KFP's `ExecutorInput`."""
@@ -135,7 +284,7 @@ class Execution:
             for key, source in inputs.get("parameters", {}).items()
         }
         artifacts = {
-            key: self.artifact(source["taskOutputArtifact"]["outputArtifactKey"], folder.parent / producer)
+            key: self.made(source["taskOutputArtifact"]["outputArtifactKey"], self.folders[producer])
             for key, source in inputs.get("artifacts", {}).items()
             for producer in [source["taskOutputArtifact"]["producerTask"]]
         }
@@ -148,13 +297,22 @@ class Execution:
             },
         }
 
+    def made(self, key: str, folder: Path) -> dict:
+        """An artifact with the metadata that its step has given it."""
+        artifact = self.artifact(key, folder)
+        output = folder / "output.json"
+        told = json.loads(output.read_text())["artifacts"] if output.exists() else {}
+        artifact["artifacts"][0]["metadata"] = told.get(key, artifact)["artifacts"][0].get("metadata", {})
+        return artifact
+
     @staticmethod
     def artifact(key: str, folder: Path) -> dict:
         kind = {"schemaTitle": "system.Artifact"}
         return {"artifacts": [{"name": key, "type": kind, "uri": str(folder / key), "metadata": {}}]}
 
-    def tell(self, name: str, pod: str, state: str, begun: datetime.datetime, log: Path) -> None:
-        """The task as the server tells of it: a driver, the task, and below it the container."""
+    def tell(self, name: str, pod: str | None, state: str, begun: datetime.datetime, log: Path | None) -> None:
+        """The task as the server tells of it: a driver, the task, and below it the container, which was skipped where
+        the result was there."""
         ended = now() if state in ENDED else server.NEVER
         error = api.GoogleRpcStatus(code=2, message="This step is in Error state") if state == "FAILED" else None
 
@@ -174,13 +332,16 @@ class Execution:
             task("", name, child_tasks=[api.PipelineTaskDetailChildTask(task_id=f"{name}-executor")]),
             task("-executor", "executor", parent_task_id=name, pod_name=pod, error=error),
         ]
+        if pod is None:
+            mine[-1].state = "SKIPPED"
         with self.cluster.lock:
             details = self.run.run_details or api.V2beta1RunDetails(task_details=[])
             others = [
                 one for one in details.task_details if not one.task_id.startswith(f"{name}-") and one.task_id != name
             ]
             self.run.run_details = api.V2beta1RunDetails(task_details=[*others, *mine])
-            self.cluster.logs[pod] = log.read_text(errors="replace")
+            if pod is not None:
+                self.cluster.logs[pod] = log.read_text(errors="replace")
 
 
 def main() -> None:
@@ -188,8 +349,7 @@ def main() -> None:
     with server.serving(Cluster(folder, **settings)) as cluster:
         print(json.dumps({"url": cluster.url}), flush=True)
         for line in sys.stdin:
-            cluster.is_down = json.loads(line)["down"]
-            print(json.dumps({"runs": len(cluster.runs)}), flush=True)
+            print(json.dumps(cluster.told(json.loads(line))), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""`cluster.py` as a process of its own: it needs the environment of the official KFP SDK, and its tests do not."""
+"""`cluster.py` as a process of its own: it needs the environment of the official KFP SDK, and its tests do not. And
+what is asked of its runs."""
 
 from __future__ import annotations
 
@@ -13,9 +14,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from cli.support import call, cell  # noqa: E402
 from oracle import environments  # noqa: E402
 
 TOKEN = "hunter2-is-the-secret"
+CELLS = [
+    cell("import os, time", "imports"),
+    cell("count = 3", "pipeline-parameters"),
+    cell("numbers = list(range(count))\nprint('made', numbers)", "step:make"),
+    cell("total = sum(numbers)\nprint('total is', total)", "step:add"),
+    cell("print(total)", "pipeline-metrics"),
+]
 
 
 class Cluster:
@@ -30,7 +39,7 @@ class Cluster:
         return json.loads(self.process.stdout.readline())
 
     def runs(self) -> int:
-        return self.tell(down=False)["runs"]
+        return len(self.tell()["runs"])
 
 
 @contextlib.contextmanager
@@ -46,3 +55,18 @@ def running(folder: Path) -> Iterator[Cluster]:
     ) as process:
         yield Cluster(process, json.loads(process.stdout.readline())["url"])
         process.stdin.close()
+
+
+def waiting(folder: Path) -> dict:
+    return cell(
+        f"print('waiting', flush=True)\nwhile not os.path.exists({str(folder / 'go')!r}):\n    time.sleep(0.02)\na = 1",
+        "step:wait",
+    )
+
+
+def shown(run: str = "last") -> dict:
+    return json.loads(call("show", run, "--json").stdout)
+
+
+def states(run: dict) -> dict:
+    return {step["name"]: step["status"] for step in run["steps"]}

@@ -14,13 +14,15 @@ import email.policy
 import http.server
 import json
 import re
-import socket
 import threading
+import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import kfp_server_api as api
+
+from . import faults, metadata
 
 PREFIX = "/apis/v2beta1"
 #: Ids are numbers, and instants go on by a second: the same scenario gives the same answers.
@@ -77,9 +79,17 @@ class Kubeflow:
     runs: dict[str, api.V2beta1Run] = field(default_factory=dict)
     recurring: dict[str, api.V2beta1RecurringRun] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
+    #: What tasks have left; `None`: nobody here knows.
+    metadata: metadata.Metadata | None = field(default_factory=metadata.Metadata)
+    #: Artifacts by `SOURCE/BUCKET/KEY`.
+    objects: dict[str, bytes] = field(default_factory=dict)
     url: str = ""
     #: Every connection breaks off.
     is_down: bool = False
+    #: What a log takes to come, in seconds.
+    slow_logs: float = 0
+    #: When logs were asked for.
+    log_requests: list[float] = field(default_factory=list)
     #: Lets those go on that wait for a slow answer.
     ended: threading.Event = field(default_factory=threading.Event)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -94,6 +104,10 @@ class Kubeflow:
 
     def asked(self, method: str, path: str) -> list[Request]:
         return [request for request in self.requests if (request.method, request.path) == (method, PREFIX + path)]
+
+    def object(self, place: str) -> bytes | None:
+        """The bytes at `SOURCE/BUCKET/KEY`."""
+        return self.objects.get(place)
 
     # --- what can be asked: the method's name, then the path ------------------------------------------------------
 
@@ -337,23 +351,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.kubeflow.requests.append(request)
             fault = self.fault(request)
             status, text = (0, "") if fault and fault.when == "before" else self.carry_out(request)
+        is_log = path.endswith("/log")
+        if is_log:
+            self.kubeflow.log_requests.append(time.monotonic())
+            time.sleep(self.kubeflow.slow_logs)
         if fault:
             fault.how(self, text)
         else:
-            self.send(status, text, kind="text/plain" if path.endswith("/log") else "application/json")
+            plain = "text/plain" if is_log else "application/json"
+            self.send(status, text, kind="application/octet-stream" if isinstance(text, bytes) else plain)
 
     do_GET = do_POST = do_DELETE = handle_any
 
     def fault(self, request: Request) -> Fault | None:
         if self.kubeflow.is_down:
-            return Fault(request.method, request.path, "before", drop)
+            return Fault(request.method, request.path, "before", faults.drop)
         for fault in self.kubeflow.faults:
-            if fault.times and (fault.method, PREFIX + fault.path) == (request.method, request.path):
+            if fault.times and fault.method == request.method and request.path in (PREFIX + fault.path, fault.path):
                 fault.times -= 1
                 return fault
         return None
 
-    def carry_out(self, request: Request) -> tuple[int, str]:
+    def carry_out(self, request: Request) -> tuple[int, str | bytes]:
         token = self.kubeflow.token
         if token and request.headers.get("authorization") != f"Bearer {token}":
             shown = request.headers.get("authorization")
@@ -361,8 +380,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         log = re.fullmatch("/apis/v1alpha1/runs/[^/]+/nodes/([^/]+)/log", request.path)
         if log:
             return 200, self.kubeflow.logs.get(log.group(1), '{"error_message": "no such pod", "error_details": ""}')
-        if request.path == "/artifacts/get":
-            return 200, "the artifact " + dict(request.query)["key"]
+        if request.path.startswith(metadata.SERVICE) and self.kubeflow.metadata:
+            return 200, self.kubeflow.metadata.answer(request.path.removeprefix(metadata.SERVICE), request.body)
+        if request.path == "/":
+            return 200, "<!doctype html><title>Kubeflow Pipelines</title>"
+        if request.path.startswith("/artifacts/"):
+            content = self.kubeflow.object(request.path.removeprefix("/artifacts/"))
+            return (500, "Failed to get object in bucket") if content is None else (200, content)
         try:
             answer = self.kubeflow.answer(request)
         except Refusal as refusal:
@@ -370,12 +394,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return refusal.status, json.dumps(told)
         return 200, json.dumps(SERIALIZER.sanitize_for_serialization(answer))
 
-    def send(self, status: int, text: str, kind: str = "application/json", **headers: str) -> None:
+    def send(self, status: int, text: str | bytes, kind: str = "application/json", **headers: str) -> None:
+        content = text.encode() if isinstance(text, str) else text
         self.send_response(status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(text.encode())), **headers}.items():
+        for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **headers}.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
-        self.wfile.write(text.encode())
+        self.wfile.write(content)
 
     def log_message(self, *arguments: object) -> None:
         pass
@@ -390,41 +415,9 @@ def read_body(headers, content: bytes) -> object:
             (part.get_param("name", header="content-disposition"), part.get_filename(), part.get_payload(decode=True))
             for part in message.iter_parts()
         ]
+    if kind == metadata.CONTENT_TYPE:
+        return content
     return json.loads(content) if content else None
-
-
-# --- what can go wrong ---------------------------------------------------------------------------------------------
-
-
-def status(number: int, body: str, kind: str = "application/json", **headers: str):
-    return lambda handler, text: handler.send(number, body, kind, **headers)
-
-
-def drop(handler: Handler, text: str) -> None:
-    """The connection is gone without a word."""
-    handler.close_connection = True
-    handler.connection.shutdown(socket.SHUT_RDWR)
-
-
-def truncate(handler: Handler, text: str) -> None:
-    """A proxy that cuts an answer short, and says that it is whole."""
-    handler.send(200, text[: len(text) // 2])
-
-
-def break_off(handler: Handler, text: str) -> None:
-    """The connection is gone in the middle of the answer."""
-    handler.send_response(200)
-    handler.send_header("Content-Type", "application/json")
-    handler.send_header("Content-Length", str(len(text)))
-    handler.end_headers()
-    handler.wfile.write(text[: len(text) // 2].encode())
-    drop(handler, text)
-
-
-def never_answer(handler: Handler, text: str) -> None:
-    """Nothing comes until the test ends."""
-    handler.kubeflow.ended.wait()
-    handler.close_connection = True
 
 
 # --- the process ---------------------------------------------------------------------------------------------------

@@ -9,41 +9,11 @@ pytest.importorskip("kfp_server_api", reason="needs the environment of tests/ora
 
 import kfp_server_api as api  # noqa: E402
 
-from . import server  # noqa: E402
-from .client import Failed, connected  # noqa: E402
+from . import faults, metadata  # noqa: E402
+from .client import Failed, connected, start  # noqa: E402
+from .faults import PASSING  # noqa: E402
+from .running import TOKEN  # noqa: E402
 from .server import Fault, serving  # noqa: E402
-
-TOKEN = "hunter2-is-the-secret"
-
-
-@pytest.fixture
-def kubeflow():
-    with serving(token=TOKEN) as kubeflow:
-        yield kubeflow
-
-
-@pytest.fixture
-def ours(kubeflow, tmp_path):
-    with connected(kubeflow.url, tmp_path, "token-env:TOKEN", "team", TOKEN=TOKEN) as ours:
-        yield ours
-    written = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
-    assert "token-env:TOKEN" in written and TOKEN not in written + "".join(ours.said)
-
-
-@pytest.fixture
-def hurried(kubeflow, tmp_path):
-    """A client that waits for half a second. What it needs is there already."""
-    with connected(kubeflow.url, tmp_path, "token-env:TOKEN", "team", TOKEN=TOKEN) as patient:
-        patient("experiment", name="churn")
-    with connected(kubeflow.url, tmp_path, "token-env:TOKEN", "team", patience=500, TOKEN=TOKEN) as ours:
-        yield ours
-
-
-def start(ours, marker="20261121-090000-3f9a"):
-    """A run; the experiment is there, or made."""
-    id = ours("experiment", name="churn")
-    new = {"experiment_id": id, "display_name": "churn", "marker": marker}
-    return ours("create_run", pipeline_id="p", version_id="v", parameters={}, **new)["run_id"]
 
 
 def failure(ours, *call, **arguments) -> Failed:
@@ -55,15 +25,6 @@ def failure(ours, *call, **arguments) -> Failed:
 
 
 # --- reading: again, while that may help ----------------------------------------------------------------------------
-
-PASSING = {
-    "500": server.status(500, '{"code": 13, "message": "Internal error"}'),
-    "503": server.status(503, "no healthy upstream", "text/plain"),
-    "429": server.status(429, "slow down", "text/plain", Retry_After="0"),
-    "dropped": server.drop,
-    "broken off": server.break_off,
-    "truncated": server.truncate,
-}
 
 
 @pytest.mark.parametrize("how", PASSING)
@@ -82,154 +43,32 @@ def test_it_is_not_tried_for_ever(kubeflow, ours):
 
 
 def test_a_server_that_asks_for_too_much_patience_is_not_waited_for(kubeflow, ours):
-    busy = server.status(429, "", "text/plain", Retry_After="86400")
+    busy = faults.status(429, "", "text/plain", Retry_After="86400")
     kubeflow.faults.append(Fault("GET", "/runs/x", "before", busy))
     assert failure(ours, "run", id="x").kind == "Busy"
     assert len(kubeflow.asked("GET", "/runs/x")) == 1
 
 
 def test_a_slow_answer_is_not_waited_for(kubeflow, hurried):
-    kubeflow.faults.append(Fault("GET", "/runs/x", "before", server.never_answer, times=100))
+    kubeflow.faults.append(Fault("GET", "/runs/x", "before", faults.never_answer, times=100))
     told = failure(hurried, "run", id="x")
     assert told.kind == "Unreachable" and "did not answer in" in told.message
-
-
-# --- making: once ---------------------------------------------------------------------------------------------------
-
-#: What goes wrong, when, and how many requests it takes: each ends with exactly one run.
-ONCE = [
-    ("dropped", "before", 2),
-    ("dropped", "after", 1),
-    ("broken off", "after", 1),
-    ("truncated", "after", 1),
-    ("503", "before", 2),
-    ("503", "after", 1),
-    ("500", "after", 1),
-    ("429", "before", 2),
-]
-
-
-@pytest.mark.parametrize("how, when, requests", ONCE)
-def test_a_run_is_started_once(kubeflow, ours, how, when, requests):
-    kubeflow.faults.append(Fault("POST", "/runs", when, PASSING[how]))
-    run = start(ours)
-    assert [run] == list(kubeflow.runs)
-    assert len(kubeflow.asked("POST", "/runs")) == requests
-
-
-def test_another_run_of_the_same_name_is_not_taken_for_ours(kubeflow, ours):
-    first = start(ours, "one")
-    kubeflow.faults.append(Fault("POST", "/runs", "before", server.drop))
-    second = start(ours, "two")
-    assert [first, second] == list(kubeflow.runs)
-
-
-def test_the_run_is_found_among_many(kubeflow, ours):
-    """Also where it is not on the first page."""
-    start(ours, "the one")
-    wanted = kubeflow.runs["run-2"]
-    for _ in range(450):
-        id = kubeflow.new_id("run")
-        later = kubeflow.now() + datetime.timedelta(days=1)
-        kubeflow.runs[id] = api.V2beta1Run(**{**wanted.to_dict(), "run_id": id, "description": "", "created_at": later})
-    kubeflow.faults.append(Fault("POST", "/runs", "before", server.drop, times=100))
-    assert start(ours, "the one") == "run-2"
-
-
-@pytest.mark.parametrize("when, made", [("before", 0), ("after", 1)])
-def test_after_a_silence_nothing_is_sent_again(kubeflow, hurried, when, made):
-    """The server may still be at it: a second request could be a second run."""
-    kubeflow.faults.append(Fault("POST", "/runs", when, server.never_answer))
-    if made:
-        assert [start(hurried)] == list(kubeflow.runs)
-    else:
-        with pytest.raises(Failed, match="it is not known whether it worked"):
-            start(hurried)
-    assert (len(kubeflow.runs), len(kubeflow.asked("POST", "/runs"))) == (made, 1)
-
-
-def test_a_failure_half_way_is_not_sent_again(kubeflow, ours):
-    """KFP makes the workflow before its own record: what it reports as its error may run."""
-    kubeflow.faults.append(Fault("POST", "/runs", "before", PASSING["500"]))
-    ours("experiment", name="churn")
-    with pytest.raises(Failed, match="Internal error.*nothing was sent a second time"):
-        start(ours)
-    assert len(kubeflow.asked("POST", "/runs")) == 1
-
-
-def test_where_looking_fails_as_well_nothing_is_sent_again(kubeflow, ours):
-    ours("experiment", name="churn")
-    kubeflow.faults.append(Fault("POST", "/runs", "after", server.drop))
-    kubeflow.faults.append(Fault("GET", "/runs", "before", server.drop, times=100))
-    with pytest.raises(Failed, match="it is not known whether it worked"):
-        start(ours)
-    assert (len(kubeflow.runs), len(kubeflow.asked("POST", "/runs"))) == (1, 1)
-
-
-@pytest.mark.parametrize(
-    "how, when", [("dropped", "after"), ("dropped", "before"), ("503", "after"), ("truncated", "after")]
-)
-def test_everything_else_is_made_once_too(kubeflow, ours, how, when):
-    paths = ["/experiments", "/pipelines", "/pipelines/upload_version", "/recurringruns"]
-    kubeflow.faults += [Fault("POST", path, when, PASSING[how]) for path in paths]
-    id = ours("experiment", name="churn")
-    pipeline, version, _ = ours("upload", name="churn", ir="root: {}")
-    new = {"display_name": "daily", "marker": "m", "experiment_id": id, "pipeline_id": pipeline, "version_id": version}
-    arguments = {"schedule": {"cron": "@daily"}, "enabled": True, "catch_up": False}
-    ours("create_recurring_run", new=new, **arguments)
-    tables = (kubeflow.experiments, kubeflow.pipelines, kubeflow.versions, kubeflow.recurring)
-    assert [len(table) for table in tables] == [1, 1, 1, 1]
-
-
-def test_a_retry_is_not_carried_out_twice(kubeflow, ours):
-    run = start(ours)
-    kubeflow.runs[run].state = "FAILED"
-    kubeflow.faults.append(Fault("POST", f"/runs/{run}:retry", "after", server.drop))
-    ours("retry", id=run)
-    assert len(kubeflow.asked("POST", f"/runs/{run}:retry")) == 1
-
-
-def test_ending_twice_is_ending_once(kubeflow, ours):
-    run = start(ours)
-    kubeflow.faults.append(Fault("POST", f"/runs/{run}:terminate", "after", server.drop))
-    ours("terminate", id=run)
-    kubeflow.runs[run].state = "CANCELED"
-    ours("terminate", id=run)
-    ours("delete_run", id=run)
-    ours("delete_run", id=run)
-
-
-def test_equal_content_is_uploaded_once(kubeflow, ours):
-    first, again, other = (ours("upload", name="churn", ir=f"root: {{}} # {text}") for text in ("a", "a", "b"))
-    assert first == again != other and first[0] == other[0]
-    assert len(kubeflow.asked("POST", "/pipelines/upload_version")) == 2
-
-
-def test_somebody_else_may_be_faster(kubeflow, ours):
-    """Between the look and the request, others make what we want to make."""
-
-    def and_then_ours(handler, text):
-        request = handler.kubeflow.requests[-1]
-        assert handler.carry_out(request)[0] == 200
-        handler.send(*handler.carry_out(request))
-
-    kubeflow.faults.append(Fault("POST", "/experiments", "before", and_then_ours))
-    assert ours("experiment", name="churn") == "experiment-1"
-    assert len(kubeflow.experiments) == 1
 
 
 # --- what is no answer of Kubeflow Pipelines ------------------------------------------------------------------------
 
 PAGE = "<!doctype html><title>Log in</title>"
 FOREIGN = [
-    (server.status(200, PAGE, "text/html; charset=utf-8"), "Unauthorized", "answers with a web page"),
-    (server.status(302, "", "text/html", Location="https://dex/auth?state=x"), "Unauthorized", "`https://dex/auth`"),
-    (server.status(301, "", "text/html", Location="https://new.example/"), "Foreign", "`https://new.example/`"),
-    (server.status(404, "404 page not found", "text/plain"), "Foreign", "has no such page"),
-    (server.status(403, '{"code": 7, "message": "RBAC: denied"}'), "Forbidden", "in the namespace `team`"),
-    (server.status(400, '{"code": 3, "message": "Invalid input"}'), "Refused", "Invalid input"),
-    (server.status(401, json.dumps({"code": 16, "message": f"bad: {TOKEN}"})), "Unauthorized", "bad: ***"),
-    (server.status(200, '{"runs": 3}'), "Server", "is not what the API"),
+    (faults.status(200, PAGE, "text/html; charset=utf-8"), "Unauthorized", "answers with a web page"),
+    (faults.status(302, "", "text/html", Location="https://dex/auth?state=x"), "Unauthorized", "`https://dex/auth`"),
+    (faults.status(301, "", "text/html", Location="https://new.example/"), "Foreign", "`https://new.example/`"),
+    (faults.status(404, "404 page not found", "text/plain"), "Foreign", "has no such page"),
+    (faults.status(404, '{"message": "no Route matched"}'), "Foreign", "has no such page (404): no Route matched"),
+    (faults.status(404, '{"code": 5, "message": "none"}'), "NotFound", "not found: none"),
+    (faults.status(403, '{"code": 7, "message": "RBAC: denied"}'), "Forbidden", "in the namespace `team`"),
+    (faults.status(400, '{"code": 3, "message": "Invalid input"}'), "Refused", "Invalid input"),
+    (faults.status(401, json.dumps({"code": 16, "message": f"bad: {TOKEN}"})), "Unauthorized", "bad: ***"),
+    (faults.status(200, '{"runs": 3}'), "Server", "is not what the API"),
 ]
 
 
@@ -258,18 +97,67 @@ ODD = [
 
 @pytest.mark.parametrize("text", ODD, ids=range(len(ODD)))
 def test_odd_answers_are_told(kubeflow, ours, text):
-    kubeflow.faults.append(Fault("GET", "/runs/x", "before", server.status(200, text), times=100))
+    kubeflow.faults.append(Fault("GET", "/runs/x", "before", faults.status(200, text), times=100))
     assert failure(ours, "run", id="x").kind == "Server"
 
 
 def test_what_is_empty_may_be_null(kubeflow, ours):
     empty = dict.fromkeys(["description", "state", "error", "run_details", "finished_at", "storage_state"])
-    kubeflow.faults.append(Fault("GET", "/runs/x", "before", server.status(200, json.dumps({"run_id": "x", **empty}))))
+    kubeflow.faults.append(Fault("GET", "/runs/x", "before", faults.status(200, json.dumps({"run_id": "x", **empty}))))
     assert ours("run", id="x")["run_id"] == "x"
 
 
+def test_the_token_of_a_gateway_goes_to_its_pages(kubeflow, tmp_path):
+    kubeflow.objects["s3/b/k"] = b"value"
+    with serving() as pages, connected(kubeflow.url, tmp_path, "token-env:T", T=TOKEN, ui=pages.url) as ours:
+        pages.objects = kubeflow.objects
+        assert ours("artifact", uri="s3://b/k") == "value"
+        assert pages.requests[-1].headers["authorization"] == f"Bearer {TOKEN}"
+        assert ours("outputs", run_id="r") == {} and not kubeflow.requests
+
+
+@pytest.mark.parametrize("auth", ["kubeconfig", "in-cluster"])
+def test_what_is_for_kubernetes_goes_nowhere_else(kubeflow, tmp_path, auth):
+    """Where the pages have an address of their own, they are asked without it."""
+    token, config = tmp_path / "token", tmp_path / "kubeconfig"
+    token.write_text(TOKEN)
+    config.write_text(
+        json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "c",
+                "clusters": [{"name": "c", "cluster": {"server": kubeflow.url}}],
+                "users": [{"name": "u", "user": {"token": TOKEN}}],
+                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+            }
+        )
+    )
+    variables = {"KUBECONFIG": str(config), "KF_PIPELINES_SA_TOKEN_PATH": str(token)}
+    with serving(token="another") as pages, connected(kubeflow.url, tmp_path, auth, ui=pages.url, **variables) as ours:
+        assert ours("runs", experiment_id=None, limit=5) == []
+        assert kubeflow.requests[-1].headers["authorization"] == f"Bearer {TOKEN}"
+        for call in ({"call": "artifact", "uri": "s3://b/k"}, {"call": "outputs", "run_id": "r"}):
+            told = failure(ours, **call)
+            assert pages.url in told.message and "no credentials" in told.message and "--ui" in told.help
+        assert pages.requests and not any("authorization" in each.headers for each in pages.requests)
+        assert len(kubeflow.requests) == 1
+
+
+def test_an_artifacts_key_leads_nowhere_else(kubeflow, ours):
+    """What servers call their things is asked of the place that it is said to be in, or not at all."""
+    for key in ("../../../api/v1/secrets", "a/./b", "a/%2e%2e/b", ".."):
+        kubeflow.objects[f"s3/bucket/{key}"] = b"as it is"
+        if "%" in key:
+            assert ours("artifact", uri=f"s3://bucket/{key}") == "as it is"
+        else:
+            assert "leads elsewhere" in failure(ours, "artifact", uri=f"s3://bucket/{key}").message
+    assert "leads elsewhere" in failure(ours, "run", id="..").message
+    assert len(kubeflow.requests) == 1
+
+
 def test_a_cookie_that_a_server_repeats_is_not_repeated(kubeflow, tmp_path):
-    told = server.status(401, json.dumps({"code": 16, "message": f"unknown session {TOKEN}"}))
+    told = faults.status(401, json.dumps({"code": 16, "message": f"unknown session {TOKEN}"}))
     kubeflow.faults.append(Fault("GET", "/runs", "before", told))
     with connected(kubeflow.url, tmp_path, "cookie-env:COOKIE", COOKIE=f"authservice_session={TOKEN}") as ours:
         assert "unknown session ***" in failure(ours, "runs", experiment_id=None, limit=5).message
@@ -302,13 +190,13 @@ def test_all_pages_are_read(kubeflow, ours):
 
 def test_an_empty_page_is_not_the_end(kubeflow, ours):
     run = start(ours)
-    empty = server.status(200, '{"next_page_token": "MA=="}')
+    empty = faults.status(200, '{"next_page_token": "MA=="}')
     kubeflow.faults.append(Fault("GET", "/runs", "before", empty))
     assert [each["run_id"] for each in ours("runs", experiment_id=None, limit=10)] == [run]
 
 
 def test_a_list_without_end_ends(kubeflow, ours):
-    same = server.status(200, '{"runs": [], "next_page_token": "again"}')
+    same = faults.status(200, '{"runs": [], "next_page_token": "again"}')
     kubeflow.faults.append(Fault("GET", "/runs", "before", same, times=100))
     assert "the same page" in failure(ours, "runs", experiment_id=None, limit=10).message
 
@@ -348,7 +236,7 @@ def test_tasks_errors_and_times_are_read(kubeflow, ours):
 
 def test_a_state_that_is_not_known_yet_is_one(kubeflow, ours):
     kubeflow.faults.append(
-        Fault("GET", "/runs/x", "before", server.status(200, '{"run_id": "x", "state": "HIBERNATING"}'))
+        Fault("GET", "/runs/x", "before", faults.status(200, '{"run_id": "x", "state": "HIBERNATING"}'))
     )
     assert ours("run", id="x")["state"] == "RUNTIME_STATE_UNSPECIFIED"
 
@@ -359,13 +247,67 @@ def test_logs_and_artifacts(kubeflow, ours):
     kubeflow.logs["pod-1"] += '{"error_message": "stream closed", "error_details": ""}'
     assert ours("log", run_id="r", pod="pod-1") == "epoch 1\nepoch 2 é\n"
     assert failure(ours, "log", run_id="r", pod="pod-2").kind == "NotFound"
-    assert ours("artifact", uri="s3://bucket/v2/a b/metrics") == "the artifact v2/a b/metrics"
-    assert dict(kubeflow.requests[-1].query) == {
-        "source": "s3",
-        "bucket": "bucket",
-        "key": "v2/a b/metrics",
-        "namespace": "team",
+    kubeflow.objects["s3/bucket/v2/a b/metrics"] = b"0123456789"
+    assert ours("artifact", uri="s3://bucket/v2/a b/metrics", session="{}") == "0123456789"
+    assert kubeflow.requests[-1].query == [("namespace", "team"), ("providerInfo", "{}")]
+    assert ours("artifact", uri="s3://bucket/v2/a b/metrics", limit=10) == "0123456789"
+    assert "longer than 9 bytes" in failure(ours, "artifact", uri="s3://bucket/v2/a b/metrics", limit=9).message
+    assert failure(ours, "artifact", uri="s3://bucket/none").kind == "Server"
+
+
+@pytest.mark.parametrize("how", ["dropped", "broken off"])
+def test_an_artifact_that_broke_off_is_fetched_anew(kubeflow, ours, how):
+    kubeflow.objects["minio/b/key"] = b"0123456789"
+    kubeflow.faults.append(Fault("GET", "/artifacts/minio/b/key", "after", PASSING[how], times=2))
+    assert ours("artifact", uri="minio://b/key") == "0123456789"
+
+
+def test_what_tasks_have_left(kubeflow, ours):
+    assert ours("outputs", run_id="r") == {}
+    publish = kubeflow.metadata.publish
+    publish("r", "load", metadata.COMPLETE, {"table": ("s3://b/table", {})})
+    publish("r", "train", metadata.FAILED, {})
+    publish(
+        "r", "train", metadata.COMPLETE, {"model": ("s3://b/model", {}), "kale_metrics": ("", {"acc": 0.5, "l": "NaN"})}
+    )
+    publish("other", "train", metadata.COMPLETE, {"model": ("s3://b/another", {})})
+    session = '{"Provider":"minio"}'
+    table, model = ({"display_name": name} for name in ("table", "model"))
+    assert ours("outputs", run_id="r") == {
+        "load": {"table": {"uri": "s3://b/table", "session": session, "numbers": {}, "texts": table}},
+        "train": {
+            "kale_metrics": {
+                "uri": "",
+                "session": session,
+                "numbers": {"acc": 0.5},
+                "texts": {"display_name": "kale_metrics", "l": "NaN"},
+            },
+            "model": {"uri": "s3://b/model", "session": session, "numbers": {}, "texts": model},
+        },
     }
+    kubeflow.metadata = None
+    assert failure(ours, "outputs", run_id="r").kind in ("NotFound", "Foreign")
+
+
+SERVICE = "/ml_metadata.MetadataStoreService/"
+
+
+def test_metadata_without_end_ends(kubeflow, ours):
+    kubeflow.metadata.publish("r", "load", metadata.COMPLETE, {})
+    same = metadata.TYPES["GetExecutionsByContextResponse"](next_page_token="again")
+    path = SERVICE + "GetExecutionsByContext"
+    content = kubeflow.metadata.framed(same)
+    how = lambda handler, text: handler.send(200, content)  # noqa: E731
+    kubeflow.faults.append(Fault("POST", path, "before", how, times=100))
+    assert "the same page" in failure(ours, "outputs", run_id="r").message
+
+
+def test_a_status_of_grpc_may_be_among_the_headers(kubeflow, ours):
+    """So say proxies what they have to say: there is no body then."""
+    how = faults.status(200, "", metadata.CONTENT_TYPE, grpc_status="14", grpc_message="no healthy upstream %C3%A9")
+    kubeflow.faults.append(Fault("POST", SERVICE + "GetContextByTypeAndName", "before", how))
+    told = failure(ours, "outputs", run_id="r")
+    assert "no healthy upstream é (14)" in told.message and told.help
 
 
 # --- what is refused before anything is sent ------------------------------------------------------------------------
@@ -383,3 +325,12 @@ TOO_MUCH = [
 def test_what_a_server_would_refuse_is_not_sent(kubeflow, ours, call, arguments):
     told = failure(ours, call, **arguments)
     assert told.kind == "Usage" and told.help and not kubeflow.requests
+
+
+def test_a_server_of_several_users_wants_a_namespace(kubeflow, tmp_path):
+    with connected(kubeflow.url, tmp_path, "token-env:TOKEN", TOKEN=TOKEN) as ours:
+        told = failure(ours, "experiment", name="churn")
+        assert told.kind == "Usage" and "--namespace" in told.help
+        assert [(each.method, each.path.rpartition("/")[2]) for each in kubeflow.requests] == [("GET", "healthz")]
+        kubeflow.multi_user = False
+        assert ours("experiment", name="churn")

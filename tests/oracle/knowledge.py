@@ -103,6 +103,7 @@ STANDS_FOR = {
     "threading.Event": ["threading.Event", "threading.Semaphore", "threading.Condition"],
     "threading.Lock": [],
     "threading.Thread": ["threading.Thread", "threading.Timer"],
+    "torch.nn.Module": ["torch.nn.Module", "torch.nn.Linear", "torch.nn.ModuleList"],
     "zipfile.ZipFile": ["zipfile.ZipFile", "tarfile.TarFile"],
 }
 """Type names of the knowledge base that stand for several classes, or for one under another name."""

@@ -27,8 +27,6 @@ BELOW = {
     "diabetes_regression": 0.38,
     "docs_scipy_optimize": 0.60,
     "inventory_classes": 0.50,
-    "plot_gallery": 0.66,
-    "sales_series": 0.66,
     "server_logs": 0.43,
     "tiny_network": 0.30,
     "weather_chain": 0.71,

@@ -23,6 +23,10 @@ EXPLAINED = {
     # Only what is loaded together is as identical as in the notebook, and a later step needs two of the group's names.
     "found/a-group-that-two-cells-of-a-step-need-in-part-is-loaded-as-a-whole": {"alias: e", "both: e"},
     "found/two-aliases-of-one-value-made-by-two-steps-meet-in-a-third": {"two: a"},
+    # `three` passes it on beside `d`, so that the last step loads as one what is one.
+    "found/a-value-that-a-later-cell-needs-does-not-part-names-that-an-earlier-one-compares": {"three: e"},
+    # So does `two`, beside `b`.
+    "found/a-later-load-of-a-group-brings-what-a-later-cell-compares": {"two: c"},
 }
 
 

@@ -10,7 +10,7 @@ from kale_rs import _native, channel, magics
 
 SOURCES = Path(__file__).resolve().parents[2] / "labextension" / "src"
 #: What the channel answers itself: it is about the connection, and nothing that a person does.
-OF_THE_CHANNEL = {"hello", "ping", "watch", "unwatch"}
+OF_THE_CHANNEL = {"hello", "ping", "watch", "unwatch", "watch_sweep", "unwatch_sweep"}
 
 
 @pytest.fixture(scope="module")

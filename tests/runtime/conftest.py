@@ -81,8 +81,9 @@ class Bench:
         plan.update(metrics=metrics, ipython=ipython, requirements=list(requirements), defaults=defaults or {})
         arguments = [json.dumps({"inputs": side, "outputs": side}), compressed(json.dumps(plan))]
         (self.scratch / "out.json").unlink(missing_ok=True)
+        further = ["install.py"] * bool(requirements) + ["report.py"] * report
         done = subprocess.run(
-            [self.python, "-c", bootstrap(report), *arguments],
+            [self.python, "-c", bootstrap(*further), *arguments],
             cwd=self.folder, capture_output=True, text=True, timeout=120, env={**os.environ, **environment},
         )  # fmt: skip
         self.stdout, self.stderr, self.returncode = done.stdout, done.stderr, done.returncode
@@ -111,15 +112,11 @@ def runtime():
     return compressed(shortened((RUNTIME / "step.py").read_text()))
 
 
-def bootstrap(report=False):
-    page = compressed(shortened((RUNTIME / "report.py").read_text()))
-    return (
-        "# kfp.dsl.executor_main\n"
-        "import base64, sys, zlib\n"
-        f'exec(zlib.decompress(base64.b64decode("{runtime()}")))\n'
-        + (f'exec(zlib.decompress(base64.b64decode("{page}")))\n' if report else "")
-        + "start(*sys.argv[1:])\n"
-    )
+def bootstrap(*further):
+    """Of `step.py`, and of the files that only some steps need."""
+    texts = [compressed(shortened((RUNTIME / name).read_text())) for name in ("step.py", *further)]
+    lines = [f'exec(zlib.decompress(base64.b64decode("{text}")))\n' for text in texts]
+    return "".join(["# kfp.dsl.executor_main\nimport base64, sys, zlib\n", *lines, "start(*sys.argv[1:])\n"])
 
 
 @pytest.fixture

@@ -2,11 +2,15 @@
 """The core as a container runs it: no package, no IPython needed, everything in the command line."""
 
 import ast
+import functools
+import http.server
 import json
 import random
 import subprocess
 import sys
+import threading
 import zipfile
+from pathlib import Path
 
 import pytest
 from conftest import RUNTIME, Bench, runtime, shortened
@@ -151,27 +155,65 @@ def test_places_of_artifacts(uri, path):
     assert in_workspace == "/kfp-workspace/.artifacts" + path
 
 
-def test_requirements_are_installed_when_missing(tmp_path):
-    """In an environment of its own, from a folder of wheels."""
-    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
-    wheel = tmp_path / "kale_probe-1.5-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
+def wheel_of(folder):
+    """A package `kale-probe` 1.5 as a wheel."""
+    with zipfile.ZipFile(folder / "kale_probe-1.5-py3-none-any.whl", "w") as archive:
         archive.writestr("kale_probe.py", "answer = 42\n")
         archive.writestr("kale_probe-1.5.dist-info/METADATA", "Metadata-Version: 2.1\nName: kale-probe\nVersion: 1.5\n")
         archive.writestr(
             "kale_probe-1.5.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )
         archive.writestr("kale_probe-1.5.dist-info/RECORD", "")
-    work = tmp_path / "work"
-    work.mkdir()
-    bench = Bench(work, str(tmp_path / "venv" / "bin" / "python"))
+
+
+def python_alone(tmp_path, *options):
+    """A bench in an environment of its own."""
+    subprocess.run([sys.executable, "-m", "venv", *options, str(tmp_path / "venv")], check=True)
+    (tmp_path / "work").mkdir()
+    return Bench(tmp_path / "work", str(tmp_path / "venv" / "bin" / "python"))
+
+
+PROGRAM = [["run", 0, 1, "import kale_probe\nprint(kale_probe.answer)", [], []]]
+
+
+def test_requirements_are_installed_when_missing(tmp_path):
+    wheel_of(tmp_path)
+    bench = python_alone(tmp_path)
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
-    program = [["run", 0, 1, "import kale_probe\nprint(kale_probe.answer)", [], []]]
-    bench.embedded(program, requirements=["kale-probe==1.5"], KALE_INSTALL="0")
+    bench.embedded(PROGRAM, requirements=["kale-probe==1.5"], KALE_INSTALL="0")
     assert "No module named 'kale_probe'" in bench.stderr
     for _ in range(2):
-        bench.embedded(program, requirements=["kale-probe==1.5"], **offline)
+        bench.embedded(PROGRAM, requirements=["kale-probe==1.5"], **offline)
         assert (bench.stdout, bench.stderr) == ("42\n", "")
-    bench.embedded(program, requirements=["kale-probe==2.0"], **offline)
+    bench.embedded(PROGRAM, requirements=["kale-probe==2.0"], **offline)
     assert bench.returncode == 1
     assert "`pip` could not install kale-probe==2.0" in bench.stderr
+    assert all(word in bench.stderr.splitlines()[-1] for word in ("`packages:`", "`image:`")), "what to do is told"
+    index = {"PIP_INDEX_URL": "http://me:hunter2@127.0.0.1:9/simple", "PIP_RETRIES": "0"}
+    bench.embedded(PROGRAM, requirements=["kale-probe==2.0"], **index)
+    assert bench.returncode == 1 and "hunter2" not in bench.stderr + bench.stdout
+
+
+def test_uv_installs_where_there_is_no_pip(tmp_path):
+    """With the index that pip's variables name: here a folder, which as a URL is an index as good as any."""
+    uv = Path(sys.executable).with_name("uv")
+    index = tmp_path / "index" / "kale-probe"
+    index.mkdir(parents=True)
+    wheel_of(index)
+    (index / "index.html").write_text('<a href="kale_probe-1.5-py3-none-any.whl">kale_probe-1.5-py3-none-any.whl</a>')
+    bench = python_alone(tmp_path, "--without-pip")
+    bench.embedded(PROGRAM, requirements=["kale-probe==1.5"], PATH="")
+    assert bench.returncode == 1
+    assert "kale-probe==1.5 must be installed, and there is neither `pip` nor `uv`" in bench.stderr
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "uv").symlink_to(uv)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "index"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        settings = {"PIP_INDEX_URL": f"http://me:hunter2@127.0.0.1:{server.server_port}", "PATH": str(tmp_path / "bin")}
+        settings |= {"HOME": str(tmp_path), "UV_CACHE_DIR": str(tmp_path / "cache"), "NO_PROXY": "127.0.0.1"}
+        bench.embedded(PROGRAM, requirements=["kale-probe==2.0"], **settings)
+        assert "`uv` could not install kale-probe==2.0" in bench.stderr and "hunter2" not in bench.stderr
+        bench.embedded(PROGRAM, requirements=["kale-probe==1.5"], **settings)
+        server.shutdown()
+    assert (bench.stdout, bench.stderr) == ("42\n", "")

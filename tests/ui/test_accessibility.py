@@ -74,6 +74,19 @@ def test_nothing_serious_in_the_views(lab: LabPage, folder: Path) -> None:
     in_themes(lab, "lineage")
 
 
+def test_nothing_serious_in_sweeps(lab: LabPage, folder: Path) -> None:
+    notebooks.write(folder / "sweep.ipynb", notebooks.CHAIN)
+    lab.open_pipeline(f"{folder.name}/sweep.ipynb")
+    lab.page.add_script_tag(path=str(AXE))
+    lab.panel.locator("[data-action=sweep]").click()
+    form = lab.page.locator(".kale-SweepForm")
+    expect(form.locator(".kale-SweepForm-plan")).to_contain_text("trials")
+    assert serious(lab, [".kale-SweepForm"]) == []
+    form.locator("[data-action=begin-sweep]").click()
+    expect(lab.page.locator(".kale-SweepView")).to_have_attribute("data-status", "succeeded")
+    in_themes(lab, "sweep")
+
+
 def in_themes(lab: LabPage, name: str) -> None:
     """Hold a view against axe in every theme, and keep a picture of each."""
     # The last is the default, since settings outlive the page.

@@ -40,6 +40,9 @@ def test_a_companion_answers_while_a_cell_runs(lab: LabPage, folder: Path, old_k
     # The notebook closed, the companion ends.
     assert "kale_rs" in session_types(lab)
     lab.evaluate("app => app.shell.currentWidget.sessionContext.session.kernel.interrupt()")
+    # What the cell says of it changes the notebook once more: one that is not saved is closed only after a question.
+    expect(lab.cell(0)).to_contain_text("KeyboardInterrupt")
+    expect(lab.cell(0).locator(".jp-InputPrompt")).not_to_have_text("[*]:")
     lab.evaluate("app => app.shell.currentWidget.context.save()")
     lab.command("application:close")
     lab.page.wait_for_selector(".jp-NotebookPanel", state="detached")

@@ -50,6 +50,15 @@ def choose(view: Locator, step: str, tab: str) -> Locator:
     return view.locator(f".kale-StepPane[data-step={step}] [role=tabpanel]")
 
 
+def test_the_state_on_a_cell_leads_to_its_step(lab: LabPage, folder: Path) -> None:
+    view = start(lab, folder, REPORT)
+    expect(view).to_have_attribute("data-status", "failed")
+    for step in ("load", "divide"):
+        cell = lab.page.locator(f".jp-Cell[data-kale-step={step}]")
+        cell.locator(".kale-Badge").get_by_role("button", name="open this step of the run").click()
+        expect(view.locator("tr[data-selected=true]")).to_have_attribute("data-step", step)
+
+
 def test_a_run_shows_all_that_its_steps_have_left(lab: LabPage, folder: Path) -> None:
     view = start(lab, folder, REPORT)
     expect(view).to_have_attribute("data-status", "failed")

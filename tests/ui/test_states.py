@@ -13,7 +13,7 @@ import re
 import signal
 from pathlib import Path
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, WebSocketRoute, expect
 
 from tests.ui import notebooks
 from tests.ui.page import LabPage
@@ -122,6 +122,37 @@ def test_a_killed_kernel_comes_back(lab: LabPage, folder: Path) -> None:
     lab.await_ready()
 
 
+def test_a_kernel_that_comes_back_without_a_word(lab: LabPage, folder: Path) -> None:
+    """On a busy machine a new kernel is idle before anybody listens; then only JupyterLab's own questions are heard."""
+    unheard = re.compile(
+        rb'"execution_state": ?"starting"|"msg_type": ?"(comm_msg|comm_close|delete_subshell_request)"'
+    )
+    lost: list[bytes] = []
+
+    def pass_on(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def from_server(message: str | bytes) -> None:
+            text = message if isinstance(message, bytes) else message.encode()
+            if has_died and b'"execution_state"' in text and unheard.search(text):
+                lost.append(text)
+            else:
+                socket.send(message)
+
+        server.on_message(from_server)
+
+    has_died: list[bool] = []
+    lab.page.route_web_socket(re.compile(r"/api/kernels/.*/channels"), pass_on)
+    notebooks.write(folder / "chain.ipynb", ["import os; print('pid', os.getpid())", *notebooks.CHAIN])
+    lab.open_pipeline(f"{folder.name}/chain.ipynb")
+    pid = int(lab.run_cell(0).split()[-1])
+    has_died.append(True)
+    os.kill(pid, signal.SIGKILL)
+    lab.panel.locator(".kale-LinkStatus:not([data-state=ready])").wait_for(state="attached")
+    lab.await_ready()
+    assert lost
+
+
 def test_a_kernel_that_dies_at_once(lab: LabPage, folder: Path) -> None:
     notebooks.write(folder / "broken.ipynb", notebooks.CHAIN, kernel="broken")
     lab.open(f"{folder.name}/broken.ipynb")
@@ -155,6 +186,21 @@ def test_diagnostics_lead_to_their_place(lab: LabPage, folder: Path) -> None:
     expect(problem).to_contain_text("cell 5, line 1")
     problem.click()
     expect(lab.page.locator(".jp-Notebook .jp-Cell").nth(5)).to_have_class(re.compile("jp-mod-active"))
+
+
+def test_a_line_half_typed_takes_nothing_away(lab: LabPage, folder: Path) -> None:
+    notebooks.write(folder / "typing.ipynb", [("rows = 4", ["pipeline-parameters"]), ("x = rows", ["step:first"])])
+    lab.open_pipeline(f"{folder.name}/typing.ipynb")
+    field = lab.panel.locator("input[name=parameter-rows]")
+    field.fill("5")
+    lab.evaluate("app => app.shell.currentWidget.model.cells.get(1).sharedModel.setSource('x = (')")
+    expect(lab.panel.locator(".kale-Problems [data-severity=error]")).to_have_count(1)
+    expect(lab.panel.locator(".kale-Steps-name")).to_have_text(["first"])
+    expect(lab.panel).to_contain_text("1, before the error")
+    expect(field).to_have_value("5")
+    lab.evaluate("app => app.shell.currentWidget.model.cells.get(1).sharedModel.setSource('x = (rows)')")
+    expect(lab.panel.locator(".kale-Problems [data-severity=error]")).to_have_count(0)
+    expect(lab.panel).not_to_contain_text("before the error")
 
 
 def test_no_runs_and_no_problems_say_so(lab: LabPage, folder: Path) -> None:

@@ -13,6 +13,8 @@ export interface BadgeActions {
   edit(anchor: HTMLElement): void;
   /** Says why the step needs another; `enter`: the keyboard goes there too. */
   explain(anchor: HTMLElement, source: string, enter: boolean): void;
+  /** Opens the run at this step. */
+  openStep(): void;
   showProblems(anchor: HTMLElement): void;
 }
 
@@ -31,8 +33,7 @@ export class Badge extends Widget {
     this.sources = document.createElement('span');
     this.sources.className = 'kale-Badge-sources';
     this.problems = button('kale-Badge-problems', anchor => actions.showProblems(anchor));
-    this.status = document.createElement('span');
-    this.status.className = 'kale-Status';
+    this.status = button('kale-Status', () => actions.openStep());
     this.node.append(this.step, this.sources, this.status, this.problems);
   }
 
@@ -124,7 +125,9 @@ export class Badge extends Widget {
     if (status.isOutdated) {
       parts.push(this.trans.__('edited since'));
     }
-    this.status.textContent = parts.join(' · ');
+    const text = parts.join(' · ');
+    this.status.textContent = text;
+    this.status.setAttribute('aria-label', this.trans.__('%1: open this step of the run', text));
   }
 
   private showProblems(problems: BadgeContent['problems'], isLong: boolean): void {
@@ -141,7 +144,7 @@ export class Badge extends Widget {
 
   private step: HTMLButtonElement;
   private sources: HTMLSpanElement;
-  private status: HTMLSpanElement;
+  private status: HTMLButtonElement;
   private problems: HTMLButtonElement;
   private shown = '';
   private shownSources = '[]';

@@ -25,6 +25,12 @@ const TICK_MS = 1000;
 /** The name of the browser's measure of one drawing. */
 const DRAW = 'kale-rs:draw';
 
+/** What leads away from the cells. */
+export interface CellActions {
+  edit(cell: Cell, anchor: HTMLElement): void;
+  openStep(run: string, step: string): void;
+}
+
 /**
  * Draws steps on the cells of one notebook: a coloured edge, a line where a step begins, the state of its last run.
  *
@@ -36,7 +42,7 @@ export class CellDecorator implements IDisposable {
   constructor(
     private pipeline: NotebookPipeline,
     private trans: TranslationBundle,
-    private edit: (cell: Cell, anchor: HTMLElement) => void
+    private actions: CellActions
   ) {
     this.why = new WhyPopover(pipeline, trans);
     const { panel } = pipeline;
@@ -195,13 +201,14 @@ export class CellDecorator implements IDisposable {
     let badge = this.badges.get(cell);
     if (badge === undefined && content !== null) {
       badge = new Badge(this.trans, {
-        edit: anchor => this.edit(cell, anchor),
+        edit: anchor => this.actions.edit(cell, anchor),
         explain: (anchor, source, enter) => {
           const step = this.pipeline.analysis.cells.get(cell.model.id)?.step.name;
           if (step !== undefined) {
             this.why.show(anchor, source, step, enter);
           }
         },
+        openStep: () => this.openStep(cell),
         showProblems: anchor => this.showProblems(cell, anchor)
       });
       (cell.layout as PanelLayout).insertWidget(0, badge);
@@ -209,6 +216,15 @@ export class CellDecorator implements IDisposable {
       badge.display(content);
     }
     return badge ?? null;
+  }
+
+  /** Opens the run that the cells show at the step of a cell. */
+  private openStep(cell: Cell): void {
+    const name = this.pipeline.analysis.cells.get(cell.model.id)?.step.name;
+    const state = name === undefined ? undefined : this.pipeline.runs.steps.get(name);
+    if (state !== undefined) {
+      this.actions.openStep(state.run.run_id!, state.step.name);
+    }
   }
 
   private showProblems(cell: Cell, anchor: HTMLElement): void {

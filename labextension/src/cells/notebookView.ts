@@ -12,9 +12,13 @@ export class NotebookView implements IDisposable {
   constructor(
     private pipeline: NotebookPipeline,
     editors: CellEditors,
+    openStep: (run: string, step: string) => void,
     private trans: TranslationBundle
   ) {
-    this.decorator = new CellDecorator(pipeline, trans, (cell, anchor) => void this.openEditor(cell, anchor));
+    this.decorator = new CellDecorator(pipeline, trans, {
+      edit: (cell, anchor) => void this.openEditor(cell, anchor),
+      openStep
+    });
     this.problems = new LintPainter(pipeline, editors, trans, cell => this.decorator.showProblemsOf(cell));
   }
 

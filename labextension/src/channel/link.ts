@@ -45,6 +45,7 @@ export class KernelLink implements IDisposable {
   ) {
     context.kernelChanged.connect(this.onKernelChanged, this);
     context.statusChanged.connect(this.onStatus, this);
+    context.iopubMessage.connect(this.onMessage, this);
     context.connectionStatusChanged.connect(this.onConnectionStatus, this);
     context.propertyChanged.connect(this.onProperty, this);
     void context.ready.then(() => {
@@ -146,6 +147,17 @@ export class KernelLink implements IDisposable {
       this.drop();
       this.setState({ kind: 'dead' });
     } else if (this.isAwaitingKernel && (status === 'idle' || status === 'busy')) {
+      this.settle();
+    }
+  }
+
+  /**
+   * A kernel that comes back after its death need not become idle for JupyterLab, which takes no status from answers to
+   * its own first questions. Whatever the kernel says shows that it is there.
+   */
+  private onMessage(): void {
+    const status = this.kernel?.status;
+    if (this.wanted && this.isAwaitingKernel && (status === 'unknown' || status === 'starting')) {
       this.settle();
     }
   }

@@ -62,8 +62,19 @@ export class Analysis implements IDisposable {
     return this.current;
   }
 
-  get graph(): Graph | null {
-    return this.current?.graph ?? null;
+  /** What is shown of steps and parameters: of the last compilation that had steps, while errors leave none. */
+  get outline(): Graph | null {
+    return this.outlined?.graph ?? null;
+  }
+
+  /** Whether what is shown of steps is older than the diagnostics. */
+  get isOutlineOld(): boolean {
+    return this.outlined !== this.current;
+  }
+
+  /** What the newest compilation has to say. */
+  get verdict(): readonly Diagnostic[] {
+    return this.current?.graph.diagnostics ?? [];
   }
 
   /** Whether the document has changed since the compilation was asked for. */
@@ -89,6 +100,15 @@ export class Analysis implements IDisposable {
   /** The id that a cell had when it was compiled. */
   cellId(index: number): string | null {
     return this.current?.source.ids[index] ?? null;
+  }
+
+  /** The id of the cell where a step that is shown begins. */
+  stepCell({ cells }: { cells: readonly number[] }): string | null {
+    return this.stepCells({ cells })[0] ?? null;
+  }
+
+  stepCells({ cells }: { cells: readonly number[] }): string[] {
+    return cells.flatMap(index => this.outlined?.source.ids[index] ?? []);
   }
 
   /** What a cell held when it was compiled. */
@@ -182,7 +202,8 @@ export class Analysis implements IDisposable {
     this.stale = sourceOf(this.model).text !== compilation.source.text;
     const { ids, sources } = compilation.source;
     this.texts = new Map(ids.map((id, index) => [id, sources[index]]));
-    if (!isUnfinished(compilation.graph)) {
+    if (this.outlined === null || !isUnfinished(compilation.graph)) {
+      this.outlined = compilation;
       this.cellSteps = stepsByCell(compilation);
     }
     this.cellDiagnostics = diagnosticsByCell(compilation);
@@ -191,6 +212,7 @@ export class Analysis implements IDisposable {
 
   private debouncer: Debouncer;
   private current: Compilation | null = null;
+  private outlined: Compilation | null = null;
   private texts = new Map<string, string>();
   private cellSteps = new Map<string, CellStep>();
   private cellDiagnostics = new Map<string, Diagnostic[]>();
@@ -205,7 +227,7 @@ export class Analysis implements IDisposable {
 }
 
 /**
- * Whether errors leave no steps, as with a line that is half typed. The cells go on showing their steps of before:
+ * Whether errors leave no steps, as with a line that is half typed. Cells and panel go on showing the steps of before:
  * otherwise every badge would go, and with it the place of the cell that is being typed in.
  */
 function isUnfinished({ steps, diagnostics }: Graph): boolean {

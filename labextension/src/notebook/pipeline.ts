@@ -8,7 +8,7 @@ import type { ISignal } from '@lumino/signaling';
 
 import { KernelLink } from '../channel/link';
 import { messageOf } from '../channel/rpc';
-import type { Context, Contexts, Diagnostic, Restored, Run } from '../protocol';
+import type { Context, Contexts, Diagnostic, Restored, Run, SweepAnswer } from '../protocol';
 import type { LiveSettings } from '../settings';
 import { VERSION } from '../version';
 import { Analysis } from './analysis';
@@ -17,6 +17,8 @@ import { Runs } from './runs';
 import { RunSources } from './runSources';
 import type { RunSource } from './runSources';
 import { sourceOf } from './source';
+import { Sweeps } from './sweeps';
+import type { SweepChoice } from './sweeps';
 
 /** What a run is started with. */
 export interface RunChoice {
@@ -48,11 +50,13 @@ export class NotebookPipeline implements IDisposable {
     this.link = new KernelLink(panel.sessionContext, sessions, VERSION);
     this.analysis = new Analysis(model, this.link, path, () => settings.value.checkWhileTyping);
     this.runs = new Runs(this.link, path);
+    this.sweeps = new Sweeps(this.link);
     this.sources = new RunSources(this.runs, this.analysis, () => this.emit());
     model.metadataChanged.connect(this.onMetadataChanged, this);
     this.link.stateChanged.connect(this.emit, this);
     this.analysis.changed.connect(this.onAnalysed, this);
     this.runs.changed.connect(this.emit, this);
+    this.sweeps.changed.connect(this.emit, this);
     this.runs.finished.connect(() => void this.state.remove(this.stateKey));
     panel.context.pathChanged.connect(this.onPathChanged, this);
     this.stateKey = stateKeyOf(panel.context.path);
@@ -68,6 +72,7 @@ export class NotebookPipeline implements IDisposable {
   readonly link: KernelLink;
   readonly analysis: Analysis;
   readonly runs: Runs;
+  readonly sweeps: Sweeps;
 
   get isDisposed(): boolean {
     return this.disposed;
@@ -170,6 +175,15 @@ export class NotebookPipeline implements IDisposable {
     }
   }
 
+  /** What a sweep of the notebook as it is in the editor would cost. */
+  async planSweep(choice: Partial<SweepChoice>): Promise<SweepAnswer> {
+    return this.sweeps.plan(this.panel.context.path, sourceOf(this.panel.model!).text, choice);
+  }
+
+  async sweep(choice: SweepChoice): Promise<SweepAnswer> {
+    return this.sweeps.begin(this.panel.context.path, sourceOf(this.panel.model!).text, choice);
+  }
+
   /** What a run was given, as far as it is known. */
   sourceOfRun(run: string): RunSource | null {
     return this.sources.of(run);
@@ -213,13 +227,14 @@ export class NotebookPipeline implements IDisposable {
     this.disposed = true;
     this.analysis.dispose();
     this.runs.dispose();
+    this.sweeps.dispose();
     this.link.dispose();
     Signal.clearData(this);
   }
 
   /** What the fields hold of the parameters that there are: one that was renamed has no field any more. */
   private shownParameters(): Record<string, string> {
-    const names = this.analysis.graph?.parameters.map(parameter => parameter.name) ?? [];
+    const names = this.analysis.outline?.parameters.map(parameter => parameter.name) ?? [];
     return Object.fromEntries(
       Object.entries(this.given).filter(([name, text]) => text !== '' && names.includes(name))
     );

@@ -109,6 +109,11 @@ export class Runs implements IDisposable {
     await this.watch(run, this.watched.get(run) ?? null);
   }
 
+  /** A run as it is now, without following it. */
+  async summary(run: string): Promise<Run> {
+    return this.link.request('show', { run });
+  }
+
   /** One step of a run, with all that it made. */
   async step(run: string, step: string): Promise<StepPage> {
     // With a step, `show` answers something else.
@@ -164,6 +169,9 @@ export class Runs implements IDisposable {
     if (notification.method === 'log') {
       const { run_id: run, step, offset, text } = notification.params;
       this.loggedSignal.emit({ run, step, offset, text });
+      return;
+    }
+    if (notification.method !== 'run') {
       return;
     }
     const { run_id: run, detail } = notification.params;

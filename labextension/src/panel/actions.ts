@@ -7,8 +7,11 @@ export interface PanelActions {
   run(pipeline: NotebookPipeline, choice: RunChoice): void;
   stop(pipeline: NotebookPipeline, run: string): void;
   compile(pipeline: NotebookPipeline): void;
-  openRun(pipeline: NotebookPipeline, run: string): void;
+  openRun(pipeline: NotebookPipeline, run: string, step?: string): void;
   openGraph(pipeline: NotebookPipeline): void;
+  /** Asks what is to be varied, and begins a sweep. */
+  newSweep(pipeline: NotebookPipeline): void;
+  openSweep(pipeline: NotebookPipeline, sweep: string): void;
   compare(pipeline: NotebookPipeline, before: string, after: string): void;
   /** The cell of a diagnostic, at its line. */
   showDiagnostic(pipeline: NotebookPipeline, diagnostic: Diagnostic): void;

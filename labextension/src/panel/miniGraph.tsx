@@ -16,7 +16,7 @@ export function MiniGraph({ pipeline, actions }: PanelProps): JSX.Element {
   const trans = useTranslation();
   return (
     <>
-      {pipeline.analysis.graph!.steps.length <= READABLE_STEPS && (
+      {pipeline.analysis.outline!.steps.length <= READABLE_STEPS && (
         <React.Suspense fallback={null}>
           <PipelineGraph
             pipeline={pipeline}

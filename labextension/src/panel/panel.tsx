@@ -15,6 +15,7 @@ import { Problems } from './problems';
 import { RecentRuns } from './recentRuns';
 import { RunForm } from './runForm';
 import { StepList } from './stepList';
+import { RecentSweeps } from './sweep/recentSweeps';
 
 export const PANEL_ID = 'kale-rs:panel';
 
@@ -64,9 +65,11 @@ function Current({ pipeline, actions }: CurrentProps): JSX.Element {
 function PipelineView({ pipeline, actions }: PanelProps): JSX.Element {
   const trans = useTranslation();
   const { analysis, link, panel } = pipeline;
-  const graph = analysis.graph;
-  const diagnostics = graph?.diagnostics ?? [];
+  const outline = analysis.outline;
+  const diagnostics = analysis.verdict;
   const errors = errorsOf(diagnostics).length;
+  const steps = outline === null ? '' : String(outline.steps.length);
+  const stepNote = analysis.isOutlineOld ? trans.__('%1, before the error', steps) : steps;
   return (
     <>
       <header className="kale-Panel-head">
@@ -113,18 +116,18 @@ function PipelineView({ pipeline, actions }: PanelProps): JSX.Element {
               fix={(diagnostic, index) => actions.fix(pipeline, diagnostic, index)}
             />
           </Section>
-          {graph?.layout !== undefined && graph.steps.length > 0 && (
+          {outline?.layout !== undefined && outline.steps.length > 0 && (
             <Section title={trans.__('Graph')}>
               <MiniGraph pipeline={pipeline} actions={actions} />
             </Section>
           )}
-          <Section title={trans.__('Steps')} note={graph === null ? '' : String(graph.steps.length)}>
+          <Section title={trans.__('Steps')} note={stepNote}>
             <StepList pipeline={pipeline} actions={actions} />
           </Section>
-          {graph !== null && graph.metrics.length > 0 && (
+          {outline !== null && outline.metrics.length > 0 && (
             <Section title={trans.__('Metrics')}>
               <ul className="kale-Metrics">
-                {graph.metrics.map(metric => (
+                {outline.metrics.map(metric => (
                   <li key={metric.name}>
                     <code>{metric.name}</code> <small>{trans.__('from %1', metric.step)}</small>
                   </li>
@@ -135,8 +138,13 @@ function PipelineView({ pipeline, actions }: PanelProps): JSX.Element {
           <Section title={trans.__('Runs')}>
             <RecentRuns pipeline={pipeline} actions={actions} />
           </Section>
+          {outline !== null && outline.parameters.length > 0 && (
+            <Section title={trans.__('Sweeps')}>
+              <RecentSweeps pipeline={pipeline} actions={actions} />
+            </Section>
+          )}
           <Section title={trans.__('Pipeline settings')} open={false}>
-            <MetadataForm model={panel.model!} name={graph?.pipeline ?? ''} />
+            <MetadataForm model={panel.model!} name={outline?.pipeline ?? ''} />
           </Section>
         </div>
       )}

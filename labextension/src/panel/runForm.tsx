@@ -12,7 +12,7 @@ import type { PanelProps } from './actions';
 /** Parameters, the context, and the buttons that make something of the notebook. */
 export function RunForm({ pipeline, actions }: PanelProps): JSX.Element {
   const trans = useTranslation();
-  const graph = pipeline.analysis.graph;
+  const graph = pipeline.analysis.outline;
   const current = pipeline.runs.current;
   const { isReady } = pipeline.link;
   const isRunning = isActive(current);

@@ -10,7 +10,7 @@ import type { PanelProps } from './actions';
 /** The steps with what they are given: the graph as a list, for keyboard and screen reader. */
 export function StepList({ pipeline, actions }: PanelProps): JSX.Element {
   const trans = useTranslation();
-  const graph = pipeline.analysis.graph;
+  const graph = pipeline.analysis.outline;
   if (graph === null || graph.steps.length === 0) {
     const isBroken = errorsOf(graph?.diagnostics ?? []).length > 0;
     return (
@@ -25,7 +25,7 @@ export function StepList({ pipeline, actions }: PanelProps): JSX.Element {
       {graph.steps.map((step, index) => {
         const state = states.get(step.name);
         const incoming = graph.edges.filter(edge => edge.to === step.name);
-        const cell = pipeline.analysis.cellId(step.cells[0]);
+        const cell = pipeline.analysis.stepCell(step);
         return (
           <li key={step.name} style={{ '--kale-step': stepColour(index) } as React.CSSProperties}>
             <button

@@ -48,14 +48,14 @@ export class StatusItem extends ReactWidget {
 
   private text(pipeline: NotebookPipeline): string {
     const run = pipeline.runs.current;
-    const graph = pipeline.analysis.graph;
+    const graph = pipeline.analysis.outline;
     if (run !== null && isActive(run)) {
       return `${STATUS_SIGNS.running} ${this.trans.__('%1 of %2 steps', stepsDone(run), run.steps.length)}`;
     }
     if (graph === null) {
       return this.trans.__('Pipeline');
     }
-    const errors = errorsOf(graph.diagnostics).length;
+    const errors = errorsOf(pipeline.analysis.verdict).length;
     if (errors > 0) {
       return this.trans._n('%1 error', '%1 errors', errors);
     }

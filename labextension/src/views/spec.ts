@@ -3,6 +3,7 @@ export type ViewSpec =
   | { kind: 'graph'; path: string }
   | { kind: 'run'; path: string; run: string; step?: string }
   | { kind: 'lineage'; path: string; id: string }
+  | { kind: 'sweep'; path: string; sweep: string }
   | { kind: 'comparison'; path: string; before: string; after: string };
 
 export type SpecOf<Kind extends ViewSpec['kind']> = Extract<ViewSpec, { kind: Kind }>;
@@ -15,6 +16,8 @@ export function viewKey(spec: ViewSpec): string {
       return `${kind}:${path}`;
     case 'run':
       return `${kind}:${spec.run}:${path}`;
+    case 'sweep':
+      return `${kind}:${spec.sweep}:${path}`;
     case 'lineage':
       // One for each notebook: links lead from one thing to another in the same view.
       return `${kind}:${path}`;

@@ -15,6 +15,11 @@ export function viewTitle(spec: ViewSpec, trans: TranslationBundle): { label: st
         label: trans.__('Run %1 of %2', spec.run.split('-').pop()!, name),
         caption: `${spec.run} · ${spec.path}`
       };
+    case 'sweep':
+      return {
+        label: trans.__('Sweep %1 of %2', spec.sweep.split('-').pop()!, name),
+        caption: `${spec.sweep} · ${spec.path}`
+      };
     case 'lineage':
       return { label: trans.__('Lineage in %1', name), caption: spec.path };
     case 'comparison':

@@ -13,9 +13,10 @@ import { LineageView } from './lineage/view';
 import { RunView } from './run/view';
 import type { ViewSpec } from './spec';
 import { Subject } from './subject';
+import { SweepView } from './sweep/view';
 import { viewTitle } from './titles';
 
-/** The content of a tab of the main area: a graph, a run, a lineage, or a comparison. */
+/** The content of a tab of the main area: a graph, a run, a sweep, a lineage, or a comparison. */
 export class ViewWidget extends ReactWidget {
   constructor(
     spec: ViewSpec,
@@ -97,6 +98,8 @@ function Shown({ spec, pipeline }: { spec: ViewSpec; pipeline: NotebookPipeline 
       return <GraphView pipeline={pipeline} />;
     case 'run':
       return <RunView key={spec.run} pipeline={pipeline} spec={spec} />;
+    case 'sweep':
+      return <SweepView key={spec.sweep} pipeline={pipeline} sweep={spec.sweep} />;
     case 'lineage':
       return <LineageView pipeline={pipeline} spec={spec} />;
     case 'comparison':

@@ -2,7 +2,9 @@
 
 mod context;
 mod history;
+mod schedule;
 mod snapshot;
+mod sweep;
 
 use std::path::PathBuf;
 
@@ -12,9 +14,14 @@ use clap_complete::Shell;
 
 pub use context::{AddArgs, ContextArgs, ContextVerb};
 pub use history::{
-    ArtifactArgs, CancelArgs, DiffArgs, GcArgs, LineageArgs, LogsArgs, RestoreArgs, ResumeArgs, RunsArgs, ShowArgs,
+    ArchiveArgs, ArtifactArgs, CancelArgs, DiffArgs, GcArgs, LineageArgs, LogsArgs, RestoreArgs, ResumeArgs, RunsArgs,
+    ShowArgs,
 };
+pub use schedule::{AddScheduleArgs, ChosenArgs, ScheduleArgs, ScheduleVerb};
 pub use snapshot::{SnapshotArgs, SnapshotVerb};
+pub use sweep::{
+    ExportArgs, ExtendArgs, OfSweepArgs, ResumeSweepArgs, SweepArgs, SweepOptionArgs, SweepsArgs, SweepsVerb,
+};
 
 #[derive(Parser, Debug)]
 #[command(
@@ -61,8 +68,20 @@ Examples:
 Examples:
   kale-rs compile train.ipynb -o train.yaml
   kale-rs compile train.ipynb --target kfp-script -o pipeline.py
-  kale-rs compile train.ipynb -o -             to standard output")]
-    Compile(CompileArgs),
+  kale-rs compile train.ipynb --target katib --param lr=loguniform:1e-5:1e-1 --objective loss
+                                               a sweep for Katib: `kubectl apply --server-side -f`
+  kale-rs compile train.ipynb -o -             to standard output
+  kale-rs compile train.ipynb --overlay prod.yaml -o prod.yaml
+                                               larger machines, other parameters: `explain-overlay`
+  kale-rs compile train.ipynb --kubernetes --namespace team -o - | kubectl apply -f -
+  kale-rs compile train.ipynb --build-context image
+  docker build --tag registry.example/train:1 image
+                                               an image that has what steps need; an overlay with
+                                               `image: registry.example/train:1` makes them use it
+
+The context that `kale-rs context use` has chosen does not matter here, so that the same command
+writes the same file everywhere; `--on CONTEXT` takes the overlay of one.")]
+    Compile(Box<CompileArgs>),
     /// Run a notebook as a pipeline, on this machine or on a cluster
     #[command(after_help = "\
 Independent steps run at the same time, each in a process of its own.
@@ -70,6 +89,11 @@ Steps whose code, inputs and environment are those of an earlier run are not run
 Ctrl-C cancels; with --detach the run goes on without the terminal.
 With --on a cluster carries it out: it is followed, shown and cancelled in the same way, and
 `kale-rs resume` takes it up again when this machine was off meanwhile.
+
+With --then the same notebook goes on to the next context, with that one's overlay, when its run has
+succeeded and every --gate holds on its metrics. It is this command that starts the next run: leave
+it at work until the last one. When it is ended before, `kale-rs resume` finishes the run that was
+under way and starts no other; go on with `kale-rs run NOTEBOOK --on` and the next context.
 
 While a step runs, it is held against what the compiler assumed: which variables, objects, files
 and settings its cells change and use. A cell that does more stops the run. `--verify inputs`
@@ -80,6 +104,8 @@ Examples:
   kale-rs run train.ipynb
   kale-rs run train.ipynb -p epochs=20 -p title='first try'
   kale-rs run train.ipynb --on dev             `kale-rs context` has the clusters
+  kale-rs run train.ipynb --on dev --then test --then prod --gate 'acc >= 0.9'
+  kale-rs run train.ipynb --on prod --overlay larger.yaml
   kale-rs run train.ipynb --params settings.yaml --output-notebook out.ipynb
   kale-rs run train.ipynb --from train         after mending `train`: nothing before it runs again
   kale-rs run train.ipynb --json > result.json")]
@@ -114,6 +140,19 @@ Examples:
 Examples:
   kale-rs cancel last")]
     Cancel(CancelArgs),
+    /// Put a run of a cluster out of the way there, into the archive
+    #[command(after_help = "\
+Its record here stays: `kale-rs gc` is for that.
+
+Examples:
+  kale-rs archive last
+  kale-rs unarchive last                       out of the archive again")]
+    Archive(ArchiveArgs),
+    /// Take a run of a cluster out of the archive there
+    #[command(after_help = "\
+Examples:
+  kale-rs unarchive last")]
+    Unarchive(ArchiveArgs),
     /// Compare two runs: code, parameters, data, environment, metrics
     #[command(after_help = "\
 Examples:
@@ -176,8 +215,9 @@ Examples:
     /// Say where else pipelines run: clusters with Kubeflow, by name
     #[command(after_help = "\
 A context says where a cluster is and where its credentials are kept; the credentials themselves are
-never stored, shown or sent anywhere else. `local` is this machine, and always there. The others are
-in `contexts.toml` below KALE_RS_CONFIG, XDG_CONFIG_HOME/kale_rs or ~/.config/kale_rs.
+never stored or shown, and only sent to `--kfp`, and `--ui` where that says so. `local` is this
+machine, and always there. The others are in `contexts.toml` below KALE_RS_CONFIG,
+XDG_CONFIG_HOME/kale_rs or ~/.config/kale_rs.
 
   --auth token-env:VAR     a bearer token in the environment variable VAR
   --auth token-file:PATH   a bearer token in a file, read anew for every request
@@ -189,10 +229,53 @@ Examples:
   kale-rs context add dev --kfp https://kf.example.org/pipeline --namespace team \\
       --auth token-env:KFP_TOKEN
   kale-rs context add prod --namespace team --auth kubeconfig:prod
-  kale-rs context test dev                     reachable, TLS, version, authorised, namespace
+  kale-rs context test dev                     network, TLS, version, rights, services
   kale-rs context use dev
   kale-rs context list --json")]
     Context(ContextArgs),
+    /// Have a cluster run notebooks by the clock
+    #[command(after_help = "\
+A schedule lives on its cluster: this machine may be off. It runs the notebook as it is now; to have
+a changed one run, remove the schedule and add it again (`add` never replaces: added twice, it is
+there twice). An overlay may hold what is said of the time, and what stands on the command line
+counts more:
+  schedule: {cron: \"0 30 6 * * MON-FRI\", max_concurrency: 1}
+
+Examples:
+  kale-rs schedule add train.ipynb --on dev --cron '0 30 6 * * MON-FRI' -p trees=300
+  kale-rs schedule add train.ipynb --on dev --every 6h --end 2027-01-01T00:00:00Z
+  kale-rs schedule list --on dev
+  kale-rs schedule pause train --on dev        also `resume` and `remove`")]
+    Schedule(ScheduleArgs),
+    /// Run a notebook with many values of its parameters, and find the best
+    #[command(after_help = "\
+Each trial is a run: `show`, `logs` and `restore` work on it. What trials have in common is run once.
+Settings of algorithms, under Katib's names:
+  random, grid: random_state       hyperband: resource_name, r_l, eta
+  tpe: gamma, prior_weight, n_EI_candidates, random_state
+  multivariate-tpe: n_startup_trials, n_ei_candidates, random_state
+  cmaes: sigma, restart_strategy, random_state
+  bayesianoptimization: base_estimator, n_initial_points, acq_func, acq_optimizer, random_state
+  medianstop (early stopping): min_trials_required, start_step
+
+Examples:
+  kale-rs sweep train.ipynb --plan                        what is varied, and what it will cost
+  kale-rs sweep train.ipynb --param lr=loguniform:1e-5:1e-1 --param layers=int:1:8 --objective loss --trials 50
+  kale-rs sweep train.ipynb --param opt=choice:adam,sgd --param lr=uniform:0.1:1:0.1 --algorithm grid --maximize
+  kale-rs sweep train.ipynb --param trees=int:10:300 --param depth=int:1:12 --algorithm tpe --trials 50 --parallel 4
+  kale-rs sweep train.ipynb --objective loss:minimize --objective accuracy:maximize    two, weighed against each other
+  kale-rs sweep train.ipynb --file sweep.yaml             {parameters: {lr: 'loguniform:1e-5:1e-1'}, trials: 50}")]
+    Sweep(Box<SweepArgs>),
+    /// List sweeps, newest first; show, stop, go on with, extend or export one
+    #[command(after_help = "\
+Examples:
+  kale-rs sweeps
+  kale-rs sweeps show last
+  kale-rs sweeps stop last
+  kale-rs sweeps resume last
+  kale-rs sweeps extend last --trials 100 --param lr=loguniform:1e-4:1e-2
+  kale-rs sweeps export last --optuna sqlite:///study.db      then: optuna-dashboard sqlite:///study.db")]
+    Sweeps(SweepsArgs),
     /// Check that this machine can run notebooks, and say what to do where it cannot
     #[command(after_help = "\
 Examples:
@@ -209,7 +292,9 @@ Examples:
     #[command(after_help = "\
 Examples:
   kale-rs explain-overlay train.ipynb --overlay production.yaml
-  kale-rs explain-overlay train.ipynb          what an overlay could set
+  kale-rs explain-overlay train.ipynb --on dev the overlay of a context
+  kale-rs explain-overlay train.ipynb --on local
+                                               what an overlay could set
 
 An overlay is a YAML file; it wins over tags, and the notebook stays as it is:
   image: registry.example/team/python:3.12
@@ -219,7 +304,12 @@ An overlay is a YAML file; it wins over tags, and the notebook stays as it is:
   steps:
     train: {resources: {gpu: 1}}               of one step, over what all have
   volumes: [{name: datasets, mount_point: /data}]
-  parameters: {trees: 500}")]
+  parameters: {trees: 500}
+  packages: {index_url: https://pypi.example.org/simple}
+  schedule: {cron: \"0 30 6 * * MON-FRI\"}     for `schedule add`
+
+A context may have one (`context add --overlay`), which lies below that of the command line. It may
+speak of steps and parameters that only some of the notebooks have that go there.")]
     ExplainOverlay(ExplainOverlayArgs),
     /// Print a completion script for a shell
     #[command(after_help = "\
@@ -228,7 +318,7 @@ Examples:
   kale-rs completion zsh > ~/.zfunc/_kale-rs
   kale-rs completion fish > ~/.config/fish/completions/kale-rs.fish")]
     Completion(CompletionArgs),
-    /// Carry out a recorded run: the process behind `run` and `resume`
+    /// Carry out a recorded run or sweep: the process behind `run`, `resume` and `sweep`
     #[command(hide = true)]
     Engine(EngineArgs),
 }
@@ -296,7 +386,7 @@ pub enum GraphFormat {
 pub struct CompileArgs {
     #[command(flatten)]
     pub source: SourceArgs,
-    /// What to write: `kfp` is KFP v2 IR, `kfp-script` a readable Python file
+    /// What to write: `kfp` is KFP v2 IR, `kfp-script` a readable Python file, `katib` a sweep for Katib
     #[arg(long, default_value = "kfp", value_parser = PossibleValuesParser::new(target_names()))]
     pub target: String,
     /// Where to write it, or `-` for standard output [default: the pipeline's name]
@@ -305,18 +395,29 @@ pub struct CompileArgs {
     /// A file with what is wanted otherwise than the notebook says: `explain-overlay` has its form
     #[arg(long, value_name = "FILE")]
     pub overlay: Option<PathBuf>,
+    /// A context whose overlay counts as well, below `--overlay`
+    #[arg(long, value_name = "CONTEXT")]
+    pub on: Option<String>,
+    /// Write what an image for the steps is built from: a Dockerfile, requirements, and files from beside the notebook
+    #[arg(long, value_name = "DIR")]
+    pub build_context: Option<PathBuf>,
     /// Write the file even when it is over a size limit of Kubernetes or KFP
     #[arg(long)]
     pub allow_oversize: bool,
     /// Write the resources `Pipeline` and `PipelineVersion`, for `kubectl apply` and GitOps
     #[arg(long)]
     pub kubernetes: bool,
-    /// The namespace that these resources name [default: whichever they are applied to]
-    #[arg(long, value_name = "NAMESPACE", requires = "kubernetes")]
+    /// The namespace that these resources name, or Katib's [default: whichever they are applied to]
+    #[arg(long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
     /// Print one JSON document: the files and the diagnostics
     #[arg(long)]
     pub json: bool,
+    #[command(flatten, next_help_heading = "Sweeps for Katib")]
+    pub options: SweepOptionArgs,
+    /// As whom trials ask Kubeflow Pipelines for runs [default: default-editor]
+    #[arg(long, value_name = "NAME")]
+    pub service_account: Option<String>,
 }
 
 fn target_names() -> Vec<&'static str> {
@@ -369,6 +470,12 @@ pub struct RunArgs {
     /// Where it runs: a context, or `local` [default: the one that `kale-rs context use` has chosen]
     #[arg(long, value_name = "CONTEXT")]
     pub on: Option<String>,
+    /// Where it runs after that, if it has succeeded, and this command still waits; may be given several times
+    #[arg(long, value_name = "CONTEXT")]
+    pub then: Vec<String>,
+    /// A condition on a metric, such as 'acc >= 0.9', before each next context; may be given several times
+    #[arg(long, value_name = "CONDITION", allow_hyphen_values = true)]
+    pub gate: Vec<String>,
     /// Start the run and return at once
     #[arg(long)]
     pub detach: bool,
@@ -421,6 +528,9 @@ pub struct ExplainOverlayArgs {
     /// A file with what is wanted otherwise than the notebook says
     #[arg(long, value_name = "FILE")]
     pub overlay: Option<PathBuf>,
+    /// A context whose overlay counts as well, below `--overlay`; or `local` [default: the current one]
+    #[arg(long, value_name = "CONTEXT")]
+    pub on: Option<String>,
     /// Print one JSON document: the values, each with where it is from
     #[arg(long)]
     pub json: bool,
@@ -442,7 +552,11 @@ pub struct CompletionArgs {
 
 #[derive(Args, Debug)]
 pub struct EngineArgs {
+    /// It is a sweep
+    #[arg(long)]
+    pub sweep: bool,
     /// The store's folder
     pub store: PathBuf,
-    pub run: String,
+    /// The run or sweep
+    pub id: String,
 }

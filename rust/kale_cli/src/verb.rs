@@ -1,5 +1,6 @@
 //! One file per verb: arguments to a request, an answer to text and an exit status.
 
+pub mod archive;
 pub mod artifact;
 pub mod cancel;
 pub mod check;
@@ -17,10 +18,14 @@ pub mod logs;
 pub mod restore;
 pub mod run;
 pub mod runs;
+pub mod schedule;
 pub mod show;
 pub mod snapshot;
+pub mod sweep;
+pub mod sweeps;
 
 use kale_model::Diagnostic;
+use kale_model::sweep::Space;
 use kale_verbs::render::{Context, text};
 use kale_verbs::{Listing, Source, StoreChoice, VerbError};
 
@@ -48,5 +53,13 @@ fn note_diagnostics(diagnostics: &[Diagnostic], listing: &Listing) {
     if !diagnostics.is_empty() {
         let context = Context { listing, colour: output::stderr_style().colour };
         output::note(text::pressing(diagnostics, &context).trim_end());
+    }
+}
+
+/// Ranges that nobody gave.
+fn note_guessed(space: &Space) {
+    output::note("varied, by the notebook's own values (`--param NAME=RANGE` for others):");
+    for dimension in &space.0 {
+        output::note(format_args!("  {}={}", dimension.name, dimension.domain));
     }
 }

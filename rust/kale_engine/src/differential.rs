@@ -156,7 +156,7 @@ impl Comparison<'_> {
             request: scratch.request(),
             directory: directory.to_owned(),
             log: scratch.request().with_file_name("log.txt"),
-            marker: format!("{}/{name}/1", self.execution.marker()),
+            marker: format!("{}/{name}/1", self.execution.owner.marker),
             environment: vec![
                 variable("KALE_INSTALL", "0"),
                 variable("PYTHONHASHSEED", &options.hash_seed.to_string()),

@@ -5,7 +5,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,7 @@ use crate::process;
 use crate::processors::Processors;
 use crate::publish;
 use crate::scheduler::{Command, Happening, Room, Scheduler};
+use crate::sharing::Sharing;
 use crate::step;
 use crate::trespass::Trespasses;
 use crate::warm::{self, Warm};
@@ -50,20 +51,50 @@ pub fn execute_watched(root: &Path, run: &RunId, watch: impl FnOnce()) -> Result
     process::sweep_machine(&process::run_marker(&store, run));
     let guardian = Guardian::start(&process::engine_marker(&store, run));
     watch();
-    let record = store.run(run)?;
+    let owner = Owner { marker: process::engine_marker(&store, run), sharing: None, folder: None, beside: 1 };
+    let runtime = single_threaded()?;
+    let result = LocalSet::new().block_on(&runtime, carry_out_claimed(store, run, owner));
+    drop(guardian);
+    result
+}
+
+/// What a run does not have by itself when several are carried out by one engine.
+pub(crate) struct Owner {
+    /// What the markers of its processes begin with.
+    pub marker: String,
+    /// With the other trials of a sweep.
+    pub sharing: Option<Rc<Sharing>>,
+    /// Where its steps run, if that is not the notebook's folder.
+    pub folder: Option<PathBuf>,
+    /// As many as are carried out at one time.
+    pub beside: usize,
+}
+
+/// As [`execute`], in an engine that has others to carry out as well.
+pub(crate) async fn execute_beside_others(root: &Path, run: &RunId, owner: Owner) -> Result<RunStatus> {
+    let store = Store::open(root)?;
+    store.claim(run)?;
+    carry_out_claimed(store, run, owner).await
+}
+
+async fn carry_out_claimed(store: Store, run: &RunId, owner: Owner) -> Result<RunStatus> {
+    let mut record = store.run(run)?;
+    if let Some(folder) = &owner.folder {
+        record.options.directory.clone_from(folder);
+    }
     let (announce, settled) = mpsc::unbounded_channel();
-    let execution = Rc::new(Execution::new(store, record, announce)?);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| StoreError::Unreadable { path: "the engine".into(), reason: error.to_string() })?;
-    let result = LocalSet::new().block_on(&runtime, carry_out(Rc::clone(&execution), settled));
+    let execution = Rc::new(Execution::new(store, record, owner, announce)?);
+    let result = carry_out(Rc::clone(&execution), settled).await;
     if let Err(error) = &result {
         // The store may still take a few words when it does not take a value.
         let _ = execution.store.fail_run(run, &error.diagnostic());
     }
-    drop(guardian);
     result
+}
+
+pub(crate) fn single_threaded() -> Result<tokio::runtime::Runtime> {
+    let made = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    made.map_err(|error| StoreError::Unreadable { path: "the engine".into(), reason: error.to_string() })
 }
 
 /// What the tasks of a run share.
@@ -83,12 +114,18 @@ pub(crate) struct Execution {
     /// The environment of an isolated run, once it is there.
     pub isolated: OnceCell<Isolated>,
     pub processors: Processors,
+    pub owner: Owner,
     stop: watch::Sender<bool>,
     announce: mpsc::UnboundedSender<StepId>,
 }
 
 impl Execution {
-    fn new(store: Store, record: RunRecord, announce: mpsc::UnboundedSender<StepId>) -> Result<Execution> {
+    fn new(
+        store: Store,
+        record: RunRecord,
+        owner: Owner,
+        announce: mpsc::UnboundedSender<StepId>,
+    ) -> Result<Execution> {
         let files = FileDigests::default();
         let runtime = fingerprint::runtime_digest(&record.options.runtime, &files);
         let steps = store.steps(&record.id)?;
@@ -109,6 +146,7 @@ impl Execution {
             results: RefCell::new(results),
             trespasses: RefCell::default(),
             processors: Processors::of_engine(),
+            owner,
             stop: watch::Sender::new(false),
             announce,
         })
@@ -116,11 +154,6 @@ impl Execution {
 
     pub fn step_name(&self, step: StepId) -> &str {
         self.pipeline.step(step).name.as_str()
-    }
-
-    /// What the markers of its processes begin with.
-    pub fn marker(&self) -> String {
-        process::engine_marker(&self.store, &self.record.id)
     }
 
     pub fn stop_signal(&self) -> watch::Receiver<bool> {
@@ -155,12 +188,17 @@ impl Execution {
         };
         let needs = memory::needs(&self.pipeline, &peaks);
         let memory = memory::available().unwrap_or(u64::MAX);
-        Ok(Scheduler::new(&self.pipeline, &self.done_before()?, &needs, Room { jobs: self.jobs(), memory }))
+        Ok(Scheduler::new(
+            &self.pipeline,
+            &self.done_before()?,
+            &needs,
+            Room { jobs: self.jobs(), memory: memory / self.owner.beside as u64 },
+        ))
     }
 
     fn jobs(&self) -> usize {
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.record.options.jobs.unwrap_or_else(processors)
+        self.record.options.jobs.unwrap_or_else(|| processors().div_ceil(self.owner.beside))
     }
 }
 
@@ -199,7 +237,7 @@ async fn carry_out(execution: Rc<Execution>, mut settled: mpsc::UnboundedReceive
     let mut cancels = CancelSignals::new();
     let prepared = tokio::select! {
         prepared = isolated::prepare(&execution) => prepared?,
-        cancelled = cancels.wait(&execution) => cancelled.map(|()| isolated::Prepared::Cancelled)?,
+        cancelled = cancels.wait(|| is_cancelled(&execution)) => cancelled.map(|()| isolated::Prepared::Cancelled)?,
     };
     if let isolated::Prepared::Refused(diagnostic) = prepared {
         execution.store.add_diagnostics(run, &[*diagnostic])?;
@@ -238,7 +276,7 @@ async fn see_off(execution: &Execution, tasks: &mut Tasks, cancels: &mut CancelS
     loop {
         tokio::select! {
             joined = tasks.join_next() => if joined.is_none() { return },
-            _ = cancels.wait(execution), if !*execution.stop.borrow() => {
+            _ = cancels.wait(|| is_cancelled(execution)), if !*execution.stop.borrow() => {
                 execution.stop.send_replace(true);
             }
         }
@@ -281,7 +319,7 @@ async fn obey(
                 }
             }
             Some(step) = settled.recv() => Happening::Succeeded(step),
-            cancelled = cancels.wait(execution) => cancelled.map(|()| Happening::Cancel)?,
+            cancelled = cancels.wait(|| is_cancelled(execution)) => cancelled.map(|()| Happening::Cancel)?,
         };
         commands.extend(scheduler.on(happening));
     }
@@ -365,14 +403,14 @@ fn without_result(status: StepStatus, reason: Option<String>) -> StepEnd {
 
 /// What the user has to say while the run goes on: SIGINT and SIGTERM to the engine, and a mark in the store, all mean to
 /// cancel it in order.
-struct CancelSignals {
+pub(crate) struct CancelSignals {
     interrupt: Option<tokio::signal::unix::Signal>,
     terminate: Option<tokio::signal::unix::Signal>,
     looks: tokio::time::Interval,
 }
 
 impl CancelSignals {
-    fn new() -> CancelSignals {
+    pub fn new() -> CancelSignals {
         CancelSignals {
             interrupt: signal(SignalKind::interrupt()).ok(),
             terminate: signal(SignalKind::terminate()).ok(),
@@ -380,20 +418,24 @@ impl CancelSignals {
         }
     }
 
-    /// Returns when the run is to be cancelled.
-    async fn wait(&mut self, execution: &Execution) -> Result<()> {
+    /// Returns when whatever is carried out is to be cancelled.
+    pub async fn wait(&mut self, is_cancelled: impl Fn() -> Result<bool>) -> Result<()> {
         loop {
             tokio::select! {
                 () = received(self.interrupt.as_mut()) => return Ok(()),
                 () = received(self.terminate.as_mut()) => return Ok(()),
                 _ = self.looks.tick() => {
-                    if execution.store.cancel_requested(&execution.record.id)? {
+                    if is_cancelled()? {
                         return Ok(());
                     }
                 }
             }
         }
     }
+}
+
+fn is_cancelled(execution: &Execution) -> Result<bool> {
+    execution.store.cancel_requested(&execution.record.id)
 }
 
 async fn received(signal: Option<&mut tokio::signal::unix::Signal>) {

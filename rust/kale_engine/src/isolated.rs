@@ -110,7 +110,7 @@ async fn make(execution: &Execution, lock: &Lock, making: EnvironmentInMaking) -
         scratch: &execution.store.run_directory(run),
         directory: &options.directory,
         descriptor: making.descriptor(),
-        marker: format!("{}/environment", execution.marker()),
+        marker: format!("{}/environment", execution.owner.marker),
     };
     let began = Instant::now();
     let tool = builder.tool().to_owned();

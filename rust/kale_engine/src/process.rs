@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kale_model::RunId;
+use kale_model::sweep::SweepId;
 use kale_store::{Digest, Store};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
@@ -93,6 +94,15 @@ pub fn memory_bytes(root: i32, limit: u64) -> u64 {
 pub fn run_marker(store: &Store, run: &RunId) -> String {
     let place = Digest::of(store.root().as_os_str().as_encoded_bytes());
     format!("{run}@{}", &place.as_str()[..8])
+}
+
+/// The same of a sweep: its runs' names come behind it.
+pub fn sweep_marker(store: &Store, sweep: &SweepId) -> String {
+    run_marker(store, &RunId(sweep.0.clone()))
+}
+
+pub fn sweep_engine_marker(store: &Store, sweep: &SweepId) -> String {
+    engine_marker(store, &RunId(sweep.0.clone()))
 }
 
 /// The same, as long as this engine executes it. An engine that resumes the run has another, so that the companion of

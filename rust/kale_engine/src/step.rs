@@ -38,6 +38,14 @@ pub(crate) async fn carry_out(execution: &Execution, step: StepId, attempt: u32)
     if attempt == 1 && go_on_from(execution, step, &fingerprint, began)? {
         return Ok(Ended::Reused);
     }
+    // Held until the step is over.
+    let _turn = match &execution.owner.sharing {
+        Some(sharing) => Some(sharing.turn(&fingerprint.digest()).await),
+        None => None,
+    };
+    if attempt == 1 && share(execution, step, &fingerprint, began)? {
+        return Ok(Ended::Reused);
+    }
     if attempt == 1 && may_reuse(execution, step) && reuse(execution, step, &fingerprint, began).await? {
         return Ok(Ended::Reused);
     }
@@ -70,6 +78,19 @@ fn go_on_from(execution: &Execution, step: StepId, fingerprint: &Fingerprint, be
         return Ok(false);
     }
     publish_reused(execution, step, result, reason, began)?;
+    Ok(true)
+}
+
+/// Publishes what an equal step of another trial has left.
+fn share(execution: &Execution, step: StepId, fingerprint: &Fingerprint, began: Instant) -> Result<bool> {
+    let Some(sharing) = &execution.owner.sharing else { return Ok(false) };
+    let Some(found) = sharing.result(&execution.store, &fingerprint.digest())? else { return Ok(false) };
+    let (directory, blobs) = (&execution.record.options.directory, execution.store.blobs());
+    if gather::put_back(&found.result.files, directory, blobs, &execution.files).is_err() {
+        return Ok(false);
+    }
+    let reason = format!("the same as in run `{}` of this sweep", found.run);
+    publish_reused(execution, step, found, reason, began)?;
     Ok(true)
 }
 
@@ -282,7 +303,7 @@ impl<'a> Attempt<'a> {
             request: self.scratch.request(),
             directory: options.directory.clone(),
             log: self.log.clone(),
-            marker: format!("{}/{}/{}", self.execution.marker(), self.step.0, self.number),
+            marker: format!("{}/{}/{}", self.execution.owner.marker, self.step.0, self.number),
             environment,
             withheld: if isolated.is_some() { isolated::WITHHELD } else { &[] },
             processors,

@@ -133,7 +133,7 @@ pub fn blocks(notebook: &Notebook, version: PythonVersion) -> (Blocks, Vec<Diagn
 
 /// The code cells with their tags, those of other notebooks in place of the cells that refer to them.
 fn marked<'a>(notebook: &'a Notebook, reader: &mut Reader, diagnostics: &mut Vec<Diagnostic>) -> Vec<Marked<'a>> {
-    let mut own = vec![];
+    let mut own = Vec::with_capacity(notebook.cells.len());
     let mut others = vec![];
     for cell in notebook.cells.iter().filter(|cell| cell.kind == CellKind::Code) {
         let marked = mark(cell, reader, diagnostics);
@@ -204,7 +204,7 @@ fn mark<'a>(cell: &'a Cell, reader: &mut Reader, diagnostics: &mut Vec<Diagnosti
 fn place<'a>(marked: Vec<Marked<'a>>, tagged: bool, diagnostics: &mut Vec<Diagnostic>) -> Vec<Placed<'a>> {
     let setup = setup_name(&marked);
     let mut current: Option<Role> = None;
-    let mut placed = vec![];
+    let mut placed = Vec::with_capacity(marked.len());
     for mut cell in marked {
         let own = cell.declared.role.take();
         if let Some(role) = own.as_ref().filter(|role| **role != Role::Skip) {

@@ -128,6 +128,8 @@ fn members(version: &Version) -> impl Iterator<Item = Name> + '_ {
 }
 
 fn variables(facts: &Facts, names: impl Iterator<Item = Name>) -> Vec<String> {
-    let texts: BTreeSet<&str> = names.map(|name| facts.text(name)).filter(|text| pseudo::is_variable(text)).collect();
+    let mut texts: Vec<&str> = names.map(|name| facts.text(name)).filter(|text| pseudo::is_variable(text)).collect();
+    texts.sort_unstable();
+    texts.dedup();
     texts.into_iter().map(str::to_owned).collect()
 }

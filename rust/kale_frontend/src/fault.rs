@@ -55,6 +55,8 @@ faults! {
     FileWriteAfterReadMissed,
     /// Names of one alias group travel apart.
     AliasGroupSplit,
+    /// Nothing asks which object one is.
+    IdentityMissed,
     /// Decorators do nothing.
     DecoratorMissed,
     /// The variable of a comprehension is the one outside.

@@ -13,7 +13,7 @@ use petgraph::unionfind::UnionFind;
 use crate::analysis::Analysis;
 use crate::blocks::Role;
 use crate::dataflow::Grouping;
-use crate::dataflow::demand::{Needs, Together, demands};
+use crate::dataflow::demand::Needs;
 use crate::dataflow::hazard::{Hazard, hazards};
 use crate::dataflow::order::{Ordering, orderings};
 use crate::dataflow::program::{Programs, programs};
@@ -53,35 +53,39 @@ struct Draft {
 }
 
 pub fn group(analysis: &Analysis, options: &CompileOptions, diagnostics: &mut Vec<Diagnostic>) -> Option<Groups> {
-    let mut drafts = drafts(analysis, options, diagnostics);
+    let drafts = drafts(analysis, options, diagnostics);
     let orderings = orderings(&analysis.facts);
+    let is_automatic = options.granularity.unwrap_or_default() == Granularity::Auto && !analysis.blocks.tagged;
     let mut joined = vec![];
-    let mut needs = demands(&analysis.facts, &Together::new());
-    let mut state = State::new(analysis, &drafts, &mut needs, &orderings);
+    let settled = settled(analysis, drafts, &orderings, &mut joined).and_then(|(drafts, state)| {
+        let groups = drafts.len();
+        let drafts = if is_automatic { join_cheap(analysis, drafts, &state.edges) } else { drafts };
+        if drafts.len() == groups { Ok((drafts, state)) } else { settled(analysis, drafts, &orderings, &mut joined) }
+    });
+    let (mut drafts, mut state) = settled.map_err(|found| diagnostics.extend(found)).ok()?;
+    let order = topological(&state.edges, &drafts);
+    if !order.is_sorted() {
+        drafts = order.iter().map(|&group| drafts[group].clone()).collect();
+        state = State::new(analysis, &drafts, &orderings);
+    }
+    Some(state.finish(analysis, drafts, orderings, joined))
+}
+
+/// Joins what cannot stay apart; gives what flows between the rest.
+fn settled(
+    analysis: &Analysis,
+    mut drafts: Vec<Draft>,
+    orderings: &BTreeSet<Ordering>,
+    joined: &mut Vec<Hazard>,
+) -> Result<(Vec<Draft>, State), Vec<Diagnostic>> {
     loop {
-        let together = match state.must_join(analysis, &drafts, &needs, &mut joined) {
-            Ok(together) => together,
-            Err(found) => {
-                diagnostics.extend(found);
-                return None;
-            }
-        };
+        let state = State::new(analysis, &drafts, orderings);
+        let together = state.must_join(analysis, &drafts, joined)?;
         if together.is_empty() {
-            break;
+            return Ok((drafts, state));
         }
         drafts = merge(drafts, &together);
-        state = State::new(analysis, &drafts, &mut needs, &orderings);
     }
-    let mut edges = state.edges.clone();
-    if options.granularity.unwrap_or_default() == Granularity::Auto && !analysis.blocks.tagged {
-        (drafts, edges) = join_cheap(analysis, drafts, &edges);
-    }
-    let order = topological(&edges, &drafts);
-    if drafts.len() != state.groups() || !order.is_sorted() {
-        drafts = order.iter().map(|&group| drafts[group].clone()).collect();
-        state = State::new(analysis, &drafts, &mut needs, &orderings);
-    }
-    Some(state.finish(analysis, drafts, orderings, needs, joined))
 }
 
 /// The first cut: by tags, by heading, or by cell. Cells that only define names belong to no group.
@@ -199,14 +203,16 @@ fn merge_by(drafts: Vec<Draft>, places: &[usize]) -> Vec<Draft> {
 /// Drafts with what flows between them.
 struct State {
     grouping: Grouping,
+    /// Of every cell, with what has to be loaded together because of the drafts.
+    needs: Vec<Needs>,
     programs: Programs,
     edges: BTreeSet<(usize, usize)>,
     declared: BTreeSet<(usize, usize)>,
 }
 
 impl State {
-    /// What follows from the drafts. `needs` grows by what has to be loaded together because of them.
-    fn new(analysis: &Analysis, drafts: &[Draft], needs: &mut Vec<Needs>, orderings: &BTreeSet<Ordering>) -> State {
+    /// What follows from the drafts.
+    fn new(analysis: &Analysis, drafts: &[Draft], orderings: &BTreeSet<Ordering>) -> State {
         let facts = &analysis.facts;
         let mut grouping: Grouping = vec![None; facts.cells.len()];
         for (group, draft) in drafts.iter().enumerate() {
@@ -214,7 +220,7 @@ impl State {
                 grouping[cell] = Some(group);
             }
         }
-        let programs = programs(facts, needs, orderings, &grouping, drafts.len());
+        let (programs, needs) = programs(facts, orderings, &grouping, drafts.len());
         let mut edges: BTreeSet<(usize, usize)> = programs.transfers.iter().map(|t| (t.from, t.to)).collect();
         for ordering in orderings {
             if let (Some(from), Some(to)) = (grouping[ordering.from], grouping[ordering.to]) {
@@ -230,7 +236,7 @@ impl State {
         }
         edges.extend(declared.iter().copied());
         edges.retain(|(from, to)| from != to);
-        State { grouping, programs, edges, declared }
+        State { grouping, needs, programs, edges, declared }
     }
 
     fn groups(&self) -> usize {
@@ -243,14 +249,13 @@ impl State {
         &self,
         analysis: &Analysis,
         drafts: &[Draft],
-        needs: &[Needs],
         joined: &mut Vec<Hazard>,
     ) -> Result<Vec<(usize, usize)>, Vec<Diagnostic>> {
-        let metrics = self.homes_of_metrics(analysis, drafts, needs);
+        let metrics = self.homes_of_metrics(analysis, drafts);
         if !metrics.is_empty() {
             return Ok(metrics);
         }
-        let (fatal, mergeable) = self.hazards(analysis, drafts, needs);
+        let (fatal, mergeable) = self.hazards(analysis, drafts);
         if !fatal.is_empty() {
             return Err(fatal.iter().map(|hazard| report::hazard(analysis, hazard)).collect());
         }
@@ -268,7 +273,7 @@ impl State {
     }
 
     /// Metrics cells, each with the step that produces all it reads.
-    fn homes_of_metrics(&self, analysis: &Analysis, drafts: &[Draft], needs: &[Needs]) -> Vec<(usize, usize)> {
+    fn homes_of_metrics(&self, analysis: &Analysis, drafts: &[Draft]) -> Vec<(usize, usize)> {
         let is_plain = |cell: &CellId| analysis.cells[*cell].block.role == Role::Metrics;
         let metrics: BTreeSet<usize> = (0..drafts.len())
             .filter(|&group| drafts[group].tag.is_none() && drafts[group].cells.iter().all(is_plain))
@@ -278,7 +283,7 @@ impl State {
             upstream.entry(transfer.to).or_default().insert(transfer.from);
         }
         for &group in &metrics {
-            let defined = drafts[group].cells.iter().flat_map(|&cell| needs[cell].definitions.keys());
+            let defined = drafts[group].cells.iter().flat_map(|&cell| self.needs[cell].definitions.keys());
             let makers = defined.filter_map(|&id| self.grouping[analysis.facts.statement(id).cell]);
             upstream.entry(group).or_default().extend(makers.filter(|&maker| maker != group));
         }
@@ -291,8 +296,8 @@ impl State {
 
     /// Hazards that would swallow a tagged boundary, and those that joining automatic steps removes: of these no more
     /// than are needed to join what they join.
-    fn hazards(&self, analysis: &Analysis, drafts: &[Draft], needs: &[Needs]) -> (Vec<Hazard>, Vec<Hazard>) {
-        let all = hazards(&analysis.facts, needs, &self.programs.transfers, &self.grouping);
+    fn hazards(&self, analysis: &Analysis, drafts: &[Draft]) -> (Vec<Hazard>, Vec<Hazard>) {
+        let all = hazards(&analysis.facts, &self.needs, &self.programs.transfers, &self.grouping);
         let tagged = |cell: CellId| self.grouping[cell].is_some_and(|group| drafts[group].tag.is_some());
         let (fatal, mut mergeable): (Vec<Hazard>, Vec<Hazard>) =
             all.into_iter().partition(|hazard| tagged(hazard.earlier) && tagged(hazard.later));
@@ -328,7 +333,6 @@ impl State {
         analysis: &Analysis,
         drafts: Vec<Draft>,
         orderings: BTreeSet<Ordering>,
-        needs: Vec<Needs>,
         joined: Vec<Hazard>,
     ) -> Groups {
         let named: Vec<_> =
@@ -339,7 +343,7 @@ impl State {
             .zip(names)
             .map(|(draft, name)| Group { name, cells: draft.cells, tagged: draft.tag.is_some() })
             .collect();
-        let State { grouping, programs, declared, .. } = self;
+        let State { grouping, needs, programs, declared, .. } = self;
         Groups { grouping, groups, orderings, needs, programs, declared, joined }
     }
 }
@@ -368,20 +372,14 @@ fn topological(edges: &BTreeSet<(usize, usize)>, drafts: &[Draft]) -> Vec<usize>
 }
 
 /// Joins a cheap group with its only predecessor, or its only successor, when nothing else would wait for it: that
-/// costs no parallelism and saves a process. Returns the groups with the edges between them.
-fn join_cheap(
-    analysis: &Analysis,
-    drafts: Vec<Draft>,
-    edges: &BTreeSet<(usize, usize)>,
-) -> (Vec<Draft>, BTreeSet<(usize, usize)>) {
+/// costs no parallelism and saves a process.
+fn join_cheap(analysis: &Analysis, drafts: Vec<Draft>, edges: &BTreeSet<(usize, usize)>) -> Vec<Draft> {
     let mut chain = Chain::new(edges, &drafts, analysis);
     for from in topological(edges, &drafts) {
         chain.join_forward(from);
     }
     let places = places(drafts.len(), |group| chain.find(group));
-    let moved = edges.iter().map(|&(from, to)| (places[from], places[to]));
-    let edges = moved.filter(|(from, to)| from != to).collect();
-    (merge_by(drafts, &places), edges)
+    merge_by(drafts, &places)
 }
 
 /// Groups as they are joined. Joining along an edge that is the only way out of its start and the only way into its

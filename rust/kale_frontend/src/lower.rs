@@ -17,9 +17,9 @@ use crate::dataflow::program::{Action, Transfer};
 use crate::fault::{Fault, planted};
 use crate::grouping::Groups;
 use crate::python::facts::{CellId, Replay, Resource, StatementId};
-use crate::python::names::Name;
+use crate::python::names::NameSet;
 use crate::python::pseudo;
-use crate::requirements::Requirements;
+use crate::requirements::{Packages, Requirements};
 use crate::{CompileOptions, fingerprint, report, warm_up};
 use artifacts::Artifacts;
 
@@ -39,6 +39,7 @@ pub fn lower(
         claimant: Claimant::new(analysis),
         upstream_modules: vec![],
         requirements: Requirements::new(analysis, &options.environment),
+        packages: BTreeMap::new(),
         first_writers: first_writers(analysis),
         tags: analysis.blocks.steps.iter().enumerate().map(|(index, step)| (step.name.clone(), index)).collect(),
     };
@@ -60,6 +61,7 @@ pub fn lower(
         artifacts: lowering.artifacts.list,
         metrics,
         volumes: metadata.volumes.clone(),
+        package_index: None,
         prelude,
         definitions,
         bindings: lowering.claimant.bindings(),
@@ -78,8 +80,10 @@ struct Lowering<'a> {
     outgoing: Vec<Vec<&'a Transfer>>,
     claimant: Claimant<'a>,
     /// By group: what it and everything before it import.
-    upstream_modules: Vec<BTreeSet<String>>,
+    upstream_modules: Vec<BTreeSet<&'a str>>,
     requirements: Requirements<'a>,
+    /// What it takes to import modules, of which many steps import the same.
+    packages: BTreeMap<BTreeSet<&'a str>, Packages>,
     /// The first cell that writes each file.
     first_writers: BTreeMap<String, CellId>,
     /// Indices of tagged steps by name.
@@ -107,7 +111,7 @@ fn transfers_by(groups: &Groups, group: impl Fn(&Transfer) -> usize) -> Vec<Vec<
 }
 
 impl Lowering<'_> {
-    fn step(&self, group: usize, diagnostics: &mut Vec<Diagnostic>) -> Step {
+    fn step(&mut self, group: usize, diagnostics: &mut Vec<Diagnostic>) -> Step {
         let made = &self.groups.groups[group];
         let program = self.program(group);
         let cells: Vec<StepCell> = made.cells.iter().map(|&cell| self.step_cell(cell)).collect();
@@ -121,8 +125,12 @@ impl Lowering<'_> {
             };
         }
         let own = || made.cells.iter().map(|&cell| &self.analysis.cells[cell].block.code);
-        let environment_variables: BTreeSet<String> =
-            made.cells.iter().flat_map(|&cell| self.analysis.facts.cells[cell].environment_variables.clone()).collect();
+        let environment_variables: BTreeSet<String> = made
+            .cells
+            .iter()
+            .flat_map(|&cell| &self.analysis.facts.cells[cell].environment_variables)
+            .cloned()
+            .collect();
         let parameters = self.parameters_of(&program);
         let uses_escapes = self.groups.programs.actions[group].iter().any(|action| match action {
             Action::Define(statement) => is_escape(&self.statement_source(*statement)),
@@ -256,7 +264,7 @@ impl Lowering<'_> {
         python[statement.range].to_owned()
     }
 
-    fn texts(&self, names: &BTreeSet<Name>) -> Vec<String> {
+    fn texts(&self, names: &NameSet) -> Vec<String> {
         let mut texts: Vec<String> = names
             .iter()
             .map(|&name| self.analysis.facts.text(name))

@@ -1,8 +1,9 @@
 //! Names of steps: the tag's, the heading's, or a number.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use kale_model::StepName;
+use rustc_hash::FxHashSet;
 
 use crate::analysis::Analysis;
 use crate::blocks::Role;
@@ -10,7 +11,7 @@ use crate::python::facts::CellId;
 
 /// Names for groups of (cells, tag, role), in the same order; repeats get `_2`, `_3`, ...
 pub fn step_names(analysis: &Analysis, groups: &[(&[CellId], Option<&StepName>, &Role)]) -> Vec<StepName> {
-    let mut taken: BTreeSet<StepName> = groups.iter().filter_map(|(_, tag, _)| tag.cloned()).collect();
+    let mut taken: FxHashSet<StepName> = groups.iter().filter_map(|(_, tag, _)| tag.cloned()).collect();
     let mut numbered = 0;
     let mut repeats = BTreeMap::new();
     let mut notebook_order: Vec<usize> = (0..groups.len()).collect();
@@ -47,7 +48,7 @@ fn wanted(analysis: &Analysis, cells: &[CellId], role: &Role) -> Option<String> 
 }
 
 /// `repeats` has the number that each wanted name was given last.
-fn free(wanted: String, taken: &BTreeSet<StepName>, repeats: &mut BTreeMap<String, usize>) -> StepName {
+fn free(wanted: String, taken: &FxHashSet<StepName>, repeats: &mut BTreeMap<String, usize>) -> StepName {
     let number = repeats.entry(wanted.clone()).or_default();
     loop {
         *number += 1;

@@ -9,9 +9,8 @@ mod layout;
 mod lenient;
 pub mod reference;
 
-use std::collections::BTreeSet;
-
 use kale_model::{CellIndex, Code, Diagnostic, PythonVersion, SubCells};
+use rustc_hash::FxHashSet;
 use serde_json::{Map, Value};
 
 use self::reference::{Reference, Sources};
@@ -160,7 +159,7 @@ fn object_or_empty(value: Option<&Value>) -> Value {
 }
 
 fn typed_cells(cells: &[Value]) -> Vec<Cell> {
-    let mut seen = BTreeSet::new();
+    let mut seen = FxHashSet::default();
     let mut typed = Vec::with_capacity(cells.len());
     for (index, cell) in cells.iter().enumerate() {
         let source = joined_source(cell.get("source"));

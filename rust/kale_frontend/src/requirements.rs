@@ -32,7 +32,7 @@ struct Install<'a> {
 }
 
 /// What it takes to run one step.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Packages {
     pub requirements: BTreeSet<Requirement>,
     /// Modules of this machine, which are packed.
@@ -48,8 +48,8 @@ impl<'a> Requirements<'a> {
         let lines = run.flat_map(|cell| &cell.code.requirements);
         let installs: BTreeMap<String, Install> = lines.map(|line| Install::read(line)).collect();
         let mut requirements = Requirements { environment, installs, everywhere: BTreeSet::new() };
-        let imported: BTreeSet<String> =
-            analysis.facts.cells.iter().flat_map(|cell| cell.imports.iter().cloned()).collect();
+        let imported: BTreeSet<&str> =
+            analysis.facts.cells.iter().flat_map(|cell| cell.imports.iter().map(String::as_str)).collect();
         let asked_for: BTreeSet<String> =
             requirements.of(&imported).requirements.into_iter().map(|requirement| requirement.name).collect();
         let left = requirements.installs.keys().filter(|name| !asked_for.contains(*name));
@@ -58,13 +58,11 @@ impl<'a> Requirements<'a> {
     }
 
     /// What it takes to import `modules`, dotted as far as they are named.
-    pub fn of(&self, modules: &BTreeSet<String>) -> Packages {
+    pub fn of(&self, modules: &BTreeSet<&str>) -> Packages {
         let mut packages = Packages { requirements: self.everywhere.clone(), ..Packages::default() };
         let (mut todo, mut named): (Vec<&str>, BTreeSet<&str>) = (vec![], BTreeSet::new());
         // Steps have a stand-in of `kale_rs`.
-        todo.extend(
-            modules.iter().map(String::as_str).filter(|module| *module != "kale_rs" && !module.starts_with("kale_rs.")),
-        );
+        todo.extend(modules.iter().copied().filter(|module| *module != "kale_rs" && !module.starts_with("kale_rs.")));
         while let Some(module) = todo.pop() {
             let top = top_level(module);
             if self.is_local(top, &mut packages) {
@@ -81,7 +79,7 @@ impl<'a> Requirements<'a> {
             }
         }
         // What a module of the user's imports without having it is its own business: it may do without.
-        packages.unknown.retain(|module| modules.contains(module));
+        packages.unknown.retain(|module| modules.contains(module.as_str()));
         packages
     }
 

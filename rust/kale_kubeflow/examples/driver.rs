@@ -8,8 +8,8 @@ use std::io::{BufRead, Write};
 use std::time::Duration;
 
 use kale_kubeflow::{
-    ArtifactPlace, Client, Context, Contexts, KubeflowError, NewRecurringRun, NewRun, Patience, Pipeline, Run,
-    RunQuery, RunSource, Runtime, Schedule, Trigger, Version,
+    ArtifactPlace, Client, Context, Contexts, KubeflowError, NewRecurringRun, NewRun, OutputArtifact, Patience,
+    Pipeline, Run, RunQuery, RunSource, Runtime, TaskOutputs, Timing, Trigger, Version,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -41,7 +41,8 @@ enum Call {
     Disable { id: String },
     DeleteRecurringRun { id: String },
     Log { run_id: String, pod: String },
-    Artifact { uri: String },
+    Artifact { uri: String, session: Option<String>, limit: Option<u64> },
+    Outputs { run_id: String },
 }
 
 #[derive(Deserialize)]
@@ -155,11 +156,23 @@ fn carry_out(client: &Client, call: &Call) -> Result<Value, KubeflowError> {
         Call::Disable { id } => client.disable_recurring_run(id).map(done),
         Call::DeleteRecurringRun { id } => client.delete_recurring_run(id).map(done),
         Call::Log { run_id, pod } => client.log(run_id, pod).map(Value::from),
-        Call::Artifact { uri } => {
-            let bytes = client.artifact(&ArtifactPlace::parse(uri)?)?;
-            Ok(String::from_utf8_lossy(&bytes).into())
+        Call::Outputs { run_id } => {
+            let told = |task: TaskOutputs| {
+                (task.task, json!(task.artifacts.into_iter().map(shown_artifact).collect::<Map<_, _>>()))
+            };
+            client.outputs(run_id).map(|tasks| tasks.into_iter().map(told).collect::<Map<_, _>>().into())
+        }
+        Call::Artifact { uri, session, limit } => {
+            let file = tempfile::NamedTempFile::new().expect("there is room");
+            client.artifact(&ArtifactPlace::parse(uri)?, session.as_deref(), file.as_file(), *limit)?;
+            Ok(String::from_utf8_lossy(&std::fs::read(file.path()).expect("it was written")).into())
         }
     }
+}
+
+fn shown_artifact((name, artifact): (String, OutputArtifact)) -> (String, Value) {
+    let OutputArtifact { uri, session, numbers, texts } = artifact;
+    (name, json!({"uri": uri, "session": session, "numbers": numbers, "texts": texts}))
 }
 
 fn create_recurring_run(
@@ -181,7 +194,7 @@ fn create_recurring_run(
         source: new.source(),
         runtime: new.runtime(),
         service_account: new.service_account.as_deref(),
-        schedule: Schedule { trigger, start: when.start.as_deref(), end: when.end.as_deref() },
+        timing: Timing { trigger, start: when.start.as_deref(), end: when.end.as_deref() },
         enabled,
         catch_up,
         max_concurrency: 1,

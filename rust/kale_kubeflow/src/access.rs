@@ -79,8 +79,12 @@ fn through_kubernetes(cluster: &Cluster, name: Option<&str>, ca: Option<Vec<u8>>
     })
 }
 
-/// What speaks HTTP, with the TLS and the proxy that were asked for.
-pub fn client(access: &Access, patience: &Patience) -> Result<reqwest::Client, KubeflowError> {
+/// What speaks HTTP, with the TLS and the proxy that were asked for, and showing this certificate.
+pub fn client(
+    access: &Access,
+    identity: Option<&Secret>,
+    patience: &Patience,
+) -> Result<reqwest::Client, KubeflowError> {
     install_tls();
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("kale-rs/", env!("CARGO_PKG_VERSION")))
@@ -101,7 +105,7 @@ pub fn client(access: &Access, patience: &Patience) -> Result<reqwest::Client, K
         }
         builder = builder.tls_certs_merge(certificates);
     }
-    if let Some(identity) = &access.identity {
+    if let Some(identity) = identity {
         let identity = Identity::from_pem(identity.reveal().as_bytes())
             .map_err(|error| unusable("the client's certificate of the kubeconfig", &error))?;
         builder = builder.identity(identity);

@@ -6,6 +6,8 @@ mod artifacts;
 mod experiments;
 mod health;
 mod logs;
+mod metadata;
+mod pages;
 mod pipelines;
 mod recurring;
 mod runs;
@@ -14,8 +16,9 @@ mod states;
 pub use artifacts::ArtifactPlace;
 pub use experiments::Experiment;
 pub use health::Health;
+pub use metadata::{OutputArtifact, TaskOutputs};
 pub use pipelines::{Pipeline, PipelineRecord, Version};
-pub use recurring::{NewRecurringRun, RecurringRun, Schedule, Trigger};
+pub use recurring::{NewRecurringRun, RecurringRun, Timetable, Timing, Trigger};
 pub use runs::{ChildTask, NewRun, Run, RunQuery, RunSource, Runtime, Task};
 pub use states::RuntimeState;
 
@@ -34,11 +37,10 @@ fn path(parts: &[&str]) -> String {
     path
 }
 
-/// A text as one segment of a path, whatever it holds.
-fn segment(text: &str) -> String {
+/// A text as one segment of a path, whatever it holds; [`Request::url`] refuses those that lead elsewhere.
+pub(crate) fn segment(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-    let dots = text.chars().all(|c| c == '.');
-    let encoded = |byte: u8| if plain(byte) && !dots { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let encoded = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     text.bytes().map(encoded).collect()
 }
 
@@ -79,7 +81,6 @@ mod tests {
     fn ids_stay_within_their_segment() {
         assert_eq!(path(&["runs", "3f9a-1"]), "/apis/v2beta1/runs/3f9a-1");
         assert_eq!(path(&["runs", "../a b/c?d"]), "/apis/v2beta1/runs/..%2Fa%20b%2Fc%3Fd");
-        assert_eq!(segment(".."), "%2E%2E");
     }
 
     #[test]

@@ -1,4 +1,7 @@
 //! What of a context works, and what does not: one look, no second attempts.
+//!
+//! The API alone carries runs. What stands beside it (the pages, the service of metadata) knows what they have left: a
+//! context without these works, and somebody should know what does not.
 
 use serde::Serialize;
 
@@ -55,12 +58,14 @@ pub struct Server {
     pub pipeline_store: Option<String>,
 }
 
-/// Looks at a cluster from the nearest thing to the farthest: credentials, network, TLS, server, rights, namespace.
+/// Looks at a cluster from the nearest thing to the farthest: credentials, network, TLS, server, rights, namespace, and
+/// the services beside it.
 pub fn check(cluster: &Cluster, patience: Patience) -> (Server, Vec<Check>) {
     let client = match Client::connect(cluster, patience) {
         Ok(client) => client,
         Err(error) => {
-            let rest = ["reachable", "tls", "version", "authorised", "namespace"].map(Check::not_tried);
+            let rest = ["reachable", "tls", "version", "authorised", "namespace", "pages", "metadata"];
+            let rest = rest.map(Check::not_tried);
             return (Server::default(), [vec![Check::fails("credentials", &error)], rest.to_vec()].concat());
         }
     };
@@ -86,7 +91,36 @@ pub fn check(cluster: &Cluster, patience: Patience) -> (Server, Vec<Check>) {
         Err(error) if is_turned_away(error) => [Check::fails("authorised", error), Check::not_tried("namespace")],
         Err(_) => ["authorised", "namespace"].map(Check::not_tried),
     });
+    let is_let_in = checks.iter().any(|check| check.subject == "authorised" && check.state == State::Works);
+    checks.extend(if is_let_in { beside(&client) } else { ["pages", "metadata"].map(Check::not_tried) });
     (server, checks)
+}
+
+/// No run has this for its id.
+const NO_RUN: &str = "kale-rs context test";
+
+fn beside(client: &Client) -> [Check; 2] {
+    let careful = |subject, what: String| {
+        let help = "where the pages of Kubeflow Pipelines have another address than its API, add the context again with \
+                    `--ui URL` and `--replace`";
+        Check::new(subject, State::Careful, what, help)
+    };
+    let pages = match client.pages_answer() {
+        Ok(true) => Check::works("pages", "they are there, and give out values"),
+        Ok(false) => careful(
+            "pages",
+            format!("`{}` has none: values cannot be fetched through them", client.neighbours.pages.url),
+        ),
+        Err(error) => careful("pages", format!("values cannot be fetched through them: {}", error.message)),
+    };
+    let metadata = match client.outputs(NO_RUN) {
+        Ok(_) => Check::works("metadata", "metrics, and where values are, can be asked for"),
+        Err(error) => {
+            let without = "runs go on without metrics and values here, and no `--gate` can hold";
+            careful("metadata", format!("{}: {without}", error.message))
+        }
+    };
+    [pages, metadata]
 }
 
 /// Whoever turns us away has answered.

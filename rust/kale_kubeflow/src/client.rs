@@ -3,9 +3,11 @@
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use crate::api::segment;
 use crate::connection::Connection;
-use crate::context::Cluster;
+use crate::context::{Address, Cluster};
 use crate::error::{Kind, KubeflowError};
+use crate::neighbours::Neighbours;
 use crate::patience::Patience;
 use crate::request::Request;
 
@@ -17,6 +19,7 @@ pub struct Client {
     pub(crate) connection: Connection,
     /// Where people look at runs.
     ui: Url,
+    pub(crate) neighbours: Neighbours,
 }
 
 impl Client {
@@ -26,8 +29,10 @@ impl Client {
             crate::limits::namespace(namespace)?;
         }
         let connection = Connection::open(cluster, patience)?;
-        let ui = cluster.ui.as_ref().map_or_else(|| connection.base_url().clone(), |ui| ui.url().clone());
-        Ok(Client { connection, ui })
+        let api = connection.base_url();
+        let ui = cluster.ui.as_ref().map_or(api, Address::url).clone();
+        let neighbours = Neighbours::of(cluster, api);
+        Ok(Client { connection, ui, neighbours })
     }
 
     /// The same, showing no credentials.
@@ -43,17 +48,17 @@ impl Client {
 
     /// The page of a run, for people.
     pub fn run_url(&self, run_id: &str) -> String {
-        format!("{}/#/runs/details/{run_id}", self.ui.as_str().trim_end_matches('/'))
+        format!("{}/#/runs/details/{}", self.ui.as_str().trim_end_matches('/'), segment(run_id))
+    }
+
+    /// The page of a recurring run, for people.
+    pub fn recurring_run_url(&self, id: &str) -> String {
+        format!("{}/#/recurringrun/details/{}", self.ui.as_str().trim_end_matches('/'), segment(id))
     }
 
     /// The page of an experiment, for people.
     pub fn experiment_url(&self, experiment_id: &str) -> String {
-        format!("{}/#/experiments/details/{experiment_id}", self.ui.as_str().trim_end_matches('/'))
-    }
-
-    /// The server of the pages.
-    pub(crate) fn ui(&self) -> Url {
-        self.ui.clone()
+        format!("{}/#/experiments/details/{}", self.ui.as_str().trim_end_matches('/'), segment(experiment_id))
     }
 
     /// The namespace for requests about what belongs to no experiment yet. A server of one user ignores it.
@@ -81,11 +86,16 @@ impl Client {
                 return Ok(found);
             }
             if next == token {
-                let message = format!("`{}` gives the same page of a list again and again", self.url());
-                return Err(KubeflowError::new(Kind::Server, message, "see what is in between: it may cache answers"));
+                return Err(self.same_page_again());
             }
             token = next;
         }
+    }
+
+    /// A list without end.
+    pub(crate) fn same_page_again(&self) -> KubeflowError {
+        let message = format!("`{}` gives the same page of a list again and again", self.url());
+        KubeflowError::new(Kind::Server, message, "see what is in between: it may cache answers")
     }
 }
 

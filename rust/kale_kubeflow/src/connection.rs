@@ -1,10 +1,12 @@
 //! One request and its answer: TLS, credentials, time-outs, attempts.
 //!
-//! Reading is tried again where that may help. What makes something is sent again only when it is known not to have
-//! arrived, or after a look at whether it is there: see [`Connection::create`].
+//! Reading is tried again where that may help. What makes something has rules of its own (`making.rs`).
 
+use std::fs::File;
+use std::io::{self, Seek, Write};
 use std::thread;
 
+use prost::Message;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
@@ -14,16 +16,16 @@ use crate::access::{Access, access, client};
 use crate::context::Cluster;
 use crate::credentials::Credentials;
 use crate::error::{Kind, KubeflowError, deepest};
-use crate::patience::Patience;
+use crate::grpc_web::{self, Fault};
+use crate::patience::{HURRY, Patience};
 use crate::request::{Body, Request, form};
 use crate::status::{self, Answer, Asked, CarriedOut, Failure};
-
-/// How often it is looked for what may have been made, before it is taken not to be there.
-const LOOKS: u32 = 3;
 
 pub struct Connection {
     runtime: Runtime,
     http: reqwest::Client,
+    /// The same without the client's certificate, for servers that are shown no credentials.
+    bare: Option<reqwest::Client>,
     base: Url,
     namespace: Option<String>,
     credentials: Credentials,
@@ -34,12 +36,13 @@ impl Connection {
     /// Looks up what the context refers to. Nothing is sent yet.
     pub fn open(cluster: &Cluster, patience: Patience) -> Result<Connection, KubeflowError> {
         let access = access(cluster)?;
-        let http = client(&access, &patience)?;
+        let http = client(&access, access.identity.as_ref(), &patience)?;
+        let bare = access.identity.as_ref().map(|_| client(&access, None, &patience)).transpose()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
             KubeflowError::new(Kind::Unreachable, format!("no connection can be made here: {error}"), "")
         })?;
         let Access { base, credentials, .. } = access;
-        Ok(Connection { runtime, http, base, namespace: cluster.namespace.clone(), credentials, patience })
+        Ok(Connection { runtime, http, bare, base, namespace: cluster.namespace.clone(), credentials, patience })
     }
 
     /// Where requests go, without a slash at the end.
@@ -55,6 +58,10 @@ impl Connection {
         self.namespace.as_deref()
     }
 
+    pub fn patience(&self) -> &Patience {
+        &self.patience
+    }
+
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
     }
@@ -65,22 +72,41 @@ impl Connection {
 
     /// Reads, or does what may be done twice: again and again while that may help.
     pub fn ask<T: DeserializeOwned>(&self, request: &Request) -> Result<T, KubeflowError> {
-        self.patiently(|| self.send(request).and_then(|answer| self.read(&answer, request)))
+        self.patiently(request, || self.send(request).and_then(|answer| self.read(&answer, request)))
     }
 
     /// As [`Connection::ask`], of what is no JSON.
     pub fn ask_for_bytes(&self, request: &Request) -> Result<Vec<u8>, KubeflowError> {
-        self.patiently(|| self.send(request).map(|answer| answer.body))
+        self.patiently(request, || self.send(request).map(|answer| answer.body))
     }
 
-    fn patiently<T>(&self, attempt: impl Fn() -> Result<T, Failure>) -> Result<T, KubeflowError> {
+    /// As [`Connection::ask`], of what may be large: it goes to a file, unless it is longer than `limit` bytes.
+    pub fn download(&self, request: &Request, into: &File, limit: Option<u64>) -> Result<(), KubeflowError> {
+        let sink = Sink { file: into, limit: limit.unwrap_or(u64::MAX) };
+        self.patiently(request, || {
+            let answer = self.send_to(request, Some(&sink))?;
+            if answer.is_html {
+                return Err(Failure::lasting(status::login_page(&self.asked(request, &self.words(request)))));
+            }
+            Ok(())
+        })
+    }
+
+    /// As [`Connection::ask`], of a service that speaks gRPC.
+    pub fn call<M: Message + Default>(&self, request: &Request, message: &impl Message) -> Result<M, KubeflowError> {
+        let request = request.clone().message(grpc_web::framed(message));
+        self.patiently(&request, || self.send(&request).and_then(|answer| self.unframe(&answer, &request)))
+    }
+
+    fn patiently<T>(&self, request: &Request, attempt: impl Fn() -> Result<T, Failure>) -> Result<T, KubeflowError> {
         let mut attempts = 1;
         loop {
             let failure = match attempt() {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            match self.patience.wait(attempts, failure.wait).filter(|_| failure.passing) {
+            let is_worth_it = failure.passing && !request.is_hurried;
+            match self.patience.wait(attempts, failure.wait).filter(|_| is_worth_it) {
                 Some(wait) => thread::sleep(wait),
                 None => return Err(failure.error),
             }
@@ -88,107 +114,102 @@ impl Connection {
         }
     }
 
-    /// Makes something, once. Where it is not known whether a request was carried out, `find` looks for what it makes,
-    /// and only when that is not there, and nothing can be on its way any more, it is sent again.
-    pub fn create<T: DeserializeOwned>(
-        &self,
-        request: &Request,
-        find: impl Fn() -> Result<Option<T>, KubeflowError>,
-    ) -> Result<T, KubeflowError> {
-        let mut attempts = 1;
-        loop {
-            let failure = match self.send(request).and_then(|answer| self.read(&answer, request)) {
-                Ok(made) => return Ok(made),
-                Err(failure) => failure,
-            };
-            if failure.carried_out != CarriedOut::No
-                && let Some(found) = self.look(request, &failure, &find)?
-            {
-                return Ok(found);
-            }
-            let again = failure.passing && failure.carried_out != CarriedOut::PerhapsYet;
-            match self.patience.wait(attempts, failure.wait).filter(|_| again) {
-                Some(wait) => thread::sleep(wait),
-                None if failure.carried_out == CarriedOut::PerhapsYet => {
-                    return Err(unknown(&request.action, &failure));
-                }
-                None => return Err(failure.error),
-            }
-            attempts += 1;
-        }
-    }
-
-    /// Looks a few times for what a request may have made: a server may be slow to show it.
-    fn look<T>(
-        &self,
-        request: &Request,
-        failure: &Failure,
-        find: &impl Fn() -> Result<Option<T>, KubeflowError>,
-    ) -> Result<Option<T>, KubeflowError> {
-        for look in 1..=LOOKS {
-            if let Some(found) = find().map_err(|_| unknown(&request.action, failure))? {
-                return Ok(Some(found));
-            }
-            if let Some(wait) = self.patience.wait(look, None).filter(|_| look < LOOKS) {
-                thread::sleep(wait);
-            }
-        }
-        Ok(None)
+    pub fn send(&self, request: &Request) -> Result<Answer, Failure> {
+        self.send_to(request, None)
     }
 
     /// One attempt. Where credentials are not taken and newer ones are there, it is made with these: it was turned away.
-    fn send(&self, request: &Request) -> Result<Answer, Failure> {
+    fn send_to(&self, request: &Request, sink: Option<&Sink<'_>>) -> Result<Answer, Failure> {
+        if !request.shows_credentials() {
+            return self.send_with(request, None, sink).and_then(|answer| self.judge(answer, request));
+        }
         let header = self.credentials.header().map_err(Failure::lasting)?;
-        let answer = self.send_with(request, header.clone())?;
+        let answer = self.send_with(request, header.clone(), sink)?;
         if answer.status != reqwest::StatusCode::UNAUTHORIZED {
             return self.judge(answer, request);
         }
         self.credentials.renew().map_err(Failure::lasting)?;
         let renewed = self.credentials.header().map_err(Failure::lasting)?;
-        let answer = if renewed == header { answer } else { self.send_with(request, renewed)? };
+        let answer = if renewed == header { answer } else { self.send_with(request, renewed, sink)? };
         self.judge(answer, request)
     }
 
-    fn send_with(&self, request: &Request, header: Option<(HeaderName, HeaderValue)>) -> Result<Answer, Failure> {
-        let mut url = request.base.clone().unwrap_or_else(|| self.base.clone());
-        url.set_path(&format!("{}{}", url.path().trim_end_matches('/'), request.path));
-        if !request.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&request.query);
-        }
-        let mut building = self.http.request(request.method.clone(), url).header(ACCEPT, "application/json");
+    fn send_with(
+        &self,
+        request: &Request,
+        header: Option<(HeaderName, HeaderValue)>,
+        sink: Option<&Sink<'_>>,
+    ) -> Result<Answer, Failure> {
+        let Some(url) = request.url(&self.base) else {
+            let message = format!("cannot {}: its path leads elsewhere (`{}`)", request.action, request.path);
+            return Err(Failure::lasting(KubeflowError::usage(message, "no id and no key has such a part")));
+        };
+        let accepted = match request.body {
+            Body::Message(_) => grpc_web::CONTENT_TYPE,
+            _ => "application/json",
+        };
+        let http = self.bare.as_ref().filter(|_| !request.shows_credentials()).unwrap_or(&self.http);
+        let mut building = http.request(request.method.clone(), url).header(ACCEPT, accepted);
         building = match &request.body {
             Body::None => building,
             Body::Json(value) => building.header(CONTENT_TYPE, "application/json").body(value.to_string()),
+            Body::Message(framed) => {
+                building.header(CONTENT_TYPE, grpc_web::CONTENT_TYPE).header("X-Grpc-Web", "1").body(framed.clone())
+            }
             Body::File { name, content } => {
                 let (kind, body) = form(name, content);
                 building.header(CONTENT_TYPE, kind).body(body)
             }
         };
+        if request.is_hurried {
+            building = building.timeout(HURRY);
+        }
         if let Some((name, value)) = header {
             building = building.header(name, value);
         }
         self.runtime.block_on(async {
-            let answer = building.send().await.map_err(|error| self.no_answer(request, &error))?;
+            let mut answer = building.send().await.map_err(|error| self.no_answer(request, &error))?;
             let (status, headers) = (answer.status(), answer.headers().clone());
+            if let Some(sink) = sink.filter(|_| status.is_success()) {
+                let mut length = sink.begin()?;
+                sink.refuse_beyond_limit(request, answer.content_length().unwrap_or_default())?;
+                while let Some(piece) = answer.chunk().await.map_err(|error| self.no_answer(request, &error))? {
+                    length += piece.len() as u64;
+                    sink.write(request, &piece, length)?;
+                }
+                return Ok(received(status, &headers, vec![]));
+            }
             let body = answer.bytes().await.map_err(|error| self.no_answer(request, &error))?;
-            Ok(received(status, &headers, body.to_vec()))
+            Ok(received(status, &headers, body.into()))
         })
     }
 
     fn asked<'a>(&'a self, request: &'a Request, words: &'a [String; 2]) -> Asked<'a> {
         let [credentials, remedy] = words;
-        Asked { action: &request.action, url: self.base(), namespace: self.namespace(), credentials, remedy }
+        Asked { action: &request.action, url: self.server(request), namespace: self.namespace(), credentials, remedy }
     }
 
-    fn words(&self) -> [String; 2] {
-        [self.credentials.reference(), self.credentials.remedy()]
+    /// The server that a request goes to.
+    fn server<'a>(&'a self, request: &'a Request) -> &'a str {
+        let url = request.to.as_ref().map_or(&self.base, |neighbour| &neighbour.url);
+        url.as_str().trim_end_matches('/')
+    }
+
+    /// The credentials that a request shows, and what to do when they are not taken.
+    fn words(&self, request: &Request) -> [String; 2] {
+        if request.shows_credentials() {
+            return [self.credentials.reference(), self.credentials.remedy()];
+        }
+        let remedy = "what lets us into the API is not for this address: only the token or the cookie of a gateway \
+                      (`--auth token-env:VAR` and the like) goes to that of `--ui`, too, if both have https";
+        ["no credentials".to_owned(), remedy.to_owned()]
     }
 
     fn judge(&self, answer: Answer, request: &Request) -> Result<Answer, Failure> {
         if answer.status.is_success() {
             return Ok(answer);
         }
-        let mut failure = status::failure(&answer, &self.asked(request, &self.words()));
+        let mut failure = status::failure(&answer, &self.asked(request, &self.words(request)));
         failure.error.message = self.without_secrets(failure.error.message);
         Err(failure)
     }
@@ -202,26 +223,43 @@ impl Connection {
     }
 
     /// What an answer of success holds.
-    fn read<T: DeserializeOwned>(&self, answer: &Answer, request: &Request) -> Result<T, Failure> {
+    pub fn read<T: DeserializeOwned>(&self, answer: &Answer, request: &Request) -> Result<T, Failure> {
         if answer.is_html {
-            return Err(Failure::lasting(status::login_page(&self.asked(request, &self.words()))));
+            return Err(Failure::lasting(status::login_page(&self.asked(request, &self.words(request)))));
         }
         // What the parser says might quote what it read; where it stopped is enough to see that an answer was cut off.
         serde_json::from_slice(&answer.body).map_err(|error| {
             let size = answer.body.len();
             let what = if error.is_eof() { "was cut off" } else { "is not what the API of version v2beta1 gives" };
-            let message = format!("cannot {}: the answer of `{}` {what} ({size} bytes)", request.action, self.base());
+            let server = self.server(request);
+            let message = format!("cannot {}: the answer of `{server}` {what} ({size} bytes)", request.action);
             let error = KubeflowError::new(Kind::Server, message, "try again; if it stays so, see what is in between");
             // It was a success, so it was carried out: to send it again cannot be right.
-            Failure { error, carried_out: CarriedOut::PerhapsYet, passing: true, wait: None }
+            Failure { error, carried_out: CarriedOut::Perhaps, passing: true, wait: None }
+        })
+    }
+
+    /// The message that an answer of success holds.
+    fn unframe<M: Message + Default>(&self, answer: &Answer, request: &Request) -> Result<M, Failure> {
+        let refused = answer.grpc_status.clone().map_or(Ok(()), |(code, said)| Err(Fault::Refused(code, said)));
+        refused.and_then(|()| grpc_web::unframed(&answer.body)).map_err(|fault| match fault {
+            Fault::Refused(code, said) => {
+                let message = format!("cannot {}: the service of metadata says: {said} ({code})", request.action);
+                let help = "see the log of the deployment `metadata-grpc-deployment`, or try again later";
+                Failure::lasting(KubeflowError::new(Kind::Refused, self.without_secrets(message), help))
+            }
+            Fault::Unreadable => {
+                let words = self.words(request);
+                Failure::lasting(status::foreign(&self.asked(request, &words), "has no service of metadata"))
+            }
         })
     }
 
     fn no_answer(&self, request: &Request, error: &reqwest::Error) -> Failure {
-        let (action, url, reason) = (&request.action, self.base(), deepest(error));
+        let (action, url, reason) = (&request.action, self.server(request), deepest(error));
         let never_sent = error.is_connect() || error.is_builder();
         let (what, help) = if error.is_timeout() && !never_sent {
-            let seconds = self.patience.read.as_secs_f64();
+            let seconds = if request.is_hurried { HURRY } else { self.patience.read }.as_secs_f64();
             (
                 format!("did not answer in {seconds:.0} s"),
                 "see whether the server is busy; `kale-rs context test` looks",
@@ -234,14 +272,43 @@ impl Connection {
             (format!("broke off: {reason}"), "see the network, and what is in between")
         };
         let message = format!("cannot {action}: `{url}` {what}");
-        let carried_out = match (never_sent, error.is_timeout()) {
-            (true, _) => CarriedOut::No,
-            (false, true) => CarriedOut::PerhapsYet,
-            (false, false) => CarriedOut::Perhaps,
-        };
+        let carried_out = if never_sent { CarriedOut::No } else { CarriedOut::PerhapsYet };
         let passing = !is_about_certificates(&reason) && !error.is_builder();
         Failure { error: KubeflowError::new(Kind::Unreachable, message, help), carried_out, passing, wait: None }
     }
+}
+
+/// Where a large answer goes.
+struct Sink<'a> {
+    file: &'a File,
+    limit: u64,
+}
+
+impl Sink<'_> {
+    /// Another attempt may have come half way.
+    fn begin(&self) -> Result<u64, Failure> {
+        let mut file = self.file;
+        file.set_len(0).and_then(|()| file.rewind()).map_err(unwritable)?;
+        Ok(0)
+    }
+
+    fn write(&self, request: &Request, piece: &[u8], length: u64) -> Result<(), Failure> {
+        let mut file = self.file;
+        self.refuse_beyond_limit(request, length)?;
+        file.write_all(piece).map_err(unwritable)
+    }
+
+    fn refuse_beyond_limit(&self, request: &Request, length: u64) -> Result<(), Failure> {
+        if length <= self.limit {
+            return Ok(());
+        }
+        let message = format!("cannot {}: it is longer than {} bytes", request.action, self.limit);
+        Err(Failure::lasting(KubeflowError::new(Kind::TooLong, message, "allow more")))
+    }
+}
+
+fn unwritable(error: io::Error) -> Failure {
+    Failure::lasting(KubeflowError::new(Kind::File, format!("it cannot be written: {error}"), "free space on the disk"))
 }
 
 const CERTIFICATES: &str = "if an authority of your own has signed it, add the context with `--ca FILE`; see also whether \
@@ -251,20 +318,14 @@ fn is_about_certificates(reason: &str) -> bool {
     reason.contains("certificate") || reason.contains("UnknownIssuer")
 }
 
-/// It may have been carried out, and nobody can tell.
-fn unknown(action: &str, failure: &Failure) -> KubeflowError {
-    let message = format!("it is not known whether it worked to {action}: {}", failure.error.message);
-    let help = "nothing was sent a second time: look whether it is there before you try again";
-    KubeflowError::new(Kind::Unknown, message, help)
-}
-
 fn received(status: reqwest::StatusCode, headers: &HeaderMap, body: Vec<u8>) -> Answer {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     Answer {
         status,
-        is_html: text(CONTENT_TYPE).is_some_and(|kind| kind.contains("text/html")),
-        location: text(LOCATION).map(str::to_owned),
-        retry_after: text(RETRY_AFTER).and_then(status::retry_after),
+        is_html: text(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.contains("text/html")),
+        location: text(LOCATION.as_str()).map(str::to_owned),
+        retry_after: text(RETRY_AFTER.as_str()).and_then(status::retry_after),
+        grpc_status: grpc_web::status(text),
         body,
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::error::KubeflowError;
+use crate::neighbours::is_shown_credentials;
 
 /// The context that always exists: this machine.
 pub const LOCAL: &str = "local";
@@ -103,6 +104,9 @@ pub struct Cluster {
     /// The proxy to go through, instead of that of the environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<Address>,
+    /// A file with what this cluster wants otherwise than notebooks say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlay: Option<PathBuf>,
     /// Where Kubeflow Pipelines itself is installed, for the ways that go through Kubernetes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kfp_namespace: Option<String>,
@@ -130,7 +134,10 @@ impl Cluster {
             );
         }
         let carries_secret = !matches!(self.auth, Auth::None | Auth::InCluster);
-        for address in self.kfp.iter().chain(&self.ui).filter(|address| carries_secret && address.is_in_the_open()) {
+        let is_shown =
+            |ui: &&Address| self.kfp.as_ref().is_some_and(|kfp| is_shown_credentials(self, kfp.url(), ui.url()));
+        let shown = self.kfp.iter().chain(self.ui.as_ref().filter(is_shown));
+        for address in shown.filter(|address| carries_secret && address.is_in_the_open()) {
             warnings.push(format!("credentials travel unencrypted to `{address}`: use https where the server has it"));
         }
         warnings

@@ -241,6 +241,7 @@ mod tests {
             ca: None,
             insecure_skip_verify: false,
             proxy: None,
+            overlay: None,
             kfp_namespace: None,
         }
     }

@@ -29,6 +29,8 @@ pub enum Kind {
     Server,
     /// Something answers, but it is not Kubeflow Pipelines.
     Foreign,
+    /// More than was to be taken.
+    TooLong,
     /// It may have been carried out or not, and the server does not tell.
     Unknown,
 }
@@ -43,7 +45,9 @@ pub struct KubeflowError {
 
 impl KubeflowError {
     pub fn new(kind: Kind, message: impl Into<String>, help: impl Into<String>) -> KubeflowError {
-        KubeflowError { kind, message: message.into(), help: help.into() }
+        // Servers' words are among them, and terminals act on some.
+        let plain = |text: String| text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
+        KubeflowError { kind, message: plain(message.into()), help: plain(help.into()) }
     }
 
     pub fn usage(message: impl Into<String>, help: impl Into<String>) -> KubeflowError {

@@ -20,7 +20,7 @@
 //! ```
 //!
 //! Every call waits until it has an answer, on a runtime of the client's own: call it from a thread that no other runtime
-//! runs on. Reading is tried again; what makes something is never sent again before a look at whether it is there.
+//! runs on. Reading is tried again; what makes something is sent again only where that can make no second one.
 //!
 //! *It does not know* notebooks, stores, Python, or what a pipeline's steps mean.
 
@@ -32,9 +32,13 @@ mod connection;
 mod context;
 mod contexts;
 mod credentials;
+mod cron;
 mod error;
+mod grpc_web;
 mod kubeconfig;
 mod limits;
+mod making;
+mod neighbours;
 mod patience;
 mod plugin;
 mod request;
@@ -42,12 +46,13 @@ mod status;
 mod time;
 
 pub use api::{
-    ArtifactPlace, ChildTask, Experiment, Health, NewRecurringRun, NewRun, Pipeline, PipelineRecord, RecurringRun, Run,
-    RunQuery, RunSource, Runtime, RuntimeState, Schedule, Task, Trigger, Version,
+    ArtifactPlace, ChildTask, Experiment, Health, NewRecurringRun, NewRun, OutputArtifact, Pipeline, PipelineRecord,
+    RecurringRun, Run, RunQuery, RunSource, Runtime, RuntimeState, Task, TaskOutputs, Timetable, Timing, Trigger,
+    Version,
 };
 pub use client::Client;
 pub use context::{Address, Auth, Cluster, Context, ContextName, LOCAL, rooted};
 pub use contexts::Contexts;
 pub use error::{Kind, KubeflowError};
-pub use limits::namespace as check_namespace;
+pub use limits::{namespace as check_namespace, schedule as check_schedule};
 pub use patience::Patience;

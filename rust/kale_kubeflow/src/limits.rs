@@ -12,6 +12,9 @@ const EXPERIMENT: usize = 128;
 const RUN: usize = 255;
 const NAMESPACE: usize = 63;
 
+/// How many runs of a schedule may go on at one time.
+const CONCURRENCY: std::ops::RangeInclusive<u32> = 1..=10;
+
 pub fn pipeline_name(name: &str) -> Result<(), KubeflowError> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.len() <= PIPELINE && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain) {
@@ -54,6 +57,21 @@ pub fn package(ir: &str) -> Result<(), KubeflowError> {
     Err(KubeflowError::usage(message, "keep large files out of the notebook's folder, or give their URI"))
 }
 
+/// What is said of a schedule beside its time; `concurrency` is how many of its runs may go on at the same time.
+pub fn schedule(name: &str, concurrency: u32) -> Result<(), KubeflowError> {
+    text("a schedule", name, RUN)?;
+    at_one_time(concurrency)
+}
+
+fn at_one_time(runs: u32) -> Result<(), KubeflowError> {
+    if CONCURRENCY.contains(&runs) {
+        return Ok(());
+    }
+    let (least, most) = (CONCURRENCY.start(), CONCURRENCY.end());
+    let message = format!("{runs} runs of one schedule cannot go on at the same time");
+    Err(KubeflowError::usage(message, format!("give a number from {least} to {most}")))
+}
+
 fn text(what: &str, name: &str, longest: usize) -> Result<(), KubeflowError> {
     if !name.trim().is_empty() && name.len() <= longest && !name.chars().any(char::is_control) {
         return Ok(());
@@ -76,6 +94,8 @@ mod tests {
         assert!(namespace("team-1").is_ok() && namespace(&"a".repeat(63)).is_ok());
         assert!(["", "Team", "-a", "a-", "a.b", &"a".repeat(64)].iter().all(|name| namespace(name).is_err()));
         assert!(run_name(" ").is_err() && run_name("a\nb").is_err() && run_name("churn, again").is_ok());
+        assert!(schedule("daily", 1).is_ok() && schedule("daily", 10).is_ok());
+        assert!(schedule("daily", 0).is_err() && schedule("daily", 11).is_err() && schedule("a\nb", 1).is_err());
         assert!(package(&" ".repeat(LARGEST_PACKAGE + 1)).is_err());
     }
 }

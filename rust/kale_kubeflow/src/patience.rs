@@ -29,14 +29,17 @@ impl Default for Patience {
     }
 }
 
+/// How long a hurried request is waited for, as a whole.
+pub const HURRY: Duration = Duration::from_secs(10);
+
 impl Patience {
     /// For a look at what works: once, and not for long.
     pub fn once() -> Patience {
         Patience { connect: Duration::from_secs(5), read: Duration::from_secs(15), attempts: 1, ..Patience::default() }
     }
 
-    /// The wait after attempt `attempt` (from 1): what the server asks for, else a random part of what has doubled each
-    /// time, so that clients that failed together do not come back together. None where it is not worth waiting.
+    /// The wait after attempt `attempt` (from 1): what the server asks for, else [`Patience::pause`]. None where it is not
+    /// worth waiting.
     pub fn wait(&self, attempt: u32, asked: Option<Duration>) -> Option<Duration> {
         if attempt >= self.attempts {
             return None;
@@ -44,8 +47,14 @@ impl Patience {
         if let Some(asked) = asked {
             return (asked <= self.longest).then_some(asked);
         }
+        Some(self.pause(attempt))
+    }
+
+    /// A random part of what has doubled with each attempt, so that clients that failed together do not come back
+    /// together.
+    pub fn pause(&self, attempt: u32) -> Duration {
         let doubled = self.base.saturating_mul(1 << (attempt - 1).min(16)).min(self.longest);
-        Some(doubled.mul_f64(0.5 + chance() / 2.0))
+        doubled.mul_f64(0.5 + chance() / 2.0)
     }
 }
 

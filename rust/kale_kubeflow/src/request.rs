@@ -4,6 +4,8 @@ use reqwest::Method;
 use serde_json::Value;
 use url::Url;
 
+use crate::neighbours::Neighbour;
+
 /// What is asked of the server.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -14,13 +16,17 @@ pub struct Request {
     /// What is to be done, for words: `list runs`.
     pub action: String,
     /// Another server than that of the API.
-    pub base: Option<Url>,
+    pub to: Option<Neighbour>,
+    /// Whoever asks has something else to do: it is sent once, and not waited for for long.
+    pub is_hurried: bool,
 }
 
 #[derive(Clone, Debug)]
 pub enum Body {
     None,
     Json(Value),
+    /// A message of gRPC, framed.
+    Message(Vec<u8>),
     /// A file, as the one part of a form.
     File {
         name: String,
@@ -30,7 +36,15 @@ pub enum Body {
 
 impl Request {
     fn new(method: Method, path: impl Into<String>, action: impl Into<String>) -> Request {
-        Request { method, path: path.into(), query: vec![], body: Body::None, action: action.into(), base: None }
+        Request {
+            method,
+            path: path.into(),
+            query: vec![],
+            body: Body::None,
+            action: action.into(),
+            to: None,
+            is_hurried: false,
+        }
     }
 
     pub fn get(path: impl Into<String>, action: impl Into<String>) -> Request {
@@ -56,10 +70,40 @@ impl Request {
         self
     }
 
-    /// Asks the server of the pages, which may be another one.
-    pub fn at(mut self, base: Url) -> Request {
-        self.base = Some(base);
+    pub fn message(mut self, framed: Vec<u8>) -> Request {
+        self.body = Body::Message(framed);
         self
+    }
+
+    /// Asks another server than that of the API.
+    pub fn at(mut self, neighbour: &Neighbour) -> Request {
+        self.to = Some(neighbour.clone());
+        self
+    }
+
+    pub fn hurried(mut self, is_hurried: bool) -> Request {
+        self.is_hurried = is_hurried;
+        self
+    }
+
+    /// Whether the credentials of the context go along.
+    pub fn shows_credentials(&self) -> bool {
+        self.to.as_ref().is_none_or(|neighbour| neighbour.is_shown_credentials)
+    }
+
+    /// What is asked, of the server of the API at `api` where no other is meant. Ids and keys come from servers, and
+    /// what Kubernetes lets us do is more than what they are about: none leads out of where it stands.
+    pub fn url(&self, api: &Url) -> Option<Url> {
+        let is_dots = |part: &str| matches!(part.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+        if self.path.split(['/', '\\']).any(is_dots) {
+            return None;
+        }
+        let mut url = self.to.as_ref().map_or(api, |neighbour| &neighbour.url).clone();
+        url.set_path(&format!("{}{}", url.path().trim_end_matches('/'), self.path));
+        if !self.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&self.query);
+        }
+        Some(url)
     }
 
     pub fn file(mut self, name: &str, content: Vec<u8>) -> Request {
@@ -78,4 +122,23 @@ pub fn form(name: &str, content: &[u8]) -> (String, Vec<u8>) {
     );
     let tail = format!("\r\n--{boundary}--\r\n");
     (format!("multipart/form-data; boundary={boundary}"), [head.as_bytes(), content, tail.as_bytes()].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_leads_out_of_its_place() {
+        let api: Url = "https://10.0.0.1:6443/api/v1/services/x/proxy".parse().unwrap();
+        let url = |path: &str| Request::get(path, "").url(&api).map(|url| url.path().to_owned());
+        assert_eq!(url("/artifacts/a..b/...//c").unwrap(), "/api/v1/services/x/proxy/artifacts/a..b/...//c");
+        for dots in ["..", ".", "%2E%2e", ".%2e", "%2e"] {
+            let path = format!("/artifacts/a/{dots}/secrets");
+            assert_eq!(url(&path), None, "{path}");
+            let (mut walked, kept) = (api.clone(), format!("{}{path}", api.path()));
+            walked.set_path(&kept);
+            assert_ne!(walked.path(), kept, "the URL standard walks");
+        }
+    }
 }

@@ -12,9 +12,11 @@ use crate::error::{Kind, KubeflowError};
 pub enum CarriedOut {
     /// It never arrived, or was turned away.
     No,
-    /// It arrived, perhaps; what carried it has given up, so that nothing of it is still on its way.
+    /// A gateway says that there is no server to carry it to. Of its own attempts, an earlier one may have arrived.
+    Hardly,
+    /// The server has answered: what is to come of it is there by now, all of it or half.
     Perhaps,
-    /// It arrived, perhaps, and may still be on its way, or be half done.
+    /// It arrived, perhaps, and the server may still be at it: that a gateway has given up does not stop it.
     PerhapsYet,
 }
 
@@ -42,6 +44,8 @@ pub struct Answer {
     pub is_html: bool,
     pub location: Option<String>,
     pub retry_after: Option<Duration>,
+    /// The status of a gRPC that ended before there was a message: number and words.
+    pub grpc_status: Option<(u32, String)>,
     pub body: Vec<u8>,
 }
 
@@ -77,7 +81,8 @@ pub fn failure(answer: &Answer, asked: &Asked<'_>) -> Failure {
             let help = "see that the namespace is yours, and ask its owner for the right to view and edit pipelines";
             lasting(told(Kind::Forbidden, message, help))
         }
-        404 if said.is_none() => lasting(foreign(asked, "has no such page (404)")),
+        // A gateway may have words, too; only the server itself says that what was asked for is not there.
+        404 if !says_not_found(answer) => lasting(foreign(asked, &format!("has no such page (404){}", colon(&said)))),
         404 => lasting(told(
             Kind::NotFound,
             format!("cannot {action}: not found{}", colon(&said)),
@@ -95,17 +100,28 @@ pub fn failure(answer: &Answer, asked: &Asked<'_>) -> Failure {
         }
         400..=499 => {
             let message = format!("cannot {action}: the server refuses ({}){}", status.as_u16(), colon(&said));
-            lasting(told(Kind::Refused, message, ""))
+            let help =
+                "if these words say nothing to you, see with `kale-rs context test` which version the server has";
+            lasting(told(Kind::Refused, message, help))
         }
         _ => {
             let message = format!("cannot {action}: the server failed ({}){}", status.as_u16(), colon(&said));
-            // The server's own words on 500 mean that it stopped half way. What a gateway says means that it gave up.
-            let half_done = status == StatusCode::INTERNAL_SERVER_ERROR && said.is_some();
-            let carried_out = if half_done { CarriedOut::PerhapsYet } else { CarriedOut::Perhaps };
+            let carried_out = match status {
+                // The server's own words: it stopped half way.
+                StatusCode::INTERNAL_SERVER_ERROR if said.is_some() => CarriedOut::Perhaps,
+                StatusCode::SERVICE_UNAVAILABLE if has_no_server(answer) => CarriedOut::Hardly,
+                // The words of a gateway, which does not know what the server does.
+                _ => CarriedOut::PerhapsYet,
+            };
             let error = told(Kind::Server, message, "try again later, or look at the log of the pod `ml-pipeline`");
             Failure { error, carried_out, passing: true, wait: answer.retry_after }
         }
     }
+}
+
+/// Whether a gateway has nobody to give a request to: so says Envoy, and others ask to come back later.
+fn has_no_server(answer: &Answer) -> bool {
+    answer.retry_after.is_some() || answer.body.starts_with(b"no healthy upstream")
 }
 
 /// A redirection: a page to log in, or a server that has another URL. None is followed, since credentials would go along.
@@ -154,6 +170,13 @@ fn said(answer: &Answer) -> Option<String> {
         Some((end, _)) => format!("{}...", &line[..end]),
         None => line,
     })
+}
+
+/// Whether it is `google.rpc.Status` of what is not there.
+fn says_not_found(answer: &Answer) -> bool {
+    const NOT_FOUND: u64 = 5;
+    let status: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    status.is_some_and(|status| status["code"].as_u64() == Some(NOT_FOUND))
 }
 
 /// Seconds, as servers mostly write it. A date would need a clock that agrees with theirs.

@@ -10,6 +10,7 @@ pub mod diagnostic;
 pub mod environment;
 pub mod event;
 pub mod graph;
+pub mod kubernetes;
 pub mod name;
 pub mod parameter;
 pub mod pipeline;
@@ -17,6 +18,7 @@ pub mod plan;
 pub mod resources;
 pub mod run;
 pub mod step;
+pub mod sweep;
 mod warm_up;
 
 pub use artifact::{Artifact, ArtifactId, ArtifactKind, ArtifactType};
@@ -31,8 +33,8 @@ pub use parameter::{Parameter, ParameterType, ParameterValueError};
 pub use pipeline::{Definition, Edge, Metric, Pipeline};
 pub use plan::{PLAN_VERSION, StepPlan};
 pub use resources::{
-    Quantity, Resources, SecretVariable, TaintEffect, Toleration, TolerationOperator, Volume, VolumeKind,
+    PackageIndex, Quantity, Resources, SecretVariable, TaintEffect, Toleration, TolerationOperator, Volume, VolumeKind,
 };
-pub use run::{RemoteRun, RunId, RunStatus, RunView, StepStatus, StepView};
+pub use run::{RemoteRun, RunId, RunStatus, RunView, StepStatus, StepView, TrialPlace};
 pub use step::{Caching, FileUse, Instruction, MetricSite, Step, StepCell, StepConfig, StepId, Uncacheable};
 pub use warm_up::WarmUp;

@@ -9,7 +9,7 @@ use crate::cell::{CellIndex, SubCells};
 use crate::environment::PythonVersion;
 use crate::name::PipelineName;
 use crate::parameter::Parameter;
-use crate::resources::Volume;
+use crate::resources::{PackageIndex, Volume};
 use crate::step::{Instruction, Step, StepCell, StepId};
 use crate::warm_up::WarmUp;
 
@@ -36,6 +36,9 @@ pub struct Pipeline {
     /// In notebook order; names unique.
     pub metrics: Vec<Metric>,
     pub volumes: Vec<Volume>,
+    /// `None`: the one that a step's environment names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package_index: Option<PackageIndex>,
     /// Cells that belong to no step, because they only define what steps repeat; in notebook order.
     #[serde(default)]
     pub prelude: Vec<StepCell>,

@@ -41,6 +41,29 @@ pub fn bytes(text: &str) -> Option<u64> {
     Some((number * factor(|prefix| prefix.eq_ignore_ascii_case(wanted))?) as u64)
 }
 
+/// A time as people write it: `90`, `90s`, `30m`, `2h`, `1h30m`; `None` when it is none.
+pub fn seconds(text: &str) -> Option<u64> {
+    if let Ok(seconds) = text.parse() {
+        return Some(seconds);
+    }
+    let mut total = 0u64;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let number: u64 = rest[..digits].parse().ok()?;
+        let factor = match rest.as_bytes()[digits] {
+            b's' => 1,
+            b'm' => 60,
+            b'h' => 3_600,
+            b'd' => 86_400,
+            _ => return None,
+        };
+        total = total.checked_add(number.checked_mul(factor)?)?;
+        rest = &rest[digits + 1..];
+    }
+    Some(total)
+}
+
 fn number_and_unit(text: &str) -> Option<(f64, &str)> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -78,6 +101,15 @@ pub struct SecretVariable {
     pub secret: String,
     pub key: String,
     pub variable: String,
+}
+
+/// Where steps install packages from. A URL that holds credentials is a secret of the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageIndex {
+    pub url: Option<String>,
+    pub extra_url: Option<String>,
+    /// Name and key of the secret whose value is the URL.
+    pub secret: Option<(String, String)>,
 }
 
 /// A taint of a cluster's machines that a step does not mind, in Kubernetes' words.

@@ -1,5 +1,6 @@
 //! What every user interface shows of a run, local or on a cluster. The JSON is a contract (DESIGN section 9, `R`).
 
+use crate::sweep::SweepId;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -85,6 +86,17 @@ pub struct RunView {
     /// The run there, once it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<RemoteRun>,
+    /// The place in a sweep of a run that is a trial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<TrialPlace>,
+}
+
+/// Which trial of which sweep a run is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrialPlace {
+    pub sweep_id: SweepId,
+    /// From 0.
+    pub trial: u64,
 }
 
 /// A run as the server of a cluster knows it.

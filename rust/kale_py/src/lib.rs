@@ -18,8 +18,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod _native {
     #[pymodule_export]
     use crate::verbs::{
-        artifact, cancel, check, cli_verbs, compile, context, diff, doctor, explain, explain_overlay, gc, graph,
-        lineage, logs, main, render_graph, restore, resume, run, runs, show, snapshot,
+        archive, artifact, cancel, check, cli_verbs, compile, context, diff, doctor, explain, explain_overlay, gc,
+        graph, lineage, logs, main, render_graph, restore, resume, run, runs, schedule, show, snapshot, sweep, sweeps,
+        unarchive,
     };
 
     #[pymodule_init]

@@ -1,7 +1,9 @@
 //! A listener that calls back into Python.
 
 use kale_model::Event;
+use kale_model::sweep::{SweepId, SweepView};
 use kale_verbs::snapshot::Progress;
+use kale_verbs::sweep::{SweepListener, SweepPlan};
 use kale_verbs::{Interrupt, Listener, Prepared};
 use pyo3::prelude::*;
 use serde_json::json;
@@ -27,6 +29,15 @@ impl Callback {
             self.raised.get_or_insert(error);
         }
     }
+
+    /// Nothing happens at the moment: time to draw what was too soon to be drawn.
+    fn wait(&mut self) -> Option<Interrupt> {
+        self.call(r#"{"event": "waiting"}"#);
+        if let Err(signal) = Python::attach(|py| py.check_signals()) {
+            self.raised.get_or_insert(signal);
+        }
+        self.raised.is_some().then_some(self.interrupt)
+    }
 }
 
 impl Listener for Callback {
@@ -47,12 +58,25 @@ impl Listener for Callback {
         self.call(&json!({"event": "log", "step": step, "text": text}).to_string());
     }
 
-    /// Nothing happens at the moment: time to draw what was too soon to be drawn.
     fn interrupted(&mut self) -> Option<Interrupt> {
-        self.call(r#"{"event": "waiting"}"#);
-        if let Err(signal) = Python::attach(|py| py.check_signals()) {
-            self.raised.get_or_insert(signal);
-        }
-        self.raised.is_some().then_some(self.interrupt)
+        self.wait()
+    }
+}
+
+impl SweepListener for Callback {
+    fn planned(&mut self, sweep: Option<&SweepId>, plan: &SweepPlan) {
+        self.call(&json!({"event": "planned", "sweep_id": sweep, "plan": plan}).to_string());
+    }
+
+    fn taken_up(&mut self, view: &SweepView) {
+        self.call(&json!({"event": "taken-up", "sweep": view}).to_string());
+    }
+
+    fn progress(&mut self, view: &SweepView) {
+        self.call(&json!({"event": "sweep", "sweep": view}).to_string());
+    }
+
+    fn interrupted(&mut self) -> Option<Interrupt> {
+        self.wait()
     }
 }

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use kale_model::{Diagnostic, GraphView};
 use kale_verbs::graph::GraphRequest;
 use kale_verbs::render::{Context, Style, comparison, dot, outline, svg, text, why};
+use kale_verbs::schedule::ScheduleAnswer;
 use kale_verbs::show::ShowRequest;
 use kale_verbs::{Listing, Session, VerbError};
 use pyo3::exceptions::PyValueError;
@@ -116,7 +117,7 @@ pub fn compile(py: Python<'_>, request: &str) -> PyResult<String> {
 pub fn run(py: Python<'_>, request: &str, on_event: Option<Py<PyAny>>, cancel_on_interrupt: bool) -> PyResult<String> {
     follow(py, request, Callback::new(on_event, cancel_on_interrupt), |session, request, listener| {
         let answer = kale_verbs::run::run(session, request, listener)?;
-        Ok(with_text(&answer.run, &answer.run.diagnostics, &answer.listing))
+        Ok(with_text(&answer, &answer.run.diagnostics, &answer.listing))
     })
 }
 
@@ -167,6 +168,54 @@ pub fn logs(py: Python<'_>, request: &str, on_event: Option<Py<PyAny>>) -> PyRes
 pub fn cancel(py: Python<'_>, request: &str, on_event: Option<Py<PyAny>>) -> PyResult<String> {
     follow(py, request, Callback::new(on_event, false), |session, request, listener| {
         kale_verbs::cancel::cancel(session, request, listener)
+    })
+}
+
+#[pyfunction]
+pub fn archive(py: Python<'_>, request: &str) -> PyResult<String> {
+    ask(py, request, kale_verbs::archive::archive)
+}
+
+#[pyfunction]
+pub fn unarchive(py: Python<'_>, request: &str) -> PyResult<String> {
+    ask(py, request, kale_verbs::archive::unarchive)
+}
+
+#[pyfunction]
+pub fn schedule(py: Python<'_>, request: &str) -> PyResult<String> {
+    ask(py, request, |session, request| {
+        let answer = kale_verbs::schedule::schedule(session, request)?;
+        Ok(match &answer {
+            ScheduleAnswer::Added(added) => with_text(added, &added.diagnostics, &added.listing),
+            other => serde_json::to_value(other).expect("answers are plain data"),
+        })
+    })
+}
+
+#[pyfunction]
+#[pyo3(signature = (request, on_event=None, cancel_on_interrupt=true))]
+pub fn sweep(
+    py: Python<'_>,
+    request: &str,
+    on_event: Option<Py<PyAny>>,
+    cancel_on_interrupt: bool,
+) -> PyResult<String> {
+    follow(py, request, Callback::new(on_event, cancel_on_interrupt), |session, request, listener| {
+        let answer = kale_verbs::sweep::sweep(session, request, listener)?;
+        Ok(with_text(&answer, &answer.diagnostics, &answer.listing))
+    })
+}
+
+#[pyfunction]
+#[pyo3(signature = (request, on_event=None, cancel_on_interrupt=true))]
+pub fn sweeps(
+    py: Python<'_>,
+    request: &str,
+    on_event: Option<Py<PyAny>>,
+    cancel_on_interrupt: bool,
+) -> PyResult<String> {
+    follow(py, request, Callback::new(on_event, cancel_on_interrupt), |session, request, listener| {
+        kale_verbs::sweeps::sweeps(session, request, listener)
     })
 }
 

@@ -17,6 +17,8 @@ mod push;
 mod transfer;
 
 pub use manifest::MANIFEST_VERSION;
+pub(crate) use place::Place;
 pub use pull::{Pull, Pulled, pull};
 pub use push::{Push, Pushed, push};
+pub(crate) use transfer::block_on;
 pub use transfer::{Amount, Progress, Watch};

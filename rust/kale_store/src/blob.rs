@@ -188,9 +188,14 @@ impl Blobs {
         Ok(digest)
     }
 
+    /// A file on the same disk, for what may become a blob ([`Blobs::adopt`]).
+    pub fn scratch(&self) -> Result<tempfile::NamedTempFile> {
+        new_temporary(&self.folder).map_err(|error| StoreError::writing(&self.folder, &error))
+    }
+
     /// Begins a blob whose content comes in pieces from elsewhere.
     pub fn receive(&self) -> Result<Incoming> {
-        let temporary = new_temporary(&self.folder).map_err(|error| StoreError::writing(&self.folder, &error))?;
+        let temporary = self.scratch()?;
         Ok(Incoming { blobs: self.clone(), temporary, hashing: Digest::hasher() })
     }
 

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// From an empty file to the present schema, a version at a time. What has been shipped never changes; a change of the
 /// schema is one more. Times are seconds since the Unix epoch; digests are blake3 in hex; JSON is text.
-const MIGRATIONS: &[&str] = &[FIRST, SNAPSHOTS, STEPS_BY_NAME, PULLED, REMOTE];
+const MIGRATIONS: &[&str] = &[FIRST, SNAPSHOTS, STEPS_BY_NAME, PULLED, REMOTE, SWEEPS];
 
 /// Runs that were made elsewhere: see `pulled.rs`.
 const PULLED: &str = "
@@ -40,6 +40,40 @@ CREATE TABLE remote (
     id              TEXT NOT NULL,
     url             TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Sweeps and their trials, each of which is a run: see `sweep.rs`.
+const SWEEPS: &str = "
+CREATE TABLE sweeps (
+    number          INTEGER PRIMARY KEY,        -- order of creation, also within one second
+    id              TEXT NOT NULL UNIQUE,
+    status          TEXT NOT NULL,
+    created         REAL NOT NULL,
+    started         REAL,                       -- of the present or last engine
+    seconds         REAL NOT NULL DEFAULT 0,    -- spent by engines that have ended in order
+    sweep           TEXT NOT NULL,              -- what is varied, and how
+    run             TEXT NOT NULL,              -- what its runs have in common
+    source          TEXT,
+    notebook        TEXT NOT NULL,              -- blob
+    planned         INTEGER,                    -- executions of steps
+    reason          TEXT,                       -- why it ended before its time
+    engine_pid      INTEGER,
+    engine_started  TEXT,
+    cancel          INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE trials (
+    sweep           TEXT NOT NULL REFERENCES sweeps (id) ON DELETE CASCADE,
+    number          INTEGER NOT NULL,
+    run             TEXT NOT NULL,              -- it may be collected before the sweep is
+    point           TEXT NOT NULL,
+    place           TEXT,                       -- in the algorithm's schedule
+    status          TEXT NOT NULL,
+    objectives      TEXT,                       -- their values
+    reason          TEXT,                       -- why it does not count
+    PRIMARY KEY (sweep, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX trials_by_run ON trials (run);
 ";
 
 const STEPS_BY_NAME: &str = "CREATE INDEX steps_by_name ON steps (name, run);";

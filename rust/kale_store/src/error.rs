@@ -28,6 +28,8 @@ pub enum StoreError {
     BadBlob { digest: String, reason: String },
     #[error("there is no run `{0}`")]
     UnknownRun(String),
+    #[error("there is no sweep `{0}`")]
+    UnknownSweep(String),
     #[error("`{given}` stands for several runs: {}", candidates.join(", "))]
     AmbiguousRun { given: String, candidates: Vec<String> },
     #[error("run `{run}` has no step `{step}`")]
@@ -59,6 +61,9 @@ impl StoreError {
                 (Code::NewerStore, format!("Upgrade kale_rs, or point `KALE_RS_HOME` at another folder.{back}"))
             }
             StoreError::UnknownRun(_) => (Code::UnknownRun, "`kale-rs runs` lists the runs of this store.".to_owned()),
+            StoreError::UnknownSweep(_) => {
+                (Code::UnknownRun, "`kale-rs sweeps` lists the sweeps of this store.".to_owned())
+            }
             StoreError::AmbiguousRun { .. } => (Code::UnknownRun, "Give more of the run's id.".to_owned()),
             StoreError::UnknownStep { .. } => {
                 (Code::UnknownRun, "`kale-rs show RUN` lists the steps of a run.".to_owned())

@@ -78,8 +78,10 @@ impl Store {
         let staying = || candidates.iter().filter(|run| !gone.contains(&run.id));
         if !policy.dry_run {
             self.delete_runs(&gone)?;
+            self.delete_empty_sweeps()?;
         }
         let mut live: BTreeSet<Digest> = staying().flat_map(|run| run.blobs.iter().cloned()).collect();
+        live.extend(self.sweep_notebooks()?);
         live.extend(self.prune_cache(&gone, &live, policy.dry_run)?);
         let mut collected = Collected {
             runs: gone.iter().map(|run| (*run).clone()).collect(),
@@ -144,9 +146,12 @@ impl Store {
             blobs.extend(self.snapshot_blobs(&self.snapshot_digest(&id, step.position)?));
         }
         Ok(Candidate {
-            source: view.source,
+            source: view.source.clone(),
             created: pulled.map_or(created, |pulled| pulled.time),
-            going_on: matches!(view.status, RunStatus::Pending | RunStatus::Running),
+            // One that lost its engine goes on where a cluster has it, or may have it.
+            going_on: matches!(view.status, RunStatus::Pending | RunStatus::Running)
+                || (view.status == RunStatus::Interrupted && view.context.is_some())
+                || self.is_of_open_sweep(&view)?,
             metrics: view.metrics.iter().filter_map(number).collect(),
             environment: self.run(&id)?.options.environment_key().map(|key| self.environment(&key)),
             blobs,

@@ -41,6 +41,7 @@ mod remote;
 mod run;
 mod snapshot;
 mod step;
+mod sweep;
 mod time;
 mod view;
 
@@ -62,10 +63,13 @@ pub use packed::{PackedRun, PackedStep, without_controls};
 pub use progress::{Origin, StepProgress};
 pub use pulled::Pulled;
 pub use record::{
-    CachedResult, MetricPoint, NewRun, Observed, RunOptions, RunRecord, StepEnd, StepRecord, StepResult, Verify,
+    CachedResult, Elsewhere, MetricPoint, NewRun, Observed, RunOptions, RunRecord, StepEnd, StepRecord, StepResult,
+    Verify,
 };
 pub use snapshot::{Lost, SnapshotGroup, StepSnapshot, Unbound};
+pub use sweep::{NewSweep, NewTrial, SweepRecord, TrialEnd, TrialRecord};
 pub use time::{now, rfc3339};
+pub use view::Wanted;
 
 use database::Database;
 use kale_model::RunId;

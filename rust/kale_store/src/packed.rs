@@ -155,8 +155,8 @@ impl Store {
         })
     }
 
-    /// Takes a run in that was made elsewhere; its blobs are here already. A run that is known is completed by the steps
-    /// that it lacks. Says whether its pickles may be loaded.
+    /// Takes a run in that was made elsewhere; its blobs are here already. A run that is known is completed by the steps,
+    /// and outputs of steps, that it lacks. Says whether its pickles may be loaded.
     ///
     /// Its notebook is taken to be in `directory`.
     pub fn unpack(&self, packed: &PackedRun, directory: &Path, origin: &str) -> Result<bool> {
@@ -169,7 +169,8 @@ impl Store {
         }
         let Some(pulled) = self.pulled(&packed.run_id)? else { return Ok(true) };
         let added = self.added(packed)?;
-        self.database.write_durably(|transaction| complete(transaction, packed, &added, origin))?;
+        let packed = self.with_what_is_known(packed)?;
+        self.database.write_durably(|transaction| complete(transaction, &packed, &added, origin))?;
         Ok(pulled.trusted && added.is_empty())
     }
 
@@ -187,21 +188,52 @@ impl Store {
         }
     }
 
-    /// Positions of the steps that a run lacks which is here already.
+    /// A run of which something is here, with that.
+    fn with_what_is_known(&self, packed: &PackedRun) -> Result<PackedRun> {
+        let mut packed = packed.clone();
+        for (known, new) in self.steps(&packed.run_id)?.into_iter().zip(&mut packed.steps) {
+            let snapshot = self.snapshot_digest(&packed.run_id, known.position)?;
+            new.snapshot = new.snapshot.take().or(snapshot);
+            if let (Some(known), Some(new)) = (known.result, &mut new.result) {
+                new.outputs.extend(known.outputs);
+                new.files.extend(known.files);
+            }
+        }
+        Ok(packed)
+    }
+
+    /// Positions of the steps that a run lacks which is here already, or of which it lacks outputs.
     fn added(&self, packed: &PackedRun) -> Result<Vec<usize>> {
         let other = || StoreError::OtherRun { run: packed.run_id.0.clone() };
         let mut added = vec![];
         for (known, new) in self.steps(&packed.run_id)?.iter().zip(&packed.steps) {
             let snapshot = self.snapshot_digest(&packed.run_id, known.position)?;
-            if new.result.is_some() && (known.result.is_none() || (snapshot.is_none() && new.snapshot.is_some())) {
+            let Some(result) = &new.result else { continue };
+            let has_more = known.result.as_ref().map_or(Ok(true), |known| adds(known, result).ok_or_else(other))?;
+            if has_more || (snapshot.is_none() && new.snapshot.is_some()) {
                 added.push(known.position);
-            }
-            if known.result.is_some() && new.result.is_some() && known.result != new.result {
-                return Err(other());
             }
         }
         Ok(added)
     }
+}
+
+/// Whether a result of a step has more of its outputs than what is known of them; `None`: it is another result. Of what a
+/// cluster has made, more may have been fetched when it was pushed again.
+fn adds(known: &StepResult, new: &StepResult) -> Option<bool> {
+    let apart = |result: &StepResult| {
+        let none = BTreeMap::new;
+        StepResult { outputs: none(), files: none(), elsewhere: BTreeMap::new(), ..result.clone() }
+    };
+    let agrees = |known: &BTreeMap<String, Digest>, new: &BTreeMap<String, Digest>| {
+        new.iter().all(|(name, content)| known.get(name).is_none_or(|known| known == content))
+    };
+    let is_same =
+        apart(known) == apart(new) && agrees(&known.outputs, &new.outputs) && agrees(&known.files, &new.files);
+    let has_more = |known: &BTreeMap<String, Digest>, new: &BTreeMap<String, Digest>| {
+        new.keys().any(|name| !known.contains_key(name))
+    };
+    is_same.then(|| has_more(&known.outputs, &new.outputs) || has_more(&known.files, &new.files))
 }
 
 fn is_same(record: &RunRecord, packed: &PackedRun) -> bool {
@@ -214,6 +246,8 @@ fn is_same(record: &RunRecord, packed: &PackedRun) -> bool {
 impl PackedStep {
     fn of(step: StepRecord, snapshot: Option<Digest>) -> PackedStep {
         let status = if step.status == StepStatus::Running { StepStatus::Interrupted } else { step.status };
+        // Only here is it known how a cluster is reached.
+        let result = step.result.map(|result| StepResult { elsewhere: BTreeMap::new(), ..result });
         PackedStep {
             name: step.name,
             cells: step.cells,
@@ -224,7 +258,7 @@ impl PackedStep {
             seconds: step.seconds,
             fingerprint: step.fingerprint,
             identity: step.identity,
-            result: step.result,
+            result,
             diagnostics: step.diagnostics,
             reason: step.reason,
             snapshot,

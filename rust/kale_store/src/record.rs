@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use kale_model::{Diagnostic, Lock, Pipeline, RunId, RunStatus, StepStatus};
+use kale_model::{Diagnostic, Event, Lock, Pipeline, RunId, RunStatus, StepStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -195,6 +195,9 @@ pub struct StepRecord {
 pub struct StepResult {
     /// Artifact key to content.
     pub outputs: BTreeMap<String, Digest>,
+    /// Outputs that are still where a cluster has put them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub elsewhere: BTreeMap<String, Elsewhere>,
     /// Files that it wrote: path to content.
     pub files: BTreeMap<String, Digest>,
     /// JSON: for each of the step's cells its nbformat outputs, `null` for one that was not run. By position and not
@@ -209,10 +212,33 @@ pub struct StepResult {
 }
 
 impl StepResult {
+    /// Its metrics, for whoever follows the run.
+    pub fn metric_events<'r>(&'r self, step: &'r str) -> impl Iterator<Item = Event> + 'r {
+        self.metrics.iter().map(move |MetricPoint { name, value, at }| Event::Metric {
+            step: step.to_owned(),
+            name: name.clone(),
+            value: value.clone(),
+            at: *at,
+        })
+    }
+
     /// Every blob that it names.
     pub fn blobs(&self) -> impl Iterator<Item = Digest> + '_ {
         self.outputs.values().chain(self.files.values()).chain(&self.cells).chain(&self.log).cloned()
     }
+}
+
+/// Where a cluster has put an output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// In an object store.
+    pub uri: String,
+    /// What the cluster has to be told to find it.
+    #[serde(default)]
+    pub session: Option<String>,
+    /// It was seen to have more bytes than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longer_than: Option<u64>,
 }
 
 /// One reported value: `value` is a finite number, or the string `NaN`, `Infinity` or `-Infinity`.

@@ -3,7 +3,11 @@
 use kale_model::{Event, RemoteRun, RunId};
 use rusqlite::{OptionalExtension, params};
 
+use crate::blob::Digest;
 use crate::error::Result;
+use crate::record::StepResult;
+use crate::run::json;
+use crate::step::insert_metrics;
 use crate::{Store, event, now};
 
 impl Store {
@@ -14,6 +18,57 @@ impl Store {
             transaction.execute(sql, params![run.0, remote.id, remote.url])?;
             let RemoteRun { id, url } = remote.clone();
             event::append(transaction, run, &Event::Submitted { time: now(), context: context.to_owned(), id, url })
+        })
+    }
+
+    /// Notes what a step has left that is recorded as done already, and tells whoever follows the run of its metrics.
+    pub fn add_result(&self, run: &RunId, position: usize, result: &StepResult) -> Result<()> {
+        self.database.write(|transaction| {
+            let sql = "UPDATE steps SET result = ?3 WHERE run = ?1 AND position = ?2";
+            transaction.execute(sql, params![run.0, position, json(result)])?;
+            transaction.execute("DELETE FROM metrics WHERE run = ?1 AND position = ?2", params![run.0, position])?;
+            insert_metrics(transaction, run, position, result)?;
+            let sql = "SELECT name FROM steps WHERE run = ?1 AND position = ?2";
+            let step: String = transaction.query_row(sql, params![run.0, position], |row| row.get(0))?;
+            result.metric_events(&step).try_for_each(|event| event::append(transaction, run, &event))
+        })
+    }
+
+    /// Notes that an output which was elsewhere is here now, and that it is what a file at `path` held.
+    pub fn keep_output(
+        &self,
+        run: &RunId,
+        position: usize,
+        key: &str,
+        content: &Digest,
+        path: Option<&str>,
+    ) -> Result<()> {
+        self.change_result(run, position, |result| {
+            result.elsewhere.remove(key);
+            result.outputs.insert(key.to_owned(), content.clone());
+            result.files.extend(path.map(|path| (path.to_owned(), content.clone())));
+        })
+    }
+
+    /// Notes that an output which is elsewhere has more than so many bytes.
+    pub fn note_length(&self, run: &RunId, position: usize, key: &str, longer_than: u64) -> Result<()> {
+        self.change_result(run, position, |result| {
+            if let Some(place) = result.elsewhere.get_mut(key) {
+                place.longer_than = Some(longer_than);
+            }
+        })
+    }
+
+    fn change_result(&self, run: &RunId, position: usize, change: impl FnOnce(&mut StepResult)) -> Result<()> {
+        self.database.write(|transaction| {
+            let sql = "SELECT result FROM steps WHERE run = ?1 AND position = ?2";
+            let text: Option<String> = transaction.query_row(sql, params![run.0, position], |row| row.get(0))?;
+            let Some(mut result) = text.and_then(|text| serde_json::from_str::<StepResult>(&text).ok()) else {
+                return Ok(());
+            };
+            change(&mut result);
+            let sql = "UPDATE steps SET result = ?3 WHERE run = ?1 AND position = ?2";
+            transaction.execute(sql, params![run.0, position, json(&result)]).map(drop)
         })
     }
 

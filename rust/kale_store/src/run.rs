@@ -20,34 +20,40 @@ impl Store {
     /// Records a run as `pending`. Nothing runs until an engine claims it.
     pub fn create_run(&self, new: &NewRun) -> Result<RunId> {
         let notebook = self.blobs.put(&new.notebook)?;
-        let parameters = effective_parameters(&new.pipeline, &new.parameters);
+        self.database.write_durably(|transaction| self.insert_run(transaction, new, &notebook))
+    }
+
+    pub(crate) fn insert_run(
+        &self,
+        transaction: &Transaction,
+        new: &NewRun,
+        notebook: &Digest,
+    ) -> rusqlite::Result<RunId> {
         let created = now();
-        self.database.write_durably(|transaction| {
-            let id = unused_id(transaction, created)?;
+        let id = RunId(unused_id(transaction, "runs", created)?);
+        transaction.execute(
+            "INSERT INTO runs (id, status, created, queued, pipeline, source, notebook, parameters, options, diagnostics)
+             VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                id.0,
+                RunStatus::Pending.as_str(),
+                created,
+                json(&new.pipeline),
+                new.source.as_deref().map(Path::to_string_lossy),
+                notebook.as_str(),
+                json(&effective_parameters(&new.pipeline, &new.parameters)),
+                json(&new.options.recorded_in(&self.root)),
+                json(&new.diagnostics),
+            ],
+        )?;
+        for (position, step) in new.pipeline.steps.iter().enumerate() {
+            let cells = new.pipeline.visible_cells(step);
             transaction.execute(
-                "INSERT INTO runs (id, status, created, queued, pipeline, source, notebook, parameters, options, diagnostics)
-                 VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                params![
-                    id.0,
-                    RunStatus::Pending.as_str(),
-                    created,
-                    json(&new.pipeline),
-                    new.source.as_deref().map(Path::to_string_lossy),
-                    notebook.as_str(),
-                    json(&parameters),
-                    json(&new.options.recorded_in(&self.root)),
-                    json(&new.diagnostics),
-                ],
+                "INSERT INTO steps (run, position, name, cells, status) VALUES (?1, ?2, ?3, ?4, 'pending')",
+                params![id.0, position, step.name.as_str(), json(&cells)],
             )?;
-            for (position, step) in new.pipeline.steps.iter().enumerate() {
-                let cells = new.pipeline.visible_cells(step);
-                transaction.execute(
-                    "INSERT INTO steps (run, position, name, cells, status) VALUES (?1, ?2, ?3, ?4, 'pending')",
-                    params![id.0, position, step.name.as_str(), json(&cells)],
-                )?;
-            }
-            Ok(id)
-        })
+        }
+        Ok(id)
     }
 
     /// The record with its pipeline, for an engine.
@@ -155,6 +161,14 @@ impl Store {
         })
     }
 
+    /// Ends what an engine can do for a run that goes on without it. What it saw of steps stays as it was.
+    pub fn leave_run(&self, id: &RunId, diagnostic: &Diagnostic) -> Result<()> {
+        self.database.write(|transaction| {
+            add_diagnostics(transaction, id, std::slice::from_ref(diagnostic))?;
+            end_run(transaction, id, RunStatus::Interrupted, None)
+        })
+    }
+
     /// The engine's last word: the end's event is in the same transaction, so a follower that sees one sees both.
     pub fn finish_run(&self, id: &RunId, status: RunStatus, executed: Option<&Path>) -> Result<()> {
         self.database.write_durably(|transaction| end_run(transaction, id, status, executed))
@@ -208,17 +222,17 @@ fn renew(transaction: &Transaction, id: &RunId) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The time in UTC and four digits that tell runs of one second apart.
-fn unused_id(connection: &rusqlite::Connection, created: f64) -> rusqlite::Result<RunId> {
+/// The time in UTC and four digits that tell what was made in one second apart, in a table whose rows have an `id`.
+pub(crate) fn unused_id(connection: &rusqlite::Connection, table: &str, created: f64) -> rusqlite::Result<String> {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let stamp = time::stamp(created as u64);
     let mut salt = 0_u32;
     loop {
         let seed = format!("{created} {} {salt}", std::process::id());
         let id = format!("{stamp}-{}", &Digest::of(seed.as_bytes()).as_str()[..4]);
-        let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE id = ?1)";
-        if !connection.query_row(sql, params![id], |row| row.get::<_, bool>(0))? {
-            return Ok(RunId(id));
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE id = ?1)");
+        if !connection.query_row(&sql, params![id], |row| row.get::<_, bool>(0))? {
+            return Ok(id);
         }
         salt += 1;
     }

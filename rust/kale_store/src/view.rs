@@ -40,6 +40,16 @@ struct StepHead {
     diagnostics: Vec<Diagnostic>,
 }
 
+/// Which runs are listed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
+    /// Those of one notebook only, whose path is absolute.
+    pub source: Option<&'a Path>,
+    /// Those that are trials of sweeps as well.
+    pub trials: bool,
+    pub limit: Option<usize>,
+}
+
 impl Store {
     /// The run as everyone sees it. A run whose engine has died is `interrupted`, and so are its unfinished steps.
     pub fn run_view(&self, run: &RunId) -> Result<RunView> {
@@ -61,6 +71,7 @@ impl Store {
             diagnostics,
             remote: if head.context.is_some() { self.remote(run)? } else { None },
             context: head.context,
+            trial: self.trial_place(run)?,
         })
     }
 
@@ -79,18 +90,15 @@ impl Store {
     }
 
     /// The newest runs (all of them without a limit), newest first.
-    pub fn list(&self, limit: Option<usize>) -> Result<Vec<RunView>> {
-        let ids = self.run_ids()?;
-        ids.iter().take(limit.unwrap_or(usize::MAX)).map(|id| self.run_view(id)).collect()
-    }
-
-    /// As [`Store::list`], of those of one notebook, whose path is absolute.
-    pub fn list_of(&self, source: &Path, limit: Option<usize>) -> Result<Vec<RunView>> {
+    pub fn list(&self, wanted: &Wanted) -> Result<Vec<RunView>> {
         let ids: Vec<RunId> = self.database.read(|connection| {
-            let sql = "SELECT id FROM runs WHERE source = ?1 ORDER BY number DESC LIMIT ?2";
-            let limit = limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(-1);
+            let sql = "SELECT id FROM runs WHERE (?1 IS NULL OR source = ?1)
+                           AND (?2 OR NOT EXISTS (SELECT 1 FROM trials WHERE trials.run = runs.id))
+                       ORDER BY number DESC LIMIT ?3";
+            let source = wanted.source.map(Path::to_string_lossy);
+            let limit = wanted.limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(-1);
             let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement.query_map(params![source.to_string_lossy(), limit], |row| row.get(0).map(RunId))?;
+            let rows = statement.query_map(params![source, wanted.trials, limit], |row| row.get(0).map(RunId))?;
             rows.collect()
         })?;
         ids.iter().map(|id| self.run_view(id)).collect()
@@ -100,9 +108,9 @@ impl Store {
     pub fn find_run(&self, text: &str) -> Result<RunId> {
         let ids = self.run_ids()?;
         if text == "last" {
-            // Pulling a snapshot does not change which run was the last here.
-            let pulled = self.pulled_runs()?;
-            let own = ids.iter().find(|id| !pulled.contains_key(id)).cloned();
+            // Neither a pulled snapshot nor a sweep changes which run was the last here.
+            let (pulled, trials) = (self.pulled_runs()?, self.trial_runs()?);
+            let own = ids.iter().find(|id| !pulled.contains_key(id) && !trials.contains(id)).cloned();
             return own.or_else(|| ids.into_iter().next()).ok_or_else(|| StoreError::UnknownRun(text.to_owned()));
         }
         let mut matching: Vec<RunId> = ids.into_iter().filter(|id| id.0.starts_with(text)).collect();

@@ -1,110 +1,15 @@
 //! The store as its users see it: names, views, differences, other processes, disks that refuse.
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use kale_model::{
-    CellIndex, Code, Diagnostic, Event, Instruction, Parameter, ParameterType, Pipeline, Position, PythonVersion,
-    RunId, RunStatus, Span, Step, StepCell, StepConfig, StepStatus,
-};
-use kale_store::{
-    Digest, MetricPoint, NewRun, Observed, RunOptions, StepEnd, StepResult, Store, StoreError, locate, now,
-};
-use serde_json::{Value, json};
-
-fn pipeline(names: &[&str]) -> Pipeline {
-    let start = Position { line: 1, column: 1 };
-    let step = |(index, name): (usize, &&str)| Step {
-        name: name.parse().unwrap(),
-        cells: vec![StepCell { index: CellIndex(index), id: "c".to_owned(), source: "1".to_owned(), first_line: 1 }],
-        program: vec![Instruction::Run { cell: CellIndex(index), parameters: vec![], metrics: vec![] }],
-        fingerprint_source: String::new(),
-        parameters: vec![],
-        inputs: vec![],
-        outputs: vec![],
-        needs_ipython: false,
-        requirements: vec![],
-        local_modules: vec![],
-        files: Default::default(),
-        environment_variables: vec![],
-        uncacheable: vec![],
-        claims: None,
-        config: StepConfig::default(),
-    };
-    Pipeline {
-        name: "example".to_owned().try_into().unwrap(),
-        description: None,
-        experiment: None,
-        python: PythonVersion::default(),
-        base_image: None,
-        parameters: vec![Parameter {
-            name: "k".parse().unwrap(),
-            parameter_type: ParameterType::Int,
-            default: json!(3),
-            span: Span { cell: CellIndex(0), start, end: start },
-        }],
-        steps: names.iter().enumerate().map(step).collect(),
-        artifacts: vec![],
-        edges: vec![],
-        metrics: vec![],
-        volumes: vec![],
-        prelude: vec![],
-        definitions: vec![],
-        bindings: Default::default(),
-        sub_cells: kale_model::SubCells::default(),
-        warm_up: vec![],
-    }
-}
-
-fn new_run(parameters: Value) -> NewRun {
-    NewRun {
-        pipeline: pipeline(&["load", "train"]),
-        parameters: serde_json::from_value(parameters).unwrap(),
-        source: Some("/home/me/example.ipynb".into()),
-        notebook: b"{}".to_vec(),
-        diagnostics: vec![],
-        options: RunOptions::new("python3".into(), "3.11.7".to_owned(), "/runtime".into(), "/home/me".into()),
-    }
-}
-
-fn open() -> (tempfile::TempDir, Store) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join(".kale_rs")).unwrap();
-    (folder, store)
-}
-
-fn succeeded(result: StepResult) -> StepEnd {
-    StepEnd {
-        status: StepStatus::Succeeded,
-        seconds: 1.5,
-        result: Some(result),
-        diagnostics: vec![],
-        reason: None,
-        cacheable: true,
-    }
-}
-
-/// Carries a run out as an engine would, with a metric `loss`.
-fn carry_out(store: &Store, run: &RunId, code: &str, loss: f64) {
-    store.claim(run).unwrap();
-    for (position, name) in ["load", "train"].into_iter().enumerate() {
-        let identity =
-            json!({"code": format!("{name} {code}"), "files": {"data.csv": "d1"}, "environment": {"python": "3"}});
-        store.identify_step(run, position, &Digest::of(identity.to_string().as_bytes()), &identity).unwrap();
-        store.begin_step(run, position, name, 1).unwrap();
-        let metrics = if name == "train" {
-            vec![
-                MetricPoint { name: "loss".to_owned(), value: json!(9.0), at: Some(0) },
-                MetricPoint { name: "loss".to_owned(), value: json!(loss), at: Some(1) },
-            ]
-        } else {
-            vec![]
-        };
-        store.end_step(run, position, name, &succeeded(StepResult { metrics, ..StepResult::default() })).unwrap();
-    }
-    store.finish_run(run, RunStatus::Succeeded, Some(Path::new("/out.ipynb"))).unwrap();
-}
+use kale_model::{Code, Diagnostic, Event, RunId, RunStatus, StepStatus};
+use kale_store::{Digest, Observed, StepEnd, StepResult, Store, StoreError, Wanted, locate, now};
+use serde_json::json;
+use support::{carry_out, new_run, open, succeeded};
 
 #[test]
 fn the_store_ignores_itself_and_is_found_again() {
@@ -142,7 +47,7 @@ fn runs_are_found_by_what_is_unique() {
     let runs: Vec<RunId> = (0..3).map(|_| store.create_run(&new_run(json!({}))).unwrap()).collect();
     let newest_first: Vec<RunId> = runs.iter().rev().cloned().collect();
     assert_eq!(store.run_ids().unwrap(), newest_first);
-    assert_eq!(store.list(Some(2)).unwrap().len(), 2);
+    assert_eq!(store.list(&Wanted { limit: Some(2), ..Wanted::default() }).unwrap().len(), 2);
     assert_eq!(store.find_run("last").unwrap(), runs[2]);
     assert_eq!(store.find_run(&runs[0].0).unwrap(), runs[0]);
     assert!(matches!(store.find_run("2"), Err(StoreError::AmbiguousRun { .. })));

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kale_model::{Artifact, Code, Diagnostic, Pipeline, Step, StepId, Volume, VolumeKind};
+use kale_model::{Artifact, Code, Diagnostic, Pipeline, SecretVariable, Step, StepId, Volume, VolumeKind};
 
 use crate::names::{METRICS_OUTPUT, Unique, kebab};
-use crate::packed::{self, Files};
+use crate::packed::{self, Found, Packed, Room};
 use crate::resources::Limits;
 use crate::types::WireParameter;
+
+/// Where pip looks for packages; steps tell uv as well.
+const INDEX: &str = "PIP_INDEX_URL";
 
 pub struct TaskGraph<'a> {
     pub pipeline: &'a Pipeline,
@@ -36,7 +39,7 @@ pub struct Task<'a> {
     /// Every step it waits for, the producers included.
     pub upstream: BTreeSet<StepId>,
     /// From beside the notebook, to be put where the step runs.
-    pub files: BTreeMap<&'a str, &'a [u8]>,
+    pub packed: Vec<Packed<'a>>,
     /// The pipeline's output that shows this step's metrics.
     pub metrics_output: Option<String>,
     pub reuse: bool,
@@ -55,10 +58,11 @@ pub struct Claim<'a> {
 }
 
 impl<'a> TaskGraph<'a> {
-    pub fn new(pipeline: &'a Pipeline, files: &'a Files, diagnostics: &mut Vec<Diagnostic>) -> TaskGraph<'a> {
+    pub fn new(pipeline: &'a Pipeline, found: &'a Found, diagnostics: &mut Vec<Diagnostic>) -> TaskGraph<'a> {
         let mut names = Unique::joined_by("-");
         let mut claims = claims(pipeline, &mut names, diagnostics);
-        let tasks = tasks(pipeline, files, &mut names, diagnostics);
+        let tasks = tasks(pipeline, found, &mut names, diagnostics);
+        diagnostics.extend(packed::unknown_files(pipeline));
         for claim in &mut claims {
             claim.delete_task = names.claim("deletepvc");
         }
@@ -90,7 +94,7 @@ impl<'a> TaskGraph<'a> {
 
 fn tasks<'a>(
     pipeline: &'a Pipeline,
-    files: &'a Files,
+    found: &'a Found,
     names: &mut Unique,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Task<'a>> {
@@ -100,6 +104,7 @@ fn tasks<'a>(
     for edge in &pipeline.edges {
         upstream.entry(edge.to).or_default().insert(edge.from);
     }
+    let mut room = Room::default();
     let mut tasks = Vec::with_capacity(pipeline.steps.len());
     for id in pipeline.step_ids() {
         let step = pipeline.step(id);
@@ -117,7 +122,7 @@ fn tasks<'a>(
             outputs: step.outputs.iter().map(|&id| pipeline.artifact(id)).collect(),
             upstream,
             producers,
-            files: packed::of_step(pipeline, step, files, diagnostics),
+            packed: packed::of_step(pipeline, step, found, &mut room, diagnostics),
             metrics_output: reporting
                 .contains(&id)
                 .then(|| metrics_outputs.claim(&format!("{}_metrics", name.replace('-', "_")))),
@@ -146,7 +151,10 @@ fn environment(pipeline: &Pipeline) -> BTreeMap<String, String> {
         .volumes
         .iter()
         .filter_map(|volume| volume.variable.as_ref().map(|variable| (variable.clone(), volume.mount_point.clone())));
-    mount_points.chain([seed]).collect()
+    let index = pipeline.package_index.iter();
+    let urls = index.flat_map(|index| [(INDEX, &index.url), ("PIP_EXTRA_INDEX_URL", &index.extra_url)]);
+    let urls = urls.filter_map(|(variable, url)| Some((variable.to_owned(), url.clone()?)));
+    mount_points.chain(urls).chain([seed]).collect()
 }
 
 fn claims<'a>(pipeline: &'a Pipeline, names: &mut Unique, diagnostics: &mut Vec<Diagnostic>) -> Vec<Claim<'a>> {
@@ -177,10 +185,25 @@ fn no_storage_class(volume: &Volume) -> Diagnostic {
     Diagnostic::new(Code::NotInTarget, message, "Set `storage_class_name` of the volume in the notebook's metadata.")
 }
 
+impl TaskGraph<'_> {
+    /// Secrets that become environment variables of a task: its own, and the URL of the index of packages.
+    pub fn secrets(&self, task: &Task) -> Vec<SecretVariable> {
+        let index = self.pipeline.package_index.as_ref().filter(|_| !task.step.requirements.is_empty());
+        let index = index.and_then(|index| index.secret.clone());
+        let url = index.map(|(secret, key)| SecretVariable { secret, key, variable: INDEX.to_owned() });
+        task.step.config.secrets.iter().cloned().chain(url).collect()
+    }
+}
+
 impl Task<'_> {
     /// Steps it waits for without reading anything of theirs.
     pub fn ordering(&self) -> impl Iterator<Item = StepId> {
         self.upstream.difference(&self.producers).copied()
+    }
+
+    /// What comes from beside the notebook, by path.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.packed.iter().flat_map(|packed| packed.files.iter().map(|(path, content)| (*path, *content)))
     }
 
     /// Whether it writes a page with what its cells put out.

@@ -7,11 +7,15 @@
 //! quantities), so that the IR and the readable script describe the same graph.
 
 mod graph;
+pub mod image;
+mod katib;
 mod kfp;
 mod names;
 mod packed;
 mod resources;
+mod rules;
 mod script;
+mod text;
 mod types;
 mod yaml;
 
@@ -22,7 +26,9 @@ use kale_model::{Diagnostic, Namespace, Pipeline};
 
 use graph::TaskGraph;
 
-pub use packed::{Files, Wanted, wanted};
+pub use katib::Trials;
+pub use names::METRICS_OUTPUT;
+pub use packed::{Files, Found, Wanted, wanted};
 pub use types::arguments;
 
 /// Something we emit for.
@@ -32,6 +38,8 @@ pub enum Target {
     Kfp,
     /// A Python file in KFP's DSL, for people who go on by hand.
     KfpScript,
+    /// A sweep for Katib, each of whose trials is a run of the pipeline.
+    Katib,
 }
 
 /// One row of the registry: what user interfaces list and what file it makes.
@@ -58,6 +66,12 @@ pub const TARGETS: &[TargetInfo] = &[
         suffix: ".py",
         summary: "a readable Python file in KFP's DSL, to go on by hand",
     },
+    TargetInfo {
+        target: Target::Katib,
+        name: "katib",
+        suffix: "-katib.yaml",
+        summary: "an Experiment of Katib, each of whose trials is a run of the pipeline",
+    },
 ];
 
 impl Target {
@@ -77,17 +91,19 @@ impl FromStr for Target {
     fn from_str(name: &str) -> Result<Self, String> {
         TARGETS.iter().find(|info| info.name == name).map(|info| info.target).ok_or_else(|| {
             let known: Vec<String> = TARGETS.iter().map(|info| format!("`{}`", info.name)).collect();
-            format!("there is no target `{name}`; there are {}", known.join(" and "))
+            format!("there is no target `{name}`; there are {}", known.join(", "))
         })
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct EmitOptions {
     /// Emit files that are over a size limit of KFP or Kubernetes all the same; the fault becomes a warning.
     pub allow_oversize: bool,
     /// KFP's IR as resources that Kubernetes applies, and not as the file that is uploaded.
     pub manifests: Option<Manifests>,
+    /// What is varied; the target `katib` needs it.
+    pub trials: Option<Trials>,
 }
 
 /// What Kubernetes resources say beside the pipeline.
@@ -112,22 +128,29 @@ pub struct Emitted {
 
 /// What KFP calls the tasks of a pipeline's steps, in their order.
 pub fn task_names(pipeline: &Pipeline) -> Vec<String> {
-    let (pipeline, files) = (names::portable(pipeline), Files::new());
-    TaskGraph::new(&pipeline, &files, &mut vec![]).tasks.into_iter().map(|task| task.name).collect()
+    let (pipeline, found) = (names::portable(pipeline), Found::default());
+    TaskGraph::new(&pipeline, &found, &mut vec![]).tasks.into_iter().map(|task| task.name).collect()
+}
+
+/// What KFP calls the artifacts of a pipeline, in their order.
+pub fn artifact_names(pipeline: &Pipeline) -> Vec<String> {
+    names::portable(pipeline).artifacts.into_iter().map(|artifact| artifact.key).collect()
 }
 
 /// Writes `pipeline` for `target`, without files from beside the notebook.
 pub fn emit(pipeline: &Pipeline, target: Target, options: &EmitOptions) -> Emitted {
-    emit_with_files(pipeline, target, options, &Files::new())
+    emit_with_files(pipeline, target, options, &Found::default())
 }
 
-/// Writes `pipeline` for `target`; `files` holds what the caller found of [`wanted`].
-pub fn emit_with_files(pipeline: &Pipeline, target: Target, options: &EmitOptions, files: &Files) -> Emitted {
+/// Writes `pipeline` for `target`, with what the caller has found of [`wanted`].
+pub fn emit_with_files(pipeline: &Pipeline, target: Target, options: &EmitOptions, found: &Found) -> Emitted {
     let (pipeline, mut diagnostics) = (names::portable(pipeline), vec![]);
-    let graph = TaskGraph::new(&pipeline, files, &mut diagnostics);
+    let graph = TaskGraph::new(&pipeline, found, &mut diagnostics);
+    rules::check(&graph, &mut diagnostics);
     let text = match target {
         Target::Kfp => kfp::emit(&graph, options, &mut diagnostics),
-        Target::KfpScript => script::emit(&graph, &mut diagnostics),
+        Target::KfpScript => script::emit(&graph, options, &mut diagnostics),
+        Target::Katib => katib::emit(&graph, options, &mut diagnostics),
     };
     let refused = diagnostics.iter().any(Diagnostic::is_error);
     let files = (!refused).then(|| Bundle { files: vec![(target.info().suffix.to_owned(), text)] });

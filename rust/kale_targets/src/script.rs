@@ -8,10 +8,12 @@ mod body;
 mod python;
 mod view;
 
-use kale_model::{Code, Diagnostic};
+use kale_model::{Code, Diagnostic, Instruction};
 use tera::{Context, Tera};
 
+use crate::EmitOptions;
 use crate::graph::{Task, TaskGraph};
+use crate::kfp::limits;
 use crate::types::WireParameter;
 
 pub use python::literal;
@@ -19,10 +21,13 @@ pub use view::HELPERS;
 
 const TEMPLATE: &str = include_str!("../templates/kfp_script.py.tera");
 
-pub fn emit(graph: &TaskGraph, diagnostics: &mut Vec<Diagnostic>) -> String {
+pub fn emit(graph: &TaskGraph, options: &EmitOptions, diagnostics: &mut Vec<Diagnostic>) -> String {
     diagnostics.extend(graph.parameters.iter().filter_map(sdk_fault));
     diagnostics.extend(graph.tasks.iter().filter_map(binary_files));
     diagnostics.extend(graph.tasks.iter().filter_map(no_report));
+    diagnostics.extend(
+        graph.tasks.iter().filter_map(|task| limits::check_function(task.step.name.as_str(), size(task), options)),
+    );
     let context = Context::from_serialize(view::script(graph)).expect("a view is plain data");
     let text = Tera::one_off(TEMPLATE, &context, false).expect("the template knows its view");
     // Blocks that a pipeline does not need leave nothing but line breaks behind.
@@ -42,9 +47,19 @@ fn sdk_fault(parameter: &WireParameter) -> Option<Diagnostic> {
     })
 }
 
+/// What of a step's function is the notebook's.
+fn size(task: &Task) -> usize {
+    let definitions = task.step.program.iter().map(|instruction| match instruction {
+        Instruction::Define { source, .. } => source.len(),
+        _ => 0,
+    });
+    let cells = task.step.cells.iter().map(|cell| cell.source.len());
+    definitions.chain(cells).chain(task.files().map(|(_, content)| content.len())).sum()
+}
+
 /// The script holds what people can read.
 fn binary_files(task: &Task) -> Option<Diagnostic> {
-    let binary = task.files.iter().filter(|(_, content)| std::str::from_utf8(content).is_err());
+    let binary = task.files().filter(|(_, content)| std::str::from_utf8(content).is_err());
     let names: Vec<String> = binary.map(|(path, _)| format!("`{path}`")).collect();
     (!names.is_empty()).then(|| {
         let message = format!(

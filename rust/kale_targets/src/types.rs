@@ -9,6 +9,8 @@ use kale_model::name::slug;
 use kale_model::{ArtifactType, Parameter, ParameterType, Pipeline};
 use serde_json::{Number, Value};
 
+use crate::kfp::limits;
+
 /// Integers of this size and below survive a double.
 const LARGEST_EXACT: u64 = 1 << 53;
 
@@ -100,10 +102,14 @@ pub fn arguments(
 ) -> Result<serde_json::Map<String, Value>, String> {
     let given =
         pipeline.parameters.iter().filter_map(|parameter| Some((parameter, values.get(parameter.name.as_str())?)));
-    given.map(|(parameter, value)| Ok((parameter.name.to_string(), argument(parameter, value)?))).collect()
+    let arguments: serde_json::Map<String, Value> = given
+        .map(|(parameter, value)| Ok((parameter.name.to_string(), argument(parameter, value)?)))
+        .collect::<Result<_, String>>()?;
+    let size = arguments.values().map(|value| value.to_string().len()).sum();
+    limits::refuse_values(size).map_or(Ok(arguments), Err)
 }
 
-fn argument(parameter: &Parameter, value: &Value) -> Result<Value, String> {
+pub fn argument(parameter: &Parameter, value: &Value) -> Result<Value, String> {
     let declared = WireParameter::new(parameter).wire;
     let given = WireParameter::new(&Parameter { default: value.clone(), ..parameter.clone() });
     match declared {

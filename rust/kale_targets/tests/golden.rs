@@ -2,11 +2,17 @@
 //!
 //! `KALE_BLESS=1 cargo test -p kale_targets` writes the files anew; read the difference before committing it.
 
+#[path = "golden/katib.rs"]
+mod katib;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kale_model::{Code, Pipeline, Severity};
-use kale_targets::{EmitOptions, Emitted, Files, Manifests, TARGETS, Target, emit, emit_with_files, wanted};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::read::ZlibDecoder;
+use kale_model::{Code, Pipeline, Severity, Uncacheable, Volume, VolumeKind};
+use kale_targets::{EmitOptions, Emitted, Files, Found, Manifests, TARGETS, Target, emit, emit_with_files, wanted};
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden")
@@ -53,18 +59,23 @@ fn text(emitted: &Emitted) -> &str {
     &emitted.files.as_ref().expect("files are emitted").files[0].1
 }
 
-/// Without the step runtime and its report, which have tests of their own: a change there is no change here.
+/// Without the files of the step runtime, which have tests of their own: a change there is no change here.
 fn reviewable(text: &str) -> String {
     let opening = "b64decode(\"";
     let mut parts = text.split(opening);
     let mut out = parts.next().unwrap_or_default().to_owned();
-    let mut runtime = None;
     for part in parts {
         let (code, rest) = part.split_once('"').expect("the literal is closed");
-        let name = if *runtime.get_or_insert(code) == code { "step" } else { "report" };
-        out.push_str(&format!("{opening}<python/kale_runtime/{name}.py>\"{rest}"));
+        out.push_str(&format!("{opening}<python/kale_runtime/{}.py>\"{rest}", file_of(code)));
     }
     out
+}
+
+fn file_of(code: &str) -> &'static str {
+    let packed = STANDARD.decode(code).unwrap();
+    let text = std::io::read_to_string(ZlibDecoder::new(packed.as_slice())).unwrap();
+    let marks = [("def with_uv", "install"), ("class ReportingStep", "report"), ("class Step", "step")];
+    marks.into_iter().find(|(mark, _)| text.contains(mark)).expect("it is one of three").1
 }
 
 #[test]
@@ -73,8 +84,9 @@ fn emitted_files_are_as_reviewed() {
     let cases = pipelines();
     assert!(cases.len() >= 9, "the cases are found by walking");
     for (name, pipeline) in &cases {
-        for info in TARGETS {
-            let emit = || emit_with_files(pipeline, info.target, &EmitOptions::default(), &files(name));
+        // A sweep is more than a pipeline: see `katib`.
+        for info in TARGETS.iter().filter(|info| info.target != Target::Katib) {
+            let emit = || emit_with_files(pipeline, info.target, &EmitOptions::default(), &files(name).into());
             let emitted = emit();
             assert_eq!(text(&emitted), text(&emit()), "same bytes twice");
             let path = golden().join(info.name).join(format!("{name}{}", info.suffix));
@@ -91,7 +103,7 @@ fn resources_of_kubernetes_are_as_reviewed() {
     let namespaces = [("cluster", None), ("branches", Some("team-a".parse().unwrap()))];
     let changed = namespaces.into_iter().filter_map(|(name, namespace)| {
         let options = EmitOptions { manifests: Some(Manifests { namespace }), ..EmitOptions::default() };
-        let emitted = emit_with_files(&pipeline(name), Target::Kfp, &options, &files(name));
+        let emitted = emit_with_files(&pipeline(name), Target::Kfp, &options, &files(name).into());
         difference(&golden().join("kfp-kubernetes").join(format!("{name}.yaml")), &steady(&reviewable(text(&emitted))))
     });
     assert_eq!(changed.collect::<Vec<_>>(), Vec::<PathBuf>::new());
@@ -132,17 +144,20 @@ fn what_kfp_cannot_express_is_said() {
     assert!(script.diagnostics[0].message.contains("`text` has a line break"));
 }
 
-/// A pipeline whose first step holds `bytes` of text that does not compress.
+/// Text of six bits per byte.
+fn noise(bytes: usize) -> String {
+    let mut state = 1_u64;
+    let next = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from(b'0' + (state >> 33) as u8 % 64)
+    };
+    (0..bytes).map(next).collect()
+}
+
+/// A pipeline whose first step holds so many bytes of text that does not compress.
 fn large(bytes: usize) -> Pipeline {
     let mut pipeline = pipeline("hello");
-    let mut state = 1_u64;
-    let noise: String = (0..bytes)
-        .map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            char::from(b'0' + (state >> 33) as u8 % 64)
-        })
-        .collect();
-    pipeline.steps[0].cells[0].source.push_str(&format!("\n# {noise}"));
+    pipeline.steps[0].cells[0].source.push_str(&format!("\n# {}", noise(bytes)));
     pipeline
 }
 
@@ -152,15 +167,55 @@ fn files_travel_or_are_missed() {
     let needs = wanted(&pipeline);
     assert!(needs.modules.iter().eq(["helpers", "tools"]) && needs.paths.iter().eq(["data/words.txt"]));
     let messages = |files: &Files| -> Vec<String> {
-        let emitted = emit_with_files(&pipeline, Target::Kfp, &EmitOptions::default(), files);
-        emitted.diagnostics.into_iter().map(|diagnostic| diagnostic.message).collect()
+        let emitted = emit_with_files(&pipeline, Target::Kfp, &EmitOptions::default(), &files.clone().into());
+        let missed = emitted.diagnostics.into_iter().filter(|diagnostic| diagnostic.code == Code::NotInTarget);
+        missed.map(|diagnostic| diagnostic.message).collect()
     };
     let mut files = files("packed");
     assert!(messages(&files).is_empty());
-    files.insert("data/words.txt".into(), vec![b'a'; 70_000]);
+    files.insert("data/words.txt".into(), noise(400_000).into_bytes());
+    assert!(messages(&files).is_empty(), "what is long goes ahead");
+    files.insert("data/words.txt".into(), noise(700_000).into_bytes());
     assert!(messages(&files)[0].contains("`read` needs `data/words.txt`"));
     files.remove("helpers.py");
     assert!(messages(&files)[0].contains("`read` needs `helpers`, `data/words.txt`"));
+}
+
+/// A listing of a folder would be an empty one in a container.
+#[test]
+fn files_that_only_a_run_knows_are_told() {
+    let mut pipeline = pipeline("packed");
+    pipeline.steps[0].uncacheable.push(Uncacheable::UnknownFiles);
+    let told = |pipeline: &Pipeline| -> Vec<String> {
+        let emitted = emit_with_files(pipeline, Target::Kfp, &EmitOptions::default(), &files("packed").into());
+        emitted.diagnostics.into_iter().map(|diagnostic| diagnostic.message).collect()
+    };
+    let [message] = &told(&pipeline)[..] else { panic!("{:?}", told(&pipeline)) };
+    assert!(message.starts_with("Step `read` uses files that are known only when it runs"), "{message}");
+    pipeline.volumes.push(Volume {
+        name: "data".to_owned(),
+        mount_point: "/data".to_owned(),
+        kind: VolumeKind::Existing,
+        variable: None,
+    });
+    assert!(told(&pipeline).is_empty(), "they may be there");
+}
+
+#[test]
+fn what_does_not_travel_may_be_in_the_image() {
+    let mut pipeline = pipeline("packed");
+    pipeline.steps[0].files.reads = vec!["data".to_owned()];
+    let mut found = Found::from(files("packed"));
+    found.left_out.insert("data/large.csv".to_owned());
+    let told = |found: &Found| -> Vec<(Severity, String)> {
+        let emitted = emit_with_files(&pipeline, Target::Kfp, &EmitOptions::default(), found);
+        emitted.diagnostics.into_iter().map(|diagnostic| (diagnostic.severity, diagnostic.message)).collect()
+    };
+    let missing = "Step `read` needs `data/large.csv` of this machine, which a container does not have.";
+    assert_eq!(told(&found), [(Severity::Warning, missing.to_owned())], "though the rest of the folder travels");
+    found.in_image.insert("data/large.csv".to_owned());
+    let there = "Step `read` has `data/large.csv` from its image alone: it is too large to travel.";
+    assert_eq!(told(&found), [(Severity::Info, there.to_owned())]);
 }
 
 #[test]
@@ -170,12 +225,85 @@ fn sizes_are_checked() {
         assert!(emitted.diagnostics.iter().all(|diagnostic| diagnostic.code == Code::TooLarge));
         (emitted.files.is_some(), emitted.diagnostics.iter().map(|diagnostic| diagnostic.severity).collect())
     };
-    assert_eq!(verdicts(40_000, false), (true, vec![]));
-    assert_eq!(verdicts(70_000, false), (true, vec![Severity::Warning]));
-    assert_eq!(verdicts(150_000, false), (false, vec![Severity::Error]));
-    assert_eq!(verdicts(150_000, true), (true, vec![Severity::Warning]));
-    assert_eq!(verdicts(1_000_000, false), (false, vec![Severity::Error, Severity::Error]));
-    assert_eq!(verdicts(1_000_000, true), (true, vec![Severity::Warning, Severity::Warning]));
+    assert_eq!(verdicts(150_000, false), (true, vec![]), "what is long goes ahead of the step");
+    assert_eq!(verdicts(400_000, false), (true, vec![Severity::Warning]));
+    assert_eq!(verdicts(1_000_000, false), (false, vec![Severity::Error]));
+    assert_eq!(verdicts(1_000_000, true), (true, vec![Severity::Warning]));
+    let script = emit(&large(150_000), Target::KfpScript, &EmitOptions::default());
+    assert!(script.files.is_none() && script.diagnostics[0].code == Code::TooLarge, "a script has nothing ahead of it");
+}
+
+/// Whatever the size of its code, no container is longer than an argument may be, and equal pieces go once.
+#[test]
+fn long_code_goes_ahead_of_the_step() {
+    let mut pipeline = pipeline("packed");
+    let second = pipeline.steps[0].clone();
+    let mut files = files("packed");
+    files.insert("data/words.txt".into(), noise(200_000).into_bytes());
+    let spec = |pipeline: &Pipeline, files: &Files| -> serde_json::Value {
+        let emitted = emit_with_files(pipeline, Target::Kfp, &EmitOptions::default(), &files.clone().into());
+        serde_yaml_ng::from_str(text(&emitted)).unwrap()
+    };
+    let one = spec(&pipeline, &files);
+    let executors = one["deploymentSpec"]["executors"].as_object().unwrap();
+    assert!(executors.values().all(|executor| executor.to_string().len() < 110_000));
+    let carriers = |spec: &serde_json::Value| -> Vec<String> {
+        let tasks = spec["root"]["dag"]["tasks"].as_object().unwrap().keys();
+        tasks.filter(|name| name.starts_with("code")).cloned().collect()
+    };
+    assert_eq!(carriers(&one), ["code", "code-2", "code-3"]);
+    pipeline.steps[0].config.node_selector.insert("pool".to_owned(), "batch".to_owned());
+    let emitted = emit_with_files(&pipeline, Target::Kfp, &EmitOptions::default(), &files.clone().into());
+    let platform = text(&emitted).split("\n---\n").nth(1).unwrap();
+    assert!(platform.contains("exec-code-3:") && platform.matches("pool: batch").count() == 4, "{platform}");
+    pipeline.steps[0].config.node_selector.clear();
+    pipeline.steps.push(kale_model::Step { name: "again".parse().unwrap(), outputs: vec![], ..second });
+    let two = spec(&pipeline, &files);
+    assert_eq!(carriers(&two).len(), 3, "its files are the same");
+    files.insert("data/words.txt".into(), noise(200_001).into_bytes());
+    let three = spec(&pipeline, &files);
+    let command = |spec: &serde_json::Value| spec["deploymentSpec"]["executors"]["exec-read"]["container"].clone();
+    assert_eq!(command(&one), command(&two));
+    assert_ne!(
+        command(&one),
+        command(&three),
+        "a step knows the digest of what comes, so that no cache takes one for the other"
+    );
+}
+
+/// A module that thirty steps import is in the pipeline once: inline it would be there thirty times.
+#[test]
+fn what_many_steps_share_goes_once() {
+    let mut pipeline = pipeline("packed");
+    let mut files = files("packed");
+    files.insert("helpers.py".into(), noise(30_000).into_bytes());
+    for number in 0..29 {
+        let name = format!("again_{number}").parse().unwrap();
+        pipeline.steps.push(kale_model::Step { name, outputs: vec![], ..pipeline.steps[0].clone() });
+    }
+    let emitted = emit_with_files(&pipeline, Target::Kfp, &EmitOptions::default(), &files.into());
+    assert!(!emitted.diagnostics.iter().any(|diagnostic| diagnostic.is_error()), "{:?}", emitted.diagnostics);
+    let spec: serde_json::Value = serde_yaml_ng::from_str(text(&emitted)).unwrap();
+    let carriers = spec["root"]["dag"]["tasks"].as_object().unwrap().keys().filter(|name| name.starts_with("code"));
+    assert_eq!(carriers.count(), 1);
+}
+
+/// Whoever takes nothing from a cache wants the code written anew as well: its artifact may be gone.
+#[test]
+fn carriers_do_as_their_steps() {
+    let mut pipeline = pipeline("packed");
+    let mut files = files("packed");
+    files.insert("data/words.txt".into(), noise(60_000).into_bytes());
+    let carrier = |pipeline: &Pipeline| {
+        let emitted = emit_with_files(pipeline, Target::Kfp, &EmitOptions::default(), &files.clone().into());
+        let spec: serde_json::Value = serde_yaml_ng::from_str(text(&emitted)).unwrap();
+        let task = &spec["root"]["dag"]["tasks"]["code"];
+        (task["cachingOptions"].clone(), task["retryPolicy"]["maxRetryCount"].clone())
+    };
+    assert_eq!(carrier(&pipeline), (serde_json::json!({"enableCache": true}), serde_json::Value::Null));
+    pipeline.steps[0].config.caching = kale_model::Caching::Disabled;
+    pipeline.steps[0].config.retries = 2;
+    assert_eq!(carrier(&pipeline), (serde_json::json!({}), serde_json::json!(2)));
 }
 
 #[test]
@@ -184,6 +312,6 @@ fn targets_are_named() {
         assert_eq!(info.name.parse(), Ok(info.target));
         assert_eq!(info.target.to_string(), info.name);
     }
-    let fault = "katib".parse::<Target>().unwrap_err();
-    assert_eq!(fault, "there is no target `katib`; there are `kfp` and `kfp-script`");
+    let fault = "kubeflow".parse::<Target>().unwrap_err();
+    assert_eq!(fault, "there is no target `kubeflow`; there are `kfp`, `kfp-script`, `katib`");
 }

@@ -1,12 +1,14 @@
 //! `cancel`: stop a run, and see that it stops.
 
-use kale_model::{Event, RunView};
+use kale_model::{Event, RunStatus, RunView};
 use serde::Deserialize;
 
+use crate::cluster;
 use crate::error::VerbError;
-use crate::follow::{follow, last_event};
+use crate::follow::{await_engine, follow, last_event};
 use crate::history::StoreChoice;
 use crate::listener::{Interrupt, Listener};
+use crate::run::launch;
 use crate::session::Session;
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -19,9 +21,21 @@ pub struct CancelRequest {
 /// A run that has ended already stays as it is.
 pub fn cancel(session: &Session, request: &CancelRequest, listener: &mut dyn Listener) -> Result<RunView, VerbError> {
     let (store, id) = request.store.find(session, &request.run)?;
-    if !store.run_status(&id)?.is_finished() {
-        store.request_cancel(&id)?;
+    let status = store.run_status(&id)?;
+    if !status.is_finished() {
         let after = last_event(&store, &id)?;
+        // Its engine is gone, and a cluster that has the run, or may have it, does not know that: another engine has to end
+        // it there. It must know why it is there, before it is.
+        let may_go_on_elsewhere = status == RunStatus::Interrupted && store.run(&id)?.options.context.is_some();
+        if may_go_on_elsewhere {
+            cluster::patience()?;
+            store.queue(&id)?;
+        }
+        store.request_cancel(&id)?;
+        if may_go_on_elsewhere {
+            launch(session, &store, &id)?;
+            await_engine(&store, &id, after)?;
+        }
         follow(&store, &id, after, &mut Leaving(listener))?;
     }
     Ok(store.run_view(&id)?)

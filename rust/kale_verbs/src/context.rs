@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::doctor::{Finding, Health};
 use crate::error::VerbError;
+use crate::overlay::Overlay;
 use crate::session::Session;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -41,6 +42,8 @@ pub struct Addition {
     pub ca: Option<PathBuf>,
     pub insecure_skip_verify: bool,
     pub proxy: Option<String>,
+    /// A file with what this cluster wants otherwise than notebooks say.
+    pub overlay: Option<PathBuf>,
     pub kfp_namespace: Option<String>,
     /// Takes the place of a context of this name.
     pub replace: bool,
@@ -77,6 +80,7 @@ pub struct ContextView {
     pub ca: Option<PathBuf>,
     pub insecure_skip_verify: bool,
     pub proxy: Option<String>,
+    pub overlay: Option<PathBuf>,
     pub kfp_namespace: Option<String>,
     pub warnings: Vec<String>,
 }
@@ -140,8 +144,15 @@ fn described(session: &Session, addition: &Addition) -> Result<Cluster, VerbErro
         ca: addition.ca.as_deref().map(|path| readable(session, path)).transpose()?,
         insecure_skip_verify: addition.insecure_skip_verify,
         proxy: addition.proxy.as_deref().map(str::parse).transpose()?,
+        overlay: addition.overlay.as_deref().map(|path| overlay(session, path)).transpose()?,
         kfp_namespace: addition.kfp_namespace.clone(),
     })
+}
+
+/// An overlay that can be read now. It may change, and is read when it is used.
+fn overlay(session: &Session, path: &std::path::Path) -> Result<PathBuf, VerbError> {
+    Overlay::read(session, path)?;
+    readable(session, path)
 }
 
 /// A file that is there now, by a path that is found from anywhere.
@@ -168,6 +179,7 @@ fn view(context: &Context, contexts: &Contexts) -> ContextView {
             ca: None,
             insecure_skip_verify: false,
             proxy: None,
+            overlay: None,
             kfp_namespace: None,
             warnings: vec![],
         };
@@ -184,6 +196,7 @@ fn view(context: &Context, contexts: &Contexts) -> ContextView {
         ca: cluster.ca.clone(),
         insecure_skip_verify: cluster.insecure_skip_verify,
         proxy: text(&cluster.proxy),
+        overlay: cluster.overlay.clone(),
         kfp_namespace: cluster.kfp_namespace.clone(),
         warnings: cluster.warnings(),
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use kale_model::sweep::SweepId;
 use kale_model::{RunId, RunStatus};
 use kale_remote::openlineage::Reporter;
 use kale_store::Store;
@@ -21,4 +22,9 @@ pub fn engine(store: &Path, run: &str) -> Result<RunStatus, VerbError> {
         reporter.finish();
     }
     Ok(status?)
+}
+
+/// The same for a recorded sweep.
+pub fn sweep_engine(store: &Path, sweep: &str) -> Result<RunStatus, VerbError> {
+    Ok(kale_engine::execute_sweep(store, &SweepId(sweep.to_owned()))?)
 }

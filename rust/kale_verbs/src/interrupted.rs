@@ -17,7 +17,7 @@ const LAST_WORDS: usize = 2_000;
 /// The run as it is, with the reason where it was cut short.
 pub fn view(store: &Store, run: &RunId) -> Result<RunView> {
     let mut view = store.run_view(run)?;
-    if view.status == RunStatus::Interrupted && store.pulled(run)?.is_none() {
+    if view.status == RunStatus::Interrupted && store.pulled(run)?.is_none() && !has_left(store, run)? {
         view.diagnostics.push(reason(store, run));
     }
     Ok(view)
@@ -30,6 +30,14 @@ pub fn told(store: &Store, run: &RunId, listener: &mut dyn Listener) -> Result<R
         listener.event(&Event::Diagnostic { diagnostic: diagnostic.clone() });
     }
     Ok(view)
+}
+
+/// Whether its engine has ended on purpose, and said why.
+fn has_left(store: &Store, run: &RunId) -> Result<bool> {
+    let events = store.events_after(run, 0)?;
+    let sessions = events.iter().rev().map(|stored| &stored.event);
+    let mut ends = sessions.filter(|event| matches!(event, Event::RunStarted { .. } | Event::RunFinished { .. }));
+    Ok(matches!(ends.next(), Some(Event::RunFinished { .. })))
 }
 
 fn reason(store: &Store, run: &RunId) -> Diagnostic {

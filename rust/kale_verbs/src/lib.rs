@@ -4,10 +4,13 @@
 //! pyo3. Long verbs tell a [`Listener`] what happens. Faults of the notebook are diagnostics inside the answer; a
 //! [`VerbError`] means that there is no answer. [`render`] turns answers into text.
 
+pub mod archive;
 pub mod artifact;
 mod beside;
+mod build_context;
 pub mod cancel;
 pub mod check;
+mod cluster;
 mod code_version;
 pub mod compile;
 pub mod context;
@@ -36,20 +39,26 @@ mod on_cluster;
 mod overlay;
 mod packing;
 pub mod parameters;
+mod promotion;
 pub mod render;
 pub mod restore;
 pub mod resume;
 pub mod run;
 pub mod runs;
+pub mod schedule;
 mod session;
 pub mod show;
 mod size;
 pub mod snapshot;
 mod source;
+pub mod sweep;
+pub mod sweeps;
 
 pub use error::VerbError;
 pub use history::StoreChoice;
 pub use listener::{Interrupt, Listener, Prepared};
 pub use notebook::Listing;
+pub use overlay::{Scalar, ScheduleSettings};
+pub use promotion::Stage;
 pub use session::{Interpreter, Session};
 pub use source::Source;

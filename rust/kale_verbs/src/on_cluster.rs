@@ -3,42 +3,38 @@
 //! and panel follow both kinds in the same way, and nobody has to stay for the run to go on.
 //!
 //! What may break off: whoever follows, the engine (`resume` takes the run up again), the network (the engine asks until
-//! there is an answer). None of it starts a second run: the cluster's run bears our id, and is looked for by that first.
+//! there is an answer). None of it starts a second run (`submission.rs`). As long as the cluster may have the run, no engine
+//! calls it failed that only cannot go on: it leaves it `interrupted`, as if it had been killed, and what has become of it
+//! is found out by `resume`.
 
 mod ending;
+pub mod fetching;
 mod progress;
+mod submission;
+mod values;
 
-use std::fs;
 use std::path::Path;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use kale_kubeflow::{
-    Client, Context, Contexts, Kind, KubeflowError, NewRun, Patience, Pipeline as Upload, Run, RuntimeState,
-};
+use kale_kubeflow::{Auth, Client, Context, Contexts, Kind, KubeflowError, Patience, Run, RuntimeState};
 use kale_model::{Caching, Code, Diagnostic, Event, Pipeline, RemoteRun, RunId, RunStatus};
 use kale_store::{RunRecord, Store, StoreError, now};
 use kale_targets::{EmitOptions, Target};
 
+use crate::cluster;
 use crate::compile;
-use crate::error::VerbError;
 use crate::source::Compiled;
+
+use submission::Submission;
+pub use submission::keep_pipeline;
+pub use values::learn_after_all;
 
 /// Soon after something has happened, more may follow; a run of hours is not asked about every second.
 const SOON: Duration = Duration::from_millis(250);
 const LATE: Duration = Duration::from_secs(5);
-/// In a run's folder: what was compiled for it.
-const PIPELINE: &str = "pipeline.yaml";
-
-/// The cluster that is meant, by its context's name (`None`: by the context in use); `None`: this machine is.
-pub fn context(name: Option<&str>) -> Result<Option<String>, VerbError> {
-    let contexts = Contexts::open_default()?;
-    let name = name.unwrap_or_else(|| contexts.current());
-    Ok(match contexts.find(name)? {
-        Context::Local => None,
-        Context::Cluster(_) => Some(name.to_owned()),
-    })
-}
+/// How long a cluster is asked that does not let us in, or does not know the run: gateways do so for a moment, too.
+const REFUSED: Duration = Duration::from_secs(30);
 
 /// The pipeline as the cluster is given it; none where it cannot be.
 pub fn emit(compiled: &Compiled, pipeline: &mut Pipeline, no_cache: bool) -> (Vec<Diagnostic>, Option<String>) {
@@ -50,14 +46,6 @@ pub fn emit(compiled: &Compiled, pipeline: &mut Pipeline, no_cache: bool) -> (Ve
     (emitted.diagnostics, text)
 }
 
-/// Keeps what is to be handed over.
-pub fn keep_pipeline(store: &Store, run: &RunId, ir: &str) -> Result<(), StoreError> {
-    let folder = store.run_directory(run);
-    let path = folder.join(PIPELINE);
-    let unwritable = |error: std::io::Error| StoreError::Unwritable { path: path.clone(), reason: error.to_string() };
-    fs::create_dir_all(&folder).and_then(|()| fs::write(&path, ir)).map_err(unwritable)
-}
-
 /// Hands the run over unless the cluster has it already, and follows it to its end.
 pub fn carry_out(root: &Path, run: &RunId) -> Result<RunStatus, StoreError> {
     let store = Store::open(root)?;
@@ -66,14 +54,16 @@ pub fn carry_out(root: &Path, run: &RunId) -> Result<RunStatus, StoreError> {
     let record = store.run(run)?;
     let steps = record.pipeline.steps.iter().map(|step| step.name.to_string()).collect();
     store.append_events(run, &[Event::RunStarted { time: now(), steps }])?;
-    let engine = Engine { store: &store, record: &record };
+    let context = cluster::called(record.options.context.as_deref());
+    let engine = Engine { store: &store, record: &record, context, submission: Submission::new(&store, &record) };
     let outcome = match engine.submitted(has_ended_before) {
-        Ok((client, remote)) => engine.follow(client, &remote),
-        Err(Refusal::Cluster(error)) => engine.give_up(&error),
+        Ok(Some((client, remote))) => engine.follow(client, &remote),
+        Ok(None) => engine.cancelled(),
+        Err(Refusal::Cluster(error)) => engine.refused(&error),
         Err(Refusal::Store(error)) => Err(error),
     };
     if let Err(error) = &outcome {
-        let _ = store.fail_run(run, &error.diagnostic());
+        let _ = engine.stopped(error);
     }
     outcome
 }
@@ -83,7 +73,7 @@ fn has_ended(store: &Store, run: &RunId) -> Result<bool, StoreError> {
     let events = store.events_after(run, 0)?;
     let last =
         events.iter().rev().find(|stored| matches!(stored.event, Event::RunStarted { .. } | Event::RunFinished { .. }));
-    Ok(last.is_some_and(|stored| matches!(stored.event, Event::RunFinished { .. })))
+    Ok(last.is_some_and(|stored| matches!(stored.event, Event::RunFinished { status, .. } if status.is_finished())))
 }
 
 enum Refusal {
@@ -106,86 +96,69 @@ impl From<StoreError> for Refusal {
 struct Engine<'a> {
     store: &'a Store,
     record: &'a RunRecord,
+    context: &'a str,
+    submission: Submission<'a>,
 }
 
 impl Engine<'_> {
-    fn context(&self) -> &str {
-        self.record.options.context.as_deref().unwrap_or(kale_kubeflow::LOCAL)
-    }
-
     fn client(&self) -> Result<Client, KubeflowError> {
-        match Contexts::open_default()?.find(self.context())? {
-            Context::Cluster(cluster) => Client::connect(&cluster, Patience::default()),
-            Context::Local => Err(KubeflowError::usage(
-                format!("`{}` is no cluster any more", self.context()),
-                "add the context again, and `kale-rs resume` the run",
-            )),
-        }
+        cluster::client(self.context, Patience::default())
     }
 
-    /// The cluster's run: the one that it has, else a new one.
-    fn submitted(&self, has_ended_before: bool) -> Result<(Client, RemoteRun), Refusal> {
+    fn is_to_end(&self) -> Result<bool, StoreError> {
+        self.store.cancel_requested(&self.record.id)
+    }
+
+    /// The cluster's run: the one that it has, else a new one. `None`: it is to be cancelled, and is not there.
+    fn submitted(&self, has_ended_before: bool) -> Result<Option<(Client, RemoteRun)>, Refusal> {
+        if self.is_to_end()? && !self.submission.may_be_there()? {
+            return Ok(None);
+        }
         let client = self.client()?;
         let remote = match self.store.remote(&self.record.id)? {
             Some(remote) => {
                 let failed = [RuntimeState::Failed, RuntimeState::Canceled];
-                if has_ended_before && failed.contains(&client.run(&remote.id)?.state) {
+                if has_ended_before && failed.contains(&client.run(&remote.id)?.state) && !self.is_to_end()? {
                     client.retry(&remote.id)?;
                 }
                 remote
             }
-            None => {
-                let id = self.create(&client)?;
-                RemoteRun { url: client.run_url(&id), id }
-            }
+            None => match self.submission.run(&client)? {
+                Some(id) => RemoteRun { url: client.run_url(&id), id },
+                None => return Ok(None),
+            },
         };
-        self.store.submitted(&self.record.id, self.context(), &remote)?;
-        Ok((client, remote))
-    }
-
-    fn create(&self, client: &Client) -> Result<String, KubeflowError> {
-        let RunRecord { id, pipeline, .. } = self.record;
-        let path = self.store.run_directory(id).join(PIPELINE);
-        let ir = fs::read_to_string(&path).map_err(|error| KubeflowError::file("read", &path, &error))?;
-        let (name, description) = (pipeline.name.as_str(), pipeline.description.as_deref());
-        let experiment = client.experiment(pipeline.experiment.as_deref().unwrap_or(name), None)?;
-        let display_name = format!("{name} {id}");
-        // An engine that was killed may have come as far as this before.
-        if let Some(found) = client.marked_run(&experiment.experiment_id, &display_name, &id.0)? {
-            return Ok(found.run_id);
-        }
-        let version = client.upload(&Upload { name, description, ir: &ir })?;
-        let mut new = NewRun::of_version(&version, &experiment.experiment_id, &display_name, &id.0);
-        new.description = description;
-        new.runtime.parameters = kale_targets::arguments(pipeline, &self.record.parameters)
-            .map_err(|message| KubeflowError::usage(message, "give another value, or write the default as text"))?;
-        Ok(client.create_run(&new)?.run_id)
+        self.store.submitted(&self.record.id, self.context, &remote)?;
+        Ok(Some((client, remote)))
     }
 
     /// Asks until the run has ended. That the cluster cannot be asked is told once and waited out: the run goes on there.
     fn follow(&self, mut client: Client, remote: &RemoteRun) -> Result<RunStatus, StoreError> {
         let mut progress = progress::Progress::new(self.store, self.record)?;
-        let (mut pause, mut has_asked_to_end, mut is_lost) = (SOON, false, false);
+        let (mut pause, mut has_asked_to_end, mut lost) = (SOON, false, None);
         loop {
-            let wants_end = self.store.cancel_requested(&self.record.id)?;
+            let wants_end = self.is_to_end()?;
             match self.look(&client, remote, wants_end && !has_asked_to_end) {
                 Ok(run) => {
-                    (has_asked_to_end, is_lost) = (wants_end, false);
+                    (has_asked_to_end, lost) = (wants_end, None);
                     let has_changed = progress.record(&client, &run)?;
                     if run.state.is_final() {
-                        return self.end(&mut progress, &run, remote);
+                        return self.end(&mut progress, &client, &run, remote);
                     }
                     pause = if has_changed { SOON } else { (pause * 3 / 2).min(LATE) };
                 }
-                Err(error) if is_worth_waiting(error.kind) => {
-                    if !std::mem::replace(&mut is_lost, true) {
+                Err(error)
+                    if lost.map_or(Duration::ZERO, |since: Instant| since.elapsed()) < self.patience(error.kind) =>
+                {
+                    if lost.is_none() {
+                        lost = Some(Instant::now());
                         self.store.add_diagnostics(&self.record.id, &[self.lost(&error)])?;
                     }
                     pause = (pause * 2).min(LATE);
                     // Credentials may have been renewed meanwhile.
                     client = self.client().unwrap_or(client);
                 }
-                Err(error) => return self.give_up(&error),
+                Err(error) => return self.leave(&error),
             }
             sleep(pause);
         }
@@ -198,7 +171,13 @@ impl Engine<'_> {
         client.run(&remote.id)
     }
 
-    fn end(&self, progress: &mut progress::Progress, run: &Run, remote: &RemoteRun) -> Result<RunStatus, StoreError> {
+    fn end(
+        &self,
+        progress: &mut progress::Progress,
+        client: &Client,
+        run: &Run,
+        remote: &RemoteRun,
+    ) -> Result<RunStatus, StoreError> {
         let status = match run.state {
             RuntimeState::Succeeded | RuntimeState::Skipped => RunStatus::Succeeded,
             RuntimeState::Canceled => RunStatus::Cancelled,
@@ -206,31 +185,121 @@ impl Engine<'_> {
         };
         let has_failed_step = progress.close(status)?;
         if status == RunStatus::Failed && !has_failed_step {
-            self.store.add_diagnostics(&self.record.id, &[ending::of_run(run, self.context(), remote)])?;
+            self.store.add_diagnostics(&self.record.id, &[ending::of_run(client, run, self.context, remote)])?;
+        }
+        match progress.catch_up_at_last(client, run) {
+            Ok(()) => {}
+            Err(values::LearnError::Cluster(error)) => {
+                self.store.add_diagnostics(&self.record.id, &[ending::without_values(&error, self.context)])?;
+            }
+            Err(values::LearnError::Store(error)) => return Err(error),
         }
         self.store.finish_run(&self.record.id, status, None)?;
         Ok(status)
     }
 
-    fn give_up(&self, error: &KubeflowError) -> Result<RunStatus, StoreError> {
-        let message = format!("The context `{}`: {error}.", self.context());
+    /// It was to be cancelled before it was there.
+    fn cancelled(&self) -> Result<RunStatus, StoreError> {
+        progress::Progress::new(self.store, self.record)?.close(RunStatus::Cancelled)?;
+        self.store.finish_run(&self.record.id, RunStatus::Cancelled, None)?;
+        Ok(RunStatus::Cancelled)
+    }
+
+    /// The run could not be handed over.
+    fn refused(&self, error: &KubeflowError) -> Result<RunStatus, StoreError> {
+        if self.submission.may_be_there()? {
+            return if self.is_to_end()? && cluster::is_removed(self.context) {
+                self.let_go()
+            } else {
+                self.leave(error)
+            };
+        }
+        let message = format!("The context `{}`: {error}.", self.context);
         let diagnostic = Diagnostic::new(Code::ClusterRefused, message, ending::sentence(&error.help));
         self.store.fail_run(&self.record.id, &diagnostic)?;
         Ok(RunStatus::Failed)
     }
 
-    fn lost(&self, error: &KubeflowError) -> Diagnostic {
-        let message = format!("The context `{}` cannot be asked how the run is: {error}.", self.context());
-        let help = "The run goes on there, and it is asked again until it answers.";
-        Diagnostic::new(Code::ClusterUnreachable, message, help)
+    /// A run that is to be cancelled, on a cluster of which nobody knows any more where it is.
+    fn let_go(&self) -> Result<RunStatus, StoreError> {
+        let (context, run) = (self.context, &self.record.id);
+        let page = self.store.remote(run)?.map_or_else(String::new, |remote| format!(" ({})", remote.url));
+        let message =
+            format!("The run was not ended on `{context}`, which is no context any more: it may go on there.");
+        let help = format!(
+            "End it on its page{page}; or add the context again, then `kale-rs resume {run}` follows it, and \
+             `kale-rs cancel {run}` ends it."
+        );
+        self.store.add_diagnostics(run, &[Diagnostic::new(Code::ClusterUnreachable, message, help)])?;
+        self.cancelled()
     }
-}
 
-fn is_worth_waiting(kind: Kind) -> bool {
-    match kind {
-        Kind::Unreachable | Kind::Unauthorized | Kind::Busy | Kind::Server | Kind::Foreign | Kind::Credentials => true,
-        Kind::Usage | Kind::File | Kind::Forbidden | Kind::NotFound | Kind::Exists | Kind::Refused | Kind::Unknown => {
-            false
+    /// Nothing more can be heard of a run that the cluster has, or may have: `resume` finds out what has become of it.
+    fn leave(&self, error: &KubeflowError) -> Result<RunStatus, StoreError> {
+        let (context, run) = (self.context, &self.record.id);
+        let message = format!("The context `{context}`: {error}.");
+        let help = ending::sentence(&error.help);
+        if error.kind == Kind::NotFound {
+            let help = format!(
+                "It was deleted there, or `{context}` is another server now: `kale-rs context test {context}` says which one. \
+                 `kale-rs resume {run}` looks for it again, and starts no second one."
+            );
+            self.store.fail_run(run, &Diagnostic::new(Code::ClusterRefused, message, help))?;
+            return Ok(RunStatus::Failed);
         }
+        let help = format!("{help} It is not asked any more. {}", self.way_on()?);
+        self.store.leave_run(run, &Diagnostic::new(Code::ClusterUnreachable, message, help.trim_start()))?;
+        Ok(RunStatus::Interrupted)
+    }
+
+    /// What ends an engine here, such as a full disk, does not end the run there.
+    fn stopped(&self, error: &StoreError) -> Result<(), StoreError> {
+        let diagnostic = error.diagnostic();
+        if !self.submission.may_be_there()? {
+            return self.store.fail_run(&self.record.id, &diagnostic);
+        }
+        let help = format!("{} {}", diagnostic.help, self.way_on()?);
+        self.store.leave_run(&self.record.id, &Diagnostic { help: help.trim_start().to_owned(), ..diagnostic })
+    }
+
+    /// What to do about a run that was left.
+    fn way_on(&self) -> Result<String, StoreError> {
+        let run = &self.record.id;
+        Ok(if self.store.remote(run)?.is_some() {
+            format!(
+                "The run may go on there: `kale-rs resume {run}` follows it again, with what you have set by then, and \
+                 starts no second one."
+            )
+        } else {
+            format!(
+                "The run may be there: `kale-rs resume {run}` looks for it, and starts it only if it is not; \
+                 `kale-rs cancel {run}` ends it if it is."
+            )
+        })
+    }
+
+    /// How long such a failure is waited out.
+    fn patience(&self, kind: Kind) -> Duration {
+        // What is no time was refused before the engine was started.
+        let patience = cluster::patience().unwrap_or(REFUSED);
+        match kind {
+            Kind::Unreachable | Kind::Busy | Kind::Server | Kind::Foreign | Kind::Credentials => patience,
+            Kind::Unauthorized if self.can_renew() => patience,
+            Kind::Unauthorized | Kind::Forbidden | Kind::NotFound => patience.min(REFUSED),
+            Kind::Usage | Kind::File | Kind::TooLong | Kind::Exists | Kind::Refused | Kind::Unknown => Duration::ZERO,
+        }
+    }
+
+    /// Whether what lets us in can be renewed while we wait. The environment of a process stays as it was.
+    fn can_renew(&self) -> bool {
+        let context = Contexts::open_default().and_then(|contexts| contexts.find(self.context));
+        !matches!(context, Ok(Context::Cluster(cluster)) if matches!(cluster.auth, Auth::TokenEnv(_) | Auth::CookieEnv(_)))
+    }
+
+    fn lost(&self, error: &KubeflowError) -> Diagnostic {
+        let message = format!("The context `{}` cannot be asked how the run is: {error}.", self.context);
+        let help =
+            format!("{} The run goes on there, and it is asked again until it answers.", ending::sentence(&error.help));
+        Diagnostic::new(Code::ClusterUnreachable, message, help.trim_start())
     }
 }

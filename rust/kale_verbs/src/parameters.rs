@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use kale_model::{Code, Diagnostic, Parameter, ParameterName};
+use kale_model::{Code, Diagnostic, Parameter, ParameterName, Pipeline};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::error::VerbError;
 use crate::session::Session;
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct ParameterInputs {
     /// `name=text` as on the command line; the text is read by the declared type. Later ones win.
@@ -22,6 +22,7 @@ pub struct ParameterInputs {
     pub values: BTreeMap<String, Value>,
 }
 
+#[derive(Clone)]
 enum Given {
     Text(String),
     Json(Box<RawValue>),
@@ -29,6 +30,7 @@ enum Given {
 }
 
 /// Values by name, not yet compared with what the notebook declares.
+#[derive(Clone)]
 pub struct GivenParameters(BTreeMap<String, Given>);
 
 impl ParameterInputs {
@@ -63,6 +65,14 @@ fn read_file(session: &Session, file: &str) -> Result<BTreeMap<String, Given>, V
         Value::Null => Ok(BTreeMap::new()),
         _ => Err(VerbError::reading(file, "it must hold one object, such as `{\"epochs\": 10}`")),
     }
+}
+
+/// A cluster holds less than the notebook's types do.
+pub fn refused_by_clusters(pipeline: &Pipeline, values: &BTreeMap<String, Value>) -> Option<Diagnostic> {
+    let cause = kale_targets::arguments(pipeline, values).err()?;
+    let help =
+        "Give another value; one that is too large for a number can be a text, one that is too long a file's path.";
+    Some(Diagnostic::new(Code::ClusterValue, cause, help).in_sentences())
 }
 
 impl GivenParameters {

@@ -93,6 +93,12 @@ pub fn scalar(value: &Value) -> String {
     }
 }
 
+/// What others have written, on one line, without what would make a terminal do something.
+pub fn inert(text: &str) -> String {
+    let plain = text.chars().filter(|c| !c.is_control() || c.is_whitespace());
+    plain.map(|c| if c.is_whitespace() { ' ' } else { c }).collect()
+}
+
 /// A metric's value: a float by its nature, so whole numbers are shown without `.0`, as the notebook shows a count.
 pub fn metric(value: &Value) -> String {
     let text = scalar(value);

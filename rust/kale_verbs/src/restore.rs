@@ -9,16 +9,17 @@ mod notebook;
 use std::path::{Path, PathBuf};
 
 use kale_model::{CellIndex, Pipeline, RunId, StepId};
-use kale_store::{RunRecord, Store};
+use kale_store::{RunRecord, StepRecord, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::error::VerbError;
 use crate::history::StoreChoice;
 use crate::id::Id;
 use crate::notebook::is_beside;
+use crate::on_cluster::fetching;
 use crate::session::Session;
 
-pub use namespace::{Action, Missing, Namespace, WrittenFile, definitions};
+pub use namespace::{Action, Missing, Namespace, UnfetchedFile, WrittenFile, definitions};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct RestoreRequest {
@@ -98,7 +99,10 @@ pub fn restore(session: &Session, request: &RestoreRequest) -> Result<Restored, 
     let step = find_step(&record.pipeline, &run, &named)?;
     must_be_trusted(&store, &run, request.trust)?;
     let point = Point::new(&record.pipeline, step, request.before);
-    let namespace = namespace::namespace(&store, &record, point)?;
+    let is_before =
+        |step: &StepRecord| record.pipeline.steps[step.position].cells.iter().any(|cell| point.has(cell.index));
+    let unfetched = fetching::fetch(&store, &record, None, is_before)?;
+    let namespace = namespace::namespace(&store, &record, point, &unfetched)?;
     let directory = place_now(&store, &record);
     let made_elsewhere = store.pulled(&run)?.is_some();
     // A path of somebody else means something here only below the notebook's folder.

@@ -3,6 +3,7 @@
 use kale_model::RunStatus;
 use serde::Deserialize;
 
+use crate::cluster;
 use crate::error::VerbError;
 use crate::follow::{await_engine, follow, last_event};
 use crate::history::{StoreChoice, listing};
@@ -31,6 +32,9 @@ pub fn resume(session: &Session, request: &ResumeRequest, listener: &mut dyn Lis
             return Err(VerbError::usage(format!("run `{id}` is still at work"), help));
         }
         RunStatus::Interrupted | RunStatus::Failed | RunStatus::Cancelled => {
+            if record.options.context.is_some() {
+                cluster::patience()?;
+            }
             let after = last_event(&store, &id)?;
             launch(session, &store, &id)?;
             listener.prepared(&Prepared {
@@ -47,5 +51,5 @@ pub fn resume(session: &Session, request: &ResumeRequest, listener: &mut dyn Lis
             }
         }
     }
-    Ok(RunAnswer { run: interrupted::told(&store, &id, listener)?, listing })
+    Ok(RunAnswer { run: interrupted::told(&store, &id, listener)?, promotion: vec![], listing })
 }

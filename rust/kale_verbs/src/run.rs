@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use kale_model::{Diagnostic, Pipeline, RunId, RunStatus, RunView};
+use kale_model::{Code, Diagnostic, Event, Pipeline, RunId, RunStatus, RunView};
 use kale_remote::openlineage::Target;
 pub use kale_store::Verify;
 use kale_store::{NewRun, RunOptions, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
+use crate::cluster;
 use crate::code_version;
 use crate::error::VerbError;
 use crate::follow::follow;
@@ -16,10 +17,11 @@ use crate::listener::{Listener, Prepared};
 use crate::lock::lock;
 use crate::notebook::Listing;
 use crate::on_cluster;
-use crate::parameters::ParameterInputs;
+use crate::parameters::{GivenParameters, ParameterInputs, refused_by_clusters};
+use crate::promotion::{self, Gates, Judged, Stage};
 use crate::session::Session;
 use crate::size::size;
-use crate::source::{Compiled, Source};
+use crate::source::{Compiled, Opened, Source};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct RunRequest {
@@ -60,6 +62,12 @@ pub struct RunRequest {
     /// The context that carries the run out; `None`: the one that is in use.
     #[serde(default)]
     pub on: Option<String>,
+    /// Where it runs after that, one after the other, as long as runs succeed and gates hold.
+    #[serde(default)]
+    pub then: Vec<String>,
+    /// Conditions on metrics, such as `acc >= 0.9`, before each next context.
+    #[serde(default)]
+    pub gates: Vec<String>,
     /// Return as soon as the run is recorded and its engine started.
     #[serde(default)]
     pub detach: bool,
@@ -69,6 +77,9 @@ pub struct RunRequest {
 pub struct RunAnswer {
     #[serde(flatten)]
     pub run: RunView,
+    /// With several contexts: what became of each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub promotion: Vec<Stage>,
     #[serde(skip)]
     pub listing: Listing,
 }
@@ -76,6 +87,9 @@ pub struct RunAnswer {
 impl RunAnswer {
     /// Whether it went as it should: for a detached run, as far as that is known.
     pub fn is_good(&self) -> bool {
+        if self.promotion.iter().any(|stage| stage.run_id.is_none()) {
+            return false;
+        }
         match self.run.status {
             RunStatus::Succeeded => true,
             RunStatus::Pending | RunStatus::Running => self.run.run_id.is_some(),
@@ -84,34 +98,93 @@ impl RunAnswer {
     }
 }
 
+/// A run that is ready to be recorded: everything that can be known before has been looked at.
+pub(crate) struct Planned {
+    pub compiled: Compiled,
+    pub new: NewRun,
+    /// What a cluster is to be given.
+    ir: Option<String>,
+}
+
 pub fn run(session: &Session, request: &RunRequest, listener: &mut dyn Listener) -> Result<RunAnswer, VerbError> {
     let given = request.parameters.read(session)?;
-    let events = request.openlineage.as_deref().map(|text| Target::parse(text, &session.directory)).transpose()?;
+    let gates = Gates::parse(&request.gates)?;
+    let contexts = contexts(request)?;
     let mut opened = request.source.open(session)?;
     opened.options.for_run = true;
-    let mut compiled = opened.compiled()?;
-    let answer = |compiled: &Compiled, run| RunAnswer { run, listing: compiled.listing() };
+    let mut planned = vec![];
+    for context in contexts {
+        match plan(session, request, &given, opened.clone(), context)? {
+            Ok(plan) => planned.push(plan),
+            Err(answer) => return Ok(*answer),
+        }
+    }
+    gates.refuse_unknown_metrics(&planned[0].new.pipeline)?;
+    carry_out(session, request, planned, &gates, listener)
+}
+
+/// Where it runs, one after the other; `None` is this machine.
+fn contexts(request: &RunRequest) -> Result<Vec<Option<String>>, VerbError> {
+    let usage = |message: &str, help: &str| Err(VerbError::usage(message, help));
+    if request.then.is_empty() && !request.gates.is_empty() {
+        return usage(
+            "`--gate` stands between two contexts, and there is one",
+            "name the next one with `--then CONTEXT`",
+        );
+    }
+    if !request.then.is_empty() && request.detach {
+        let help = "leave one of them out: whoever waits for the run starts the next one";
+        return usage("`--detach` does not wait for the run, and `--then` goes by what has become of it", help);
+    }
+    let then = request.then.iter().map(|name| Some(name.as_str()));
+    let mut found: Vec<Option<String>> = vec![];
+    for name in std::iter::once(request.on.as_deref()).chain(then) {
+        let context = cluster::meant(name)?;
+        if found.contains(&context) {
+            let message = format!("`{}` is named twice", cluster::called(context.as_deref()));
+            return Err(VerbError::usage(message, "a notebook goes through each context once"));
+        }
+        found.push(context);
+    }
+    if let Some(context) = found.iter().flatten().next() {
+        cluster::patience()?;
+        refuse_options_of_this_machine(request, context)?;
+    }
+    Ok(found)
+}
+
+/// Compiles the notebook for a context; where it cannot run there, gives the answer that says why.
+pub(crate) fn plan(
+    session: &Session,
+    request: &RunRequest,
+    given: &GivenParameters,
+    opened: Opened,
+    context: Option<String>,
+) -> Result<Result<Planned, Box<RunAnswer>>, VerbError> {
+    let events = request.openlineage.as_deref().map(|text| Target::parse(text, &session.directory)).transpose()?;
+    let mut compiled = opened.compiled_for(session, context.as_deref())?;
+    let refused = |compiled: &Compiled, faults| Ok(Err(Box::new(answer(compiled, nothing_ran(compiled, faults)))));
     let Some(mut pipeline) = compiled.compilation.pipeline.take() else {
-        return Ok(answer(&compiled, nothing_ran(&compiled, vec![])));
+        return refused(&compiled, vec![]);
     };
     request.from.as_deref().map_or(Ok(()), |from| refuse_unknown_step(&pipeline, from))?;
-    let values = match given.resolve(&pipeline.parameters) {
+    let values = match given.clone().resolve(&pipeline.parameters) {
         Ok(values) => values,
-        Err(faults) => return Ok(answer(&compiled, nothing_ran(&compiled, faults))),
+        Err(faults) => return refused(&compiled, faults),
     };
-    let context = on_cluster::context(request.on.as_deref())?;
-    if let Some(name) = &context {
-        refuse_options_of_this_machine(request, name)?;
-    }
-    let (faults, ir) = match &context {
+    let (mut faults, ir) = match &context {
         None => (kale_engine::preflight(&pipeline), None),
         Some(_) => on_cluster::emit(&compiled, &mut pipeline, request.no_cache),
     };
+    let parameters = values.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
+    if context.is_some() {
+        faults.extend(refused_by_clusters(&pipeline, &parameters));
+    }
     if faults.iter().any(Diagnostic::is_error) {
-        return Ok(answer(&compiled, nothing_ran(&compiled, faults)));
+        return refused(&compiled, faults);
     }
     let new = NewRun {
-        parameters: values.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
+        parameters,
         source: compiled.notebook.path.clone(),
         notebook: compiled.notebook.text.clone().into_bytes(),
         diagnostics: compiled.compilation.diagnostics.iter().cloned().chain(faults).collect(),
@@ -122,15 +195,95 @@ pub fn run(session: &Session, request: &RunRequest, listener: &mut dyn Listener)
         },
         pipeline,
     };
-    let (store, id) = match start(session, &compiled, &new, ir.as_deref()) {
+    Ok(Ok(Planned { compiled, new, ir }))
+}
+
+/// Runs in one context after the other, as long as what has become of one lets the next one begin. The answer is the last
+/// run that was begun.
+fn carry_out(
+    session: &Session,
+    request: &RunRequest,
+    planned: Vec<Planned>,
+    gates: &Gates,
+    listener: &mut dyn Listener,
+) -> Result<RunAnswer, VerbError> {
+    let names: Vec<String> =
+        planned.iter().map(|plan| cluster::called(plan.new.options.context.as_deref()).to_owned()).collect();
+    let untouched = |name: &String| Stage { context: name.clone(), run_id: None, status: None, gates: vec![] };
+    let mut stages: Vec<Stage> = names.iter().map(untouched).collect();
+    let mut last = None;
+    for (position, plan) in planned.iter().enumerate() {
+        let mut run = begin_and_follow(session, request, plan, listener)?;
+        let stage = &mut stages[position];
+        (stage.run_id, stage.status) = (run.run_id.clone(), Some(run.status));
+        let mut goes_on = false;
+        if let (Some(next), Some(id)) = (planned.get(position + 1), run.run_id.clone()) {
+            let store = store_of(&plan.compiled)?;
+            stage.gates = judged(&store, gates, &mut run, &id)?;
+            let differing = promotion::differing(&plan.new.parameters, &next.new.parameters);
+            let (from, to) = (&names[position], &names[position + 1]);
+            let decision;
+            (decision, goes_on) = promotion::decision(&run, from, to, &stage.gates, &differing);
+            store.add_diagnostics(&id, std::slice::from_ref(&decision))?;
+            listener.event(&Event::Diagnostic { diagnostic: decision.clone() });
+            run.diagnostics.push(decision);
+        }
+        last = Some(answer(&plan.compiled, run));
+        if !goes_on {
+            break;
+        }
+    }
+    let answer = last.expect("there is one context at least");
+    Ok(RunAnswer { promotion: if names.len() > 1 { stages } else { vec![] }, ..answer })
+}
+
+/// Holds the gates against a run's metrics. One that is missing is asked for once more.
+fn judged(store: &Store, gates: &Gates, run: &mut RunView, id: &RunId) -> Result<Vec<Judged>, StoreError> {
+    let judged = gates.judge(run);
+    if run.status != RunStatus::Succeeded || judged.iter().all(|judged| judged.value.is_some()) {
+        return Ok(judged);
+    }
+    if on_cluster::learn_after_all(store, id)? {
+        run.diagnostics.retain(|told| told.code != Code::ClusterKeepsValues);
+    }
+    run.metrics = store.run_view(id)?.metrics;
+    Ok(gates.judge(run))
+}
+
+/// Records a run, starts its engine, and follows it to its end.
+fn begin_and_follow(
+    session: &Session,
+    request: &RunRequest,
+    plan: &Planned,
+    listener: &mut dyn Listener,
+) -> Result<RunView, VerbError> {
+    let Planned { compiled, new, ir } = plan;
+    let (store, id) = match start(session, compiled, new, ir.as_deref()) {
         Ok(started) => started,
-        Err(error) => return Ok(answer(&compiled, nothing_ran(&compiled, vec![error.diagnostic()]))),
+        Err(error) => return Ok(nothing_ran(compiled, vec![error.diagnostic()])),
     };
-    announce(listener, &compiled, &new, &id);
+    announce(listener, compiled, new, &id);
     if !request.detach {
         follow(&store, &id, 0, listener)?;
     }
-    Ok(answer(&compiled, interrupted::told(&store, &id, listener)?))
+    Ok(interrupted::told(&store, &id, listener)?)
+}
+
+fn answer(compiled: &Compiled, run: RunView) -> RunAnswer {
+    RunAnswer { run, listing: compiled.listing(), promotion: vec![] }
+}
+
+pub(crate) fn store_of(compiled: &Compiled) -> Result<Store, StoreError> {
+    Store::open(&root_of(compiled))
+}
+
+/// The same, if it is there already.
+pub(crate) fn existing_store_of(compiled: &Compiled) -> Result<Option<Store>, StoreError> {
+    Store::open_existing(&root_of(compiled))
+}
+
+fn root_of(compiled: &Compiled) -> PathBuf {
+    kale_store::locate(compiled.notebook.path.as_deref().unwrap_or(&compiled.notebook.directory))
 }
 
 fn refuse_unknown_step(pipeline: &Pipeline, from: &str) -> Result<(), VerbError> {
@@ -151,16 +304,17 @@ fn refuse_options_of_this_machine(request: &RunRequest, context: &str) -> Result
         ("--differential", request.differential),
         ("--snapshot-limit", request.snapshot_limit.is_some()),
         ("--output-notebook", request.output_notebook.is_some()),
+        ("--verify", request.verify != Verify::default()),
     ];
     let Some((flag, _)) = options.iter().find(|(_, is_given)| *is_given) else { return Ok(()) };
     let message = format!("`{flag}` is for runs on this machine, and `{context}` is a cluster");
-    Err(VerbError::usage(message, format!("leave `{flag}` out, or add `--on local`")))
+    let alone = if request.then.is_empty() { ", or add `--on local`" } else { "" };
+    Err(VerbError::usage(message, format!("leave `{flag}` out{alone}")))
 }
 
 /// Records the run, with what a cluster is to be given, and starts its engine.
 fn start(session: &Session, compiled: &Compiled, new: &NewRun, ir: Option<&str>) -> Result<(Store, RunId), StoreError> {
-    let near = compiled.notebook.path.as_deref().unwrap_or(&compiled.notebook.directory);
-    let store = Store::open(&kale_store::locate(near))?;
+    let store = store_of(compiled)?;
     let id = store.create_run(new)?;
     if let Some(ir) = ir {
         on_cluster::keep_pipeline(&store, &id, ir)?;
@@ -236,5 +390,6 @@ fn nothing_ran(compiled: &Compiled, faults: Vec<Diagnostic>) -> RunView {
         diagnostics,
         context: None,
         remote: None,
+        trial: None,
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use kale_model::RunView;
+use kale_store::Wanted;
 use serde::{Deserialize, Serialize};
 
 use crate::error::VerbError;
@@ -17,6 +18,9 @@ pub struct RunsRequest {
     /// Only those of this notebook.
     #[serde(default)]
     pub notebook: Option<PathBuf>,
+    /// Those that are trials of sweeps as well.
+    #[serde(default)]
+    pub trials: bool,
     /// `None`: all of them.
     #[serde(default)]
     pub limit: Option<usize>,
@@ -35,10 +39,9 @@ pub fn runs(session: &Session, request: &RunsRequest) -> Result<RunList, VerbErr
     // The store of a notebook is found beside it.
     let choice = StoreChoice { store: request.store.store.clone().or_else(|| notebook.clone()) };
     let runs = match choice.open(session)? {
-        Some(store) => match &notebook {
-            Some(notebook) => store.list_of(notebook, request.limit)?,
-            None => store.list(request.limit)?,
-        },
+        Some(store) => {
+            store.list(&Wanted { source: notebook.as_deref(), trials: request.trials, limit: request.limit })?
+        }
         None => vec![],
     };
     Ok(RunList { runs, root: choice.root(session) })

@@ -10,9 +10,10 @@ use crate::error::VerbError;
 use crate::history::{StoreChoice, listing};
 use crate::interrupted;
 use crate::notebook::Listing;
+use crate::on_cluster::fetching;
 use crate::session::Session;
 
-pub use step::{CellPage, StepPage, WrittenFile};
+pub use step::{CellPage, StepPage, Unfetched, WrittenFile};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct ShowRequest {
@@ -84,8 +85,9 @@ pub fn pulse(session: &Session, request: &ShowRequest) -> Result<Pulse, VerbErro
 pub fn show_step(session: &Session, request: &ShowRequest, step: &str) -> Result<StepPage, VerbError> {
     let (store, id) = request.store.find(session, &request.run)?;
     let record = store.run(&id)?;
+    let unfetched = fetching::fetch(&store, &record, Some(fetching::GLANCE), |each| each.name == step)?;
     let details = detail(&store, &id)?.details;
-    step::page(&store, &record, details, step)
+    step::page(&store, &record, details, step, &unfetched)
 }
 
 fn detail(store: &Store, run: &RunId) -> Result<RunDetail, VerbError> {

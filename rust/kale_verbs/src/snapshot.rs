@@ -13,6 +13,7 @@ use crate::error::VerbError;
 use crate::history::StoreChoice;
 use crate::id::Id;
 use crate::listener::Listener;
+use crate::on_cluster::fetching::{self, UnfetchedOutput};
 use crate::restore::{Point, find_step};
 use crate::session::Session;
 
@@ -43,8 +44,25 @@ pub enum SnapshotAction {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum SnapshotAnswer {
-    Push(Pushed),
+    Push(PushAnswer),
     Pull(Pulled),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PushAnswer {
+    #[serde(flatten)]
+    pub pushed: Pushed,
+    /// What whoever pulls will miss: it is still on a cluster. Pushing again later completes the snapshot.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    pub step: String,
+    /// Variables, or the path of a file.
+    pub names: Vec<String>,
+    pub reason: String,
 }
 
 pub fn snapshot(
@@ -77,10 +95,18 @@ fn push(
             record.pipeline.step(StepId(position)).cells.iter().any(|cell| point.has(cell.index))
         })
     };
+    // Nobody else can fetch what is still on a cluster.
+    let unfetched = fetching::fetch(&store, &record, None, |step| wanted(step.position))?;
     let packed = store.pack(&id, wanted)?;
     let step = step.map(|step| record.pipeline.step(step).name.to_string());
     let push = Push { run: &packed, step: step.as_deref(), url, directory: &session.directory };
-    Ok(SnapshotAnswer::Push(snapshot::push(&store, &push, &mut Watching(listener))?))
+    let pushed = snapshot::push(&store, &push, &mut Watching(listener))?;
+    let left_out = |one: &UnfetchedOutput| LeftOut {
+        step: record.pipeline.steps[one.position].name.to_string(),
+        names: one.names(&record),
+        reason: one.reason.clone(),
+    };
+    Ok(SnapshotAnswer::Push(PushAnswer { pushed, left_out: unfetched.0.iter().map(left_out).collect() }))
 }
 
 /// `RUN:STEP`, where RUN is an id or the start of one, neither of which has a colon.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::error::VerbError;
 use crate::interpreter::{self, Choice};
 use crate::notebook::{Listing, NotebookText};
-use crate::overlay::{Overlay, Setting};
+use crate::overlay::{self, Origin, Overlay, ScheduleSettings, Setting};
 use crate::session::{Interpreter, Session};
 use crate::{beside, environment, modules};
 
@@ -41,6 +41,10 @@ pub struct Compiled {
     pub unpublished: BTreeMap<String, String>,
     /// Values that an overlay can set, and where each is from.
     pub settings: Vec<Setting>,
+    /// What overlays say that is not of this notebook.
+    pub unused: Vec<String>,
+    /// What overlays say of when it runs by itself.
+    pub schedule: ScheduleSettings,
     /// A remark about the choice of interpreter, for people.
     pub remark: Option<String>,
 }
@@ -50,8 +54,9 @@ impl Source {
         Source { overlay, ..self }
     }
 
-    pub fn compile(&self, session: &Session) -> Result<Compiled, VerbError> {
-        self.open(session)?.compiled()
+    /// For the context that is named, else for no place in particular.
+    pub fn compile(&self, session: &Session, context: Option<&str>) -> Result<Compiled, VerbError> {
+        self.open(session)?.compiled_for(session, context)
     }
 
     /// Reads the notebook and looks at what lies around it, once for all compilations of it.
@@ -80,6 +85,7 @@ impl Source {
 }
 
 /// A notebook with all that its compilation depends on.
+#[derive(Clone)]
 pub struct Opened {
     pub notebook: NotebookText,
     pub interpreter: Interpreter,
@@ -89,12 +95,21 @@ pub struct Opened {
 }
 
 impl Opened {
-    pub fn compiled(self) -> Result<Compiled, VerbError> {
+    /// Compiles it for a context, whose own overlay is below that of the command line; `None` is no place in particular.
+    pub fn compiled_for(self, session: &Session, context: Option<&str>) -> Result<Compiled, VerbError> {
+        let below = context.map(|name| overlay::of_context(session, name)).transpose()?.flatten();
         let mut compilation = self.compile()?;
-        let settings = compilation.pipeline.as_mut().map(|pipeline| self.overlay.apply(pipeline)).transpose()?;
+        let below = below.iter().map(|overlay| (Origin::Context, overlay));
+        let layers: Vec<(Origin, &Overlay)> = below.chain([(Origin::Overlay, &self.overlay)]).collect();
+        let said = layers.iter().map(|(_, overlay)| overlay.schedule.clone());
+        let schedule = said.reduce(|below, above| above.over(below)).unwrap_or_default();
+        schedule.read()?;
+        let settings = compilation.pipeline.as_mut().map(|pipeline| overlay::apply(&layers, pipeline)).transpose()?;
+        let unused = compilation.pipeline.as_ref().map(|pipeline| overlay::unused(&layers, pipeline));
         let Opened { notebook, interpreter, remark, options, .. } = self;
         let (unpublished, settings) = (options.environment.unpublished, settings.unwrap_or_default());
-        Ok(Compiled { notebook, interpreter, compilation, unpublished, settings, remark })
+        let unused = unused.unwrap_or_default();
+        Ok(Compiled { notebook, interpreter, compilation, unpublished, settings, unused, schedule, remark })
     }
 
     pub fn compile(&self) -> Result<Compilation, VerbError> {

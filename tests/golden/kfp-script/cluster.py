@@ -190,7 +190,7 @@ def pipeline() -> Outputs:
     kubernetes.add_pod_annotation(train_task, "sidecar.istio.io/inject", "false")
     kubernetes.add_node_selector(train_task, "disk", "ssd")
     kubernetes.add_node_selector(train_task, "pool", "gpu")
-    kubernetes.add_toleration(train_task, key="gpu", operator="Equal", value="a: b", effect="NoSchedule")
+    kubernetes.add_toleration(train_task, key="gpu", operator="Equal", value="on", effect="NoSchedule")
     kubernetes.add_toleration(train_task, operator="Exists")
     kubernetes.set_timeout(train_task, 600)
 

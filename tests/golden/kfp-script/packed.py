@@ -97,13 +97,25 @@ def log_metric(artifact, name, value):
 
 
 def place_file(path, block):
-    """Puts a file from beside the notebook where the step runs, unless it is there."""
+    """Puts a file from beside the notebook where the step runs. Another one that is there stays, unless it is as an
+    image of kale-rs has brought it: then it is older."""
+    import hashlib
+    import json
     import os
 
-    if not os.path.exists(path):
+    content, there, brought = unindent(block).encode(), None, {}
+    if os.path.exists(".kale_rs_files.json"):
+        with open(".kale_rs_files.json") as file:
+            brought = json.load(file)
+    if os.path.exists(path):
+        with open(path, "rb") as file:
+            there = file.read()
+    if there is None or hashlib.sha256(there).hexdigest() == brought.get(path):
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        with open(path, "w", encoding="utf-8", newline="") as file:
-            file.write(unindent(block))
+        with open(path, "wb") as file:
+            file.write(content)
+    elif there != content:
+        print(f"`{path}` is there already, and stays; beside the notebook it is another one")
 
 
 def load_values(notebook, path, names, serializer="pickle"):
@@ -136,11 +148,6 @@ def read(
 ):
     """Step read (cell 1)."""
     notebook = new_notebook()
-    place_file("data/words.txt", r'''
-        one two
-        three
-
-        ''')
     place_file("helpers.py", '''
         def shout(word):
             """Loud: \\"{\x7bword}}\\"."""
@@ -153,6 +160,11 @@ def read(
     place_file("tools/count.py", r'''
         def count(words):
             return len({word for word in words if word.endswith('!')})
+
+        ''')
+    place_file("data/words.txt", r'''
+        one two
+        three
 
         ''')
     run_cell(notebook, "definitions", r'''

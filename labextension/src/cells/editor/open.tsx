@@ -133,7 +133,7 @@ function surroundings(pipeline: NotebookPipeline, index: number): Surroundings {
   );
   const names = [
     ...rolesByTags(cells).flatMap(role => (role?.kind === 'step' ? [role.name] : [])),
-    ...(pipeline.analysis.graph?.steps ?? []).map(step => step.name)
+    ...(pipeline.analysis.outline?.steps ?? []).map(step => step.name)
   ];
   return {
     magic,

@@ -10,9 +10,7 @@ const HIGHLIGHT = 'kale-variables';
  */
 export function lightCells(pipeline: NotebookPipeline, elements: GraphElements, lit: Lit): void {
   const cellsOf = (nodes: Set<number>) =>
-    new Set(
-      [...nodes].flatMap(node => elements.nodes[node].cells).map(cell => pipeline.analysis.cellId(cell))
-    );
+    new Set([...nodes].flatMap(node => pipeline.analysis.stepCells(elements.nodes[node])));
   const lights = cellsOf(lit.nodes);
   const near = cellsOf(lit.near);
   const shown: HTMLElement[] = [];

@@ -28,7 +28,7 @@ interface PipelineGraphProps {
 
 export function PipelineGraph({ pipeline, isSmall, onOpen }: PipelineGraphProps): JSX.Element {
   const trans = useTranslation();
-  const { graph } = pipeline.analysis;
+  const graph = pipeline.analysis.outline;
   const run = pipeline.runs.current;
   const elements = React.useMemo(
     () =>
@@ -54,7 +54,7 @@ export function PipelineGraph({ pipeline, isSmall, onOpen }: PipelineGraphProps)
       label={trans.__('Steps of %1', graph!.pipeline ?? pipeline.panel.title.label)}
       isSmall={isSmall}
       onOpen={node => {
-        const cell = pipeline.analysis.cellId(elements.nodes[node].cells[0]);
+        const cell = pipeline.analysis.stepCell(elements.nodes[node]);
         if (cell !== null) {
           onOpen(cell);
         }

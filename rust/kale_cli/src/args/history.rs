@@ -11,6 +11,9 @@ pub struct RunsArgs {
     /// Only runs of this notebook
     #[arg(long, value_name = "NOTEBOOK")]
     pub notebook: Option<PathBuf>,
+    /// Also the trials of sweeps
+    #[arg(long)]
+    pub trials: bool,
     #[command(flatten)]
     pub store: StoreArgs,
     /// List no more than this many
@@ -71,6 +74,17 @@ pub struct CancelArgs {
     #[command(flatten)]
     pub store: StoreArgs,
     /// Print one JSON document: the run
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ArchiveArgs {
+    /// A run's id, the start of one, or `last`
+    pub run: String,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Print one JSON document: the run on the cluster
     #[arg(long)]
     pub json: bool,
 }

@@ -13,8 +13,16 @@ pub struct SnapshotArgs {
 #[derive(Subcommand, Debug)]
 pub enum SnapshotVerb {
     /// Send a run's variables, and what it takes to restore them
+    #[command(after_help = "\
+Examples:
+  kale-rs snapshot push last s3://team/churn           the state after each step
+  kale-rs snapshot push last:train /mnt/share/churn    the state after `train`")]
     Push(PushArgs),
     /// Fetch a snapshot into this store
+    #[command(after_help = "\
+Examples:
+  kale-rs snapshot pull s3://team/churn
+  kale-rs restore last train --trust           after that: see what it is before you trust it")]
     Pull(PullArgs),
 }
 

@@ -45,6 +45,7 @@ fn addition(args: &AddArgs) -> Addition {
         ca: args.ca.clone(),
         insecure_skip_verify: args.insecure_skip_verify,
         proxy: args.proxy.clone(),
+        overlay: args.overlay.clone(),
         kfp_namespace: args.kfp_namespace.clone(),
         replace: args.replace,
     }
@@ -62,6 +63,7 @@ fn place(view: &ContextView) -> String {
     let mut parts = vec![view.kfp.clone().unwrap_or_default()];
     parts.extend(view.namespace.iter().map(|namespace| format!("namespace {namespace}")));
     parts.extend(view.auth.iter().filter(|auth| *auth != "none").cloned());
+    parts.extend(view.overlay.iter().map(|overlay| format!("overlay {}", overlay.display())));
     parts.extend(view.insecure_skip_verify.then(|| "certificate not verified".to_owned()));
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ")
 }

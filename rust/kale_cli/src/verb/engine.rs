@@ -1,11 +1,12 @@
 //! `kale-rs engine`, which `run` and `resume` start as a process of its own.
 
 use kale_model::RunStatus;
-use kale_verbs::engine::engine as carry_out;
+use kale_verbs::engine::{engine as carry_out, sweep_engine};
 
 use super::{Done, status};
 use crate::args::EngineArgs;
 
 pub fn engine(args: &EngineArgs) -> Done {
-    Ok(status(carry_out(&args.store, &args.run)? == RunStatus::Succeeded))
+    let carry_out = if args.sweep { sweep_engine } else { carry_out };
+    Ok(status(carry_out(&args.store, &args.id)? == RunStatus::Succeeded))
 }

@@ -8,7 +8,7 @@ use crate::args::ExplainOverlayArgs;
 use crate::output;
 
 pub fn explain_overlay(session: &Session, args: ExplainOverlayArgs) -> Done {
-    let request = ExplainOverlayRequest { source: source(args.source).with_overlay(args.overlay) };
+    let request = ExplainOverlayRequest { source: source(args.source).with_overlay(args.overlay), on: args.on };
     let answer = settings_of(session, &request)?;
     if args.json {
         output::json(&answer);

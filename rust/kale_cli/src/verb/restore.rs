@@ -46,6 +46,10 @@ fn text(restored: &Restored) -> String {
     for missing in &namespace.missing {
         out.push_str(&format!("not stored: {} (cell {}): {}\n", missing.name, missing.cell, missing.reason));
     }
+    for file in &namespace.unfetched_files {
+        let reason = render::inert(&file.reason);
+        out.push_str(&format!("not here: {} of step {}: {reason}\n", file.path, file.step));
+    }
     for path in &restored.files_put_back {
         out.push_str(&format!("put back: {path}\n"));
     }

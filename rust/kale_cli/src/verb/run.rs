@@ -4,7 +4,7 @@ use kale_model::{Code, Diagnostic, RunStatus, RunView};
 use kale_verbs::render::{self, Style, table};
 use kale_verbs::resume::{ResumeRequest, resume as resume_run};
 use kale_verbs::run::{RunAnswer, RunRequest, run as run_notebook};
-use kale_verbs::{Session, parameters::ParameterInputs};
+use kale_verbs::{Session, Stage, parameters::ParameterInputs};
 
 use super::{Done, note_diagnostics, source, status, store};
 use crate::args::{ResumeArgs, RunArgs};
@@ -26,6 +26,8 @@ pub fn run(session: &Session, args: RunArgs) -> Done {
         output_notebook: args.output_notebook,
         openlineage: args.openlineage,
         on: args.on,
+        then: args.then,
+        gates: args.gate,
         detach: args.detach,
     };
     let answer = run_notebook(session, &request, &mut Progress::new())?;
@@ -60,7 +62,7 @@ fn finish(answer: &RunAnswer, json: bool) -> i32 {
     } else if run.run_id.is_none() {
         note_diagnostics(&run.diagnostics, &answer.listing);
     } else {
-        output::answer(summary(run, output::stdout_style()));
+        output::answer(format_args!("{}{}", summary(run, output::stdout_style()), stages(&answer.promotion)));
     }
     if run.status == RunStatus::Cancelled && interrupt::pressed() {
         return interrupt::STATUS;
@@ -71,6 +73,21 @@ fn finish(answer: &RunAnswer, json: bool) -> i32 {
 /// Whether it is an error that mending the notebook may mend.
 fn is_of_the_notebook(diagnostic: &Diagnostic) -> bool {
     diagnostic.is_error() && !matches!(diagnostic.code, Code::EngineDied | Code::StoreUnwritable)
+}
+
+/// How far the notebook has come, context after context.
+fn stages(promotion: &[Stage]) -> String {
+    if promotion.is_empty() {
+        return String::new();
+    }
+    let row = |stage: &Stage| {
+        let status = stage.status.map_or("not started", |status| status.as_str());
+        let run = stage.run_id.as_ref().map(ToString::to_string).unwrap_or_default();
+        vec![stage.context.clone(), status.to_owned(), run]
+    };
+    let heading = ["context", "status", "run"].map(str::to_owned).to_vec();
+    let rows: Vec<Vec<String>> = std::iter::once(heading).chain(promotion.iter().map(row)).collect();
+    format!("\n{}", table::table(&rows))
 }
 
 /// The run's end: how it went, its metrics, and where the executed notebook is.

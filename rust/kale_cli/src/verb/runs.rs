@@ -10,7 +10,8 @@ use crate::args::RunsArgs;
 use crate::output;
 
 pub fn runs(session: &Session, args: RunsArgs) -> Done {
-    let request = RunsRequest { notebook: args.notebook, store: store(args.store), limit: args.limit };
+    let request =
+        RunsRequest { notebook: args.notebook, store: store(args.store), trials: args.trials, limit: args.limit };
     let list = list_runs(session, &request)?;
     if args.json {
         output::json(&list);

@@ -38,6 +38,13 @@ fn text(shown: &Shown) -> String {
     let mut out = format!("run       {}\n", style.bold(&id));
     out.push_str(&format!("status    {} in {}\n", render::run_status(run.status, style), render::seconds(run.seconds)));
     out.push_str(&format!("source    {}\n", output::path(&shown.listing.label)));
+    if let Some(context) = &run.context {
+        let page = run.remote.as_ref().map(|remote| format!("  {}", remote.url)).unwrap_or_default();
+        out.push_str(&format!("on        {}\n", render::without_controls(&format!("{context}{page}"))));
+    }
+    if let Some(place) = &run.trial {
+        out.push_str(&format!("sweep     trial {} of sweep {}\n", place.trial, place.sweep_id));
+    }
     if let Some(pulled) = &shown.pulled {
         let trust = if pulled.trusted { "trusted" } else { "not trusted: `restore` asks for `--trust`" };
         out.push_str(&format!("pulled    from {} ({trust})\n", pulled.origin));

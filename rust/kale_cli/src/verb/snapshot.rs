@@ -1,8 +1,8 @@
 //! `kale-rs snapshot push|pull`.
 
 use kale_verbs::Session;
-use kale_verbs::render::{bytes, count};
-use kale_verbs::snapshot::{Pulled, Pushed, SnapshotAction, SnapshotAnswer, SnapshotRequest, snapshot as carry};
+use kale_verbs::render::{bytes, count, inert};
+use kale_verbs::snapshot::{Pulled, PushAnswer, SnapshotAction, SnapshotAnswer, SnapshotRequest, snapshot as carry};
 
 use super::{Done, store};
 use crate::args::{SnapshotArgs, SnapshotVerb};
@@ -28,7 +28,8 @@ pub fn snapshot(session: &Session, args: SnapshotArgs) -> Done {
     Ok(0)
 }
 
-fn pushed_text(pushed: &Pushed) -> String {
+fn pushed_text(answer: &PushAnswer) -> String {
+    let pushed = &answer.pushed;
     let (all, sent) = (pushed.all, pushed.sent);
     let mut out = format!(
         "pushed {} ({}); {} ({}) had to be sent\n",
@@ -39,6 +40,10 @@ fn pushed_text(pushed: &Pushed) -> String {
     );
     if pushed.missing > 0 {
         out.push_str(&format!("{} no longer in the store, and not in the snapshot\n", values(pushed.missing as u64)));
+    }
+    for one in &answer.left_out {
+        let (names, step, reason) = (one.names.join(", "), &one.step, inert(&one.reason));
+        out.push_str(&format!("not in the snapshot: {names} of step {step}: {reason}\n"));
     }
     out.push_str(&format!("to pull: kale-rs snapshot pull {}\n", pushed.url));
     out

@@ -2,30 +2,7 @@
 
 use kale_model::{RunStatus, StepStatus};
 
-use crate::project::{Project, StepSpec, add_parameter, engine_command, pipeline, statuses, step};
-
-/// Counts itself in a folder that the audit hook takes for temporary, so that counting does not make the step
-/// uncacheable.
-fn counting(project: &Project, name: &'static str, source: &str) -> StepSpec {
-    let line = format!("_f = open({:?}, 'a'); _f.write('{name}\\n'); _f.close()\n{source}", counter(project));
-    step(name, line)
-}
-
-fn counter(project: &Project) -> String {
-    let name = project.path("x").parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();
-    std::env::temp_dir().join(format!("kale-count-{name}")).display().to_string()
-}
-
-fn count(project: &Project, name: &str) -> usize {
-    let text = std::fs::read_to_string(counter(project)).unwrap_or_default();
-    text.lines().filter(|line| *line == name).count()
-}
-
-impl Drop for Project {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(counter(self));
-    }
-}
+use crate::project::{Project, StepSpec, add_parameter, count, counting, engine_command, pipeline, statuses, step};
 
 fn chain(project: &Project) -> Vec<StepSpec> {
     vec![

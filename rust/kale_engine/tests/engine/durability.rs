@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kale_model::{Code, Event, RunStatus, StepStatus};
-use kale_store::{Store, StoreError};
+use kale_store::{Store, StoreError, Wanted};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -83,8 +83,9 @@ fn a_killed_engine_is_resumed() {
     kill_engine(engine);
     project.wait_until("nothing of the run is left", || left_over(&id).is_empty());
     let store = project.store();
+    // A process that was killed is there until the system has taken it down.
+    project.wait_until("the engine is gone", || store.run_status(&id).unwrap() == RunStatus::Interrupted);
     let view = store.run_view(&id).unwrap();
-    assert_eq!(view.status, RunStatus::Interrupted);
     assert_eq!(statuses(&view), [StepStatus::Succeeded, StepStatus::Interrupted, StepStatus::Pending]);
 
     project.write("go", "");
@@ -214,7 +215,8 @@ fn two_runs_at_one_time_both_succeed() {
         assert_eq!(project.wait_for_end(id).status, RunStatus::Succeeded);
         assert_eq!(project.store().logs(id, Some("c")).unwrap()[0].text, "3\n");
     }
-    let listed: Vec<_> = project.store().list(None).unwrap().into_iter().filter_map(|view| view.run_id).collect();
+    let listed: Vec<_> =
+        project.store().list(&Wanted::default()).unwrap().into_iter().filter_map(|view| view.run_id).collect();
     assert_eq!(listed, ids.into_iter().rev().collect::<Vec<_>>(), "newest first");
 }
 

@@ -8,6 +8,7 @@ mod notebook;
 mod project;
 mod promises;
 mod stores;
+mod sweeps;
 
 use std::path::Path;
 

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fault::{Fault, planted};
 use crate::python::facts::{CellId, Facts, Kind, Replay, Source, StatementId, VersionId};
-use crate::python::names::Name;
+use crate::python::names::{Name, NameSet};
 
 /// What a cell must find in its process before it runs.
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
     /// Names of one version, to be bound together so that identity among them holds.
-    pub values: BTreeMap<VersionId, BTreeSet<Name>>,
+    pub values: BTreeMap<VersionId, NameSet>,
     /// Definitions to be executed again: the statement, and for each name the version that it makes.
     pub definitions: BTreeMap<StatementId, BTreeMap<Name, VersionId>>,
     /// What of all this the cell itself asks for.
@@ -21,7 +21,7 @@ pub struct Needs {
 
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    pub values: BTreeMap<VersionId, BTreeSet<Name>>,
+    pub values: BTreeMap<VersionId, NameSet>,
     pub definitions: BTreeSet<StatementId>,
 }
 
@@ -43,7 +43,7 @@ impl Needs {
 
 /// Values that a cell must be given together, although it does not ask for all of them itself: later cells of its
 /// process need the others, as identical to these as in the notebook.
-pub type Together = BTreeMap<CellId, BTreeMap<VersionId, BTreeSet<Name>>>;
+pub type Together = BTreeMap<CellId, BTreeMap<VersionId, NameSet>>;
 
 /// For each cell, its needs.
 pub fn demands(facts: &Facts, together: &Together) -> Vec<Needs> {
@@ -68,7 +68,7 @@ struct Demands<'f> {
     together: &'f Together,
     needs: Vec<Needs>,
     /// Names asked of cells before they are settled, by the version that reaches the cell.
-    asked: BTreeMap<CellId, BTreeMap<VersionId, BTreeSet<Name>>>,
+    asked: BTreeMap<CellId, BTreeMap<VersionId, NameSet>>,
 }
 
 impl Demands<'_> {
@@ -95,14 +95,14 @@ impl Demands<'_> {
     ///
     /// A version that only joined names, without changing an object, need not be waited for unless one of the names
     /// wanted was bound by it. `by` is what asks for them, if it is not the cell itself.
-    fn supply(&mut self, cell: CellId, id: VersionId, names: BTreeSet<Name>, by: Option<Item>) {
+    fn supply(&mut self, cell: CellId, id: VersionId, names: NameSet, by: Option<Item>) {
         let facts = self.facts;
         let mut wanted: Vec<(VersionId, Name)> =
             names.into_iter().filter_map(|name| Some((facts.maker(name, id)?, name))).collect();
         while let Some(&(maker, _)) = wanted.iter().max() {
             let version = facts.version(maker);
             let made = |name: &Name| version.mutated.contains_key(name) || version.bound.contains_key(name);
-            let mut values = BTreeSet::new();
+            let mut values = NameSet::default();
             wanted.retain(|&(made_by, name)| {
                 if made_by < maker {
                     return true;
@@ -116,25 +116,27 @@ impl Demands<'_> {
             });
             if !values.is_empty() {
                 // Older names of the group, so that identity among them holds.
-                wanted.retain(|&(_, name)| !version.parents.contains_key(&name) || !values.insert(name));
+                if by.is_some() || !facts.only_looks(cell, maker) {
+                    wanted.retain(|&(_, name)| !version.parents.contains_key(&name) || !values.insert(name));
+                }
                 self.ship(cell, maker, values, by);
             }
         }
     }
 
-    fn ship(&mut self, cell: CellId, id: VersionId, names: BTreeSet<Name>, by: Option<Item>) {
+    fn ship(&mut self, cell: CellId, id: VersionId, names: NameSet, by: Option<Item>) {
         // Definitions may need each other in a circle.
         let version = self.facts.version(id);
         let has_constant_kind = |name: &Name| version.bound.get(name).is_some_and(|b| b.kind == Kind::Immutable);
         self.needs[cell].request(by).values.entry(id).or_default().extend(&names);
         let known = self.needs[cell].values.entry(id).or_default();
-        let names: BTreeSet<Name> = names.into_iter().filter(|&name| known.insert(name)).collect();
+        let names: NameSet = names.into_iter().filter(|&name| known.insert(name)).collect();
         if names.is_empty() {
             return;
         }
         if !names.iter().all(has_constant_kind) {
             for (&name, &needed) in &version.needs {
-                self.supply(cell, needed, BTreeSet::from([name]), Some(Item::Value(id)));
+                self.supply(cell, needed, NameSet::of(name), Some(Item::Value(id)));
             }
         }
         // The cell that makes the version must have those names that it does not bind itself.
@@ -161,7 +163,7 @@ impl Demands<'_> {
         let by = Some(Item::Definition(statement));
         for &(name, source) in &facts.reads {
             match source {
-                Source::Version(version) => self.supply(cell, version, BTreeSet::from([name]), by),
+                Source::Version(version) => self.supply(cell, version, NameSet::of(name), by),
                 Source::Statement(earlier) => {
                     if let Some(version) = self.version_made_by(earlier, name) {
                         self.define(cell, earlier, name, version, by);
@@ -179,13 +181,12 @@ impl Demands<'_> {
     }
 
     /// Settings made by earlier cells that matter to this one.
-    fn settings(&self, cell: CellId, wanted: &BTreeMap<VersionId, BTreeSet<Name>>) -> Vec<StatementId> {
+    fn settings(&self, cell: CellId, wanted: &BTreeMap<VersionId, NameSet>) -> Vec<StatementId> {
         if planted(Fault::SettingNotRepeated) {
             return vec![];
         }
-        let touched = &self.facts.cells[cell];
         let concerns = |module: &str| {
-            touched.may_use(module)
+            self.facts.may_use(cell, module)
                 || wanted.iter().any(|(&id, names)| names.iter().any(|&name| self.may_concern(id, name, module)))
         };
         let made_before = |id: &StatementId| self.facts.statement(*id).cell < cell;

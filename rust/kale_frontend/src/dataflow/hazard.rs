@@ -7,7 +7,7 @@ use super::demand::Needs;
 use super::program::Transfer;
 use crate::fault::{Fault, planted};
 use crate::python::facts::{CellId, Facts, Kind, Resource, VersionId};
-use crate::python::names::Name;
+use crate::python::names::{Name, NameSet};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hazard {
@@ -21,10 +21,10 @@ pub enum Reason {
     /// The value of `name` cannot travel: it is of this type, or only shares its state with such a value.
     Unshippable { name: Name, type_path: Name, is_own: bool, version: VersionId },
     /// The names may share a buffer that the later cell changes.
-    SharedBuffer { names: BTreeSet<Name>, version: VersionId },
+    SharedBuffer { names: NameSet, version: VersionId },
     /// A loaded array that may have gaps has none in this process, and by that something is a view of it or a copy, one
     /// of which the later cell changes.
-    Layout { names: BTreeSet<Name>, version: VersionId },
+    Layout { names: NameSet, version: VersionId },
     /// The earlier cell changes process-wide state in a way that cannot be repeated.
     ProcessState { module: String },
     /// The cell executes code that cannot be seen.
@@ -92,7 +92,7 @@ fn shared_buffers(facts: &Facts, needs: &[Needs], grouping: &Grouping, found: &m
             }
             // A name that the cell itself binds, if only perhaps (a loop's target), does not see the change.
             let kept = version.parents.keys().filter(|name| !version.bound.contains_key(name));
-            let group: BTreeSet<Name> = kept.copied().collect();
+            let group: NameSet = kept.copied().collect();
             // What the process has loaded for an earlier cell of its own is as separate as what it loads for this one.
             for &(reader, loaded, names) in loads.get(&grouping[cell]).into_iter().flatten() {
                 let source = facts.version(loaded);
@@ -103,7 +103,7 @@ fn shared_buffers(facts: &Facts, needs: &[Needs], grouping: &Grouping, found: &m
                 let reads = |name| cell_facts.uses.iter().any(|used| used.name == name && used.version == loaded);
                 // And views may have been made of all that was loaded before.
                 let is_old = reader < cell && !names.is_disjoint(&group);
-                let shared: BTreeSet<Name> = names
+                let shared: NameSet = names
                     .iter()
                     .copied()
                     .filter(|&name| is_old || group.contains(&name) || (reader == cell && reads(name)))
@@ -123,7 +123,7 @@ fn shared_buffers(facts: &Facts, needs: &[Needs], grouping: &Grouping, found: &m
 }
 
 /// By group, what its cells load of versions that may be views.
-type Loads<'n> = BTreeMap<Option<usize>, Vec<(CellId, VersionId, &'n BTreeSet<Name>)>>;
+type Loads<'n> = BTreeMap<Option<usize>, Vec<(CellId, VersionId, &'n NameSet)>>;
 
 fn loads_of_views<'n>(facts: &Facts, needs: &'n [Needs], grouping: &Grouping) -> Loads<'n> {
     let mut loads = Loads::new();
@@ -161,7 +161,7 @@ fn process_state(facts: &Facts, grouping: &Grouping, found: &mut BTreeSet<Hazard
         }
     }
     for (module, cells) in makers {
-        let concerned = |&later: &CellId| grouping[later].is_some() && facts.cells[later].may_use(module);
+        let concerned = |&later: &CellId| grouping[later].is_some() && facts.may_use(later, module);
         let mut add = |earlier: CellId, later: CellId| {
             if grouping[later] != grouping[earlier] {
                 found.insert(Hazard { earlier, later, reason: Reason::ProcessState { module: module.to_owned() } });

@@ -9,16 +9,16 @@ use super::demand::{Item, Needs, Request, Together, demands};
 use super::order::Ordering;
 use crate::fault::{Fault, planted};
 use crate::python::facts::{CellId, Facts, StatementId, VersionId};
-use crate::python::names::Name;
+use crate::python::names::{Name, NameSet};
 
 /// One action, in terms of cells and versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     Define(StatementId),
-    Load(VersionId, BTreeSet<Name>),
+    Load(VersionId, NameSet),
     LoadFile { path: String, writer: CellId },
     Run(CellId),
-    Save(VersionId, BTreeSet<Name>),
+    Save(VersionId, NameSet),
     SaveFile { path: String, writer: CellId },
 }
 
@@ -26,7 +26,7 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
     pub version: VersionId,
-    pub names: BTreeSet<Name>,
+    pub names: NameSet,
     pub from: usize,
     pub to: usize,
     /// The cell that needs it.
@@ -58,21 +58,21 @@ struct Held {
 
 /// What each group's process does: the notebook with everything left out that the group does not need, and with values
 /// loaded where the cells that make them are left out. So whatever binds a name twice does it in the notebook's order.
-/// `groups` is the number of groups. `needs` grows by what cells of one group have to be given together.
+/// `groups` is the number of groups. Also gives what every cell needs, with what cells of one group have to be given
+/// together: of that, other groups need other things.
 pub fn programs(
     facts: &Facts,
-    needs: &mut Vec<Needs>,
     orderings: &BTreeSet<Ordering>,
     grouping: &Grouping,
     groups: usize,
-) -> Programs {
+) -> (Programs, Vec<Needs>) {
     let mut together = Together::new();
     loop {
-        let made = play(facts, needs, orderings, grouping, groups);
+        let needs = demands(facts, &together);
+        let made = play(facts, &needs, orderings, grouping, groups);
         if !add_all(&mut together, &made.torn) {
-            return made;
+            return (made, needs);
         }
-        *needs = demands(facts, &together);
     }
 }
 
@@ -97,7 +97,7 @@ fn play(
     groups: usize,
 ) -> Programs {
     let mut made = Programs { actions: vec![vec![]; groups], ..Programs::default() };
-    let mut saves: BTreeMap<VersionId, BTreeSet<Name>> = BTreeMap::new();
+    let mut saves: BTreeMap<VersionId, NameSet> = BTreeMap::new();
     let mut cells_of: Vec<Vec<CellId>> = vec![vec![]; groups];
     for (cell, group) in grouping.iter().enumerate() {
         if let Some(group) = group {
@@ -143,7 +143,7 @@ fn play(
 fn parts(action: Action) -> Vec<Action> {
     match action {
         Action::Load(version, names) if planted(Fault::AliasGroupSplit) => {
-            names.into_iter().map(|name| Action::Load(version, BTreeSet::from([name]))).collect()
+            names.into_iter().map(|name| Action::Load(version, NameSet::of(name))).collect()
         }
         action => vec![action],
     }
@@ -154,7 +154,7 @@ fn add_saves(
     facts: &Facts,
     orderings: &BTreeSet<Ordering>,
     grouping: &Grouping,
-    saves: BTreeMap<VersionId, BTreeSet<Name>>,
+    saves: BTreeMap<VersionId, NameSet>,
     made: &mut Programs,
 ) {
     let mut after: BTreeMap<CellId, Vec<Action>> = BTreeMap::new();
@@ -184,7 +184,7 @@ fn add_saves(
 }
 
 /// Versions to be loaded, each with the names that are wanted of it.
-type Values = BTreeMap<VersionId, BTreeSet<Name>>;
+type Values = BTreeMap<VersionId, NameSet>;
 
 /// What a cell lacks in its process.
 #[derive(Default)]
@@ -211,6 +211,8 @@ struct Player<'f> {
     held: FxHashMap<Name, Held>,
     defined: BTreeSet<StatementId>,
     loads: BTreeMap<VersionId, Load>,
+    /// What of them brings a name.
+    bringing: FxHashMap<Name, BTreeSet<VersionId>>,
     origin: usize,
     torn: Together,
 }
@@ -225,6 +227,7 @@ impl<'f> Player<'f> {
             held: FxHashMap::default(),
             defined: BTreeSet::new(),
             loads: BTreeMap::new(),
+            bringing: FxHashMap::default(),
             origin: 0,
             torn: Together::new(),
         }
@@ -237,7 +240,7 @@ impl<'f> Player<'f> {
         if chosen.values.len() > 1 {
             self.leave_out_parts(&mut chosen.values);
         }
-        let places = self.places(&chosen.values);
+        let places = self.places(cell, &chosen.values);
         for &statement in &chosen.definitions {
             self.define(statement, needs, &places);
         }
@@ -252,33 +255,42 @@ impl<'f> Player<'f> {
         }
     }
 
-    /// Of a group that the process loads for this cell, a later version that an earlier cell needed may have bound a name
-    /// since. Then that version has to bring all of these names.
-    fn note_torn(&mut self, version: VersionId, names: &BTreeSet<Name>) {
-        let held = names.iter().filter_map(|name| self.held.get(name));
-        let Some(latest) = held.map(|held| held.version).max().filter(|latest| *latest > version) else { return };
-        let brings = |name: &Name| self.facts.version(latest).parents.contains_key(name);
-        if let Some(load) = self.loads.get(&latest)
-            && names.iter().all(brings)
-        {
-            self.torn.entry(load.cell).or_default().entry(latest).or_default().extend(names);
+    /// Of a group that the process loads for this cell, a later version that an earlier cell needed binds a name once more.
+    /// Then that version has to bring all of these names.
+    fn note_torn(&mut self, version: VersionId, names: &NameSet) {
+        for later in self.sharing(names).into_iter().filter(|later| *later > version) {
+            let load = &self.loads[&later];
+            let Action::Load(_, group) = &self.actions[load.action].1 else { continue };
+            let is_replaced = |&name: &Name| group.contains(&name) && self.is_same(name, version, later);
+            let brings = |name: &Name| self.facts.version(later).parents.contains_key(name);
+            if !names.is_subset(group) && names.iter().any(is_replaced) && names.iter().all(brings) {
+                self.torn.entry(load.cell).or_default().entry(later).or_default().extend(names);
+            }
         }
     }
 
-    /// Names that were loaded for an earlier cell, as part of a group, would be bound anew by this version: then it has to
-    /// bring the others of them, too.
-    fn note_replaced(&mut self, version: VersionId, names: &BTreeSet<Name>) {
-        let held = names.iter().filter_map(|name| Some((*name, self.held.get(name)?.version)));
-        let older = held.filter(|&(name, held)| held < version && self.is_same(name, held, version));
-        let replaced: BTreeSet<VersionId> = older.map(|(_, held)| held).collect();
+    /// What is loaded that brings one of the names.
+    fn sharing(&self, names: &NameSet) -> BTreeSet<VersionId> {
+        names.iter().filter_map(|name| self.bringing.get(name)).flatten().copied().collect()
+    }
+
+    /// Names that were loaded for an earlier cell, as part of a group, would be bound anew by this version, also when a
+    /// cell has run since that left them as they were: then it has to bring the others of them, too.
+    fn note_replaced(&mut self, version: VersionId, names: &NameSet) {
         let parents = &self.facts.version(version).parents;
-        for older in replaced {
-            let Some(load) = self.loads.get(&older) else { continue };
+        for older in self.sharing(names).into_iter().filter(|older| *older < version) {
+            let load = &self.loads[&older];
             let Action::Load(_, group) = &self.actions[load.action].1 else { continue };
+            let is_replaced = |&name: &Name| {
+                let held = self.held.get(&name).map(|held| held.version);
+                let is_as_loaded = |other| self.is_same(name, other, version) && self.is_same(name, older, version);
+                names.contains(&name) && held.is_some_and(is_as_loaded)
+            };
             let brings = |&name: &Name| parents.contains_key(&name) && self.is_same(name, older, version);
-            if !group.is_subset(names) && group.iter().all(brings) {
-                let whole = group.union(names).copied().collect::<Vec<_>>();
-                self.torn.entry(load.cell).or_default().entry(version).or_default().extend(whole);
+            if !group.is_subset(names) && group.iter().any(is_replaced) && group.iter().all(brings) {
+                let torn = self.torn.entry(load.cell).or_default().entry(version).or_default();
+                torn.extend(group);
+                torn.extend(names);
             }
         }
     }
@@ -301,11 +313,11 @@ impl<'f> Player<'f> {
     }
 
     /// Where values are loaded: behind the cell that makes them, and not before the definitions among them that they
-    /// refer to.
-    fn places(&self, values: &Values) -> BTreeMap<VersionId, Place> {
+    /// refer to. (What a later cell of the process needs together with what this one needs may be made behind this one.)
+    fn places(&self, cell: CellId, values: &Values) -> BTreeMap<VersionId, Place> {
         let mut places = BTreeMap::new();
         for version in self.needed_first(values) {
-            let own = (self.facts.version(version).cell, BEHIND_STATEMENTS);
+            let own = (self.facts.version(version).cell.min(cell), BEHIND_STATEMENTS);
             let needed = self.needed(version, values).filter_map(|other| places.get(&other).copied());
             places.insert(version, needed.max().map_or(own, |place| own.max(place)));
         }
@@ -348,7 +360,7 @@ impl<'f> Player<'f> {
         self.actions.push((at, Action::Define(statement)));
     }
 
-    fn load(&mut self, cell: CellId, version: VersionId, names: &BTreeSet<Name>, at: Place) {
+    fn load(&mut self, cell: CellId, version: VersionId, names: &NameSet, at: Place) {
         self.origin += 1;
         let origin = match self.loads.get(&version) {
             // More names of it, as identical to those as in the notebook.
@@ -365,6 +377,7 @@ impl<'f> Player<'f> {
             }
         };
         for &name in names {
+            self.bringing.entry(name).or_default().insert(version);
             self.hold(name, Held { version, origin, at });
         }
     }
@@ -419,7 +432,7 @@ impl<'f> Player<'f> {
     }
 
     /// Whether the process has all of `names` as `version` has them, as identical to each other as there.
-    fn holds(&self, version: VersionId, names: &BTreeSet<Name>) -> bool {
+    fn holds(&self, version: VersionId, names: &NameSet) -> bool {
         if self.grouping[self.facts.version(version).cell] == Some(self.group)
             && names.iter().all(|name| self.held.get(name).is_some_and(|h| self.is_same(*name, h.version, version)))
         {

@@ -1,16 +1,17 @@
 //! What steps hand on: the artifacts of a pipeline, with their numbers, keys and kinds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use kale_model::name::slug;
 use kale_model::{Artifact, ArtifactId, ArtifactKind, ArtifactType, StepId};
+use rustc_hash::FxHashSet;
 
 use crate::analysis::Analysis;
 use crate::dataflow::hazard::kind_of;
 use crate::dataflow::program::Action;
 use crate::grouping::Groups;
 use crate::python::facts::{CellId, Facts, Kind, VersionId};
-use crate::python::names::Name;
+use crate::python::names::{Name, NameSet};
 use crate::python::pseudo;
 
 /// What an artifact holds, before it has a number.
@@ -64,13 +65,7 @@ impl Artifacts {
     }
 }
 
-fn value_artifact(
-    facts: &Facts,
-    group: usize,
-    version: VersionId,
-    names: &BTreeSet<Name>,
-    keys: &mut Keys,
-) -> Artifact {
+fn value_artifact(facts: &Facts, group: usize, version: VersionId, names: &NameSet, keys: &mut Keys) -> Artifact {
     let mut texts: Vec<String> = names.iter().map(|&name| facts.text(name).to_owned()).collect();
     texts.sort();
     let generator = texts.first().and_then(|text| pseudo::generator(text)).map(str::to_owned);
@@ -94,7 +89,7 @@ fn value_artifact(
     }
 }
 
-fn artifact_type(facts: &Facts, version: VersionId, names: &BTreeSet<Name>) -> ArtifactType {
+fn artifact_type(facts: &Facts, version: VersionId, names: &NameSet) -> ArtifactType {
     let of = |name: Name| match kind_of(facts, name, version) {
         Kind::Instance(path) => {
             let path = facts.text(path);
@@ -125,7 +120,7 @@ fn artifact_type(facts: &Facts, version: VersionId, names: &BTreeSet<Name>) -> A
 /// Keys of artifacts that are taken.
 #[derive(Default)]
 struct Keys {
-    taken: BTreeSet<String>,
+    taken: FxHashSet<String>,
     /// By wanted key, the number that was given last: a name of which every cell makes a version wants one key for all.
     numbers: BTreeMap<String, usize>,
 }

@@ -11,11 +11,11 @@ use crate::python::facts::Kind;
 use crate::python::names::top_level;
 use crate::requirements::Packages;
 
-impl Lowering<'_> {
+impl<'a> Lowering<'a> {
     /// Modules that the group's process imports, dotted as far as they are named: its own, those of repeated
     /// definitions, and those of what it makes and is given. (`load_wine(as_frame=True)` needs `pandas` in a step that
     /// never names it.)
-    fn modules(&self, group: usize) -> BTreeSet<String> {
+    fn modules(&self, group: usize) -> BTreeSet<&'a str> {
         let mut modules = self.direct_modules(group);
         let facts = &self.analysis.facts;
         for transfer in self.incoming[group].iter().chain(&self.outgoing[group]) {
@@ -23,11 +23,11 @@ impl Lowering<'_> {
                 match kind_of(facts, name, transfer.version) {
                     Kind::Immutable => {}
                     Kind::Instance(path) | Kind::Unshippable(path) if facts.text(path).contains('.') => {
-                        modules.insert(top_level(facts.text(path)).to_owned());
+                        modules.insert(top_level(facts.text(path)));
                     }
                     _ if transfer.from == group => {}
                     // A list of frames, or an object of a type we do not know: whatever its maker could import.
-                    _ => modules.extend(self.upstream_modules[transfer.from].iter().cloned()),
+                    _ => modules.extend(&self.upstream_modules[transfer.from]),
                 }
             }
         }
@@ -39,19 +39,21 @@ impl Lowering<'_> {
         for group in 0..self.groups.groups.len() {
             let mut modules = self.direct_modules(group);
             for transfer in &self.incoming[group] {
-                modules.extend(self.upstream_modules[transfer.from].iter().cloned());
+                modules.extend(&self.upstream_modules[transfer.from]);
             }
             self.upstream_modules.push(modules);
         }
     }
 
-    fn direct_modules(&self, group: usize) -> BTreeSet<String> {
+    fn direct_modules(&self, group: usize) -> BTreeSet<&'a str> {
         let facts = &self.analysis.facts;
         let mut modules = BTreeSet::new();
         for action in &self.groups.programs.actions[group] {
             match action {
-                Action::Run(cell) => modules.extend(facts.cells[*cell].imports.iter().cloned()),
-                Action::Define(statement) => modules.extend(facts.statement(*statement).imports.iter().cloned()),
+                Action::Run(cell) => modules.extend(facts.cells[*cell].imports.iter().map(String::as_str)),
+                Action::Define(statement) => {
+                    modules.extend(facts.statement(*statement).imports.iter().map(String::as_str))
+                }
                 _ => {}
             }
         }
@@ -59,8 +61,15 @@ impl Lowering<'_> {
     }
 
     /// What the group's process imports: what has to be installed for that, and which modules of this machine travel.
-    pub(super) fn packages(&self, group: usize, needs_ipython: bool, diagnostics: &mut Vec<Diagnostic>) -> Packages {
-        let mut packages = self.requirements.of(&self.modules(group));
+    pub(super) fn packages(
+        &mut self,
+        group: usize,
+        needs_ipython: bool,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Packages {
+        let modules = self.modules(group);
+        let known = self.packages.entry(modules);
+        let mut packages = known.or_insert_with_key(|modules| self.requirements.of(modules)).clone();
         if needs_ipython {
             self.requirements.add("ipython", &mut packages);
         }

@@ -10,9 +10,9 @@ use crate::pragma::Pragma;
 use crate::tag::Tag;
 use crate::text::{lines_with_breaks, utf16_len};
 
-pub(super) struct Draft {
+pub(super) struct Draft<'s> {
     cell: CellIndex,
-    pub lines: Lines,
+    pub lines: Lines<'s>,
     pub kind: CodeKind,
     cell_magic: Option<String>,
     binds: Vec<String>,
@@ -29,8 +29,8 @@ pub(super) struct Draft {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-impl Draft {
-    pub fn new(cell: CellIndex, source: &str) -> Draft {
+impl<'s> Draft<'s> {
+    pub fn new(cell: CellIndex, source: &'s str) -> Draft<'s> {
         Draft {
             cell,
             lines: Lines::new(source),
@@ -83,7 +83,7 @@ impl Draft {
                 return;
             }
             let line = self.lines.list[head].python.clone();
-            let body: Vec<&str> = self.lines.list[head + 1..].iter().map(|line| line.python.as_str()).collect();
+            let body: Vec<&str> = self.lines.list[head + 1..].iter().map(|line| &*line.python).collect();
             let Some((name, magic)) = cell_magic::parse(&line, &body.join("\n")) else { return };
             self.binds.extend(magic.binds);
             self.reads.extend(magic.reads);
@@ -112,7 +112,7 @@ impl Draft {
     fn expose_setup(&mut self, head: usize, line: &str, setup: usize, version: PythonVersion) {
         if line_magic::opening("time", &line[setup..], version).is_some() {
             let physical = &mut self.lines.list[head];
-            physical.python = line[setup..].to_owned();
+            physical.python = line[setup..].to_owned().into();
             physical.shift += utf16_len(&line[..setup]) as isize;
         }
     }
@@ -137,7 +137,7 @@ impl Draft {
     /// Makes that magic's escape explicit.
     pub fn apply_automagic(&mut self) {
         let Some(line) = self.lines.list.first_mut() else { return };
-        line.python.insert(0, '%');
+        line.python.to_mut().insert(0, '%');
         line.shift -= 1;
         self.by_automagic = true;
     }

@@ -70,7 +70,7 @@ fn expose(draft: &mut Draft, line: &LogicalLine, magic: &str, operand: &str, ver
     let indent = physical.indent().to_owned();
     let column = utf16_len(&physical.python) - utf16_len(first_part);
     physical.shift += column as isize - utf16_len(&indent) as isize - opening.len() as isize;
-    physical.python = format!("{indent}{opening}{first_part}");
+    physical.python = format!("{indent}{opening}{first_part}").into();
     draft.note_operand(line.first, line.last);
 }
 
@@ -144,7 +144,7 @@ fn assigned(draft: &mut Draft, line: &LogicalLine, text: &str, at: usize, versio
     let indent = physical.indent().to_owned();
     let kept = utf16_len(&indent) + utf16_len(target);
     let blanks = " ".repeat(utf16_len(&physical.python) - kept - utf16_len(first_part));
-    physical.python = format!("{indent}{target}{blanks}{first_part}");
+    physical.python = format!("{indent}{target}{blanks}{first_part}").into();
     draft.note_operand(line.first, line.last);
 }
 
@@ -152,7 +152,7 @@ fn assigned(draft: &mut Draft, line: &LogicalLine, text: &str, at: usize, versio
 fn help(draft: &mut Draft, line: &LogicalLine, code: &str) {
     if code.starts_with(|c: char| c == '*' || c.is_alphanumeric() || c == '_') && code.contains('*') {
         let physical = &mut draft.lines.list[line.first];
-        physical.python = format!("{}pass", physical.indent());
+        physical.python = format!("{}pass", physical.indent()).into();
         for index in line.first + 1..=line.last {
             draft.lines.hide(index);
         }

@@ -1,40 +1,48 @@
 //! A cell's lines while its magics are taken apart: beside each other what runs and what the parser reads.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::text::{lines_with_breaks, utf16_len, without_break};
 
-pub(super) struct Line {
-    pub run: String,
-    pub python: String,
-    line_break: String,
+pub(super) struct Line<'s> {
+    pub run: Cow<'s, str>,
+    pub python: Cow<'s, str>,
+    line_break: &'s str,
     /// What to add to a column of `python` to have the column in the cell.
     pub shift: isize,
 }
 
-pub(super) struct Lines {
-    pub list: Vec<Line>,
+pub(super) struct Lines<'s> {
+    pub list: Vec<Line<'s>>,
     /// Line of the cell that the first line is, from 1.
     pub first_line: usize,
 }
 
-impl Lines {
-    pub fn new(source: &str) -> Lines {
-        let line = |text: &str| {
+impl<'s> Lines<'s> {
+    pub fn new(source: &'s str) -> Lines<'s> {
+        let line = |text: &'s str| {
             let code = without_break(text);
             // A lone `\r` would join a `\n` behind an emptied line; Python reads both alike.
             let line_break = if text.ends_with('\r') { "\n" } else { &text[code.len()..] };
-            Line { run: code.into(), python: code.into(), line_break: line_break.into(), shift: 0 }
+            Line { run: code.into(), python: code.into(), line_break, shift: 0 }
         };
         Lines { list: lines_with_breaks(source).into_iter().map(line).collect(), first_line: 1 }
     }
 
     pub fn run_text(&self) -> String {
-        self.list.iter().flat_map(|line| [line.run.as_str(), line.line_break.as_str()]).collect()
+        self.text(|line| &line.run)
     }
 
     pub fn python_text(&self) -> String {
-        self.list.iter().flat_map(|line| [line.python.as_str(), line.line_break.as_str()]).collect()
+        self.text(|line| &line.python)
+    }
+
+    fn text<'l>(&'l self, code: impl Fn(&'l Line<'s>) -> &'l str) -> String {
+        let bytes = self.list.iter().map(|line| code(line).len() + line.line_break.len()).sum();
+        let mut text = String::with_capacity(bytes);
+        self.list.iter().for_each(|line| text.extend([code(line), line.line_break]));
+        text
     }
 
     pub fn shifts(&self) -> BTreeMap<usize, isize> {
@@ -84,7 +92,7 @@ impl Lines {
 
     /// Makes a line empty for the parser only.
     pub fn hide(&mut self, index: usize) {
-        self.list[index].python.clear();
+        self.list[index].python = Cow::Borrowed("");
         self.list[index].shift = 0;
     }
 
@@ -100,14 +108,14 @@ impl Lines {
     }
 }
 
-impl Line {
+impl Line<'_> {
     pub fn indent(&self) -> &str {
         &self.python[..self.python.len() - self.python.trim_start_matches([' ', '\t']).len()]
     }
 
     pub fn set_both(&mut self, text: String) {
-        self.run.clone_from(&text);
-        self.python = text;
+        self.run = Cow::Owned(text.clone());
+        self.python = Cow::Owned(text);
     }
 
     fn strip_prefix(&mut self, bytes: usize, run_too: bool, applies: impl Fn(&str) -> bool) {
@@ -116,9 +124,16 @@ impl Line {
         }
         self.shift += utf16_len(&self.python[..bytes]) as isize;
         if run_too {
-            self.run.drain(..bytes);
+            cut(&mut self.run, bytes);
         }
-        self.python.drain(..bytes);
+        cut(&mut self.python, bytes);
+    }
+}
+
+fn cut(text: &mut Cow<str>, bytes: usize) {
+    match text {
+        Cow::Borrowed(text) => *text = &text[bytes..],
+        Cow::Owned(text) => drop(text.drain(..bytes)),
     }
 }
 

@@ -38,13 +38,13 @@ use super::facts::{
 use super::fixpoint::Recursion;
 use super::heap::{Class, Heap, ObjectId, Place};
 use super::knowledge::Knowledge;
-use super::names::Name;
+use super::names::{Name, NameSet};
 use super::pragmas::pure_callee;
 use super::replay::MAX_DEPTH;
 use super::scope::{ScopeKind, ScopeRef, SymbolTable};
 use super::summary::SummaryKey;
 use super::types::Types;
-use super::value::{CodeId, Type, Value};
+use super::value::{CodeId, Codes, Type, Value};
 use crate::pragma::Pragma;
 
 /// A function, lambda, generator expression or class of the notebook.
@@ -138,7 +138,7 @@ pub struct Frame<'a> {
     /// A call that a pragma declares to be pure is being carried out: changes of objects and hidden effects are left out.
     pub trusts: bool,
     /// Code of the closure that is being executed.
-    pub own_code: Vec<CodeId>,
+    pub own_code: Codes,
     /// Types of what the closure holds.
     pub own_types: Types,
     /// Types of the parameters, of a function.
@@ -166,7 +166,7 @@ impl<'a> Frame<'a> {
             invoked: BTreeMap::new(),
             assumptions: vec![],
             trusts: false,
-            own_code: vec![],
+            own_code: Codes::new(),
             own_types: Types::default(),
             parameters: vec![],
             class_name: None,
@@ -220,7 +220,7 @@ pub struct Analyzer<'a> {
     /// Names whose objects the current cell changed, with the first statement that did.
     pub(super) mutated: FxHashMap<Name, StatementId>,
     pub(super) statement_reads: BTreeMap<Name, Source>,
-    pub(super) statement_binds: BTreeSet<Name>,
+    pub(super) statement_binds: NameSet,
     /// By module, how many statements that steps repeat change its settings.
     pub(super) repeated_settings: BTreeMap<String, usize>,
     /// What star imports bind, and what lies beside the notebook.
@@ -230,6 +230,8 @@ pub struct Analyzer<'a> {
     /// Callees that pragmas declare to be pure, as calls write them.
     pub pure: BTreeSet<&'a str>,
     pub(super) dead_targets: DeadTargets<'a>,
+    /// By version, an object of its alias class.
+    pub(super) classes: Vec<Option<ObjectId>>,
 }
 
 /// A code cell as the analysis reads it.
@@ -263,6 +265,7 @@ pub fn analyze<'a>(units: &[Unit<'a>], knowledge: &'static Knowledge, environmen
     for unit in units {
         analyzer.cell(unit);
     }
+    analyzer.note_classes();
     analyzer.facts
 }
 
@@ -285,12 +288,13 @@ impl<'a> Analyzer<'a> {
             uses: BTreeMap::new(),
             mutated: FxHashMap::default(),
             statement_reads: BTreeMap::new(),
-            statement_binds: BTreeSet::new(),
+            statement_binds: NameSet::default(),
             repeated_settings: BTreeMap::new(),
             environment,
             words: BTreeSet::new(),
             pure: BTreeSet::new(),
             dead_targets: DeadTargets::default(),
+            classes: vec![],
         }
     }
 
@@ -365,7 +369,7 @@ impl<'a> Analyzer<'a> {
         self.statement = StatementId(self.facts.statements.len());
         self.frame().effects = Effects::default();
         self.statement_reads.clear();
-        self.statement_binds.clear();
+        self.statement_binds = NameSet::default();
     }
 
     pub(super) fn end_statement(&mut self, range: TextRange, statement: Option<&'a Stmt>, parameters: &[String]) {
@@ -403,6 +407,7 @@ impl<'a> Analyzer<'a> {
         cell.libraries.extend(effects.libraries);
         cell.unknown_calls |= effects.unknown_calls;
         cell.layout |= effects.layout;
+        cell.compares |= effects.compares;
         cell.settings.extend(effects.settings.iter().cloned());
         cell.reported_metrics.extend(effects.metrics);
         cell.environment_variables.extend(effects.environment_variables);

@@ -1,6 +1,7 @@
 //! The arguments of a call, and how the knowledge base names them.
 
 use ruff_python_ast::{Expr, Number};
+use smallvec::{SmallVec, smallvec};
 
 use super::knowledge::Words;
 use super::value::Value;
@@ -9,7 +10,7 @@ use super::value::Value;
 #[derive(Default)]
 pub struct Arguments<'a> {
     pub positional: Vec<(Value, Option<&'a Expr>)>,
-    pub keywords: Vec<(String, Value, Option<&'a Expr>)>,
+    pub keywords: Vec<(&'a str, Value, Option<&'a Expr>)>,
     /// Elements of `*args` and values of `**kwargs`: each may be any argument.
     pub spread: Vec<Value>,
 }
@@ -25,35 +26,36 @@ impl<'a> Arguments<'a> {
     }
 }
 
+pub type Selected<'v> = SmallVec<[&'v Value; 4]>;
+
 /// The values that an argument specification means: `self`, a position, a keyword, or `*`.
-pub fn select(which: &str, receiver: Option<&Value>, arguments: &Arguments<'_>) -> Vec<Value> {
-    let spread = || arguments.spread.iter().cloned();
+pub fn select<'v>(which: &str, receiver: Option<&'v Value>, arguments: &'v Arguments<'_>) -> Selected<'v> {
     match which {
-        "self" => receiver.into_iter().cloned().collect(),
-        "*" => receiver.into_iter().chain(arguments.all()).cloned().collect(),
+        "self" => receiver.into_iter().collect(),
+        "*" => receiver.into_iter().chain(arguments.all()).collect(),
         _ => {
             if let Ok(position) = which.parse::<usize>() {
                 return match arguments.positional.get(position) {
-                    Some((value, _)) => vec![value.clone()],
-                    None => arguments.keywords.iter().map(|(_, value, _)| value.clone()).chain(spread()).collect(),
+                    Some((value, _)) => smallvec![value],
+                    None => arguments.keywords.iter().map(|(_, value, _)| value).chain(&arguments.spread).collect(),
                 };
             }
-            let keyword = arguments.keywords.iter().filter(|(name, ..)| name == which);
-            let found: Vec<Value> = keyword.map(|(_, value, _)| value.clone()).collect();
-            if found.is_empty() { spread().collect() } else { found }
+            let keyword = arguments.keywords.iter().filter(|(name, ..)| *name == which);
+            let found: Selected<'v> = keyword.map(|(_, value, _)| value).collect();
+            if found.is_empty() { arguments.spread.iter().collect() } else { found }
         }
     }
 }
 
 /// The first of several alternatives that the call gives. A position also stands for any keyword, so it comes last.
-pub fn first<'w>(
+pub fn first<'w, 'v>(
     mut which: impl Iterator<Item = &'w str>,
-    receiver: Option<&Value>,
-    arguments: &Arguments<'_>,
-) -> Option<Value> {
+    receiver: Option<&'v Value>,
+    arguments: &'v Arguments<'_>,
+) -> Option<&'v Value> {
     let filled = |text: &str| match text.parse::<usize>() {
         Ok(position) => arguments.positional.len() > position,
-        Err(_) => text == "self" || arguments.keywords.iter().any(|(name, ..)| name == text),
+        Err(_) => text == "self" || arguments.keywords.iter().any(|(name, ..)| *name == text),
     };
     let chosen = which.find(|text| filled(text))?;
     select(chosen, receiver, arguments).into_iter().next()
@@ -64,7 +66,7 @@ pub fn given<'g, 'a>(which: &str, arguments: &'g Arguments<'a>) -> Option<(&'g V
     if let Ok(position) = which.parse::<usize>() {
         return arguments.positional.get(position).map(|(value, expr)| (value, *expr));
     }
-    arguments.keywords.iter().find(|(name, ..)| name == which).map(|(_, value, expr)| (value, *expr))
+    arguments.keywords.iter().find(|(name, ..)| *name == which).map(|(_, value, expr)| (value, *expr))
 }
 
 pub fn is_given(which: &str, arguments: &Arguments<'_>) -> bool {
@@ -79,7 +81,7 @@ pub fn is_certainly_given(which: &str, arguments: &Arguments<'_>) -> bool {
             Expr::Name(_) => arguments
                 .keywords
                 .iter()
-                .find(|(name, ..)| name == which)
+                .find(|(name, ..)| *name == which)
                 .is_none_or(|(_, value, _)| value.is_immutable() || !value.objects.is_empty()),
             _ => true,
         },

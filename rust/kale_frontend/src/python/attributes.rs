@@ -10,7 +10,7 @@ use super::arguments::Arguments;
 use super::classes::MethodKind;
 use super::facts::Resource;
 use super::knowledge::CallFacts;
-use super::value::{CodeId, Type, Value};
+use super::value::{Axes, CodeId, Type, Value};
 use crate::fault::{Fault, planted};
 
 impl<'a> Analyzer<'a> {
@@ -26,7 +26,10 @@ impl<'a> Analyzer<'a> {
                 let text = self.facts.text(path).to_owned();
                 let known = self.knowledge.attribute(&text, name);
                 match known.or_else(|| self.knowledge.inherited(&text, |t| t.unknown_attributes.as_ref())) {
-                    Some(facts) => self.access(owner, facts, range),
+                    Some(facts) => {
+                        let axes = if name == "T" { self.transposed(owner) } else { Axes::default() };
+                        Value { axes, ..self.access(owner, facts, range) }
+                    }
                     None if self.is_container(&text)
                         && self.knowledge.method(&text, name).is_some_and(CallFacts::only_returns) =>
                     {
@@ -159,7 +162,7 @@ impl<'a> Analyzer<'a> {
         for &object in &value.objects {
             codes.extend(self.frame().heap.class(object).code.iter().copied());
         }
-        let names: BTreeSet<_> = codes.iter().filter_map(|code| self.definitions[code.0].name).collect();
+        let names: BTreeSet<_> = codes.iter().filter_map(|code| self.definitions[code.index()].name).collect();
         for name in names {
             let definition = self.read_variable(name, range);
             self.mutate(&definition);

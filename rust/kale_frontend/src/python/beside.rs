@@ -43,6 +43,9 @@ impl<'a> Analyzer<'a> {
     }
 
     fn member(&self, path: &str) -> Option<Member<'a>> {
+        if self.environment.module_states.is_empty() {
+            return None;
+        }
         let mut ends = path.rmatch_indices('.').map(|(end, _)| end);
         ends.find_map(|end| {
             let state = self.environment.module_states.get(&path[..end])?;
@@ -91,8 +94,8 @@ impl<'a> Analyzer<'a> {
         let state = self.module_state(&member.module, range)?;
         if writes || is_variable {
             self.mutate(&state);
-            for value in arguments.all().cloned().collect::<Vec<_>>() {
-                self.link(&state, &value, false);
+            for value in arguments.all() {
+                self.link(&state, value, false);
             }
         }
         Some(state)

@@ -1,11 +1,9 @@
 //! Branches: what each name may be after a choice of paths.
 
-use std::collections::BTreeSet;
-
 use super::analyzer::{Analyzer, Binding, Layer};
 use super::facts::{Kind, Source};
 use super::heap::Unshippable;
-use super::names::Name;
+use super::names::{Name, NameSet};
 use super::value::Value;
 use crate::fault::{Fault, planted};
 
@@ -20,7 +18,7 @@ impl<'a> Analyzer<'a> {
 
     /// After a choice between branches: each name is what one of them, or (`None`) the code before, left it.
     pub fn join(&mut self, branches: Vec<Layer>, may_skip: bool) {
-        let names: BTreeSet<Name> = branches.iter().flat_map(|layer| layer.keys().copied()).collect();
+        let names: NameSet = branches.iter().flat_map(|layer| layer.keys().copied()).collect();
         for name in names {
             let before = self.frame().lookup(name).cloned();
             let mut merged: Option<Option<Binding>> = (may_skip && !planted(Fault::MayAsMust)).then(|| before.clone());

@@ -13,7 +13,7 @@ use super::knowledge::Unlisted;
 use super::library::Caller;
 use super::operators::is_operator;
 use super::types::Types;
-use super::value::{CodeId, Type, Value};
+use super::value::{CodeId, Codes, Type, Value};
 use crate::fault::{Fault, planted};
 
 /// Code run on objects: the definitions, what the objects may call in turn, and the objects.
@@ -39,13 +39,21 @@ impl<'a> Analyzer<'a> {
     }
 
     fn arguments(&mut self, call: &'a ExprCall) -> Arguments<'a> {
-        let mut arguments = Arguments::default();
+        let (positional, keywords) = (call.arguments.args.len(), call.arguments.keywords.len());
+        let mut arguments = Arguments {
+            positional: Vec::with_capacity(positional),
+            keywords: Vec::with_capacity(keywords),
+            spread: vec![],
+        };
         for argument in &call.arguments.args {
             match argument {
                 Expr::Starred(starred) => {
                     let value = self.evaluate(&starred.value);
                     let element = self.iterate(&value, starred.range());
-                    arguments.spread.push(element);
+                    match self.length(&value).filter(|_| arguments.spread.is_empty()) {
+                        Some(length) => arguments.positional.extend((0..length).map(|_| (element.clone(), None))),
+                        None => arguments.spread.push(element),
+                    }
                 }
                 other => {
                     let value = self.evaluate(other);
@@ -56,7 +64,7 @@ impl<'a> Analyzer<'a> {
         for keyword in &call.arguments.keywords {
             let value = self.evaluate(&keyword.value);
             match &keyword.arg {
-                Some(name) => arguments.keywords.push((name.to_string(), value, Some(&keyword.value))),
+                Some(name) => arguments.keywords.push((name.as_str(), value, Some(&keyword.value))),
                 None => {
                     let element = self.element(&value);
                     arguments.spread.push(element);
@@ -138,6 +146,7 @@ impl<'a> Analyzer<'a> {
                     self.write_stream(receiver, range);
                 }
                 if let Some(facts) = self.knowledge.method(&text, name) {
+                    self.note_compared_by_method(receiver, name, arguments);
                     let caller = if builtin { Caller::Builtin } else { Caller::Library };
                     return self.apply_facts(facts, Some(receiver), arguments, caller, range);
                 }
@@ -310,7 +319,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// The notebook's definitions that using `value` may call, itself or through what it holds.
-    pub(super) fn codes(&mut self, value: &Value) -> Vec<CodeId> {
+    pub(super) fn codes(&mut self, value: &Value) -> Codes {
         let mut codes = value.code.clone();
         for &object in &value.objects {
             codes.extend(self.frame().heap.class(object).code.iter().copied());
@@ -339,7 +348,7 @@ impl<'a> Analyzer<'a> {
             return self.invoke_code(value, range);
         }
         for code in self.codes(value) {
-            if matches!(self.definitions[code.0].kind, DefinitionKind::Function { .. })
+            if matches!(self.definitions[code.index()].kind, DefinitionKind::Function { .. })
                 && !planted(Fault::CallbackMissed)
             {
                 self.perhaps(|this| this.call_loosely(code, value, std::slice::from_ref(value), range));
@@ -351,14 +360,14 @@ impl<'a> Analyzer<'a> {
     /// Runs it with these participants as arguments; gives what it may return.
     pub fn invoke_code_with(&mut self, value: &Value, participants: &[Value], range: TextRange) -> Vec<Value> {
         let value = &*value.held();
-        let codes = if planted(Fault::CallbackMissed) { vec![] } else { self.codes(value) };
+        let codes = if planted(Fault::CallbackMissed) { Codes::new() } else { self.codes(value) };
         let invocation = self.invocation(&codes, value, participants);
         if let Some(known) = self.known_invocation(&invocation) {
             return known;
         }
         let mut returned = vec![];
         for code in codes {
-            let methods: Vec<CodeId> = match &self.definitions[code.0].kind {
+            let methods: Vec<CodeId> = match &self.definitions[code.index()].kind {
                 DefinitionKind::Function { .. } => vec![code],
                 DefinitionKind::Class { methods, .. } => methods.values().copied().collect(),
             };
@@ -400,10 +409,21 @@ impl<'a> Analyzer<'a> {
 
     /// Runs those methods of the notebook's classes that an operation on `value` may call.
     pub fn invoke_methods(&mut self, value: &Value, range: TextRange, which: fn(&str) -> bool) {
+        self.invoke_methods_of(value, range, |_, _, name| which(name));
+    }
+
+    /// The same, where which ones depends on the class.
+    pub(super) fn invoke_methods_of(
+        &mut self,
+        value: &Value,
+        range: TextRange,
+        which: impl Fn(&Self, CodeId, &str) -> bool,
+    ) {
         let codes = self.codes(value);
         for code in codes {
-            let DefinitionKind::Class { methods, .. } = &self.definitions[code.0].kind else { continue };
-            let chosen: Vec<CodeId> = methods.iter().filter(|(name, _)| which(name)).map(|(_, m)| *m).collect();
+            let DefinitionKind::Class { methods, .. } = &self.definitions[code.index()].kind else { continue };
+            let chosen = methods.iter().filter(|(name, _)| which(self, code, name));
+            let chosen: Vec<CodeId> = chosen.map(|(_, method)| *method).collect();
             for method in chosen {
                 self.perhaps(|this| this.call_loosely(method, value, std::slice::from_ref(value), range));
             }
@@ -413,7 +433,7 @@ impl<'a> Analyzer<'a> {
     /// Loading the attribute may call a property, or what another decorator has made of a method.
     pub(super) fn invoke_properties(&mut self, owner: &Value, name: &str, range: TextRange) {
         for code in self.codes(owner) {
-            if !matches!(self.definitions[code.0].kind, DefinitionKind::Class { .. }) {
+            if !matches!(self.definitions[code.index()].kind, DefinitionKind::Class { .. }) {
                 continue;
             }
             if let Some((method, MethodKind::Property | MethodKind::Decorated)) = self.method_kind(code, name) {

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ruff_python_ast::name::UnqualifiedName;
 use ruff_python_ast::{Decorator, Stmt, StmtClassDef, StmtFunctionDef};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, Body, Definition, DefinitionKind, Inner};
 use super::definitions::patches;
 use super::heap::Class;
-use super::names::Name;
+use super::names::{Name, NameSet};
 use super::scope::ScopeKind;
 use super::types::Types;
 use super::value::{CodeId, Type, Value};
@@ -69,7 +70,7 @@ impl<'a> Analyzer<'a> {
             attributes
                 .iter()
                 .flat_map(|(_, v)| v.code.iter().copied())
-                .filter(|c| self.definitions[c.0].name.is_some()),
+                .filter(|c| self.definitions[c.index()].name.is_some()),
         );
         value.code.sort();
         value.code.dedup();
@@ -91,14 +92,14 @@ impl<'a> Analyzer<'a> {
         let made = self.class_ids.entry(address).or_default();
         // A class that a function makes anew with each call is the same as before, as far as its definition tells; else
         // functions that make classes and call each other would never end.
-        let is_same = |code: &&CodeId| match &self.definitions[code.0].kind {
+        let is_same = |code: &&CodeId| match &self.definitions[code.index()].kind {
             DefinitionKind::Class { methods: m, bases: b, holds: h, .. } => *m == methods && *b == bases && *h == holds,
             DefinitionKind::Function(_) => false,
         };
         if let Some(&known) = made.iter().find(is_same).filter(|_| !in_module) {
             return known;
         }
-        let code = CodeId(self.definitions.len());
+        let code = CodeId::next(self.definitions.len());
         made.push(code);
         let kind = DefinitionKind::Class { methods, bases, statement: Some(statement), holds };
         self.definitions.push(Definition { kind, name: None, class_name: None, suspends: vec![] });
@@ -124,7 +125,7 @@ impl<'a> Analyzer<'a> {
         if let Some(metaclass) = metaclass {
             self.invoke_code_with(metaclass, std::slice::from_ref(value), range);
         }
-        let DefinitionKind::Class { bases, .. } = &self.definitions[class.0].kind else { return };
+        let DefinitionKind::Class { bases, .. } = &self.definitions[class.index()].kind else { return };
         let hooks: Vec<CodeId> = bases
             .iter()
             .filter_map(|base| match base {
@@ -139,7 +140,7 @@ impl<'a> Analyzer<'a> {
 
     /// A class made by a call, such as `namedtuple("Point", "x y")`: named by the variable it is assigned to.
     pub fn made_class(&mut self) -> Value {
-        let code = CodeId(self.definitions.len());
+        let code = CodeId::next(self.definitions.len());
         self.definitions.push(Definition {
             kind: DefinitionKind::Class {
                 methods: BTreeMap::new(),
@@ -160,7 +161,7 @@ impl<'a> Analyzer<'a> {
     /// Whether one of these classes of the notebook has a state: attributes that change.
     pub fn has_stateful_class(&self, code: &[CodeId]) -> bool {
         code.iter().any(|code| {
-            let definition = &self.definitions[code.0];
+            let definition = &self.definitions[code.index()];
             let is_class = matches!(definition.kind, DefinitionKind::Class { .. });
             let bound = definition.name.filter(|_| is_class).and_then(|name| self.module_binding(name));
             bound.is_some_and(|binding| {
@@ -171,15 +172,16 @@ impl<'a> Analyzer<'a> {
 
     pub fn method_of(&self, class: CodeId, name: &str) -> Option<CodeId> {
         let mut todo = vec![class];
-        let mut seen = BTreeSet::new();
+        let mut seen = vec![];
         while let Some(class) = todo.pop() {
-            let DefinitionKind::Class { methods, bases, .. } = &self.definitions[class.0].kind else { continue };
-            if !seen.insert(class) {
-                continue;
-            }
+            let DefinitionKind::Class { methods, bases, .. } = &self.definitions[class.index()].kind else { continue };
             if let Some(&method) = methods.get(name) {
                 return Some(method);
             }
+            if seen.contains(&class) {
+                continue;
+            }
+            seen.push(class);
             todo.extend(bases.iter().rev().filter_map(|base| match base {
                 Type::Class(code) => Some(*code),
                 _ => None,
@@ -189,10 +191,10 @@ impl<'a> Analyzer<'a> {
     }
 
     /// The library classes that a class of the notebook is based on, also by way of other classes.
-    pub(super) fn library_bases(&self, class: CodeId) -> BTreeSet<Name> {
-        let (mut todo, mut seen, mut found) = (vec![class], BTreeSet::from([class]), BTreeSet::new());
+    pub(super) fn library_bases(&self, class: CodeId) -> NameSet {
+        let (mut todo, mut seen, mut found) = (vec![class], BTreeSet::from([class]), NameSet::default());
         while let Some(class) = todo.pop() {
-            let DefinitionKind::Class { bases, .. } = &self.definitions[class.0].kind else { continue };
+            let DefinitionKind::Class { bases, .. } = &self.definitions[class.index()].kind else { continue };
             for base in bases {
                 match *base {
                     Type::Class(code) if seen.insert(code) => todo.push(code),
@@ -209,7 +211,7 @@ impl<'a> Analyzer<'a> {
     /// The method of a name, and what loading it does.
     pub fn method_kind(&self, class: CodeId, name: &str) -> Option<(CodeId, MethodKind)> {
         let method = self.method_of(class, name)?;
-        let address = match &self.definitions[method.0].kind {
+        let address = match &self.definitions[method.index()].kind {
             DefinitionKind::Function(function) => function.body.address(),
             DefinitionKind::Class { .. } => return Some((method, MethodKind::Decorated)),
         };
@@ -237,7 +239,7 @@ impl<'a> Analyzer<'a> {
 
     /// Whether instances hold their arguments and have methods of their own, as exceptions do.
     pub fn has_exception_base(&self, class: CodeId) -> bool {
-        let DefinitionKind::Class { bases, .. } = &self.definitions[class.0].kind else { return true };
+        let DefinitionKind::Class { bases, .. } = &self.definitions[class.index()].kind else { return true };
         bases.iter().any(|base| match base {
             Type::Library(path) => self.is_exception(*path),
             Type::Class(base) => self.has_exception_base(*base),
@@ -252,7 +254,7 @@ impl<'a> Analyzer<'a> {
 
     /// Whether `Class.name` is a member of an enumeration.
     pub fn is_member(&self, class: CodeId, name: &str) -> bool {
-        let DefinitionKind::Class { bases, .. } = &self.definitions[class.0].kind else { return false };
+        let DefinitionKind::Class { bases, .. } = &self.definitions[class.index()].kind else { return false };
         let is_enum = |base: &Type| matches!(base, Type::Library(path) if is_enumeration(self.facts.text(*path)));
         bases.iter().any(is_enum) && !name.starts_with('_') && self.method_of(class, name).is_none()
     }
@@ -266,7 +268,7 @@ impl<'a> Analyzer<'a> {
         let mut contents = Types::none();
         let (mut todo, mut seen) = (vec![class], BTreeSet::new());
         while let Some(class) = todo.pop() {
-            let DefinitionKind::Class { bases, holds, .. } = &self.definitions[class.0].kind else { continue };
+            let DefinitionKind::Class { bases, holds, .. } = &self.definitions[class.index()].kind else { continue };
             if seen.insert(class) {
                 contents.join(holds);
                 if self.has_exception_base(class) {
@@ -292,12 +294,32 @@ impl<'a> Analyzer<'a> {
 
     /// Whether every base of the class is a class of the notebook, so that its methods are all known.
     pub fn is_closed(&self, class: CodeId) -> bool {
+        self.is_closed_by(class, |_| true)
+    }
+
+    /// Whether no instance has special methods that neither its class nor the bases of that show: a decorator might have
+    /// added some that call others, and those of enumerations do.
+    pub(super) fn shows_its_methods(&self, class: CodeId) -> bool {
+        let is_plain = |decorator: &Decorator| {
+            let path = decorator.expression.as_call_expr().map_or(&decorator.expression, |call| &call.func);
+            UnqualifiedName::from_expr(path).is_some_and(|path| PLAIN_DECORATORS.contains(&path.to_string().as_str()))
+        };
+        self.is_closed_by(class, |statement| statement.decorator_list.iter().all(is_plain))
+            && !self.library_bases(class).iter().any(|&base| is_enumeration(self.facts.text(base)))
+            && !self.has_stateful_class(&[class])
+    }
+
+    fn is_closed_by(&self, class: CodeId, is_good: impl Fn(&StmtClassDef) -> bool) -> bool {
         let mut todo = vec![class];
         let mut seen = BTreeSet::from([class]);
         while let Some(class) = todo.pop() {
-            let DefinitionKind::Class { bases, statement: Some(_), .. } = &self.definitions[class.0].kind else {
+            let DefinitionKind::Class { bases, statement: Some(statement), .. } = &self.definitions[class.index()].kind
+            else {
                 return false;
             };
+            if !is_good(statement) {
+                return false;
+            }
             for base in bases {
                 match base {
                     Type::Class(code) if seen.insert(*code) => todo.push(*code),
@@ -310,6 +332,9 @@ impl<'a> Analyzer<'a> {
         true
     }
 }
+
+/// Decorators that add special methods, which only use the instance's own attributes, or none.
+const PLAIN_DECORATORS: &[&str] = &["dataclass", "dataclasses.dataclass"];
 
 /// Methods of binary operators and comparisons.
 const OPERATORS: &[&str] = &[

@@ -11,7 +11,7 @@ use super::arguments::Arguments;
 use super::heap::Class;
 use super::scope::{ScopeKind, ScopeRef};
 use super::types::Types;
-use super::value::{CodeId, Parts, Type, Value};
+use super::value::{CodeId, Codes, Parts, Type, Value};
 use crate::fault::{Fault, planted};
 
 impl Body<'_> {
@@ -78,7 +78,7 @@ impl<'a> Analyzer<'a> {
         let captured: Vec<Value> = scope.captures().flat_map(|name| self.captures(name)).collect();
         let mut own_types = Types::none();
         captured.iter().chain(&first).for_each(|held| own_types.join(&self.types_of(held)));
-        let own_code: Vec<CodeId> = captured.iter().flat_map(|held| held.code.iter().copied()).collect();
+        let own_code: Codes = captured.iter().flat_map(|held| held.code.iter().copied()).collect();
         let elements = self.summarize(self.summary_key(code, vec![], &own_code, own_types));
         let scalars = elements.returns.as_ref().is_some_and(|outcome| outcome.scalars);
         let contents = elements.returns.as_ref().map(|outcome| outcome.types.clone()).unwrap_or_default();
@@ -140,7 +140,7 @@ impl<'a> Analyzer<'a> {
             parameters.iter_non_variadic_params().filter_map(|p| p.default.as_deref()).any(|d| !is_literal(d))
         });
         let is_generator = is_generator || scope.scope().has_yield;
-        let code = CodeId(self.definitions.len());
+        let code = CodeId::next(self.definitions.len());
         self.code_ids.insert(body.address(), code);
         let class_name = self.frame().class_name.clone();
         let function = Function { parameters, body, scope, has_mutable_defaults, is_generator };
@@ -202,7 +202,7 @@ impl<'a> Analyzer<'a> {
 
     pub(super) fn name_definition(&mut self, code: CodeId, name: &str) {
         if self.in_module() && self.frame().inner.is_empty() {
-            self.definitions[code.0].name = Some(self.name(name));
+            self.definitions[code.index()].name = Some(self.name(name));
         }
     }
 
@@ -218,7 +218,7 @@ impl<'a> Analyzer<'a> {
                 && self.knowledge.is_pure_decorator(self.facts.text(path))
             {
                 if let (Type::Function(code), Some(types)) = (value.ty, self.suspended_by(path)) {
-                    self.definitions[code.0].suspends.push(types);
+                    self.definitions[code.index()].suspends.push(types);
                 }
                 continue;
             }
@@ -270,7 +270,7 @@ impl<'a> Analyzer<'a> {
         let object = self.frame().heap.allocate(Class { definition: pure, ..Class::default() });
         let mut wrapped = Value::object(Type::Unknown, object);
         wrapped.code = value.code.clone();
-        let named = decorator.code.iter().filter(|code| self.definitions[code.0].name.is_some());
+        let named = decorator.code.iter().filter(|code| self.definitions[code.index()].name.is_some());
         for code in result.code.iter().chain(named) {
             if !wrapped.code.contains(code) {
                 wrapped.code.push(*code);

@@ -42,7 +42,9 @@ impl<'a> Analyzer<'a> {
         let mut values = vec![];
         for item in &dict.items {
             if let Some(key) = &item.key {
-                values.push(self.evaluate(key));
+                let key = self.evaluate(key);
+                self.look_for(&[&key], None);
+                values.push(key);
             }
             values.push(self.evaluate(&item.value));
         }
@@ -78,6 +80,9 @@ impl<'a> Analyzer<'a> {
         }
         if type_path == "tuple" && values.iter().all(|value| self.travels(value)) {
             return self.loose_tuple(values);
+        }
+        if type_path == "set" {
+            self.look_for(&values.iter().collect::<Vec<_>>(), None);
         }
         self.container(&values, type_path)
     }
@@ -118,6 +123,9 @@ impl<'a> Analyzer<'a> {
         type_path: &str,
     ) -> Value {
         let values = self.comprehended(scope, generators, elements);
+        if matches!(type_path, "set" | "dict") {
+            self.look_for(&values.iter().take(1).collect::<Vec<_>>(), None);
+        }
         self.container(&values, type_path)
     }
 

@@ -7,9 +7,9 @@ use ruff_text_size::TextRange;
 
 use super::facts::ResourceUse;
 use super::heap::{Place, Unshippable};
-use super::names::Name;
+use super::names::{Name, NameSet};
 use super::types::Types;
-use super::value::{CodeId, Type};
+use super::value::{CodeId, Codes, Type};
 
 /// Effects of a statement (in the module) or of a function's body.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,7 +18,7 @@ pub struct Effects {
     pub reads: BTreeMap<Name, TextRange>,
     /// Module variables that may be bound by a function (`global x`).
     pub writes: BTreeMap<Name, Outcome>,
-    pub deletes: BTreeSet<Name>,
+    pub deletes: NameSet,
     /// Some call other than a known cheap and pure one happens.
     pub calls: bool,
     /// A call that cannot be seen into happens.
@@ -42,11 +42,13 @@ pub struct Effects {
     /// Files whose path is not known before the run.
     pub unknown_paths: Vec<TextRange>,
     pub imports: BTreeSet<String>,
-    pub libraries: BTreeSet<String>,
+    pub libraries: NameSet,
     pub metrics: Vec<String>,
     pub environment_variables: BTreeSet<String>,
     /// Something becomes a view or a copy of an array by how that lies in memory.
     pub layout: bool,
+    /// Objects are compared with each other, by what tells one from an equal one.
+    pub compares: bool,
     /// Something is shown, which must happen once.
     pub prints: bool,
     /// A function or class gets an attribute.
@@ -84,6 +86,7 @@ impl Effects {
         self.unknown_calls |= other.unknown_calls;
         self.expensive |= other.expensive;
         self.layout |= other.layout;
+        self.compares |= other.compares;
         self.prints |= other.prints;
         self.imports.extend(other.imports);
         self.libraries.extend(other.libraries);
@@ -95,6 +98,7 @@ impl Effects {
         self.calls |= other.calls;
         self.patches |= other.patches;
         self.layout |= other.layout;
+        self.compares |= other.compares;
         self.prints |= other.prints;
         self.unknown_calls |= other.unknown_calls;
         self.expensive |= other.expensive;
@@ -105,7 +109,7 @@ impl Effects {
         extend_new(&mut self.history, other.history.iter().map(|(what, _)| (what.clone(), range)));
         extend_new(&mut self.interactive, other.interactive.iter().map(|_| range));
         self.imports.extend(other.imports.iter().cloned());
-        self.libraries.extend(other.libraries.iter().cloned());
+        self.libraries.extend(&other.libraries);
         extend_new(&mut self.metrics, other.metrics.iter().cloned());
         self.environment_variables.extend(other.environment_variables.iter().cloned());
     }
@@ -131,7 +135,7 @@ pub struct Outcome {
     pub scalars: bool,
     pub places: Vec<Place>,
     pub view: bool,
-    pub code: Vec<CodeId>,
+    pub code: Codes,
     /// Why it could not travel, where its type does not tell.
     pub unshippable: Option<Unshippable>,
     /// The types of the objects that it may be or share parts with.
@@ -178,5 +182,5 @@ pub struct Assumed {
     /// The types of what it holds.
     pub types: Types,
     /// Definitions that using it may call.
-    pub code: Vec<CodeId>,
+    pub code: Codes,
 }

@@ -270,7 +270,8 @@ impl<'a> Analyzer<'a> {
     }
 
     fn subscript(&mut self, owner: &Value, slice: &'a Expr, index: &Value, range: TextRange) -> Value {
-        self.operate(&[owner], range);
+        self.look_up(owner, range);
+        self.look_for(&[index], Some(owner));
         if self.type_path(owner) == Some("os._Environ") {
             self.read_environment(index);
             return Value::immutable();
@@ -439,9 +440,9 @@ impl<'a> Analyzer<'a> {
 
     pub fn note_library(&mut self, path: &str) {
         let module = top_level(path);
-        let libraries = &mut self.frame().effects.libraries;
-        if module != "builtins" && !libraries.contains(module) {
-            libraries.insert(module.to_owned());
+        if module != "builtins" {
+            let module = self.name(module);
+            self.frame().effects.libraries.insert(module);
         }
     }
 }

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ruff_text_size::TextRange;
 use rustc_hash::FxHashMap;
 
-use super::heap::Unshippable;
-use super::names::{Name, NameMap, Names};
+use super::heap::{ObjectId, Unshippable};
+use super::names::{Name, NameMap, NameSet, Names};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VersionId(pub usize);
@@ -67,11 +67,16 @@ pub struct CellFacts {
     /// It runs loops, functions of the notebook, or libraries, so a process of its own may pay.
     pub expensive: bool,
     /// Library modules whose functions it may call or whose objects it touches.
-    pub libraries: BTreeSet<String>,
+    pub libraries: NameSet,
     /// It makes calls that cannot be seen into, which may use any library.
     pub unknown_calls: bool,
     /// It makes views or copies of arrays by how these lie in memory.
     pub layout: bool,
+    /// Alias classes whose objects it could tell from copies that share nothing: it changes, joins or binds some, or
+    /// compares them with each other.
+    pub handled: Vec<ObjectId>,
+    /// It calls functions that compare objects, of any class.
+    pub compares: bool,
     /// Its last line may show a value.
     pub displays: bool,
     /// Everything before it runs before it, everything after it runs after it.
@@ -94,7 +99,7 @@ pub struct StatementFacts {
     pub cell: CellId,
     pub range: TextRange,
     pub reads: Vec<(Name, Source)>,
-    pub binds: BTreeSet<Name>,
+    pub binds: NameSet,
     pub replay: Replay,
     /// How many assignments stand behind it that are executed again with it.
     pub depth: usize,
@@ -143,7 +148,10 @@ pub struct Version {
     /// come from it.
     pub mutated: NameMap<StatementId>,
     /// Names that may be unbound.
-    pub optional: BTreeSet<Name>,
+    pub optional: NameSet,
+    /// The alias class that it is a state of, where that holds nothing but values: copies of its objects only differ from
+    /// them in what they share.
+    pub class: Option<ObjectId>,
     pub view: bool,
     pub unshippable: Option<Unshippable>,
     /// Definitions that unpickling needs.
@@ -202,16 +210,22 @@ pub enum Resource {
     Process(String),
 }
 
-impl CellFacts {
-    /// Whether the cell may see a setting of the library `module`; of the interpreter itself when it is empty.
-    pub fn may_use(&self, module: &str) -> bool {
-        module.is_empty() || self.unknown_calls || self.libraries.contains(module) || self.imports.contains(module)
-    }
-}
-
 impl Facts {
+    /// Whether the cell may see a setting of the library `module`; of the interpreter itself when it is empty.
+    pub fn may_use(&self, cell: CellId, module: &str) -> bool {
+        let cell = &self.cells[cell];
+        let touches = || self.names.get(module).is_some_and(|name| cell.libraries.contains(&name));
+        module.is_empty() || cell.unknown_calls || touches() || cell.imports.contains(module)
+    }
+
     pub fn version(&self, id: VersionId) -> &Version {
         &self.versions[id.0]
+    }
+
+    /// Whether the cell could not tell values of the version from copies that share nothing with each other.
+    pub fn only_looks(&self, cell: CellId, id: VersionId) -> bool {
+        let (cell, class) = (&self.cells[cell], self.version(id).class);
+        class.is_some_and(|class| !cell.handled.contains(&class)) && !cell.compares && cell.dynamic.is_empty()
     }
 
     /// How `name` was bound to the value that it has in a version.

@@ -24,7 +24,7 @@ impl<'a> Analyzer<'a> {
             [(&facts.reads, false, true), (&facts.writes, true, false), (&facts.appends, true, true)]
         {
             if let Some(value) = first(which.iter(), receiver, arguments) {
-                let value = if write { with_suffix(value, facts) } else { value };
+                let value = if write { with_suffix(value.clone(), facts) } else { value.clone() };
                 self.touch_file(&value, read, write, range);
             }
         }
@@ -44,14 +44,14 @@ impl<'a> Analyzer<'a> {
             Some(text) => text,
         };
         let path = match receiver {
-            Some(path) => Some(path.clone()),
+            Some(path) => Some(path),
             None => first(["0", "file"].into_iter(), None, arguments),
         };
         let Some(path) = path else { return };
         let mode = mode.unwrap_or_else(|| "r+".to_owned());
         let writes = mode.contains(['w', 'a', 'x', '+']);
         let reads = mode.contains(['r', 'a', '+']);
-        self.touch_file(&path, reads, writes, range);
+        self.touch_file(path, reads, writes, range);
     }
 
     pub(super) fn touch_file(&mut self, path: &Value, reads: bool, writes: bool, range: TextRange) {

@@ -5,11 +5,9 @@
 //! flow-sensitively: rebinding a name leaves its class. All names bound to one class at a point form an alias group,
 //! which travels between steps as one unit.
 
-use std::collections::BTreeSet;
-
-use super::names::Name;
+use super::names::{Name, NameSet};
 use super::types::Types;
-use super::value::CodeId;
+use super::value::Codes;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId(u32);
@@ -37,17 +35,19 @@ pub struct Class {
     /// Outside objects in this class; only in the heap of a function body.
     pub places: Vec<Place>,
     /// Names bound to it; only in the module's heap.
-    pub members: BTreeSet<Name>,
+    pub members: NameSet,
     /// Some of its objects may share a buffer (numpy views), which pickling would separate.
     pub view: bool,
     /// Its objects are containers of immutable elements only.
     pub scalars: bool,
     /// It is a function or class object: calls that we cannot see into use it, but do not change it.
     pub definition: bool,
-    pub code: Vec<CodeId>,
+    pub code: Codes,
     /// It is one object without a name that only refers to others: an iterator, or a tuple that was just made. What is
     /// inside of it is not this object.
     pub shell: bool,
+    /// Some object of it was changed, so that an array may have other axes now.
+    pub changed: bool,
     /// The types of its objects.
     pub types: Types,
     /// Something that cannot travel was stored in an object of this class.
@@ -112,6 +112,7 @@ impl Heap {
         self.parent[from.0 as usize] = into.0;
         let class = &mut self.classes[into.0 as usize];
         class.view |= absorbed.view | view;
+        class.changed |= absorbed.changed;
         let before = class.types.clone();
         class.types.join(&absorbed.types);
         let is_new = |id: ObjectId, known: &Types| id.0 < self.young && class.types != *known;

@@ -58,6 +58,7 @@ impl<'a> Analyzer<'a> {
 
     /// After `owner[key] = value`: a dict holds its keys, too.
     pub(super) fn put_key(&mut self, owner: &Value, key: &Value) {
+        self.look_for(&[key], Some(owner));
         let is_hashing = |ty: &Type| matches!(ty, Type::Instance(path) if HASHING.contains(&self.facts.text(*path)));
         let is_key = self.types_as(key).is_none_or(|types| types.into_iter().any(|ty| self.can_be_key(ty)));
         if is_key && self.types_as(owner).is_some_and(|types| types.iter().any(is_hashing)) {

@@ -1,5 +1,7 @@
 //! Calls of libraries, as the knowledge base describes them; and IPython's escapes.
 
+use std::borrow::Cow;
+
 use rustc_hash::FxHashMap;
 
 use ruff_python_ast::Expr;
@@ -11,6 +13,7 @@ use super::arguments::{
     select,
 };
 use super::attributes::BOUND_METHOD;
+use super::axes::axes_made;
 use super::facts::Resource;
 use super::knowledge::{CallFacts, Condition, Effect, Unlisted, Words};
 use super::names::Name;
@@ -105,13 +108,22 @@ impl<'a> Analyzer<'a> {
         {
             return value;
         }
+        if path == "builtins.sum"
+            && let [(items, _)] = arguments.positional.as_slice()
+            && arguments.keywords.is_empty()
+            && arguments.spread.is_empty()
+        {
+            return self.summed(items, range);
+        }
         if let Some(facts) = self.knowledge.call(&path) {
             if path == "builtins.eval" || path == "builtins.exec" {
                 self.frame().effects.dynamic.push((path["builtins.".len()..].to_owned(), range));
             }
             self.metric_name(&path, arguments);
+            self.note_compared_by(&path, arguments);
             let caller = if path.starts_with("builtins.") { Caller::Builtin } else { Caller::Library };
-            return self.apply_facts(facts, None, arguments, caller, range);
+            let result = self.apply_facts(facts, None, arguments, caller, range);
+            return Value { axes: axes_made(&path, arguments), ..result };
         }
         if path.starts_with("kale_rs.") {
             self.metric_name(&path, arguments);
@@ -137,6 +149,13 @@ impl<'a> Analyzer<'a> {
             self.link(&result, &state, false);
         }
         result
+    }
+
+    /// `sum(x)`: what adding the elements to each other gives.
+    fn summed(&mut self, items: &Value, range: TextRange) -> Value {
+        let element = self.iterate(items, range).named();
+        self.operate(&[&element], range);
+        self.computed(&[&element], false)
     }
 
     /// What a factory of default values makes: `field(default_factory=list)`.
@@ -201,8 +220,8 @@ impl<'a> Analyzer<'a> {
 
     /// A new object of a library's type, which may hold references to the arguments.
     fn construct(&mut self, type_path: &str, arguments: &Arguments<'a>, range: TextRange) -> Value {
-        for value in arguments.all().cloned().collect::<Vec<_>>() {
-            self.consume_iterator(&value, range);
+        for value in arguments.all() {
+            self.consume_iterator(value, range);
         }
         let mut result = self.typed(type_path);
         for value in arguments.all() {
@@ -224,8 +243,8 @@ impl<'a> Analyzer<'a> {
     ) -> Value {
         let mut applied = vec![facts];
         applied.extend(facts.when.iter().filter(|w| self.applies(&w.condition, arguments)).map(|w| w.facts.as_ref()));
-        for value in receiver.into_iter().chain(arguments.all()).cloned().collect::<Vec<_>>() {
-            self.consume_iterator(&value, range);
+        for value in receiver.into_iter().chain(arguments.all()) {
+            self.consume_iterator(value, range);
         }
         for facts in &applied {
             self.apply_effects(facts, receiver, arguments, range);
@@ -292,8 +311,8 @@ impl<'a> Analyzer<'a> {
         for which in concerned(&facts.mutates, arguments).into_iter().filter(|_| !planted(Fault::MissedMethodMutation))
         {
             for value in select(which, receiver, arguments) {
-                self.change_setting(&value);
-                if which == "self" { self.mutate_container(&value) } else { self.mutate(&value) }
+                self.change_setting(value);
+                if which == "self" { self.mutate_container(value) } else { self.mutate(value) }
             }
         }
         if facts.inplace && is_truthy_or_unknown("inplace", arguments) {
@@ -301,7 +320,7 @@ impl<'a> Analyzer<'a> {
         }
         for which in concerned(&facts.iterates, arguments) {
             for value in select(which, receiver, arguments) {
-                self.iterate(&value, range);
+                self.iterate(value, range);
             }
         }
         self.apply_stores(facts, receiver, arguments);
@@ -312,12 +331,12 @@ impl<'a> Analyzer<'a> {
         }
         for which in facts.env_reads.iter() {
             for value in select(which, receiver, arguments) {
-                self.read_environment(&value);
+                self.read_environment(value);
             }
         }
         for which in concerned(&facts.names, arguments) {
             for value in select(which, receiver, arguments) {
-                self.read_named(&value, range);
+                self.read_named(value, range);
             }
         }
         if !facts.env_writes.is_empty() {
@@ -353,18 +372,18 @@ impl<'a> Analyzer<'a> {
     fn apply_stores(&mut self, facts: &CallFacts, receiver: Option<&Value>, arguments: &Arguments<'a>) {
         let keeper = match &facts.keeper {
             Some(which) => select(which, receiver, arguments).into_iter().next(),
-            None => receiver.cloned(),
+            None => receiver,
         };
         let Some(keeper) = keeper else { return };
         for stored in concerned(&facts.stores, arguments) {
             let (kind, which) = stored.split_once(':').unwrap_or(("alias", stored));
             for value in select(which, receiver, arguments) {
                 let is_item = kind == "items";
-                let value = if is_item { self.element(&value) } else { value };
+                let value = if is_item { Cow::Owned(self.element(value)) } else { Cow::Borrowed(value) };
                 if is_item || (kind == "alias" && which.parse::<usize>().is_ok()) {
-                    self.put(&keeper, &value);
+                    self.put(keeper, &value);
                 } else {
-                    self.link(&keeper, &value, kind == "view");
+                    self.link(keeper, &value, kind == "view");
                 }
             }
         }
@@ -380,33 +399,33 @@ impl<'a> Analyzer<'a> {
         caller: Caller,
         range: TextRange,
     ) {
-        for value in arguments.all().cloned().collect::<Vec<_>>() {
+        for value in arguments.all() {
             // (Of a method that only looks, calling it changes nothing.)
-            if self.type_path(&value) == Some(BOUND_METHOD) {
-                self.mutate(&value);
+            if self.type_path(value) == Some(BOUND_METHOD) {
+                self.mutate(value);
             }
         }
-        let participants: Vec<Value> = receiver.into_iter().chain(arguments.all()).cloned().collect();
-        if !participants.iter().any(|value| self.has_code(value)) {
+        let participants = || receiver.into_iter().chain(arguments.all());
+        if !participants().any(|value| self.has_code(value)) {
             return;
         }
-        // Elements of arrays and frames are values, which have no code.
-        let is_flat = |this: &Self, value: &Value| {
-            this.type_path(value).is_some_and(|path| this.knowledge.inherited(path, |t| t.flat) == Some(true))
-        };
-        let participants: Vec<Value> = participants.into_iter().filter(|value| !is_flat(self, value)).collect();
+        // Elements of arrays and frames are values, which have no code; so is what such an iterator gives. (What it does
+        // to move on has been done.)
+        let is_flat =
+            |this: &Self, value: &Value| this.is_flat(value) || (this.is_iterator(value) && this.holds_scalars(value));
+        let participants: Vec<Value> = participants().filter(|value| !is_flat(self, value)).cloned().collect();
         for value in &participants {
             match caller {
                 Caller::Library => {
                     self.invoke_code_with(value, &participants, range);
                 }
-                Caller::Builtin => self.operate_loosely(value, range),
+                Caller::Builtin => self.operate_loosely(value, &facts.special, range),
             }
         }
         if caller == Caller::Builtin {
             for which in concerned(&facts.calls, arguments) {
                 for function in select(which, receiver, arguments) {
-                    self.invoke_code_with(&function, &participants, range);
+                    self.invoke_code_with(function, &participants, range);
                 }
             }
         }
@@ -425,7 +444,7 @@ impl<'a> Analyzer<'a> {
             || (!facts.rng_through.is_empty()
                 && self.are_all(&facts.rng_through, arguments, &|path| self.draws_nothing(path)));
         for value in facts.rng_unless.iter().flat_map(|which| select(which, None, arguments)) {
-            self.mutate(&value);
+            self.mutate(value);
         }
         if !avoided {
             for generator in facts.rng.iter().filter(|generator| self.knowledge.has(**generator)) {
@@ -441,7 +460,7 @@ impl<'a> Analyzer<'a> {
 
     /// Whether these arguments are immutable, or of good types, or hold nothing else.
     pub(super) fn are_all(&self, which: &Words, arguments: &Arguments<'a>, good: &dyn Fn(&str) -> bool) -> bool {
-        let given: Vec<Value> = which
+        let given: Vec<&Value> = which
             .iter()
             .filter(|which| is_given(which, arguments))
             .flat_map(|which| select(which, None, arguments))

@@ -1,6 +1,7 @@
 //! Interned names: variables, dotted library paths and resources are small integers during the analysis.
 
 use rustc_hash::FxHashMap;
+use smallvec::{SmallVec, smallvec};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(u32);
@@ -75,5 +76,104 @@ impl<V> FromIterator<(Name, V)> for NameMap<V> {
         let pairs: Vec<(Name, V)> = pairs.into_iter().collect();
         debug_assert!(pairs.is_sorted_by(|a, b| a.0 < b.0));
         NameMap(pairs)
+    }
+}
+
+/// A set of names, in order. Most alias groups, and most of what a cell asks for, are a name or two.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NameSet(SmallVec<[Name; 4]>);
+
+impl NameSet {
+    pub fn of(name: Name) -> NameSet {
+        NameSet(smallvec![name])
+    }
+
+    /// Whether the name is new.
+    pub fn insert(&mut self, name: Name) -> bool {
+        if self.0.last().is_none_or(|last| *last < name) {
+            self.0.push(name);
+            return true;
+        }
+        let place = self.0.binary_search(&name);
+        place.map_err(|place| self.0.insert(place, name)).is_err()
+    }
+
+    pub fn remove(&mut self, name: &Name) {
+        if let Ok(place) = self.0.binary_search(name) {
+            self.0.remove(place);
+        }
+    }
+
+    pub fn retain(&mut self, mut keeps: impl FnMut(&Name) -> bool) {
+        self.0.retain(|name| keeps(name));
+    }
+
+    pub fn contains(&self, name: &Name) -> bool {
+        self.0.binary_search(name).is_ok()
+    }
+
+    pub fn is_subset(&self, other: &NameSet) -> bool {
+        self.0.iter().all(|name| other.contains(name))
+    }
+
+    pub fn is_disjoint(&self, other: &NameSet) -> bool {
+        !self.0.iter().any(|name| other.contains(name))
+    }
+
+    pub fn first(&self) -> Option<&Name> {
+        self.0.first()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn iter(&self) -> std::slice::Iter<'_, Name> {
+        self.0.iter()
+    }
+}
+
+impl Extend<Name> for NameSet {
+    fn extend<I: IntoIterator<Item = Name>>(&mut self, names: I) {
+        for name in names {
+            self.insert(name);
+        }
+    }
+}
+
+impl<'n> Extend<&'n Name> for NameSet {
+    fn extend<I: IntoIterator<Item = &'n Name>>(&mut self, names: I) {
+        self.extend(names.into_iter().copied());
+    }
+}
+
+impl FromIterator<Name> for NameSet {
+    fn from_iter<I: IntoIterator<Item = Name>>(names: I) -> NameSet {
+        let mut names: SmallVec<[Name; 4]> = names.into_iter().collect();
+        names.sort();
+        names.dedup();
+        NameSet(names)
+    }
+}
+
+impl<'n> IntoIterator for &'n NameSet {
+    type Item = &'n Name;
+    type IntoIter = std::slice::Iter<'n, Name>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl IntoIterator for NameSet {
+    type Item = Name;
+    type IntoIter = smallvec::IntoIter<[Name; 4]>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }

@@ -72,6 +72,7 @@ impl<'a> Analyzer<'a> {
         let places: Vec<Place> = places.into_iter().filter(is_changed).collect();
         let frame = self.frame();
         frame.heap.mark(object);
+        frame.heap.class(object).changed = true;
         frame.effects.mutates |= !members.is_empty() || !places.is_empty();
         frame.mutated.extend(places);
         if in_module {

@@ -31,11 +31,13 @@ impl<'a> Analyzer<'a> {
             let value = if index == 0 { self.evaluate(value) } else { self.perhaps(|this| this.evaluate(value)) };
             values.push(value);
         }
-        self.operate(&values.iter().collect::<Vec<_>>(), compare.range());
+        let operands: Vec<&Value> = values.iter().collect();
+        self.operate(&operands, compare.range());
+        self.compare(&operands, compare.ops.iter().any(|op| matches!(op, CmpOp::Is | CmpOp::IsNot)));
         if compare.ops.iter().all(gives_bool) {
             return Value::immutable();
         }
-        self.computed(&values.iter().collect::<Vec<_>>(), true)
+        self.computed(&operands, true)
     }
 
     /// `a if test else b`.
@@ -58,9 +60,37 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    /// As [`Self::operate`], for values of any type: what a built-in function may do to them.
-    pub fn operate_loosely(&mut self, value: &Value, range: TextRange) {
-        self.invoke_methods(value, range, is_operator);
+    /// What showing a value may call. (IPython sorts the elements of sets.)
+    pub(super) fn show(&mut self, value: &Value, range: TextRange) {
+        if !self.is_flat(value) && !planted(Fault::OperatorMissed) {
+            self.invoke_special(value, range, |name| SHOWING.contains(&name));
+        }
+    }
+
+    /// Runs those special methods that are called. Of what is not known to be an object of the notebook or a container
+    /// of these, all are: whatever it is may do anything with what it holds.
+    fn invoke_special(&mut self, value: &Value, range: TextRange, is_called: impl Fn(&str) -> bool) {
+        let types = self.types_of(value);
+        let is_seen = types.known().is_some_and(|types| types.iter().all(|&ty| self.is_exact(ty)));
+        self.invoke_methods_of(value, range, |this, class, name| {
+            is_operator(name) && (!is_seen || is_called(name) || !this.shows_its_methods(class))
+        });
+    }
+
+    /// What `owner[key]` may call: of what a built-in container holds, keys are compared.
+    pub(super) fn look_up(&mut self, owner: &Value, range: TextRange) {
+        let is_built_in = |ty: &Type| matches!(ty, Type::Instance(_)) && self.is_exact(*ty);
+        match owner.ty == Type::Unknown && self.candidates(owner).is_some_and(|types| types.iter().all(is_built_in)) {
+            true if planted(Fault::OperatorMissed) => {}
+            true => self.invoke_methods(owner, range, |name| matches!(name, "__eq__" | "__hash__" | "__index__")),
+            false => self.operate(&[owner], range),
+        }
+    }
+
+    /// As [`Self::operate`], for values of any type: what a built-in function may do to them, which calls these special
+    /// methods, or (where none are named) any.
+    pub fn operate_loosely(&mut self, value: &Value, special: &Words, range: TextRange) {
+        self.invoke_special(value, range, |name| special.is_empty() || special.iter().any(|called| called == name));
     }
 
     /// The result of an operator: new, of no known type unless the knowledge base has it. It may share parts with an
@@ -150,7 +180,11 @@ impl<'a> Analyzer<'a> {
         if self.gives_immutable(operator, left, right) {
             return Value::immutable();
         }
-        self.computed(&[left, right], false)
+        let mut result = self.computed(&[left, right], false);
+        if operator == Operator::MatMult {
+            result.axes = self.axes_of_product(left, right);
+        }
+        result
     }
 
     /// Whether the operands of an operator can only be immutable: no other of their types has it.
@@ -188,6 +222,8 @@ impl<'a> Analyzer<'a> {
         })
     }
 }
+
+const SHOWING: &[&str] = &["__class__", "__getattr__", "__getattribute__", "__lt__", "__repr__", "__str__"];
 
 /// Methods that operators, conversions and iteration may call.
 pub(super) fn is_operator(name: &str) -> bool {

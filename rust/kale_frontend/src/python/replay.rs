@@ -1,13 +1,13 @@
 //! Which statements may be executed again in another step, instead of shipping what they bind.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ruff_python_ast::{Expr, Stmt};
 
 use super::analyzer::Analyzer;
 use super::effects::Effects;
 use super::facts::{Facts, Replay, Source, VersionId};
-use super::names::Name;
+use super::names::{Name, NameSet};
 use super::pseudo;
 use super::value::Value;
 use crate::fault::{Fault, planted};
@@ -38,7 +38,7 @@ impl<'a> Analyzer<'a> {
         statement: Option<&'a Stmt>,
         effects: &Effects,
         reads: &BTreeMap<Name, Source>,
-        binds: &BTreeSet<Name>,
+        binds: &NameSet,
         parameters: &[String],
     ) -> Replay {
         let Some(statement) = statement else { return Replay::No };

@@ -103,7 +103,7 @@ impl<'a> Analyzer<'a> {
             Some("self") => return receiver.cloned().unwrap_or_else(Value::immutable),
             Some(text) if text.starts_with("arg:") => {
                 let which = &text["arg:".len()..];
-                return select(which, receiver, arguments).into_iter().next().unwrap_or_else(Value::immutable);
+                return select(which, receiver, arguments).into_iter().next().cloned().unwrap_or_else(Value::immutable);
             }
             None => self.fresh(Type::Unknown),
             Some(path) => self.made(path, receiver, arguments),
@@ -150,10 +150,10 @@ impl<'a> Analyzer<'a> {
             let Some((kind, which)) = shared.split_once(':') else { continue };
             for value in select(which, receiver, arguments) {
                 let one = match (kind, which) {
-                    ("items", _) => self.yielded(&value),
-                    (_, "self") if self.holds_scalars(&value) => Value::immutable(),
-                    (_, "self") => self.inside(&value),
-                    _ => value,
+                    ("items", _) => self.yielded(value),
+                    (_, "self") if self.holds_scalars(value) => Value::immutable(),
+                    (_, "self") => self.inside(value),
+                    _ => value.clone(),
                 };
                 part = Some(match part {
                     Some(other) => other.join(&one),
@@ -236,7 +236,8 @@ impl<'a> Analyzer<'a> {
                 continue;
             };
             for value in select(which, receiver, arguments) {
-                parts.push(if kind == "values" { TuplePart::Held(value) } else { TuplePart::Element(value) });
+                let part = if kind == "values" { TuplePart::Held } else { TuplePart::Element };
+                parts.push(part(value.clone()));
             }
         }
         parts
@@ -246,7 +247,7 @@ impl<'a> Analyzer<'a> {
     pub(super) fn made(&mut self, path: &str, receiver: Option<&Value>, arguments: &Arguments<'a>) -> Value {
         if let Some(which) = path.strip_prefix("array:") {
             let like = select(which, receiver, arguments).into_iter().next();
-            let pandas = like.and_then(|value| self.type_path(&value).map(str::to_owned));
+            let pandas = like.and_then(|value| self.type_path(value).map(str::to_owned));
             return self.typed(pandas.filter(|path| path.starts_with("pandas.")).as_deref().unwrap_or("numpy.ndarray"));
         }
         let Some(which) = path.strip_prefix("like:") else {
@@ -260,7 +261,7 @@ impl<'a> Analyzer<'a> {
             _ => self.fresh(Type::Unknown),
         };
         // A copy is of the same classes, and shares their state.
-        made.code = self.codes(&like);
+        made.code = self.codes(like);
         if self.has_stateful_class(&made.code) {
             self.link(&made, &like.part(Type::Unknown), false);
         }
@@ -285,18 +286,15 @@ impl<'a> Analyzer<'a> {
     ) {
         let Some((kind, which)) = shared.split_once(':') else { return };
         for value in select(which, receiver, arguments) {
-            let is_flat = |this: &Self| {
-                this.type_path(&value).is_some_and(|path| this.knowledge.inherited(path, |t| t.flat) == Some(true))
-            };
             // What is made from an iterator holds its elements.
-            let is_taken = self.is_iterator(&value) && !self.is_iterator(result);
+            let is_taken = self.is_iterator(value) && !self.is_iterator(result);
             let held = match kind {
-                _ if is_taken => self.element(&value),
-                "items" => self.yielded(&value),
-                "copy" if is_flat(self) || self.element(&value).is_immutable() => continue,
+                _ if is_taken => self.element(value),
+                "items" => self.yielded(value),
+                "copy" if self.is_flat(value) || self.element(value).is_immutable() => continue,
                 _ => value.clone(),
             };
-            if kind == "view" && (value.is_constant() || self.is_collection(&value)) {
+            if kind == "view" && (value.is_constant() || self.is_collection(value)) {
                 continue;
             }
             if held.is_immutable() && matches!(kind, "items" | "copy") && arguments.all().count() <= 1 {
@@ -304,7 +302,7 @@ impl<'a> Analyzer<'a> {
                 *result = self.fresh_scalars(ty);
                 continue;
             }
-            self.spread(result, &value);
+            self.spread(result, value);
             self.note_looked_into(result, &held);
             // An iterator does not travel anyway, and what is taken from it does not hold its source.
             let held = if matches!(self.kind(result), Kind::Unshippable(_)) { held.part(Type::Unknown) } else { held };
@@ -332,7 +330,7 @@ fn returned_by_suffix<'f>(
     receiver: Option<&Value>,
     arguments: &Arguments<'_>,
 ) -> Option<&'f str> {
-    let path = first(facts.reads.iter(), receiver, arguments)?.text?;
+    let path = first(facts.reads.iter(), receiver, arguments)?.text.as_ref()?;
     let suffix = &path[path.rfind('.')?..];
     facts.returns_by_suffix.get(suffix).map(String::as_str)
 }

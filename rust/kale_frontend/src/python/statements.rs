@@ -24,7 +24,7 @@ impl<'a> Analyzer<'a> {
         match statement {
             Stmt::Expr(s) => {
                 let value = self.evaluate(&s.value);
-                self.operate(&[&value], s.range());
+                self.show(&value, s.range());
             }
             Stmt::Assign(s) => self.assignment(s),
             Stmt::AnnAssign(s) => self.annotated(s),
@@ -286,13 +286,15 @@ impl<'a> Analyzer<'a> {
         let part = self.element(subject);
         match pattern {
             Pattern::MatchValue(p) => {
-                self.evaluate(&p.value);
+                let value = self.evaluate(&p.value);
+                self.compare(&[subject, &value], false);
             }
             Pattern::MatchSingleton(_) => {}
             Pattern::MatchSequence(p) => p.patterns.iter().for_each(|inner| self.bind_pattern(inner, &part)),
             Pattern::MatchMapping(p) => {
                 for key in &p.keys {
-                    self.evaluate(key);
+                    let key = self.evaluate(key);
+                    self.look_for(&[&key], Some(subject));
                 }
                 p.patterns.iter().for_each(|inner| self.bind_pattern(inner, &part));
                 if let Some(rest) = &p.rest {

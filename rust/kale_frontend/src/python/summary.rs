@@ -21,7 +21,7 @@ use super::heap::Place;
 use super::names::Name;
 use super::outcomes::outcome;
 use super::types::Types;
-use super::value::{CodeId, Type, Value};
+use super::value::{CodeId, Codes, Type, Value};
 use crate::fault::{Fault, planted};
 
 /// What a summary depends on of an argument.
@@ -32,7 +32,7 @@ pub struct Shape {
     has_object: bool,
     scalars: bool,
     stateless: bool,
-    code: Vec<CodeId>,
+    code: Codes,
     text: Option<Rc<str>>,
     types: Types,
 }
@@ -42,7 +42,7 @@ pub struct Shape {
 pub struct SummaryKey {
     pub code: CodeId,
     pub shapes: Vec<Shape>,
-    pub own_code: Vec<CodeId>,
+    pub own_code: Codes,
     pub own_types: Types,
 }
 
@@ -60,7 +60,7 @@ impl<'a> Analyzer<'a> {
         range: TextRange,
     ) -> Value {
         let values = self.bind_arguments(code, callee, receiver, arguments);
-        if self.frames.len() > MAX_DEPTH {
+        if self.recursion.depth() >= MAX_DEPTH {
             self.frame().effects.dynamic.push(("calls nested this deep".to_owned(), range));
             return self.opaque_call(&values);
         }
@@ -71,14 +71,14 @@ impl<'a> Analyzer<'a> {
     }
 
     pub fn summary_key(&self, code: CodeId, shapes: Vec<Shape>, own_code: &[CodeId], own_types: Types) -> SummaryKey {
-        let has_state = match &self.definitions[code.0].kind {
+        let has_state = match &self.definitions[code.index()].kind {
             DefinitionKind::Function(function) => {
                 function.has_mutable_defaults || function.scope.captures().next().is_some()
             }
             DefinitionKind::Class { .. } => false,
         };
         let own_types = if has_state { own_types } else { Types::default() };
-        let mut own_code = if has_state { own_code.to_vec() } else { vec![] };
+        let mut own_code = if has_state { Codes::from_slice(own_code) } else { Codes::new() };
         own_code.sort();
         own_code.dedup();
         SummaryKey { code, shapes, own_code, own_types }
@@ -110,7 +110,8 @@ impl<'a> Analyzer<'a> {
         receiver: Option<&Value>,
         arguments: &Arguments<'a>,
     ) -> Vec<Value> {
-        let DefinitionKind::Function(Function { parameters: Some(parameters), .. }) = self.definitions[code.0].kind
+        let DefinitionKind::Function(Function { parameters: Some(parameters), .. }) =
+            self.definitions[code.index()].kind
         else {
             return vec![];
         };
@@ -158,7 +159,7 @@ impl<'a> Analyzer<'a> {
             return value;
         }
         let has_mutable_defaults =
-            matches!(&self.definitions[code.0].kind, DefinitionKind::Function(f) if f.has_mutable_defaults);
+            matches!(&self.definitions[code.index()].kind, DefinitionKind::Function(f) if f.has_mutable_defaults);
         let mut value =
             if has_mutable_defaults { Value { text: None, ..callee.part(Type::Unknown) } } else { Value::immutable() };
         for item in spread {
@@ -170,7 +171,7 @@ impl<'a> Analyzer<'a> {
 
     pub(super) fn evaluate_body(&mut self, SummaryKey { code, shapes, own_code, own_types }: &SummaryKey) -> Summary {
         self.facts.evaluated += 1;
-        let definition = &self.definitions[code.0];
+        let definition = &self.definitions[code.index()];
         let DefinitionKind::Function(function) = definition.kind else { return Summary::default() };
         let mut frame = Frame::new(function.scope);
         frame.own_code = own_code.clone();
@@ -240,9 +241,16 @@ impl<'a> Analyzer<'a> {
                 summary.types.extend(class.places.iter().map(|&place| (place, class.types.clone())));
             }
             if class.places.len() > 1 {
-                summary.links.push((class.places.clone(), class.view));
+                let mut places = class.places.clone();
+                places.sort();
+                summary.links.push((places, class.view));
             }
         }
+        // In one order, whatever was joined first, so that a recursion sees when nothing has been added.
+        summary.code.sort();
+        summary.links.sort();
+        summary.types.sort_by_key(|(place, _)| *place);
+        summary.unshippable.sort_by_key(|(place, _)| *place);
         if is_generator {
             // Its body runs as far as somebody asks.
             let seeds = std::mem::take(&mut frame.effects.seeds);
@@ -276,7 +284,7 @@ impl<'a> Analyzer<'a> {
                 places: vec![],
                 view: false,
                 unshippable: None,
-                code: vec![],
+                code: smallvec![],
                 types: Types::default(),
                 looks_into: None,
                 parts: vec![],
@@ -347,7 +355,7 @@ impl<'a> Analyzer<'a> {
         }
         for &(place, code) in &summary.code {
             let holder = self.at(place, arguments, callee, range);
-            self.note_code(&holder, &Value { code: vec![code], ..Value::immutable() });
+            self.note_code(&holder, &Value { code: smallvec![code], ..Value::immutable() });
         }
         self.apply_rng(effects, range);
         for (&name, written) in effects.writes.iter().filter(|_| !planted(Fault::GlobalIgnored)) {

@@ -18,15 +18,17 @@ use super::facts::Kind;
 use super::heap::{Class, ObjectId};
 use super::value::{CodeId, Type, Value};
 
-/// The types of objects, sorted, each with the types of what its objects hold; `None` for any.
+/// The types of objects, sorted, each with the types of what its objects hold: `None` for any, `Some(None)` where there
+/// are no objects yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Types(Option<Rc<Known>>);
+pub struct Types(Option<Option<Rc<Known>>>);
 
+/// Never empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Known {
-    types: Vec<Type>,
+    types: SmallVec<[Type; 2]>,
     /// Beside each type, what objects of that type in the class hold that is not immutable; `None` for anything in it.
-    held: Vec<Option<Vec<Type>>>,
+    held: SmallVec<[Option<Vec<Type>>; 1]>,
 }
 
 /// More types than this are not told apart.
@@ -34,7 +36,7 @@ const MOST: usize = 12;
 
 impl Types {
     pub fn none() -> Types {
-        Types(Some(Rc::default()))
+        Types(Some(None))
     }
 
     /// Objects of this type, which may hold anything in the class.
@@ -47,17 +49,17 @@ impl Types {
     /// New objects of this type, which hold nothing yet.
     pub fn empty(ty: Type) -> Types {
         let mut types = Types::none();
-        types.add(ty, Some(vec![]));
+        types.add(ty, Some(&[]));
         types
     }
 
     pub fn known(&self) -> Option<&[Type]> {
-        self.0.as_ref().map(|known| known.types.as_slice())
+        self.0.as_ref().map(|known| known.as_ref().map_or(&[][..], |known| &known.types))
     }
 
     /// What objects of the type hold: `None` when the class has no such objects, `Some(None)` for anything in it.
     pub fn held_by(&self, holder: Type) -> Option<Option<&[Type]>> {
-        let known = self.0.as_ref()?;
+        let known = self.0.as_ref()?.as_ref()?;
         let place = known.types.binary_search(&holder).ok()?;
         Some(known.held[place].as_deref())
     }
@@ -81,7 +83,7 @@ impl Types {
             Some(None) => {}
             Some(Some(held)) if held.contains(&ty) => {}
             Some(Some(_)) => {
-                let Some(known) = &mut self.0 else { return };
+                let Some(Some(known)) = &mut self.0 else { return };
                 let place = known.types.binary_search(&holder).expect("it holds something");
                 if let Some(held) = &mut Rc::make_mut(known).held[place] {
                     held.push(ty);
@@ -93,51 +95,58 @@ impl Types {
 
     /// Any of the objects may hold any other.
     pub fn loosen(&mut self) {
-        if let Some(known) = &mut self.0
+        if let Some(Some(known)) = &mut self.0
             && known.held.iter().any(Option::is_some)
         {
             Rc::make_mut(known).held.iter_mut().for_each(|held| *held = None);
         }
     }
 
-    fn add(&mut self, ty: Type, held: Option<Vec<Type>>) {
+    fn add(&mut self, ty: Type, held: Option<&[Type]>) {
         let Some(types) = &mut self.0 else { return };
-        match ty {
-            Type::Immutable => {}
-            Type::Unknown => self.0 = None,
-            _ => match types.types.binary_search(&ty) {
-                Ok(place) if types.held[place].is_none() || types.held[place] == held => {}
-                Ok(place) => {
-                    let known = &mut Rc::make_mut(types).held[place];
-                    match held {
-                        None => *known = None,
-                        Some(held) => {
-                            let known = known.get_or_insert_default();
-                            known.extend(held);
-                            known.sort();
-                            known.dedup();
-                        }
+        if ty == Type::Immutable {
+            return;
+        }
+        if ty == Type::Unknown {
+            self.0 = None;
+            return;
+        }
+        let types = types.get_or_insert_default();
+        match types.types.binary_search(&ty) {
+            Ok(place) if types.held[place].is_none() || types.held[place].as_deref() == held => {}
+            Ok(place) => {
+                let known = &mut Rc::make_mut(types).held[place];
+                match held {
+                    None => *known = None,
+                    Some(held) => {
+                        let known = known.get_or_insert_default();
+                        known.extend(held);
+                        known.sort();
+                        known.dedup();
                     }
                 }
-                Err(place) => {
-                    let known = Rc::make_mut(types);
-                    known.types.insert(place, ty);
-                    known.held.insert(place, held);
-                    if known.types.len() > MOST {
-                        self.0 = None;
-                    }
+            }
+            Err(place) => {
+                let known = Rc::make_mut(types);
+                known.types.insert(place, ty);
+                known.held.insert(place, held.map(<[Type]>::to_vec));
+                if known.types.len() > MOST {
+                    self.0 = None;
                 }
-            },
+            }
         }
     }
 
     /// The types of both; what is held in neither is not held now.
     pub fn join(&mut self, other: &Types) {
-        match &other.0 {
-            None => self.0 = None,
-            Some(known) => {
-                let entries = known.types.iter().zip(&known.held);
-                entries.for_each(|(&ty, held)| self.add(ty, held.clone()));
+        match (&mut self.0, &other.0) {
+            (None, _) | (_, Some(None)) => {}
+            (known, None) => *known = None,
+            (Some(none @ None), Some(other)) => none.clone_from(other),
+            (Some(Some(one)), Some(Some(other))) if Rc::ptr_eq(one, other) => {}
+            (Some(Some(_)), Some(Some(other))) => {
+                let entries = other.types.iter().zip(&other.held);
+                entries.for_each(|(&ty, held)| self.add(ty, held.as_deref()));
             }
         }
     }

@@ -10,7 +10,21 @@ use super::names::Name;
 
 /// A function, lambda, generator body or class of the notebook: index into the analysis' table of definitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CodeId(pub usize);
+pub struct CodeId(u32);
+
+impl CodeId {
+    /// What is appended to a table of this many definitions.
+    pub fn next(definitions: usize) -> CodeId {
+        CodeId(definitions as u32)
+    }
+
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Of most values, few.
+pub type Codes = SmallVec<[CodeId; 4]>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Type {
@@ -30,20 +44,44 @@ pub enum Type {
 }
 
 /// What an expression may evaluate to.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct Value {
     pub ty: Type,
     /// Abstract objects that it may be, or share parts with. Empty for immutable values.
-    pub objects: SmallVec<[ObjectId; 2]>,
+    pub objects: SmallVec<[ObjectId; 4]>,
     /// Of a value of unknown type: the types that it may have when it is not immutable. `None`: any of its objects' classes.
     pub among: Option<Rc<[Type]>>,
     /// Definitions of the notebook that using the value may call.
-    pub code: Vec<CodeId>,
+    pub code: Codes,
     /// The text, when the value is a string (or path) known before the run. Parameters appear as `{name}`.
     pub text: Option<Rc<str>>,
+    /// Of an array: how many elements it has along its axes.
+    pub axes: Axes,
     /// What unpacking it gives, where more is known than that each part shares with it. Only of a result that has no
     /// name yet: under a name, parts might change unseen.
     pub parts: Option<Rc<Parts>>,
+}
+
+/// As derived, except that small vectors are copied as a whole: values are cloned all the time.
+impl Clone for Value {
+    fn clone(&self) -> Value {
+        Value {
+            ty: self.ty,
+            objects: SmallVec::from_slice(&self.objects),
+            among: self.among.clone(),
+            code: SmallVec::from_slice(&self.code),
+            text: self.text.clone(),
+            axes: self.axes,
+            parts: self.parts.clone(),
+        }
+    }
+}
+
+/// The lengths of the first and, of at least two, of the last axis of an array; 0 where it is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Axes {
+    pub first: u8,
+    pub last: u8,
 }
 
 /// One place of the tuples that `zip` and its like give. What it is is only known when it is taken, for containers grow.
@@ -77,7 +115,15 @@ pub enum Parts {
 
 impl Value {
     pub fn immutable() -> Value {
-        Value { ty: Type::Immutable, objects: smallvec![], among: None, code: vec![], text: None, parts: None }
+        Value {
+            ty: Type::Immutable,
+            objects: smallvec![],
+            among: None,
+            code: smallvec![],
+            text: None,
+            axes: Axes::default(),
+            parts: None,
+        }
     }
 
     pub fn text(text: impl Into<Rc<str>>) -> Value {
@@ -137,6 +183,9 @@ impl Value {
         }
         if self.text != other.text {
             self.text = None;
+        }
+        if self.axes != other.axes {
+            self.axes = Axes::default();
         }
         if self.parts != other.parts {
             self.parts = None;

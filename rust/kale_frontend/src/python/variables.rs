@@ -10,7 +10,7 @@ use super::heap::{Class, Place};
 use super::names::Name;
 use super::scope::{self, Resolution, Uses};
 use super::types::Types;
-use super::value::{Type, Value};
+use super::value::{Axes, Codes, Type, Value};
 use crate::fault::{Fault, planted};
 
 /// Where a name lives, for the code being executed.
@@ -170,7 +170,7 @@ impl<'a> Analyzer<'a> {
                 let class = frame.heap.class(object);
                 class.scalars |= is_new && assumed.scalars;
                 class.definition |= is_new && assumed.stateless;
-                Value { objects: smallvec![object], code: assumed.code, ..value }
+                Value { objects: smallvec![object], code: assumed.code, axes: Axes::default(), ..value }
             }
             None => return self.builtin_or_unknown(name),
         };
@@ -184,7 +184,7 @@ impl<'a> Analyzer<'a> {
     pub(super) fn assumed(&self, name: Name) -> Option<Assumed> {
         let value = &self.module_binding(name)?.value;
         let classes = || value.objects.iter().map(|&object| self.frames[0].heap.peek(object));
-        let mut code: Vec<_> = value.code.iter().chain(classes().flat_map(|class| &class.code)).copied().collect();
+        let mut code: Codes = value.code.iter().chain(classes().flat_map(|class| &class.code)).copied().collect();
         code.sort();
         code.dedup();
         let scalars = !value.objects.is_empty() && classes().all(|class| class.scalars);
@@ -317,7 +317,7 @@ impl<'a> Analyzer<'a> {
         self.unlink(name);
         self.mutated.remove(&name);
         if let Type::Class(code) = value.ty {
-            self.definitions[code.0].name.get_or_insert(name);
+            self.definitions[code.index()].name.get_or_insert(name);
         }
         self.unite(name, &mut value);
         self.statement_binds.insert(name);

@@ -1,12 +1,12 @@
 //! The versions that a cell leaves: the end of a cell in the analysis.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::analyzer::{Analyzer, Binding, Body, DefinitionKind};
 use super::facts::{Bound, Kind, Source, StatementId, Use, Version, VersionId};
 use super::heap::{Class, ObjectId};
 use super::knowledge::Ships;
-use super::names::Name;
+use super::names::{Name, NameSet};
 use super::value::{CodeId, Type, Value};
 
 impl<'a> Analyzer<'a> {
@@ -14,7 +14,8 @@ impl<'a> Analyzer<'a> {
     pub(super) fn end_cell(&mut self) {
         let mut needed = vec![];
         let roots = self.frames[0].heap.take_marked();
-        let groups: Vec<(ObjectId, BTreeSet<Name>)> =
+        self.facts.cells[self.cell].handled.extend(&roots);
+        let groups: Vec<(ObjectId, NameSet)> =
             roots.into_iter().map(|root| (root, self.current_members(root))).collect();
         for (root, members) in groups {
             if !members.is_empty() {
@@ -28,8 +29,8 @@ impl<'a> Analyzer<'a> {
             let binding = self.frames[0].layers[0].get(name);
             binding.is_some_and(|binding| binding.cell == cell && binding.version.is_none())
         });
-        for name in alone.collect::<BTreeSet<Name>>() {
-            needed.extend(self.make_version(&BTreeSet::from([name]), None));
+        for name in alone.collect::<NameSet>() {
+            needed.extend(self.make_version(&NameSet::of(name), None));
         }
         for (id, name) in needed {
             if let Some(version) = self.frames[0].layers[0].get(&name).and_then(|binding| binding.version) {
@@ -47,7 +48,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// Takes the names that are bound to objects of a class now; a branch that was overwritten may have left others.
-    fn current_members(&mut self, root: ObjectId) -> BTreeSet<Name> {
+    fn current_members(&mut self, root: ObjectId) -> NameSet {
         let mut members = std::mem::take(&mut self.frames[0].heap.class(root).members);
         members.retain(|name| {
             let object = self.frames[0].layers[0].get(name).and_then(|binding| binding.value.objects.first().copied());
@@ -57,12 +58,12 @@ impl<'a> Analyzer<'a> {
     }
 
     /// Makes one version; returns the definitions that unpickling its values needs.
-    pub(super) fn make_version(&mut self, members: &BTreeSet<Name>, root: Option<ObjectId>) -> Vec<(VersionId, Name)> {
+    pub(super) fn make_version(&mut self, members: &NameSet, root: Option<ObjectId>) -> Vec<(VersionId, Name)> {
         let id = VersionId(self.facts.versions.len());
         let alone = Class::default();
         let class = root.map_or(&alone, |root| self.frames[0].heap.peek(root));
-        let (mut bound, mut parents, mut needed) = (BTreeMap::new(), vec![], BTreeSet::new());
-        let (mut by_value, mut range, mut optional) = (false, None, BTreeSet::new());
+        let (mut bound, mut parents, mut needed) = (BTreeMap::new(), vec![], NameSet::default());
+        let (mut by_value, mut range, mut optional) = (false, None, NameSet::default());
         let bindings: Vec<(Name, &Binding)> =
             members.iter().filter_map(|&name| Some((name, self.frames[0].layers[0].get(&name)?))).collect();
         for (_, binding) in &bindings {
@@ -84,7 +85,7 @@ impl<'a> Analyzer<'a> {
                 && self.stands(binding.statement)
                 && (!(by_value && shipped) || self.is_stateless(&binding.value));
             if bound_here && !binding.deleted {
-                let is_own = |code: &CodeId| self.definitions[code.0].name == Some(name);
+                let is_own = |code: &CodeId| self.definitions[code.index()].name == Some(name);
                 let kind = match self.kind(&binding.value) {
                     // A decorated function that is not made again: pickle would only write its name.
                     Kind::Unknown if !replay && binding.value.code.iter().any(is_own) => Kind::Callable,
@@ -109,6 +110,11 @@ impl<'a> Analyzer<'a> {
                 optional.insert(name);
             }
         }
+        let of_name = || {
+            let binding = self.frames[0].layers[0].get(members.first()?)?;
+            binding.value.objects.first().copied()
+        };
+        self.classes.push(root.or_else(of_name));
         let last = self.facts.cells[self.cell].statements.last();
         let range = range.or_else(|| last.map(|&statement| self.facts.statement(statement).range));
         self.facts.versions.push(Version {
@@ -117,6 +123,7 @@ impl<'a> Analyzer<'a> {
             parents: parents.into_iter().collect(),
             mutated: members.iter().filter_map(|name| Some((*name, *self.mutated.get(name)?))).collect(),
             optional,
+            class: None,
             view: class.view,
             unshippable: class.unshippable,
             needs: BTreeMap::new(),
@@ -145,14 +152,10 @@ impl<'a> Analyzer<'a> {
     }
 
     /// Adds the names under which pickle refers to definitions; true when some definition has no name.
-    pub(super) fn needed_definitions<'c>(
-        &self,
-        code: impl Iterator<Item = &'c CodeId>,
-        needed: &mut BTreeSet<Name>,
-    ) -> bool {
+    pub(super) fn needed_definitions<'c>(&self, code: impl Iterator<Item = &'c CodeId>, needed: &mut NameSet) -> bool {
         let mut by_value = false;
         for code in code {
-            let definition = &self.definitions[code.0];
+            let definition = &self.definitions[code.index()];
             let Some(name) = definition.name else {
                 // A generator does not travel; what has been taken from it does not hold it.
                 by_value |=

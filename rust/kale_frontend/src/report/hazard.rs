@@ -1,7 +1,5 @@
 //! The errors for hazards between two tagged steps: why their cells cannot be in processes of their own.
 
-use std::collections::BTreeSet;
-
 use kale_model::{Code, Diagnostic, Span};
 use ruff_text_size::TextRange;
 
@@ -9,7 +7,7 @@ use super::name_of;
 use crate::analysis::Analysis;
 use crate::dataflow::hazard::{Hazard, Reason};
 use crate::python::facts::{CellId, Resource, VersionId};
-use crate::python::names::Name;
+use crate::python::names::NameSet;
 use crate::python::pseudo;
 
 pub fn hazard(analysis: &Analysis, hazard: &Hazard) -> Diagnostic {
@@ -78,7 +76,7 @@ impl Teller<'_> {
         .with_related(self.made(version), format!("`{name}` is made here"))
     }
 
-    fn shared_buffer(&self, names: &BTreeSet<Name>, version: VersionId) -> Diagnostic {
+    fn shared_buffer(&self, names: &NameSet, version: VersionId) -> Diagnostic {
         Diagnostic::new(
             Code::SharedBuffer,
             format!(
@@ -93,7 +91,7 @@ impl Teller<'_> {
         .with_related(self.made(version), "they are joined here")
     }
 
-    fn layout(&self, names: &BTreeSet<Name>, version: VersionId) -> Diagnostic {
+    fn layout(&self, names: &NameSet, version: VersionId) -> Diagnostic {
         Diagnostic::new(
             Code::SharedBuffer,
             format!(
@@ -135,10 +133,10 @@ impl Teller<'_> {
 
     /// Where the later cell uses what the hazard is about.
     fn use_in_later(&self) -> Span {
-        let names: BTreeSet<Name> = match &self.hazard.reason {
-            Reason::Unshippable { name, .. } => BTreeSet::from([*name]),
+        let names: NameSet = match &self.hazard.reason {
+            Reason::Unshippable { name, .. } => NameSet::of(*name),
             Reason::SharedBuffer { names, .. } | Reason::Layout { names, .. } => names.clone(),
-            Reason::ProcessState { .. } | Reason::Dynamic { .. } => BTreeSet::new(),
+            Reason::ProcessState { .. } | Reason::Dynamic { .. } => NameSet::default(),
         };
         let mut uses = self.analysis.facts.cells[self.hazard.later].uses.iter();
         self.place(self.hazard.later, uses.find(|used| names.contains(&used.name)).map(|used| used.range))
@@ -154,7 +152,7 @@ impl Teller<'_> {
         self.analysis.place(cell, range.unwrap_or_default())
     }
 
-    fn quoted(&self, names: &BTreeSet<Name>) -> String {
+    fn quoted(&self, names: &NameSet) -> String {
         let names: Vec<String> = names.iter().map(|&name| format!("`{}`", self.analysis.facts.text(name))).collect();
         names.join(" and ")
     }

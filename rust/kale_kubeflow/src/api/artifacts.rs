@@ -1,5 +1,8 @@
 //! The contents of artifacts. The API of the server has none; the server of its pages does, which stands before it.
 
+use std::fs::File;
+
+use super::segment;
 use crate::client::Client;
 use crate::error::KubeflowError;
 use crate::request::Request;
@@ -34,15 +37,23 @@ impl ArtifactPlace {
 }
 
 impl Client {
-    /// The bytes of an artifact, through the server of the pages; all of them are held in memory.
-    pub fn artifact(&self, place: &ArtifactPlace) -> Result<Vec<u8>, KubeflowError> {
-        let request = Request::get("/artifacts/get", format!("read the artifact `{}`", place.key))
-            .at(self.ui())
-            .with("source", Some(place.source))
-            .with("bucket", Some(&place.bucket))
-            .with("key", Some(&place.key))
-            .with("namespace", self.namespace());
-        self.connection.ask_for_bytes(&request)
+    /// Writes the bytes of an artifact to a file, through the server of the pages. By this path it gives them out as they
+    /// are; by its other one, `/artifacts/get`, it unpacks what looks packed. `session` is what it wants to know of where
+    /// the artifact lies. More than `limit` bytes are an error.
+    pub fn artifact(
+        &self,
+        place: &ArtifactPlace,
+        session: Option<&str>,
+        into: &File,
+        limit: Option<u64>,
+    ) -> Result<(), KubeflowError> {
+        let key: Vec<String> = place.key.split('/').map(segment).collect();
+        let path = format!("/artifacts/{}/{}/{}", place.source, segment(&place.bucket), key.join("/"));
+        let request = Request::get(path, format!("read the artifact `{}`", place.key))
+            .at(&self.neighbours.pages)
+            .with("namespace", self.namespace())
+            .with("providerInfo", session);
+        self.connection.download(&request, into, limit)
     }
 }
 

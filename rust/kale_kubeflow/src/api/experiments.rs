@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Done, or_default, path};
 use crate::client::{Client, Paged, equals};
-use crate::error::{Kind, KubeflowError};
+use crate::error::KubeflowError;
 use crate::limits;
 use crate::request::Request;
 
@@ -43,6 +43,7 @@ impl Client {
     /// The experiment of a name, which is made where there is none.
     pub fn experiment(&self, name: &str, description: Option<&str>) -> Result<Experiment, KubeflowError> {
         limits::experiment_name(name)?;
+        self.check_namespace()?;
         if let Some(found) = self.find_experiment(name)? {
             return Ok(found);
         }
@@ -54,15 +55,20 @@ impl Client {
             body["namespace"] = namespace.into();
         }
         let request = Request::post(path(&["experiments"]), format!("make the experiment `{name}`")).json(body);
-        let made = self.connection.create(&request, || self.find_experiment(name));
-        match made {
-            // Somebody else was faster.
-            Err(error) if error.kind == Kind::Exists => self.find_experiment(name)?.ok_or(error),
-            made => made,
-        }
+        self.connection.create_named(&request, || self.find_experiment(name))
     }
 
-    fn find_experiment(&self, name: &str) -> Result<Option<Experiment>, KubeflowError> {
+    /// A server of several users starts nothing that is nobody's.
+    fn check_namespace(&self) -> Result<(), KubeflowError> {
+        if self.namespace().is_some() || self.health()?.multi_user != Some(true) {
+            return Ok(());
+        }
+        let message = "the server has several users, and the context says of no namespace that it is yours";
+        Err(KubeflowError::usage(message, "add the context again with `--namespace` and `--replace`"))
+    }
+
+    /// The experiment of a name, if there is one.
+    pub fn find_experiment(&self, name: &str) -> Result<Option<Experiment>, KubeflowError> {
         let request = Request::get(path(&["experiments"]), format!("look for the experiment `{name}`"))
             .with("filter", Some(equals("display_name", name)))
             .with("namespace", self.namespace());

@@ -13,7 +13,9 @@ impl Client {
     pub fn log(&self, run_id: &str, pod: &str) -> Result<String, KubeflowError> {
         let path = format!("/apis/v1alpha1/runs/{}/nodes/{}/log", segment(run_id), segment(pod));
         let request = Request::get(path, format!("read the log of `{pod}`"));
-        let text = String::from_utf8_lossy(&self.connection.ask_for_bytes(&request)?).into_owned();
+        // It may be long, and is mostly text: then it is not copied.
+        let mut text = String::from_utf8(self.connection.ask_for_bytes(&request)?)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         match failure_at_end(&text) {
             None => Ok(text),
             Some((0, reason)) => Err(KubeflowError::new(
@@ -21,7 +23,10 @@ impl Client {
                 format!("there is no log of `{pod}`: {reason}"),
                 "the pod may not have started yet, or be gone without its log having been archived",
             )),
-            Some((start, _)) => Ok(text[..start].to_owned()),
+            Some((start, _)) => {
+                text.truncate(start);
+                Ok(text)
+            }
         }
     }
 }

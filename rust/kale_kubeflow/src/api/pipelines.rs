@@ -103,11 +103,7 @@ impl Client {
             .with("pipelineid", Some(&pipeline_id))
             .with("description", pipeline.description)
             .file("pipeline.yaml", pipeline.ir.as_bytes().to_vec());
-        let made = self.connection.create(&request, || self.find_version(&pipeline_id, &name));
-        match made {
-            Err(error) if error.kind == Kind::Exists => self.find_version(&pipeline_id, &name)?.ok_or(error),
-            made => made,
-        }
+        self.connection.create_named(&request, || self.find_version(&pipeline_id, &name))
     }
 
     /// The pipeline of a name, which is made where there is none.
@@ -123,11 +119,7 @@ impl Client {
             body["namespace"] = namespace.into();
         }
         let request = Request::post(path(&["pipelines"]), format!("make the pipeline `{name}`")).json(body);
-        let made = self.connection.create(&request, || self.find_pipeline(name));
-        match made {
-            Err(error) if error.kind == Kind::Exists => self.find_pipeline(name)?.ok_or(error),
-            made => made,
-        }
+        self.connection.create_named(&request, || self.find_pipeline(name))
     }
 
     fn find_pipeline(&self, name: &str) -> Result<Option<PipelineRecord>, KubeflowError> {

@@ -1,4 +1,5 @@
-//! Recurring runs: what is started by the clock.
+//! Recurring runs, as KFP calls what is started by the clock. To users it is a schedule; its time is a [`Timing`] when it is
+//! made, and a [`Timetable`] as the server tells it.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -6,8 +7,8 @@ use serde_json::{Value, json};
 use super::{Done, RunSource, Runtime, is_marked, marked, or_default, path, whole_number};
 use crate::client::{Client, Paged, equals};
 use crate::error::KubeflowError;
-use crate::limits;
 use crate::request::Request;
+use crate::{cron, limits};
 
 /// A recurring run to be made.
 #[derive(Clone, Debug)]
@@ -20,7 +21,7 @@ pub struct NewRecurringRun<'a> {
     pub source: RunSource<'a>,
     pub runtime: Runtime<'a>,
     pub service_account: Option<&'a str>,
-    pub schedule: Schedule<'a>,
+    pub timing: Timing<'a>,
     /// Whether it starts runs from now on.
     pub enabled: bool,
     /// Whether runs that were missed, while it was disabled or the server was down, are started later.
@@ -30,7 +31,7 @@ pub struct NewRecurringRun<'a> {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Schedule<'a> {
+pub struct Timing<'a> {
     pub trigger: Trigger<'a>,
     /// RFC 3339.
     pub start: Option<&'a str>,
@@ -45,40 +46,44 @@ pub enum Trigger<'a> {
     Interval(u32),
 }
 
-impl Schedule<'_> {
-    fn to_json(self) -> Result<Value, KubeflowError> {
-        let (kind, mut schedule) = match self.trigger {
-            Trigger::Cron(cron) => ("cron_schedule", json!({"cron": checked_cron(cron)?})),
+impl Timing<'_> {
+    /// Whether a server would take it.
+    pub fn check(&self) -> Result<(), KubeflowError> {
+        match self.trigger {
+            Trigger::Cron(text) => cron::check(text)?,
             Trigger::Interval(0) => {
                 return Err(KubeflowError::usage("an interval of 0 seconds is none", "give 1 second or more"));
             }
+            Trigger::Interval(_) => {}
+        }
+        let [start, end] = [self.start, self.end].map(|instant| instant.map(epoch).transpose());
+        let (start, end) = (start?, end?);
+        if start.zip(end).is_some_and(|(start, end)| start >= end) {
+            let message = "the schedule ends before it starts";
+            return Err(KubeflowError::usage(message, "give an end that is later than the start"));
+        }
+        Ok(())
+    }
+
+    fn to_json(self) -> Value {
+        let (kind, mut schedule) = match self.trigger {
+            Trigger::Cron(cron) => ("cron_schedule", json!({"cron": cron})),
             Trigger::Interval(seconds) => ("periodic_schedule", json!({"interval_second": seconds})),
         };
         for (key, instant) in [("start_time", self.start), ("end_time", self.end)] {
-            let Some(instant) = instant else { continue };
-            if crate::time::epoch_seconds(instant).is_none() {
-                let message = format!("`{}` is no instant", instant.escape_debug());
-                return Err(KubeflowError::usage(message, "write it like `2026-11-20T06:30:00Z`"));
+            if let Some(instant) = instant {
+                schedule[key] = instant.into();
             }
-            schedule[key] = instant.into();
         }
-        Ok(json!({ kind: schedule }))
+        json!({ kind: schedule })
     }
 }
 
-/// The form of a cron expression. A server takes five fields for six with one missing, and refuses them.
-fn checked_cron(cron: &str) -> Result<&str, KubeflowError> {
-    let fields: Vec<&str> = cron.split_whitespace().collect();
-    let plain = |field: &&str| field.chars().all(|c| c.is_ascii_alphanumeric() || "*/,-?LW#".contains(c));
-    if fields.len() == 6 && fields.iter().all(plain) || cron.starts_with('@') {
-        return Ok(cron);
-    }
-    let message = format!("`{}` is no schedule", cron.escape_debug());
-    let help = match fields.len() {
-        5 => format!("Kubeflow counts seconds: write `0 {}`", fields.join(" ")),
-        _ => "write six fields, seconds first, such as `0 30 6 * * MON-FRI` for half past six on workdays".to_owned(),
-    };
-    Err(KubeflowError::usage(message, help))
+fn epoch(instant: &str) -> Result<f64, KubeflowError> {
+    crate::time::epoch_seconds(instant).ok_or_else(|| {
+        let message = format!("`{}` is no instant", instant.escape_debug());
+        KubeflowError::usage(message, "write it like `2026-11-20T06:30:00Z`")
+    })
 }
 
 /// A recurring run as the server has it.
@@ -98,6 +103,44 @@ pub struct RecurringRun {
     pub no_catchup: bool,
     #[serde(default, deserialize_with = "whole_number")]
     pub max_concurrency: Option<i64>,
+    #[serde(default, deserialize_with = "or_default")]
+    trigger: BothTriggers,
+}
+
+/// As the server says it: one of them is there.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct BothTriggers {
+    #[serde(deserialize_with = "or_default")]
+    cron_schedule: Timetable,
+    #[serde(deserialize_with = "or_default")]
+    periodic_schedule: Timetable,
+}
+
+/// Timing a recurring run starts runs, as the server has it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Timetable {
+    #[serde(deserialize_with = "or_default")]
+    pub cron: Option<String>,
+    #[serde(rename = "interval_second", deserialize_with = "whole_number")]
+    pub interval_seconds: Option<i64>,
+    #[serde(rename = "start_time", deserialize_with = "or_default")]
+    pub start: Option<String>,
+    #[serde(rename = "end_time", deserialize_with = "or_default")]
+    pub end: Option<String>,
+}
+
+impl RecurringRun {
+    /// Whether it starts runs.
+    pub fn is_enabled(&self) -> bool {
+        self.status == "ENABLED"
+    }
+
+    pub fn timetable(&self) -> &Timetable {
+        let BothTriggers { cron_schedule, periodic_schedule } = &self.trigger;
+        if cron_schedule.cron.is_some() { cron_schedule } else { periodic_schedule }
+    }
 }
 
 #[derive(Deserialize)]
@@ -120,13 +163,14 @@ impl Paged for RecurringRuns {
 impl Client {
     /// Makes a recurring run, once.
     pub fn create_recurring_run(&self, new: &NewRecurringRun<'_>) -> Result<RecurringRun, KubeflowError> {
-        limits::run_name(new.display_name)?;
+        limits::schedule(new.display_name, new.max_concurrency)?;
+        new.timing.check()?;
         let mut body = json!({
             "experiment_id": new.experiment_id,
             "display_name": new.display_name,
             "description": marked(new.description, new.marker),
             "runtime_config": new.runtime.to_json(),
-            "trigger": new.schedule.to_json()?,
+            "trigger": new.timing.to_json(),
             "mode": if new.enabled { "ENABLE" } else { "DISABLE" },
             "no_catchup": !new.catch_up,
             "max_concurrency": new.max_concurrency,
@@ -135,7 +179,7 @@ impl Client {
         if let Some(account) = new.service_account {
             body["service_account"] = account.into();
         }
-        let action = format!("make the recurring run `{}`", new.display_name);
+        let action = format!("make the schedule `{}`", new.display_name);
         let request = Request::post(path(&["recurringruns"]), action).json(body);
         self.connection.create(&request, || {
             let filter = equals("display_name", new.display_name);
@@ -145,7 +189,7 @@ impl Client {
     }
 
     pub fn recurring_run(&self, id: &str) -> Result<RecurringRun, KubeflowError> {
-        self.connection.ask(&Request::get(path(&["recurringruns", id]), format!("see how the recurring run {id} is")))
+        self.connection.ask(&Request::get(path(&["recurringruns", id]), format!("see how the schedule {id} is")))
     }
 
     /// At most `limit` of an experiment, or of the namespace, newest first.
@@ -163,7 +207,7 @@ impl Client {
         filter: Option<String>,
         limit: usize,
     ) -> Result<Vec<RecurringRun>, KubeflowError> {
-        let request = Request::get(path(&["recurringruns"]), "list recurring runs")
+        let request = Request::get(path(&["recurringruns"]), "list schedules")
             .with("experiment_id", experiment_id)
             .with("namespace", self.namespace().filter(|_| experiment_id.is_none()))
             .with("sort_by", Some("created_at desc"))
@@ -181,13 +225,13 @@ impl Client {
 
     /// Removes a recurring run; one that is not there is removed already.
     pub fn delete_recurring_run(&self, id: &str) -> Result<(), KubeflowError> {
-        self.remove(&Request::delete(path(&["recurringruns", id]), format!("remove the recurring run {id}")))
+        self.remove(&Request::delete(path(&["recurringruns", id]), format!("remove the schedule {id}")))
     }
 
     /// Carried out twice it is as carried out once.
     fn change_recurring_run(&self, id: &str, verb: &str) -> Result<(), KubeflowError> {
         let path = format!("{}:{verb}", path(&["recurringruns", id]));
-        self.connection.ask(&Request::post(path, format!("{verb} the recurring run {id}"))).map(|Done {}| ())
+        self.connection.ask(&Request::post(path, format!("{verb} the schedule {id}"))).map(|Done {}| ())
     }
 }
 
@@ -196,21 +240,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_schedule_counts_seconds() {
-        assert!(checked_cron("0 30 6 * * MON-FRI").is_ok() && checked_cron("@daily").is_ok());
-        assert_eq!(checked_cron("30 6 * * *").unwrap_err().help, "Kubeflow counts seconds: write `0 30 6 * * *`");
-        assert!(["", "* * *", "0 0 0 * * $x"].iter().all(|cron| checked_cron(cron).is_err()));
-    }
-
-    #[test]
     fn a_schedule_has_sense() {
-        let schedule = Schedule { trigger: Trigger::Interval(60), start: Some("2026-11-20T06:30:00Z"), end: None };
-        let written = schedule.to_json().unwrap();
+        let timing = Timing { trigger: Trigger::Interval(60), start: Some("2026-11-20T06:30:00Z"), end: None };
+        let written = timing.to_json();
         assert_eq!(
             written,
             json!({"periodic_schedule": {"interval_second": 60, "start_time": "2026-11-20T06:30:00Z"}})
         );
-        assert!(Schedule { end: Some("tomorrow"), ..schedule }.to_json().is_err());
-        assert!(Schedule { trigger: Trigger::Interval(0), ..schedule }.to_json().is_err());
+        assert!(timing.check().is_ok());
+        assert!(Timing { end: Some("tomorrow"), ..timing }.check().is_err());
+        assert!(Timing { end: Some("2026-11-20T07:30:00+02:00"), ..timing }.check().is_err());
+        assert!(Timing { trigger: Trigger::Interval(0), ..timing }.check().is_err());
     }
 }

@@ -243,10 +243,25 @@ codes! {
     /// Large cells are the usual reason: literal data belongs into a file. `--allow-oversize` writes the pipeline
     /// anyway, and the cluster may refuse it.
     TooLarge = "too-large", Error;
+    /// A value that every cluster refuses: a name, a label, an image, a path, what a run gives a parameter.
+    ///
+    /// It comes from the notebook's metadata, from an overlay or from the command line, and the message names it. What
+    /// stands in a tag is told at the tag.
+    ClusterValue = "cluster-value", Error;
     /// Something the notebook asks for does not exist in the target and is left out.
     ///
     /// Locally it works as written; the message says what the target does instead.
     NotInTarget = "not-in-target", Warning;
+    /// Katib would refuse this sweep, or its trials would never come to a result.
+    ///
+    /// Its admission webhook has rules for counts, names and ranges, and the engine of each algorithm has more of them,
+    /// which it tells only when the Experiment has begun. The message says which one is broken.
+    KatibRefuses = "katib-refuses", Error;
+    /// Katib does something otherwise than what is asked, or not at all.
+    ///
+    /// The sweep runs, and a sweep on this machine does as it is told: the engines that Katib has for its algorithms
+    /// differ in what they know of ranges, steps, seeds and time.
+    KatibDiffers = "katib-differs", Warning;
     /// A module is imported that is not installed here, so its version is not known.
     ///
     /// A step on a cluster installs what it imports in the version that is installed here. Install the package, or
@@ -316,11 +331,27 @@ codes! {
     /// The message has its words. `kale-rs context test` says what works of the context and what does not; then
     /// `kale-rs resume RUN` tries again.
     ClusterRefused = "cluster-refused", Error;
-    /// The cluster that carries the run out does not answer. The run goes on there.
+    /// The cluster that carries the run out does not answer, or has not said whether it has begun. The run goes on there.
     ///
-    /// It is asked again until it answers; whoever follows the run may leave meanwhile. `kale-rs context test` says what
-    /// is in the way.
+    /// It is asked again until it answers, for a day at most (`KALE_RS_CLUSTER_PATIENCE`, such as `90` seconds or `2h`);
+    /// whoever follows the run may leave meanwhile. `kale-rs context test` says what is in the way; `kale-rs resume RUN`
+    /// follows a run again that was left, and never starts a second one.
     ClusterUnreachable = "cluster-unreachable", Warning;
+    /// The cluster has carried the run out, and does not tell what its steps have left: metrics and values.
+    ///
+    /// Both are known to the service of metadata that stands beside the pages of Kubeflow Pipelines. Where these have
+    /// another address than the API, `kale-rs context add` takes it as `--ui URL`; `kale-rs show RUN STEP` then asks once
+    /// more.
+    ClusterKeepsValues = "cluster-keeps-values", Warning;
+    /// With `run --then`: the next context has its turn, since the run has succeeded and every gate holds.
+    ///
+    /// The message has the values that the gates were held against.
+    Promoted = "promoted", Info;
+    /// With `run --then`: the next context was not started, since the run did not succeed, or a gate does not hold.
+    ///
+    /// Nothing ran there. Mend the notebook, or give other parameters or another gate; the run that was refused stays, and
+    /// `kale-rs show` has its metrics.
+    NotPromoted = "not-promoted", Error;
     /// The run was pulled from another store, and only that one can go on with it.
     ///
     /// `kale-rs restore RUN STEP` writes its notebook as it was there, and `kale_rs.restore` puts its variables back.

@@ -107,6 +107,11 @@ impl Place {
         }
     }
 
+    /// What the URL itself names.
+    pub fn itself(&self) -> &Path {
+        &self.prefix
+    }
+
     fn below(&self, parts: &[&str]) -> Path {
         parts.iter().fold(self.prefix.clone(), |path, part| path.join(*part))
     }

@@ -3,7 +3,9 @@
 //! Every step carries the step runtime, so a document of many steps is large: the entries of its large maps are written
 //! one after the other, and no more than one of them is ever in memory as a tree.
 
-use super::spec::{PipelineSpec, RootSpec};
+use serde_json::{Value, json};
+
+use super::spec::{Dag, PipelineSpec, RootSpec};
 use crate::yaml;
 
 /// Appends the document, `indent` deep; keys are sorted, as everywhere in it.
@@ -31,6 +33,28 @@ fn write_root(out: &mut String, indent: usize, root: &RootSpec) {
     if !root.output_definitions.is_empty() {
         yaml::write_entry(out, indent, "outputDefinitions", &root.output_definitions);
     }
+}
+
+/// The document as a tree, for what is no text.
+pub fn tree(spec: &PipelineSpec) -> Value {
+    let RootSpec { dag: Dag { outputs, tasks }, input_definitions, output_definitions } = &spec.root;
+    let mut root = json!({ "dag": { "tasks": tasks } });
+    if !outputs.is_empty() {
+        root["dag"]["outputs"] = json!(outputs);
+    }
+    for (key, definitions) in [("inputDefinitions", input_definitions), ("outputDefinitions", output_definitions)] {
+        if !definitions.is_empty() {
+            root[key] = json!(definitions);
+        }
+    }
+    json!({
+        "components": spec.components,
+        "deploymentSpec": { "executors": spec.executors },
+        "pipelineInfo": spec.pipeline_info,
+        "root": root,
+        "schemaVersion": spec.schema_version,
+        "sdkVersion": spec.sdk_version,
+    })
 }
 
 /// About how long the text will be: a long text that grows piece by piece is copied again and again.

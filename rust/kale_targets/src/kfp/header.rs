@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::graph::{Task, TaskGraph};
+use crate::text::one_line;
 
 pub fn comment(graph: &TaskGraph) -> String {
     let pipeline = graph.pipeline;
@@ -69,11 +70,4 @@ fn line(out: &mut String, text: &str) {
     out.push_str("# ");
     out.push_str(&one_line(text));
     out.push('\n');
-}
-
-/// A comment ends with its line, whatever a description or a default holds.
-fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') { ' ' } else { c })
-        .collect()
 }

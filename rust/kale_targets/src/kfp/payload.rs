@@ -2,76 +2,119 @@
 //!
 //! Both travel as base64 of zlib, which leaves KFP and Argo no `{{...}}` to replace and kfp.local no interpreter name
 //! to rewrite. The single template is the argument `{{$}}`, for which KFP puts the step's inputs and outputs as JSON.
+//! A plan, and files, that are too long for a command line go ahead of the step: see [`super::carriers`].
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::io::Write;
 use std::sync::LazyLock;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
 use kale_model::{Pipeline, StepPlan};
 
+use super::carriers::Load;
 use crate::graph::Task;
+use crate::text::compressed;
 
 const RUNTIME: &str = include_str!("../../../../python/kale_runtime/step.py");
+/// Only in steps that require something.
+const INSTALL: &str = include_str!("../../../../python/kale_runtime/install.py");
 /// Only in steps that are asked for a report.
 const REPORT: &str = include_str!("../../../../python/kale_runtime/report.py");
 
 /// Compressed once: pipelines of a thousand steps carry it a thousand times.
-static COMPRESSED_RUNTIME: LazyLock<String> = LazyLock::new(|| compressed(&shortened(RUNTIME)));
-static PLAIN_BOOTSTRAP: LazyLock<String> = LazyLock::new(|| bootstrap(false, false));
-static COMPRESSED_REPORT: LazyLock<String> = LazyLock::new(|| compressed(&shortened(REPORT)));
+static COMPRESSED_RUNTIME: LazyLock<String> = LazyLock::new(|| compressed(shortened(RUNTIME).as_bytes()));
+static COMPRESSED_INSTALL: LazyLock<String> = LazyLock::new(|| compressed(shortened(INSTALL).as_bytes()));
+static COMPRESSED_REPORT: LazyLock<String> = LazyLock::new(|| compressed(shortened(REPORT).as_bytes()));
+/// What nearly every step has: one text for all that install something, one for all others.
+static PLAIN: LazyLock<[String; 2]> =
+    LazyLock::new(|| [false, true].map(|installs| bootstrap(&Parts { installs, ..Parts::default() })));
 
 /// Placeholder for the ExecutorInput.
-const EXECUTOR_INPUT: &str = "{{$}}";
+pub const EXECUTOR_INPUT: &str = "{{$}}";
 
-pub fn command(task: &Task) -> Vec<Cow<'static, str>> {
-    let program = match (task.files.is_empty(), task.reports()) {
-        // What nearly every step has: one text for all of them.
-        (true, false) => Cow::Borrowed(PLAIN_BOOTSTRAP.as_str()),
-        (no_files, reports) => Cow::Owned(bootstrap(!no_files, reports)),
+/// What a step's program is made of, beside the runtime.
+#[derive(Default, PartialEq)]
+struct Parts<'a> {
+    installs: bool,
+    reports: bool,
+    /// Whether files come behind the plan.
+    has_files: bool,
+    /// What has gone ahead.
+    load: Option<&'a Load>,
+}
+
+/// The plan, then what comes from beside the notebook.
+pub fn words(pipeline: &Pipeline, task: &Task) -> Vec<String> {
+    let plan = serde_json::to_string(&StepPlan::new(pipeline, task.id)).expect("a plan is plain data");
+    std::iter::once(compressed(plan.as_bytes())).chain(task.packed.iter().map(|packed| packed.text.clone())).collect()
+}
+
+/// The command; `load` is what has gone ahead of the step.
+pub fn command(task: &Task, load: Option<&Load>) -> Vec<Cow<'static, str>> {
+    let parts = Parts {
+        installs: !task.step.requirements.is_empty(),
+        reports: task.reports(),
+        has_files: !task.packed.is_empty(),
+        load,
+    };
+    let plain = Parts { installs: parts.installs, ..Parts::default() };
+    let program = match parts == plain {
+        true => Cow::Borrowed(PLAIN[usize::from(parts.installs)].as_str()),
+        false => Cow::Owned(bootstrap(&parts)),
     };
     vec![Cow::Borrowed("python3"), Cow::Borrowed("-c"), program]
 }
 
-/// The ExecutorInput, the plan, and the files where there are any.
-pub fn arguments(pipeline: &Pipeline, task: &Task) -> Vec<String> {
-    let plan = serde_json::to_string(&StepPlan::new(pipeline, task.id)).expect("a plan is plain data");
-    let mut arguments = vec![EXECUTOR_INPUT.to_owned(), compressed(&plan)];
-    if !task.files.is_empty() {
-        let encoded: BTreeMap<&str, String> =
-            task.files.iter().map(|(path, content)| (*path, STANDARD.encode(content))).collect();
-        arguments.push(compressed(&serde_json::to_string(&encoded).expect("a map of text is plain data")));
-    }
-    arguments
-}
-
 /// The SubprocessRunner of kfp.local refuses to start a command that does not name KFP's own executor; the comment
 /// satisfies it.
-fn bootstrap(with_files: bool, with_report: bool) -> String {
+fn bootstrap(parts: &Parts) -> String {
     let run = |code: &str| format!("exec(zlib.decompress(base64.b64decode(\"{code}\")))\n");
-    let report = if with_report { run(&COMPRESSED_REPORT) } else { String::new() };
-    format!(
+    let mut program = String::from(
         "# kale_rs step runtime. For kfp.local, which starts only what mentions it: kfp.dsl.executor_main\n\
-         import base64, json, os, sys, zlib\n\
-         {}\
-         {}{report}\
-         start(*sys.argv[1:])\n",
-        if with_files { PLACE_FILES } else { "" },
-        run(&COMPRESSED_RUNTIME)
-    )
+         import base64, json, os, sys, zlib\n",
+    );
+    program.push_str(&run(&COMPRESSED_RUNTIME));
+    if parts.installs {
+        program.push_str(&run(&COMPRESSED_INSTALL));
+    }
+    if parts.reports {
+        program.push_str(&run(&COMPRESSED_REPORT));
+    }
+    if let Some(load) = parts.load {
+        program.push_str(&load.unload());
+    }
+    if parts.has_files {
+        program.push_str(PLACE_FILES);
+    }
+    program.push_str("start(*sys.argv[1:3])\n");
+    program
 }
 
-/// A file that is there already is the user's own: kfp.local runs beside the notebook.
+/// What travels is as the notebook had it. A file that is there already is the user's own (kfp.local runs beside the
+/// notebook) and stays, unless it is as an image of ours has brought it: then it is older, and gives way.
 const PLACE_FILES: &str = "\
-for path, content in json.loads(zlib.decompress(base64.b64decode(sys.argv.pop()))).items():
-    if not os.path.exists(path):
-        os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
-        with open(path, 'wb') as file:
-            file.write(base64.b64decode(content))
+import hashlib
+ours = '.kale_rs_files.json'
+ours = json.load(open(ours)) if os.path.exists(ours) else dict()
+def content_of(path):
+    with open(path, 'rb') as file:
+        return file.read()
+for files in sys.argv[3:]:
+    head, _, rest = zlib.decompress(base64.b64decode(files)).partition(b'\\n')
+    folder, *sizes = json.loads(head)
+    contents = dict()
+    for path, size in sizes:
+        contents[path], rest = rest[:size], rest[size:]
+    for path, digest in ours.items():
+        if (path in contents or folder and path.startswith(folder)) and os.path.isfile(path):
+            there = content_of(path)
+            if there != contents.get(path) and hashlib.sha256(there).hexdigest() == digest:
+                os.remove(path)
+    for path, content in contents.items():
+        if not os.path.exists(path):
+            os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+            with open(path, 'wb') as file:
+                file.write(content)
+        elif content_of(path) != content:
+            print('kale_rs: `%s` is there already, and stays; beside the notebook it is another one' % path)
 ";
 
 /// The same program in fewer bytes: no blank lines, comments or docstrings, and one space per level. `step.py` is
@@ -95,12 +138,6 @@ fn shortened(source: &str) -> String {
     text
 }
 
-fn compressed(text: &str) -> String {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(text.as_bytes()).expect("memory takes any bytes");
-    STANDARD.encode(encoder.finish().expect("memory takes any bytes"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,7 +156,9 @@ mod tests {
 
     #[test]
     fn the_bootstrap_holds_nothing_that_kfp_rewrites() {
-        for code in [bootstrap(false, false), bootstrap(true, true)] {
+        let load = Load { keys: vec!["kale_code".to_owned()], digest: "0".repeat(64), place: 2 };
+        let all = Parts { installs: true, reports: true, has_files: true, load: Some(&load) };
+        for code in [bootstrap(&Parts::default()), bootstrap(&all)] {
             assert!(code.contains("kfp.dsl.executor_main"));
             assert!(!code.contains(['{', '}']) && !code.contains("python3"), "{code}");
         }

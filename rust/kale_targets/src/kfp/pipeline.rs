@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use kale_model::{ArtifactType, StepId};
+
+use super::carriers::{CODE, Carriers, Way};
 use super::claims;
 use super::payload;
 use super::spec::{
@@ -15,10 +18,11 @@ use crate::names::REPORT_OUTPUT;
 use crate::resources::Limits;
 use crate::types::schema_title;
 
-const METRICS: &str = "system.Metrics";
+pub const METRICS: &str = "system.Metrics";
 const HTML: &str = "system.HTML";
 
-pub fn spec(graph: &TaskGraph) -> PipelineSpec {
+/// The document, and tasks that carry code with the step that each is for.
+pub fn spec(graph: &TaskGraph) -> (PipelineSpec, Vec<(String, StepId)>) {
     let mut spec = PipelineSpec {
         pipeline_info: PipelineInfo {
             name: graph.pipeline.name.to_string(),
@@ -30,13 +34,18 @@ pub fn spec(graph: &TaskGraph) -> PipelineSpec {
         schema_version: SCHEMA_VERSION,
         sdk_version: format!("kale-rs-{}", env!("CARGO_PKG_VERSION")),
     };
-    for task in &graph.tasks {
-        spec.components.insert(component_name(&task.name), component(graph, task));
-        let container = container(graph, task);
+    let words: Vec<Vec<String>> = graph.tasks.iter().map(|task| payload::words(graph.pipeline, task)).collect();
+    let mut carriers = Carriers::new(graph, &words);
+    for (task, words) in graph.tasks.iter().zip(words) {
+        let way = carriers.send(task, words);
+        spec.components.insert(component_name(&task.name), component(graph, task, &way));
+        let container = container(graph, task, &way);
         spec.executors.insert(executor_label(&task.name), ExecutorSpec { container });
+        spec.root.dag.tasks.insert(task.name.clone(), task_spec(graph, task, &way));
     }
+    let carriers = carriers.add(&mut spec);
     claims::add(graph, &mut spec);
-    spec
+    (spec, carriers)
 }
 
 pub fn component_name(task: &str) -> String {
@@ -47,13 +56,16 @@ pub fn executor_label(task: &str) -> String {
     format!("exec-{task}")
 }
 
-fn component(graph: &TaskGraph, task: &Task) -> ComponentSpec {
+fn component(graph: &TaskGraph, task: &Task, way: &Way) -> ComponentSpec {
     let mut inputs = Definitions::default();
     for parameter in graph.parameters_of(task) {
         inputs.parameters.insert(parameter.name.clone(), ParameterDefinition::required(parameter.wire.ir()));
     }
     for artifact in &task.inputs {
         inputs.artifacts.insert(artifact.key.clone(), ArtifactDefinition::of(schema_title(artifact.artifact_type)));
+    }
+    for (key, _) in &way.inputs {
+        inputs.artifacts.insert(key.clone(), ArtifactDefinition::of(schema_title(ArtifactType::Artifact)));
     }
     let mut outputs = Definitions::default();
     for artifact in &task.outputs {
@@ -68,12 +80,15 @@ fn component(graph: &TaskGraph, task: &Task) -> ComponentSpec {
     ComponentSpec { executor_label: executor_label(&task.name), input_definitions: inputs, output_definitions: outputs }
 }
 
-fn container(graph: &TaskGraph, task: &Task) -> Container {
+fn container(graph: &TaskGraph, task: &Task, way: &Way) -> Container {
     let environment = graph.environment.iter();
     Container {
         image: task.image.clone(),
-        command: payload::command(task),
-        args: payload::arguments(graph.pipeline, task),
+        command: payload::command(task, way.load.as_ref()),
+        args: std::iter::once(payload::EXECUTOR_INPUT)
+            .chain(way.arguments.iter().map(String::as_str))
+            .map(str::to_owned)
+            .collect(),
         env: environment
             .map(|(name, value)| EnvironmentVariable { name: name.clone(), value: value.clone() })
             .collect(),
@@ -105,7 +120,6 @@ fn root(graph: &TaskGraph) -> RootSpec {
     let mut outputs = Definitions::default();
     let mut dag = Dag { outputs: DagOutputs::default(), tasks: BTreeMap::new() };
     for task in &graph.tasks {
-        dag.tasks.insert(task.name.clone(), task_spec(graph, task));
         if let (Some(output), Some(key)) = (&task.metrics_output, task.metrics_key()) {
             let selector =
                 ArtifactSelector { producer_subtask: task.name.clone(), output_artifact_key: key.to_owned() };
@@ -116,21 +130,23 @@ fn root(graph: &TaskGraph) -> RootSpec {
     RootSpec { dag, input_definitions: inputs, output_definitions: outputs }
 }
 
-fn task_spec(graph: &TaskGraph, task: &Task) -> TaskSpec {
+fn task_spec(graph: &TaskGraph, task: &Task, way: &Way) -> TaskSpec {
     let mut dependent_tasks: Vec<String> = task.upstream.iter().map(|&id| graph.task(id).name.clone()).collect();
     dependent_tasks.extend(graph.claims.iter().map(|claim| claim.create_task.clone()));
+    dependent_tasks.extend(way.inputs.iter().map(|(_, carrier)| carrier.clone()));
     dependent_tasks.sort();
+    dependent_tasks.dedup();
     TaskSpec {
         task_info: TaskInfo { name: task.step.name.to_string() },
         component_ref: ComponentRef { name: component_name(&task.name) },
         caching_options: CachingOptions { enable_cache: task.reuse },
         dependent_tasks,
-        inputs: task_inputs(graph, task),
+        inputs: task_inputs(graph, task, way),
         retry_policy: (task.step.config.retries > 0).then(|| RetryPolicy::times(task.step.config.retries)),
     }
 }
 
-fn task_inputs(graph: &TaskGraph, task: &Task) -> TaskInputs {
+fn task_inputs(graph: &TaskGraph, task: &Task, way: &Way) -> TaskInputs {
     let mut inputs = TaskInputs::default();
     for parameter in graph.parameters_of(task) {
         let source = ParameterInput::ComponentInputParameter(parameter.name.clone());
@@ -142,6 +158,11 @@ fn task_inputs(graph: &TaskGraph, task: &Task) -> TaskInputs {
             output_artifact_key: artifact.key.clone(),
         };
         inputs.artifacts.insert(artifact.key.clone(), ArtifactInput { task_output_artifact });
+    }
+    for (key, carrier) in &way.inputs {
+        let task_output_artifact =
+            TaskOutputArtifact { producer_task: carrier.clone(), output_artifact_key: CODE.to_owned() };
+        inputs.artifacts.insert(key.clone(), ArtifactInput { task_output_artifact });
     }
     inputs
 }

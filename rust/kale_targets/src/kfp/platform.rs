@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kale_model::Toleration;
+use kale_model::{StepId, Toleration};
 use serde::Serialize;
 
 use super::claims;
@@ -110,37 +110,50 @@ impl Name {
     }
 }
 
-/// `None` when no step asks for anything.
-pub fn spec(graph: &TaskGraph) -> Option<PlatformSpec> {
-    let executors: BTreeMap<String, ExecutorConfig> = graph
-        .tasks
-        .iter()
-        .filter_map(|task| executor(graph, task).map(|config| (executor_label(&task.name), config)))
+/// `None` when no step asks for anything. `carriers` are tasks that carry code, with the step that each is for.
+pub fn spec(graph: &TaskGraph, carriers: &[(String, StepId)]) -> Option<PlatformSpec> {
+    let steps = graph.tasks.iter().map(|task| (&task.name, executor(graph, task)));
+    let carriers = carriers.iter().map(|(name, step)| (name, placement(graph.task(*step))));
+    let executors: BTreeMap<String, ExecutorConfig> = steps
+        .chain(carriers)
+        .filter(|(_, config)| config.asks())
+        .map(|(name, config)| (executor_label(name), config))
         .collect();
     (!executors.is_empty()).then_some(PlatformSpec {
         platforms: Platforms { kubernetes: Kubernetes { deployment_spec: Deployment { executors } } },
     })
 }
 
-fn executor(graph: &TaskGraph, task: &Task) -> Option<ExecutorConfig> {
-    let config = &task.step.config;
-    let pod_metadata = PodMetadata { annotations: config.annotations.clone(), labels: config.labels.clone() };
-    let executor = ExecutorConfig {
+fn executor(graph: &TaskGraph, task: &Task) -> ExecutorConfig {
+    ExecutorConfig {
         active_deadline_seconds: task.timeout().map(|seconds| seconds.to_string()),
+        pvc_mount: mounts(graph),
+        secret_as_env: secrets(graph, task),
+        ..placement(task)
+    }
+}
+
+/// Where a task may run, and as what it is known there.
+fn placement(task: &Task) -> ExecutorConfig {
+    let config = &task.step.config;
+    ExecutorConfig {
         node_selector: (!config.node_selector.is_empty())
             .then(|| NodeSelector { labels: config.node_selector.clone() }),
-        pod_metadata,
-        pvc_mount: mounts(graph),
-        secret_as_env: secrets(task),
+        pod_metadata: PodMetadata { annotations: config.annotations.clone(), labels: config.labels.clone() },
         tolerations: config.tolerations.clone(),
-    };
-    let asks = executor.active_deadline_seconds.is_some()
-        || !executor.pod_metadata.is_empty()
-        || !executor.pvc_mount.is_empty()
-        || !executor.secret_as_env.is_empty()
-        || executor.node_selector.is_some()
-        || !executor.tolerations.is_empty();
-    asks.then_some(executor)
+        ..ExecutorConfig::default()
+    }
+}
+
+impl ExecutorConfig {
+    fn asks(&self) -> bool {
+        self.active_deadline_seconds.is_some()
+            || !self.pod_metadata.is_empty()
+            || !self.pvc_mount.is_empty()
+            || !self.secret_as_env.is_empty()
+            || self.node_selector.is_some()
+            || !self.tolerations.is_empty()
+    }
 }
 
 fn mounts(graph: &TaskGraph) -> Vec<PvcMount> {
@@ -159,9 +172,10 @@ fn mounts(graph: &TaskGraph) -> Vec<PvcMount> {
     existing.chain(new).collect()
 }
 
-fn secrets(task: &Task) -> Vec<SecretAsEnv> {
-    let secrets = task.step.config.secrets.iter();
+fn secrets(graph: &TaskGraph, task: &Task) -> Vec<SecretAsEnv> {
+    let secrets = graph.secrets(task);
     secrets
+        .iter()
         .map(|secret| SecretAsEnv {
             key_to_env: vec![KeyToEnv { secret_key: secret.key.clone(), env_var: secret.variable.clone() }],
             optional: false,

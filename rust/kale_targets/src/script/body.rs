@@ -43,7 +43,7 @@ impl Writer<'_> {
     fn open(&mut self) {
         self.helpers.insert("new_notebook");
         self.statements.push(format!("{} = new_notebook()", self.notebook));
-        for (path, content) in &self.task.files {
+        for (path, content) in self.task.files() {
             if let Ok(text) = std::str::from_utf8(content) {
                 let arguments = format!("{}, {}", string(path), block(text, BLOCK_INDENT));
                 self.helpers.insert("unindent");

@@ -262,7 +262,7 @@ fn platform(graph: &TaskGraph, task: &Task, variable: &str, claims: &[String]) -
     for (claim, name) in graph.claims.iter().zip(claims) {
         calls.push(format!("mount_pvc({variable}, {name}.outputs[\"name\"], {})", string(&claim.volume.mount_point)));
     }
-    for secret in &config.secrets {
+    for secret in &graph.secrets(task) {
         let keys = format!("{{{}: {}}}", string(&secret.key), string(&secret.variable));
         calls.push(format!("use_secret_as_env({variable}, {}, {keys})", string(&secret.secret)));
     }

@@ -1,8 +1,9 @@
 //! What steps made and were given, as far as it is known without a look into the values.
 
-use kale_model::{ArtifactKind, ArtifactType, Pipeline};
+use kale_model::{ArtifactId, ArtifactKind, ArtifactType, Pipeline};
 use kale_store::{Digest, RunRecord, StepRecord, Store, StoreError};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::id;
 
@@ -61,20 +62,29 @@ pub fn variables_made(store: &Store, record: &RunRecord, step: &StepRecord) -> R
     Ok(heads)
 }
 
-/// What a step was given.
-pub fn variables_given(store: &Store, record: &RunRecord, step: &StepRecord) -> Vec<ArtifactHead> {
-    let inputs = step.identity.as_ref().and_then(|identity| identity["inputs"].as_object());
-    let mut heads: Vec<ArtifactHead> = inputs
-        .into_iter()
-        .flatten()
-        .filter_map(|(key, content)| {
-            let content = Digest::try_from(content.as_str()?.to_owned()).ok()?;
-            passed(store, &record.pipeline, key, &content)
-        })
-        .collect();
-    heads.retain(ArtifactHead::is_variable);
+/// What a step was given: as was noted before it ran, or, of a step that ran on a cluster, what others had passed on.
+pub fn variables_given(store: &Store, record: &RunRecord, step: &StepRecord) -> Result<Vec<ArtifactHead>, StoreError> {
+    let given = match step.identity.as_ref().and_then(|identity| identity["inputs"].as_object()) {
+        Some(inputs) => {
+            let content = |content: &Value| Digest::try_from(content.as_str()?.to_owned()).ok();
+            inputs.iter().filter_map(|(key, text)| Some((key.clone(), content(text)?))).collect()
+        }
+        None => passed_to(store, record, step)?,
+    };
+    let heads = given.iter().filter_map(|(key, content)| passed(store, &record.pipeline, key, content));
+    let mut heads: Vec<ArtifactHead> = heads.filter(ArtifactHead::is_variable).collect();
     heads.sort_by(|a, b| a.names.cmp(&b.names));
-    heads
+    Ok(heads)
+}
+
+fn passed_to(store: &Store, record: &RunRecord, step: &StepRecord) -> Result<Vec<(String, Digest)>, StoreError> {
+    let steps = store.steps(&record.id)?;
+    let content = |id: &ArtifactId| {
+        let artifact = record.pipeline.artifact(*id);
+        let result = steps.get(artifact.producer.0)?.result.as_ref()?;
+        Some((artifact.key.clone(), result.outputs.get(&artifact.key)?.clone()))
+    };
+    Ok(record.pipeline.steps[step.position].inputs.iter().filter_map(content).collect())
 }
 
 /// A file that a step wrote.

@@ -2,15 +2,18 @@
 
 use unicode_width::UnicodeWidthStr;
 
-/// Rows of equal length; the first is the heading. Numbers are set to the right.
+use super::inert;
+
+/// Rows of equal length; the first is the heading. Numbers are set to the right. Cells may hold what others have written.
 pub fn table(rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| inert(cell)).collect()).collect();
     let columns = rows.first().map_or(0, Vec::len);
     let widths: Vec<usize> =
         (0..columns).map(|column| rows.iter().map(|row| row[column].width()).max().unwrap_or(0)).collect();
     let numeric: Vec<bool> =
         (0..columns).map(|column| rows.len() > 1 && rows[1..].iter().all(|row| is_number(&row[column]))).collect();
     let mut out = String::new();
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
             let pad = " ".repeat(widths[column] - cell.width());
@@ -59,6 +62,12 @@ mod tests {
         accuracy    0.5
         n|m          12
         ");
+    }
+
+    #[test]
+    fn a_cell_does_nothing_to_a_terminal() {
+        let rows = [["name"], ["a\x1b[2J\x1b]0;owned\x07b\nc"]].map(|row| row.map(str::to_owned).to_vec());
+        assert_eq!(table(&rows), "name\na[2J]0;ownedb c\n");
     }
 
     #[test]

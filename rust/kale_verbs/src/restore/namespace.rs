@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use kale_model::{ArtifactKind, CellClaims, CellIndex, Instruction, Pipeline, Step, StepStatus};
+use kale_model::{Artifact, ArtifactKind, CellClaims, CellIndex, Instruction, Pipeline, Step, StepStatus};
 use kale_store::{Digest, RunRecord, StepRecord, StepResult, StepSnapshot, Store};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Point, place};
 use crate::error::VerbError;
+use crate::on_cluster::fetching::{Unfetched, UnfetchedOutput};
 
 /// What to do, in this order: each action only needs what the actions before it have bound.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -68,6 +69,14 @@ pub struct WrittenFile {
     pub content: Digest,
 }
 
+/// A file that a step wrote, and that is still on a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnfetchedFile {
+    pub path: String,
+    pub step: String,
+    pub reason: String,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Namespace {
     pub actions: Vec<Action>,
@@ -75,6 +84,8 @@ pub struct Namespace {
     pub missing: Vec<Missing>,
     /// Files that the steps wrote until then.
     pub files: Vec<WrittenFile>,
+    /// Those of them of which nothing is here.
+    pub unfetched_files: Vec<UnfetchedFile>,
 }
 
 /// Where a cell stands in the notebook.
@@ -101,7 +112,11 @@ struct Pickle {
 /// The history of all variables up to a point.
 struct History<'r> {
     pipeline: &'r Pipeline,
+    /// The cluster that has carried the run out.
+    context: Option<&'r str>,
     point: Point<'r>,
+    /// What that cluster has not given out.
+    unfetched: &'r Unfetched,
     /// The newest state of each variable.
     states: BTreeMap<String, (Place, State)>,
     /// Pickles that states refer to.
@@ -111,11 +126,18 @@ struct History<'r> {
     made: BTreeMap<String, BTreeSet<Place>>,
 }
 
-pub fn namespace(store: &Store, record: &RunRecord, point: Point) -> Result<Namespace, VerbError> {
+pub fn namespace(
+    store: &Store,
+    record: &RunRecord,
+    point: Point,
+    unfetched: &Unfetched,
+) -> Result<Namespace, VerbError> {
     let pipeline = &record.pipeline;
     let mut history = History {
         pipeline,
+        context: record.options.context.as_deref(),
         point,
+        unfetched,
         states: BTreeMap::new(),
         pickles: vec![],
         generators: BTreeMap::new(),
@@ -129,6 +151,7 @@ pub fn namespace(store: &Store, record: &RunRecord, point: Point) -> Result<Name
     }
     let mut namespace = history.actions(store, &record.parameters);
     namespace.files = files(pipeline, point, &steps);
+    namespace.unfetched_files = unfetched_files(record, point, unfetched);
     Ok(namespace)
 }
 
@@ -169,6 +192,7 @@ impl History<'_> {
                 self.add(name, claims.cell, State::Lost(reason.clone()));
             }
         }
+        self.add_unfetched(step, record.position);
         let Some(result) = result else { return };
         self.add_artifacts(step, result);
         let Some(snapshot) = snapshot else { return };
@@ -198,6 +222,8 @@ impl History<'_> {
         let later = step.cells.iter().any(|other| !self.point.has(other.index));
         if !has_result(record.status) {
             format!("step `{name}` has not finished")
+        } else if let Some(context) = self.context {
+            format!("step `{name}` ran on `{context}`, where only what other steps need outlives it")
         } else if later {
             format!("step `{name}` has later cells, and what it left there was stored")
         } else if has_snapshot {
@@ -207,23 +233,25 @@ impl History<'_> {
         }
     }
 
+    /// What the step shipped and a cluster has kept.
+    fn add_unfetched(&mut self, step: &Step, position: usize) {
+        for (cell, artifact, names) in shipped(self.pipeline, step) {
+            if let Some(reason) = self.unfetched.reason(position, &artifact.key) {
+                let reason = format!("it is on `{}`: {reason}", self.context.unwrap_or_default());
+                names.iter().for_each(|name| self.add(name, cell, State::Lost(reason.clone())));
+            }
+        }
+    }
+
     /// What the step shipped was stored right behind the cell that had made it.
     fn add_artifacts(&mut self, step: &Step, result: &StepResult) {
-        let mut cell = None;
-        for instruction in &step.program {
-            match instruction {
-                Instruction::Run { cell: ran, .. } => cell = Some(*ran),
-                Instruction::Save { artifact, names } => {
-                    let artifact = self.pipeline.artifact(*artifact);
-                    let (Some(cell), Some(content)) = (cell, result.outputs.get(&artifact.key)) else { continue };
-                    match &artifact.kind {
-                        ArtifactKind::Rng(generator) => self.add_generator(generator, cell, content),
-                        ArtifactKind::Value => self.add_pickle(names, cell, "value", content),
-                        ArtifactKind::Callable => self.add_pickle(names, cell, "callable", content),
-                        ArtifactKind::File(_) => {}
-                    }
-                }
-                _ => {}
+        for (cell, artifact, names) in shipped(self.pipeline, step) {
+            let Some(content) = result.outputs.get(&artifact.key) else { continue };
+            match &artifact.kind {
+                ArtifactKind::Rng(generator) => self.add_generator(generator, cell, content),
+                ArtifactKind::Value => self.add_pickle(names, cell, "value", content),
+                ArtifactKind::Callable => self.add_pickle(names, cell, "callable", content),
+                ArtifactKind::File(_) => {}
             }
         }
     }
@@ -300,7 +328,7 @@ impl History<'_> {
             path: store.blobs().path(content),
         };
         actions.extend(self.generators.iter().map(generator));
-        Namespace { actions, missing, files: vec![] }
+        Namespace { actions, missing, ..Namespace::default() }
     }
 }
 
@@ -329,6 +357,22 @@ pub fn definitions<'a>(
     })
 }
 
+/// What a step ships: the artifact, the cell behind which it is saved, and the names that it has there.
+fn shipped<'p>(
+    pipeline: &'p Pipeline,
+    step: &'p Step,
+) -> impl Iterator<Item = (CellIndex, &'p Artifact, &'p [String])> {
+    let mut cell = None;
+    step.program.iter().filter_map(move |instruction| match instruction {
+        Instruction::Run { cell: ran, .. } => {
+            cell = Some(*ran);
+            None
+        }
+        Instruction::Save { artifact, names } => Some((cell?, pipeline.artifact(*artifact), names.as_slice())),
+        _ => None,
+    })
+}
+
 /// Variables of which the cell leaves values that no definition makes again.
 fn made(claims: &CellClaims) -> impl Iterator<Item = &String> {
     let bound = claims.binds.iter().filter(|name| !claims.remade.contains(name));
@@ -351,4 +395,15 @@ fn files(pipeline: &Pipeline, point: Point, steps: &[StepRecord]) -> Vec<Written
         }
     }
     found.into_values().collect()
+}
+
+/// Of the steps that were done by then.
+fn unfetched_files(record: &RunRecord, point: Point, unfetched: &Unfetched) -> Vec<UnfetchedFile> {
+    let file = |one: &UnfetchedOutput| {
+        let step = &record.pipeline.steps[one.position];
+        let is_done = step.cells.iter().all(|cell| point.has(cell.index));
+        let path = one.file(record).filter(|_| is_done)?.to_owned();
+        Some(UnfetchedFile { path, step: step.name.to_string(), reason: one.reason.clone() })
+    };
+    unfetched.0.iter().filter_map(file).collect()
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::artifact::head::{self, ArtifactHead};
 use crate::error::VerbError;
+use crate::on_cluster::fetching::{self, UnfetchedOutput};
 use crate::restore::find_step;
 
 #[derive(Debug, Serialize)]
@@ -17,6 +18,9 @@ pub struct StepPage {
     pub artifacts: Vec<ArtifactHead>,
     /// What it was given.
     pub inputs: Vec<ArtifactHead>,
+    /// What it passed on that is still on the cluster.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unfetched: Vec<Unfetched>,
     /// Files that it wrote.
     pub files: Vec<WrittenFile>,
     pub cells: Vec<CellPage>,
@@ -36,6 +40,16 @@ pub struct StepFacts {
     pub progress: StepProgress,
 }
 
+/// A value that is where a cluster has put it.
+#[derive(Debug, Serialize)]
+pub struct Unfetched {
+    /// Its variables, or the path of the file that it is.
+    pub names: Vec<String>,
+    /// `None`: the cluster does not say where it is.
+    pub uri: Option<String>,
+    pub reason: String,
+}
+
 #[derive(Debug, Serialize)]
 pub struct WrittenFile {
     pub id: String,
@@ -52,7 +66,13 @@ pub struct CellPage {
     pub outputs: Vec<Value>,
 }
 
-pub fn page(store: &Store, record: &RunRecord, details: Vec<StepProgress>, name: &str) -> Result<StepPage, VerbError> {
+pub fn page(
+    store: &Store,
+    record: &RunRecord,
+    details: Vec<StepProgress>,
+    name: &str,
+    unfetched: &fetching::Unfetched,
+) -> Result<StepPage, VerbError> {
     let position = find_step(&record.pipeline, &record.id, name)?.0;
     let unknown = || VerbError::usage(format!("run `{}` has no step `{name}`", record.id), "");
     let step = store.steps(&record.id)?.into_iter().nth(position).ok_or_else(unknown)?;
@@ -66,7 +86,8 @@ pub fn page(store: &Store, record: &RunRecord, details: Vec<StepProgress>, name:
         run_id: record.id.clone(),
         step: StepFacts { view, progress },
         artifacts: head::variables_made(store, record, &step)?,
-        inputs: head::variables_given(store, record, &step),
+        inputs: head::variables_given(store, record, &step)?,
+        unfetched: still_there(record, position, unfetched),
         files: files.collect(),
         cells: cells(store, record, &step)?,
         snapshot: store.snapshot(&record.id, position)?.is_some(),
@@ -74,6 +95,15 @@ pub fn page(store: &Store, record: &RunRecord, details: Vec<StepProgress>, name:
         trusted: store.pulled(&record.id)?.is_none_or(|pulled| pulled.trusted),
         diagnostics: step.diagnostics,
     })
+}
+
+fn still_there(record: &RunRecord, position: usize, unfetched: &fetching::Unfetched) -> Vec<Unfetched> {
+    let told = |one: &UnfetchedOutput| Unfetched {
+        names: one.names(record),
+        uri: one.uri.clone(),
+        reason: one.reason.clone(),
+    };
+    unfetched.0.iter().filter(|one| one.position == position).map(told).collect()
 }
 
 fn cells(store: &Store, record: &RunRecord, step: &StepRecord) -> Result<Vec<CellPage>, VerbError> {

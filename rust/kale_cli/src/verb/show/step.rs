@@ -2,7 +2,7 @@
 
 use kale_verbs::artifact::ArtifactHead;
 use kale_verbs::render::{self, table};
-use kale_verbs::show::{CellPage, StepPage, WrittenFile};
+use kale_verbs::show::{CellPage, StepPage, Unfetched, WrittenFile};
 use serde_json::Value;
 
 use crate::output;
@@ -22,6 +22,7 @@ pub fn text(page: &StepPage) -> String {
     }
     out.push_str(&values("given", &page.inputs));
     out.push_str(&values("made", &page.artifacts));
+    out.push_str(&unfetched(&page.unfetched));
     if !page.files.is_empty() {
         let row = |file: &WrittenFile| vec![file.path.clone(), size(file.bytes), file.id.clone()];
         out.push_str(&rows("file", page.files.iter().map(row)));
@@ -35,6 +36,18 @@ fn values(word: &str, heads: &[ArtifactHead]) -> String {
         return String::new();
     }
     rows(word, heads.iter().map(|head| vec![head.names.join(", "), size(head.bytes), head.id.clone()]))
+}
+
+/// What a cluster has not given out.
+fn unfetched(values: &[Unfetched]) -> String {
+    let row = |value: &Unfetched| [value.names.join(", "), value.uri.clone().unwrap_or_default(), value.reason.clone()];
+    let shown = |row: [String; 3]| row.map(|text| render::without_controls(&text)).to_vec();
+    if values.is_empty() {
+        return String::new();
+    }
+    let heading = ["not here", "place", "why"].map(str::to_owned).to_vec();
+    let rows: Vec<Vec<String>> = [heading].into_iter().chain(values.iter().map(|value| shown(row(value)))).collect();
+    format!("\n{}", table::table(&rows))
 }
 
 fn rows(word: &str, rows: impl Iterator<Item = Vec<String>>) -> String {

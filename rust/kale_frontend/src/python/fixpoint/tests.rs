@@ -59,6 +59,14 @@ fn every_function_of_a_circle_is_called() {
 }
 
 #[test]
+fn every_function_calls_the_one_before_it_and_the_one_behind_it() {
+    grows_evenly(|n| {
+        let define = |i| format!("def f{i}(a):\n    a.append({i})\n    return f{}(a) or f{}(a)", i - 1, i + 1);
+        vec![lines((1..=n).map(define)), "def f0(a): return []".to_owned(), "x = []\nf1(x)".to_owned()]
+    });
+}
+
+#[test]
 fn objects_that_may_call_each_others_methods() {
     grows_evenly(|n| {
         let define = |i| {

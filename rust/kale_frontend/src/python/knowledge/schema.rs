@@ -32,6 +32,7 @@ pub struct CallFacts {
     pub keeper: Option<String>,
     pub iterates: Words,
     pub calls: Words,
+    pub special: Words,
     pub rng: OneOrMany<Generator>,
     pub rng_unless: Words,
     pub rng_through: Words,

@@ -1,0 +1,123 @@
+import type { IDisposable } from '@lumino/disposable';
+import { Signal } from '@lumino/signaling';
+import type { ISignal } from '@lumino/signaling';
+
+import type { KernelLink } from '../channel/link';
+import { isFinished } from '../protocol';
+import type { Notification, Sweep, SweepAnswer } from '../protocol';
+
+/** What a sweep is begun with, as `kale-rs sweep` takes it. */
+export interface SweepChoice {
+  /** `NAME=RANGE` each. */
+  vary: string[];
+  /** Values of parameters that are not varied: `NAME=VALUE` each. */
+  fixed: string[];
+  objectives: string[];
+  direction: 'minimize' | 'maximize';
+  algorithm: string;
+  settings: string[];
+  trials: number | null;
+  parallel: number | null;
+}
+
+/** The sweeps of one notebook's store, and those that are followed live. */
+export class Sweeps implements IDisposable {
+  constructor(private link: KernelLink) {
+    link.notified.connect(this.onNotified, this);
+    link.connected.connect(this.onConnected, this);
+  }
+
+  get isDisposed(): boolean {
+    return this.disposed;
+  }
+
+  /** The list, or a sweep in it, has changed. */
+  get changed(): ISignal<this, string | null> {
+    return this.changedSignal;
+  }
+
+  /** Newest first. */
+  get list(): readonly Sweep[] {
+    return this.sweeps.map(sweep => this.details.get(sweep.sweep_id) ?? sweep);
+  }
+
+  detail(sweep: string): Sweep | null {
+    return this.details.get(sweep) ?? null;
+  }
+
+  /** What it would cost, and whether it can be begun. */
+  async plan(notebook: string, text: string, choice: Partial<SweepChoice>): Promise<SweepAnswer> {
+    return this.ask(notebook, text, choice, true);
+  }
+
+  /** Gives `null` where the notebook cannot be run. */
+  async begin(notebook: string, text: string, choice: SweepChoice): Promise<SweepAnswer> {
+    const answer = await this.ask(notebook, text, choice, false);
+    if (answer.sweep_id !== undefined) {
+      await this.watch(answer.sweep_id);
+      void this.refresh().catch(() => undefined);
+    }
+    return answer;
+  }
+
+  async watch(sweep: string): Promise<void> {
+    this.watched.add(sweep);
+    await this.link.request('watch_sweep', { sweep });
+  }
+
+  /** `stop`, `resume` or `extend`. */
+  async change(action: string, sweep: string, more: Record<string, unknown> = {}): Promise<void> {
+    await this.link.request('sweeps', { action, sweep, ...more });
+    await this.watch(sweep);
+  }
+
+  async refresh(): Promise<void> {
+    const { sweeps } = await this.link.request('sweeps', { action: 'list' });
+    this.sweeps = sweeps;
+    this.changedSignal.emit(null);
+  }
+
+  dispose(): void {
+    if (!this.disposed) {
+      this.disposed = true;
+      this.link.notified.disconnect(this.onNotified, this);
+      this.link.connected.disconnect(this.onConnected, this);
+      Signal.clearData(this);
+    }
+  }
+
+  private async ask(
+    notebook: string,
+    text: string,
+    choice: Partial<SweepChoice>,
+    plan: boolean
+  ): Promise<SweepAnswer> {
+    const { fixed = [], ...rest } = choice;
+    return this.link.request('sweep', { notebook, text, ...rest, parameters: { assignments: fixed }, plan });
+  }
+
+  private onConnected(): void {
+    void this.refresh().catch(() => undefined);
+    for (const sweep of this.watched) {
+      void this.watch(sweep).catch(() => undefined);
+    }
+  }
+
+  private onNotified(_: KernelLink, notification: Notification): void {
+    if (notification.method !== 'sweep') {
+      return;
+    }
+    const { sweep_id: id, sweep } = notification.params;
+    this.details.set(id, sweep);
+    if (isFinished(sweep.status)) {
+      this.watched.delete(id);
+    }
+    this.changedSignal.emit(id);
+  }
+
+  private sweeps: Sweep[] = [];
+  private details = new Map<string, Sweep>();
+  private watched = new Set<string>();
+  private disposed = false;
+  private changedSignal = new Signal<this, string | null>(this);
+}

@@ -1,0 +1,118 @@
+import * as React from 'react';
+
+import type { NotebookPipeline } from '../../notebook/pipeline';
+import { isFinished } from '../../protocol';
+import type { Sweep } from '../../protocol';
+import { formatNumber } from '../../ui/format';
+import { Status } from '../../ui/status';
+import { useTranslation } from '../../ui/translation';
+import { useView } from '../context';
+
+const RESUMABLE = ['interrupted', 'cancelled', 'failed'];
+
+interface SweepHeadProps {
+  pipeline: NotebookPipeline;
+  sweep: Sweep;
+  isActing: boolean;
+  act: (what: () => Promise<unknown>) => void;
+}
+
+/** How the sweep goes, what can be done with it, and the best trial so far. */
+export function SweepHead({ pipeline, sweep, isActing, act }: SweepHeadProps): JSX.Element {
+  const trans = useTranslation();
+  const { sweep_id: id, trials } = sweep;
+  const over = trials.filter(trial => isFinished(trial.status)).length;
+  const change = (action: string) => () => act(() => pipeline.sweeps.change(action, id));
+  return (
+    <header className="kale-RunHead kale-SweepHead">
+      <h2>
+        {trans.__('Sweep')} <code>{id}</code>
+      </h2>
+      <p role="status" className="kale-RunHead-status">
+        <Status status={sweep.status} />
+        <span>{trans.__('%1 trials over, %2 begun', over, trials.length)}</span>
+        <span>
+          {sweep.planned_step_executions === null
+            ? trans.__('%1 step runs', sweep.step_executions)
+            : trans.__('%1 of %2 step runs', sweep.step_executions, sweep.planned_step_executions)}
+        </span>
+      </p>
+      <div className="kale-Buttons">
+        {!isFinished(sweep.status) && (
+          <button className="kale-Button" data-action="stop" disabled={isActing} onClick={change('stop')}>
+            {trans.__('Stop')}
+          </button>
+        )}
+        {RESUMABLE.includes(sweep.status) && (
+          <button className="kale-Button" data-action="resume" disabled={isActing} onClick={change('resume')}>
+            {trans.__('Resume')}
+          </button>
+        )}
+      </div>
+      {sweep.reason !== undefined && (
+        <p className="kale-Refusal" role="alert">
+          {sweep.reason}
+        </p>
+      )}
+      <Best pipeline={pipeline} sweep={sweep} act={act} isActing={isActing} />
+    </header>
+  );
+}
+
+function Best({ pipeline, sweep, act, isActing }: SweepHeadProps): JSX.Element | null {
+  const trans = useTranslation();
+  const { actions } = useView();
+  const { best, objective } = sweep;
+  if (best === null) {
+    return null;
+  }
+  const path = pipeline.panel.context.path;
+  /** After its last step all its variables are there. */
+  const restore = async () => {
+    const run = await pipeline.runs.summary(best.run_id);
+    const last = [...run.steps]
+      .reverse()
+      .find(step => step.status === 'succeeded' || step.status === 'cached');
+    if (last !== undefined) {
+      await actions.openRestored(pipeline, best.run_id, last.name, false);
+    }
+  };
+  return (
+    <section className="kale-Values kale-Best" data-values="best" aria-label={trans.__('Best trial')}>
+      <h3>{trans.__('Best: trial %1', best.trial)}</h3>
+      <dl>
+        <div>
+          <dt>{objective.metric}</dt>
+          <dd>{formatNumber(best.value)}</dd>
+        </div>
+        {Object.entries(best.parameters).map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>
+              {typeof value === 'number' || typeof value === 'string'
+                ? formatNumber(value)
+                : JSON.stringify(value)}
+            </dd>
+          </div>
+        ))}
+      </dl>
+      <div className="kale-Buttons">
+        <button
+          className="kale-Button"
+          data-action="open-best"
+          onClick={() => actions.open({ kind: 'run', path, run: best.run_id })}
+        >
+          {trans.__('Open its run')}
+        </button>
+        <button
+          className="kale-Button"
+          data-action="restore-best"
+          disabled={isActing}
+          onClick={() => act(restore)}
+        >
+          {trans.__('Open it in a notebook')}
+        </button>
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { choiceOf, directionOf, faultOf, initialForm, rangeOf } from '../src/panel/sweep/form';
+import type { Graph, Sweep, Trial } from '../src/protocol';
+import { axisOf, bestSoFar, importance, isChosen, valued } from '../src/views/sweep/points';
+
+const GRAPH = {
+  parameters: [
+    { name: 'rate', type: 'float', default: 0.01 },
+    { name: 'layers', type: 'int', default: 3 },
+    { name: 'opt', type: 'str', default: 'adam' }
+  ],
+  metrics: [{ name: 'val_loss', step: 'train' }]
+} as unknown as Graph;
+
+test('a form is filled with what was guessed, and asks for just that', () => {
+  const form = initialForm(GRAPH, [
+    { name: 'rate', domain: { kind: 'double', low: 0.001, high: 0.1, step: null, scale: 'logarithmic' } },
+    { name: 'layers', domain: { kind: 'int', low: 1, high: 12, step: 1, scale: 'linear' } }
+  ]);
+  assert.deepEqual(
+    form.rows.map(row => row.mode),
+    ['range', 'range', 'fixed']
+  );
+  assert.deepEqual(choiceOf(form).vary, ['rate=loguniform:0.001:0.1', 'layers=int:1:12']);
+  assert.deepEqual(choiceOf(form).objectives, ['val_loss']);
+  assert.equal(form.direction, 'minimize');
+  assert.equal(faultOf(form), null);
+});
+
+test('what is varied is written as the command line takes it', () => {
+  const [rate, layers, opt] = initialForm(GRAPH, []).rows;
+  assert.equal(rangeOf(rate), null);
+  assert.equal(
+    rangeOf({ ...rate, mode: 'range', low: '0', high: ' 1 ', step: '0.1' }),
+    'rate=uniform:0:1:0.1'
+  );
+  assert.equal(
+    rangeOf({ ...layers, mode: 'range', low: '1', high: '64', step: '', isLogarithmic: true }),
+    'layers=logint:1:64'
+  );
+  assert.equal(rangeOf({ ...opt, mode: 'list', values: 'adam, sgd,, ' }), 'opt=choice:adam,sgd');
+});
+
+test('what the kernel need not be asked is told at once', () => {
+  const form = initialForm(GRAPH, []);
+  assert.equal(faultOf(form), 'nothing-varied');
+  const varied = { ...form, rows: [{ ...form.rows[0], mode: 'list' as const }] };
+  assert.equal(faultOf({ ...varied, trials: '0' }), 'trials');
+  assert.equal(faultOf({ ...varied, parallel: 'two' }), 'parallel');
+  assert.equal(faultOf({ ...varied, trials: '' }), null);
+  assert.deepEqual([directionOf('accuracy'), directionOf('test_rmse')], ['maximize', 'minimize']);
+});
+
+/** Trials whose objective is `x`, whatever `y` is. */
+function sweepOf(count: number): Sweep {
+  const trial = (index: number): Trial => ({
+    trial: index,
+    run_id: `r${index}`,
+    status: index === 3 ? 'failed' : 'succeeded',
+    parameters: { x: index, y: index % 2 === 0 ? 'a' : 'b' },
+    metrics: index === 3 ? {} : ({ loss: index } as Record<string, number>),
+    seconds: 1
+  });
+  return {
+    sweep_id: 's',
+    status: 'succeeded',
+    objective: { metric: 'loss', direction: 'minimize' },
+    best: null,
+    trials: Array.from({ length: count }, (_, index) => trial(index)),
+    step_executions: count,
+    planned_step_executions: null
+  };
+}
+
+test('only trials that came to a number are drawn', () => {
+  const points = valued(sweepOf(6));
+  assert.deepEqual(
+    points.map(({ trial }) => trial.trial),
+    [0, 1, 2, 4, 5]
+  );
+  assert.deepEqual(bestSoFar(points, 'minimize'), [0, 0, 0, 0, 0]);
+  assert.deepEqual(bestSoFar(points, 'maximize'), [0, 1, 2, 4, 5]);
+});
+
+test('an axis is logarithmic where its numbers span decades, and has a place for every word', () => {
+  assert.equal(axisOf('x', [1, 2, 4]).place(2), 1 / 3);
+  assert.ok(Math.abs(axisOf('x', [0.001, 0.01, 0.1, 1]).place(0.01)! - 1 / 3) < 1e-9);
+  const words = axisOf('opt', ['sgd', 'adam', 'sgd']);
+  assert.deepEqual([words.place('adam'), words.place('sgd'), words.place('other')], [0, 1, null]);
+  assert.equal(axisOf('x', [5]).place(5), 0.5);
+});
+
+test('a trial is chosen when it lies in all the chosen parts', () => {
+  const points = valued(sweepOf(6));
+  const axes = [axisOf('x', [0, 5]), axisOf('y', ['a', 'b']), axisOf('loss', [0, 5])];
+  const chosen = (brushes: Record<string, [number, number]>) =>
+    points.filter(point => isChosen(point, axes, brushes)).map(({ trial }) => trial.trial);
+  assert.deepEqual(chosen({}), [0, 1, 2, 4, 5]);
+  assert.deepEqual(chosen({ x: [0.3, 1] }), [2, 4, 5]);
+  assert.deepEqual(chosen({ x: [0.3, 1], y: [0, 0.5] }), [2, 4]);
+  assert.deepEqual(chosen({ loss: [0.9, 1] }), [5]);
+});
+
+test('what decides is rated high, and what does not, low', () => {
+  const sweep = sweepOf(40);
+  const [first, second] = importance(sweep, valued(sweep));
+  assert.equal(first.name, 'x');
+  assert.ok(first.share > 0.9);
+  assert.ok(second.name === 'y' && second.share < 0.1);
+});

@@ -1,0 +1,51 @@
+//! What a sweep is after.
+
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    Minimize,
+    Maximize,
+}
+
+/// A metric that should become as small, or as large, as can be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Objective {
+    pub metric: String,
+    pub direction: Direction,
+    /// As soon as a trial is as good as this, the sweep is over.
+    pub goal: Option<f64>,
+}
+
+impl Direction {
+    /// The better one comes first; what is not a number comes last.
+    pub fn compare(self, a: f64, b: f64) -> Ordering {
+        match self {
+            _ if a.is_nan() || b.is_nan() => a.is_nan().cmp(&b.is_nan()),
+            Direction::Minimize => a.total_cmp(&b),
+            Direction::Maximize => b.total_cmp(&a),
+        }
+    }
+}
+
+/// The indices of those that none of the others is better than: at least as good in everything, and better in something.
+pub fn front(objectives: &[Objective], values: &[&[f64]]) -> Vec<usize> {
+    let order = |a: &[f64], b: &[f64]| -> Vec<Ordering> {
+        objectives.iter().zip(a.iter().zip(b)).map(|(one, (a, b))| one.direction.compare(*a, *b)).collect()
+    };
+    let dominates = |a: &[f64], b: &[f64]| {
+        let order = order(a, b);
+        order.iter().all(|each| each.is_le()) && order.iter().any(|each| each.is_lt())
+    };
+    let is_best = |index: &usize| !values.iter().any(|other| dominates(other, values[*index]));
+    (0..values.len()).filter(is_best).collect()
+}
+
+impl Objective {
+    pub fn is_reached(&self, value: f64) -> bool {
+        self.goal.is_some_and(|goal| self.direction.compare(value, goal).is_le())
+    }
+}
