@@ -42,6 +42,12 @@ class LabPage:
         self.page.goto(f"{self.server.url}/lab/tree/{quote(notebook)}?{query}")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=WAIT_MS)
 
+    def open_elsewhere(self, notebook: str) -> None:
+        """Open a notebook in a workspace of its own, as another window has it."""
+        query = f"token={self.server.token}"
+        self.page.goto(f"{self.server.url}/lab/workspaces/elsewhere/tree/{quote(notebook)}?{query}")
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=WAIT_MS)
+
     def open_pipeline(self, notebook: str) -> None:
         """Open a notebook with the panel beside it, and wait until that is connected."""
         self.open(notebook)

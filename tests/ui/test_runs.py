@@ -58,6 +58,15 @@ def test_page_loaded_again_during_a_run(lab: LabPage, folder: Path) -> None:
     ends_well(lab)
 
 
+def test_another_window_shows_the_run_that_goes_on(lab: LabPage, folder: Path) -> None:
+    """Nothing is known there of what this page has stored, as after a reload before JupyterLab has kept it."""
+    start(lab, folder)
+    lab.open_elsewhere(f"{folder.name}/slow.ipynb")
+    lab.show_panel()
+    expect(lab.panel.locator(".kale-RunStrip")).to_be_visible()
+    ends_well(lab)
+
+
 def test_kernel_restarted_during_a_run(lab: LabPage, folder: Path) -> None:
     start(lab, folder)
     lab.evaluate("app => app.shell.currentWidget.sessionContext.session.kernel.restart()")

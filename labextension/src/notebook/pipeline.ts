@@ -13,7 +13,7 @@ import type { LiveSettings } from '../settings';
 import { VERSION } from '../version';
 import { Analysis } from './analysis';
 import { isEnabled, writeMetadata } from './metadata';
-import { Runs } from './runs';
+import { isActive, Runs } from './runs';
 import { RunSources } from './runSources';
 import type { RunSource } from './runSources';
 import { sourceOf } from './source';
@@ -280,9 +280,13 @@ export class NotebookPipeline implements IDisposable {
     }
   }
 
-  /** After the page was loaded again, a run that went on meanwhile is shown again. */
+  /**
+   * After the page was loaded again, a run that went on meanwhile is shown again. The page's state knows the one this
+   * page has started, also when it is over by now; JupyterLab keeps that only some time after it was told, so the
+   * notebook's own list is asked as well, which also knows what other windows and terminals have started.
+   */
   private async followAgain(): Promise<void> {
-    const run = await this.state.fetch(this.stateKey);
+    const run = (await this.state.fetch(this.stateKey)) ?? (await this.runGoingOn());
     if (typeof run !== 'string' || this.runs.currentRunId !== null || this.disposed) {
       return;
     }
@@ -292,6 +296,11 @@ export class NotebookPipeline implements IDisposable {
       this.runs.clear();
       await this.state.remove(this.stateKey);
     }
+  }
+
+  private async runGoingOn(): Promise<string | null> {
+    await this.runs.refresh().catch(() => undefined);
+    return this.runs.list.find(isActive)?.run_id ?? null;
   }
 
   private emit(): void {
