@@ -35,8 +35,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def folder(server: LabServer, request: pytest.FixtureRequest) -> Path:
-    """A folder of the server's for this test alone."""
-    folder = server.root / request.node.name.replace("[", "-").replace("]", "")
+    """A folder of the server's for this test alone, and for this try of it."""
+    name = request.node.name.replace("[", "-").replace("]", "")
+    tries = getattr(request.node, "execution_count", 1)
+    folder = server.root / (name if tries == 1 else f"{name}-{tries}")
     folder.mkdir()
     return folder
 

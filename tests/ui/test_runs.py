@@ -9,25 +9,29 @@ from playwright.sync_api import expect
 from tests.ui import notebooks
 from tests.ui.page import LabPage
 
-SLOW: tuple[notebooks.Cell, ...] = (
-    ("import time", ["imports"]),
-    ("time.sleep(1); first = 1", ["step:first", "cache:disabled"]),
-    ("time.sleep(4); second = first + 1", ["step:second", "cache:disabled"]),
+WAITING: tuple[notebooks.Cell, ...] = (
+    ("import os, time", ["imports"]),
+    ("first = 1", ["step:first", "cache:disabled"]),
+    (
+        "while not os.path.exists('go'):\n    time.sleep(0.05)\nsecond = first + 1",
+        ["step:second", "cache:disabled"],
+    ),
     ("print(second)", ["pipeline-metrics"]),
 )
-
+"""Runs until somebody makes the file `go`."""
 
 ENDLESS: tuple[notebooks.Cell, ...] = (("import time", ["imports"]), ("time.sleep(300)", ["step:first"]))
 
 
-def start(lab: LabPage, folder: Path, cells: tuple[notebooks.Cell, ...] = SLOW) -> None:
-    notebooks.write(folder / "slow.ipynb", cells)
-    lab.open_pipeline(f"{folder.name}/slow.ipynb")
+def start(lab: LabPage, folder: Path, cells: tuple[notebooks.Cell, ...] = WAITING) -> None:
+    notebooks.write(folder / "waiting.ipynb", cells)
+    lab.open_pipeline(f"{folder.name}/waiting.ipynb")
     lab.panel.locator("[data-action=run]").click()
     lab.panel.locator(".kale-Steps .kale-Status[data-status=running]").first.wait_for()
 
 
-def ends_well(lab: LabPage) -> None:
+def ends_well(lab: LabPage, folder: Path) -> None:
+    (folder / "go").touch()
     lab.panel.locator(".kale-RunStrip[data-status=succeeded]").wait_for()
     expect(lab.panel.locator(".kale-Runs > li")).to_have_count(1)
     expect(lab.panel.locator(".kale-Runs-metrics")).to_have_text("second 2")
@@ -55,23 +59,23 @@ def test_page_loaded_again_during_a_run(lab: LabPage, folder: Path) -> None:
     lab.page.wait_for_selector(".jp-Notebook .jp-Cell")
     lab.show_panel()
     expect(lab.panel.locator(".kale-RunStrip")).to_be_visible()
-    ends_well(lab)
+    ends_well(lab, folder)
 
 
 def test_another_window_shows_the_run_that_goes_on(lab: LabPage, folder: Path) -> None:
     """Nothing is known there of what this page has stored, as after a reload before JupyterLab has kept it."""
     start(lab, folder)
-    lab.open_elsewhere(f"{folder.name}/slow.ipynb")
+    lab.open_elsewhere(f"{folder.name}/waiting.ipynb")
     lab.show_panel()
     expect(lab.panel.locator(".kale-RunStrip")).to_be_visible()
-    ends_well(lab)
+    ends_well(lab, folder)
 
 
 def test_kernel_restarted_during_a_run(lab: LabPage, folder: Path) -> None:
     start(lab, folder)
     lab.evaluate("app => app.shell.currentWidget.sessionContext.session.kernel.restart()")
     lab.await_ready()
-    ends_well(lab)
+    ends_well(lab, folder)
 
 
 def test_stop(lab: LabPage, folder: Path) -> None:
@@ -96,11 +100,11 @@ def test_two_notebooks_at_once_and_fast_switches(lab: LabPage, folder: Path) -> 
 
 
 def test_twenty_clicks_are_one_run(lab: LabPage, folder: Path) -> None:
-    notebooks.write(folder / "slow.ipynb", SLOW)
-    lab.open_pipeline(f"{folder.name}/slow.ipynb")
+    notebooks.write(folder / "waiting.ipynb", WAITING)
+    lab.open_pipeline(f"{folder.name}/waiting.ipynb")
     # In one go: a click that comes when the run has begun is meant for another one.
     lab.evaluate("app => { for (let n = 0; n < 20; n += 1) { void app.commands.execute('kale-rs:run'); } }")
-    ends_well(lab)
+    ends_well(lab, folder)
 
 
 def test_a_notebook_that_was_moved_has_its_runs_beside_it(lab: LabPage, folder: Path) -> None:
