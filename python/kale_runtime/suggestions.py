@@ -59,6 +59,9 @@ class OptunaStudy:
         samplers = self.optuna.samplers
         seed = int(settings.get("random_state", seed)) % 2**32
         if algorithm == "cmaes":
+            if settings.get("restart_strategy", "none") != "none":
+                words = "Optuna's cmaes does not begin anew: it has no `restart_strategy` any more"
+                raise Unable(words, "leave it out; on a cluster, `compile --target katib`, it counts")
             sigma = settings.get("sigma")
             return samplers.CmaEsSampler(seed=seed, sigma0=None if sigma is None else float(sigma))
         # Which of the two is the default has changed between versions.
@@ -185,8 +188,15 @@ def distribution(domain: dict[str, Any], *, by_place: bool = True) -> Any:
 def inner(domain: dict[str, Any], value: Any, *, by_place: bool = True) -> Any:
     """A value as the libraries hold it."""
     if "values" not in domain:
-        return value
+        return _on_step(domain, value)
     return _places(domain).index(json.dumps(value)) if by_place else _flat(value)
+
+
+def _on_step(domain: dict[str, Any], value: Any) -> Any:
+    """The number that the range itself has at this place: ranges with other ends come to it on another way."""
+    if domain["kind"] != "double" or domain["step"] is None:
+        return value
+    return domain["low"] + round((value - domain["low"]) / domain["step"]) * domain["step"]
 
 
 def _outer(domain: dict[str, Any], value: Any) -> Any:
@@ -209,7 +219,9 @@ def _fits(space: dict[str, dict[str, Any]], point: dict[str, Any]) -> bool:
     def fits(domain: dict[str, Any], value: Any) -> bool:
         if "values" in domain:
             return json.dumps(value) in _places(domain)
-        return bool(domain["low"] <= value <= domain["high"])
+        steps = (value - domain["low"]) / (domain["step"] or 1)
+        is_between = domain["step"] is not None and abs(steps - round(steps)) > 1e-8
+        return bool(domain["low"] <= value <= domain["high"]) and not is_between
 
     return all(fits(domain, point[name]) for name, domain in space.items())
 
@@ -242,8 +254,9 @@ def _check(algorithm: str) -> dict[str, str]:
 def _answers(lines: Iterable[str]) -> Iterable[dict[str, Any]]:
     documents = (json.loads(line) for line in lines)
     sweep = next(documents)
-    yield {"versions": _check(sweep["algorithm"])}
+    versions = _check(sweep["algorithm"])
     chooser = SkoptOptimizer(sweep) if sweep["algorithm"] == "bayesianoptimization" else OptunaStudy(sweep)
+    yield {"versions": versions}
     for asked in documents:
         yield {"point": chooser.next(asked["ended"], asked["was"])}
 

@@ -18,6 +18,7 @@ use crate::chooser::{Choice, Chooser};
 use crate::early_stopping::EarlyStopping;
 use crate::execute::{self, CancelSignals, Owner, single_threaded};
 use crate::guardian::Guardian;
+use crate::limit::Limit;
 use crate::process;
 use crate::sharing::Sharing;
 use crate::suggestions::Unable;
@@ -52,11 +53,15 @@ type Running = JoinSet<(u64, Result<RunStatus>)>;
 struct Conductor {
     store: Store,
     record: SweepRecord,
+    /// As the store has them: nobody else writes there.
+    trials: Vec<TrialRecord>,
     sharing: Rc<Sharing>,
     marker: String,
     began: Instant,
     /// Where copies of the notebook's folder are, if trials need such.
     folders: Option<PathBuf>,
+    early_stopping: Option<EarlyStopping>,
+    cancels: CancelSignals,
 }
 
 /// Whether more trials are begun.
@@ -78,6 +83,9 @@ impl Conductor {
         Ok(Conductor {
             folders: trial_folder::is_needed(&record.run.pipeline).then_some(folders),
             sharing: Sharing::new(id.clone()),
+            trials: store.trials(id)?,
+            early_stopping: EarlyStopping::of(&record.sweep),
+            cancels: CancelSignals::new(),
             store,
             record,
             marker,
@@ -85,35 +93,36 @@ impl Conductor {
         })
     }
 
-    async fn conduct(&self) -> Result<RunStatus> {
-        let mut running = Running::new();
-        let mut early_stopping = EarlyStopping::of(&self.record.sweep);
-        let course = match Chooser::start(&self.record.sweep, &self.record.run.options, &self.marker).await {
-            Ok(mut chooser) => self.carry_out_trials(&mut chooser, &mut running, &mut early_stopping).await?,
-            Err(unable) => failing(unable),
+    async fn conduct(mut self) -> Result<RunStatus> {
+        let result = self.carry_out_trials(&mut Running::new()).await;
+        let (status, reason) = match &result {
+            Ok(Course::Cancelled) => (RunStatus::Cancelled, None),
+            Ok(Course::Failing(reason)) => (RunStatus::Failed, Some(reason.clone())),
+            Ok(Course::Ending | Course::On) => (outcome(&self.trials), None),
+            Err(error) => (RunStatus::Failed, Some(error.to_string())),
         };
-        let (status, reason) = match course {
-            Course::Cancelled => (RunStatus::Cancelled, None),
-            Course::Failing(reason) => (RunStatus::Failed, Some(reason)),
-            Course::Ending | Course::On => (outcome(&self.store.trials(&self.record.id)?), None),
-        };
-        self.store.finish_sweep(&self.record.id, status, reason.as_deref())?;
-        Ok(status)
+        // The store may still take a few words when it does not take a value.
+        let finished = self.store.finish_sweep(&self.record.id, status, reason.as_deref());
+        result.and(finished).map(|()| status)
     }
 
     /// Until none runs and none is begun any more.
-    async fn carry_out_trials(
-        &self,
-        chooser: &mut Chooser,
-        running: &mut Running,
-        early_stopping: &mut Option<EarlyStopping>,
-    ) -> Result<Course> {
-        let mut cancels = CancelSignals::new();
+    async fn carry_out_trials(&mut self, running: &mut Running) -> Result<Course> {
+        let starting = Chooser::start(&self.record.sweep, &self.record.run.options, &self.marker);
+        let mut chooser = tokio::select! {
+            started = starting => match started {
+                Ok(chooser) => chooser,
+                Err(unable) => return Ok(failing(unable)),
+            },
+            wish = self.cancels.wait(|| is_cancelled(&self.store, &self.record.id)) => {
+                return wish.map(|()| Course::Cancelled);
+            }
+        };
         let mut looks = tokio::time::interval(LOOK);
-        let mut course = self.go_on(running, early_stopping.as_ref())?;
+        let mut course = self.go_on(running)?;
         loop {
             if course == Course::On {
-                course = self.begin_trials(chooser, running).await?;
+                course = self.begin_trials(&mut chooser, running).await?;
             }
             if running.is_empty() {
                 return Ok(course);
@@ -122,38 +131,35 @@ impl Conductor {
                 Some(joined) = running.join_next() => {
                     let (number, status) = joined.expect("trials do not panic, and are never aborted");
                     let was_stopped = course == Course::Cancelled;
-                    self.end_trial(number, status?, was_stopped, early_stopping.as_ref())?;
+                    self.end_trial(number, status?, was_stopped)?;
                 }
-                wish = cancels.wait(|| self.store.cancel_of_sweep_requested(&self.record.id)),
+                wish = self.cancels.wait(|| is_cancelled(&self.store, &self.record.id)),
                     if course != Course::Cancelled =>
                 {
                     wish?;
-                    course = Course::Cancelled;
-                    self.stop_trials()?;
+                    course = self.cancelled()?;
                 }
-                _ = looks.tick(), if early_stopping.is_some() => {
-                    if let Some(rule) = early_stopping {
-                        rule.look(&self.store, &self.trials()?)?;
+                _ = looks.tick(), if self.early_stopping.is_some() => {
+                    if let Some(rule) = &mut self.early_stopping {
+                        rule.look(&self.store, &self.trials)?;
                     }
                 }
             }
         }
     }
 
-    fn trials(&self) -> Result<Vec<TrialRecord>> {
-        self.store.trials(&self.record.id)
-    }
-
     /// Takes up the trials that were begun and did not end.
-    fn go_on(&self, running: &mut Running, early_stopping: Option<&EarlyStopping>) -> Result<Course> {
-        for trial in self.trials()?.into_iter().filter(|trial| trial.end.is_none()) {
-            let status = self.store.run_status(&trial.run)?;
+    fn go_on(&mut self, running: &mut Running) -> Result<Course> {
+        let open = self.trials.iter().filter(|trial| trial.end.is_none());
+        let open: Vec<(u64, RunId)> = open.map(|trial| (trial.number, trial.run.clone())).collect();
+        for (number, run) in open {
+            let status = self.store.run_status(&run)?;
             if matches!(status, RunStatus::Succeeded | RunStatus::Failed) {
-                self.end_trial(trial.number, status, false, early_stopping)?;
+                self.end_trial(number, status, false)?;
                 continue;
             }
-            match self.folder_of(trial.number) {
-                Ok(folder) => self.carry_out(running, trial.number, trial.run, folder),
+            match self.folder_of(number) {
+                Ok(folder) => self.carry_out(running, number, run, folder),
                 Err(course) => return Ok(course),
             }
         }
@@ -161,23 +167,27 @@ impl Conductor {
     }
 
     /// As many as there is room for.
-    async fn begin_trials(&self, chooser: &mut Chooser, running: &mut Running) -> Result<Course> {
-        while running.len() < self.record.sweep.parallel.max(1) {
-            let trials = self.trials()?;
-            let course = self.course(&trials);
-            if course != Course::On {
-                return Ok(course);
+    async fn begin_trials(&mut self, chooser: &mut Chooser, running: &mut Running) -> Result<Course> {
+        while running.len() < self.record.sweep.parallel {
+            let seconds = self.record.seconds + self.began.elapsed().as_secs_f64();
+            match Limit::of(&self.record.sweep, &self.trials, seconds) {
+                Some(limit @ Limit::Failures { .. }) => return Ok(Course::Failing(format!("{limit}."))),
+                Some(_) => return Ok(Course::Ending),
+                None => {}
             }
-            match chooser.next(&trials).await {
+            // A library may take its time.
+            let choice = tokio::select! {
+                choice = chooser.next(&self.trials) => choice,
+                wish = self.cancels.wait(|| is_cancelled(&self.store, &self.record.id)) => {
+                    wish?;
+                    return self.cancelled();
+                }
+            };
+            match choice {
                 Ok(Choice::Trial(point, place)) => {
-                    let number = trials.len() as u64;
-                    let folder = match self.folder_of(number) {
-                        Ok(folder) => folder,
-                        Err(course) => return Ok(course),
-                    };
-                    let new = NewTrial { number, point: point.clone(), place };
-                    let run = self.store.begin_trial(&self.record.id, &self.run_at(point), &new)?;
-                    self.carry_out(running, number, run, folder);
+                    if let Err(course) = self.begin_trial(point, place, running)? {
+                        return Ok(course);
+                    }
                 }
                 Ok(Choice::Wait) if !running.is_empty() => return Ok(Course::On),
                 Ok(Choice::Wait | Choice::Exhausted) => return Ok(Course::Ending),
@@ -185,6 +195,24 @@ impl Conductor {
             }
         }
         Ok(Course::On)
+    }
+
+    fn begin_trial(
+        &mut self,
+        point: Point,
+        place: Option<Value>,
+        running: &mut Running,
+    ) -> Result<std::result::Result<(), Course>> {
+        let number = self.trials.len() as u64;
+        let folder = match self.folder_of(number) {
+            Ok(folder) => folder,
+            Err(course) => return Ok(Err(course)),
+        };
+        let new = NewTrial { number, point: point.clone(), place: place.clone() };
+        let run = self.store.begin_trial(&self.record.id, &self.run_at(point.clone()), &new)?;
+        self.trials.push(TrialRecord { number, run: run.clone(), point, place, end: None });
+        self.carry_out(running, number, run, folder);
+        Ok(Ok(()))
     }
 
     /// Where a trial runs, if not in the notebook's folder itself.
@@ -201,21 +229,6 @@ impl Conductor {
         }
     }
 
-    /// Whether another trial is begun, by what has come of these.
-    fn course(&self, trials: &[TrialRecord]) -> Course {
-        let Sweep { objectives, max_failed, timeout, trials: most, .. } = &self.record.sweep;
-        let ends = || trials.iter().filter_map(|trial| trial.end.as_ref());
-        let failed = ends().filter(|end| end.status == RunStatus::Failed).count() as u64;
-        if let Some(most) = max_failed.filter(|most| failed > *most) {
-            return Course::Failing(format!("{failed} trials have failed, and {most} may."));
-        }
-        let is_reached = ends().filter_map(|end| end.values.first()).any(|value| objectives[0].is_reached(*value));
-        let seconds = self.record.seconds + self.began.elapsed().as_secs_f64();
-        let is_late = timeout.is_some_and(|timeout| seconds >= timeout);
-        let is_full = trials.len() as u64 >= *most;
-        if is_reached || is_late || is_full { Course::Ending } else { Course::On }
-    }
-
     fn run_at(&self, point: Point) -> NewRun {
         let mut new = self.record.run.clone();
         new.parameters.extend(point);
@@ -227,46 +240,46 @@ impl Conductor {
             marker: format!("{}/{run}", self.marker),
             sharing: Some(Rc::clone(&self.sharing)),
             folder,
-            beside: self.record.sweep.parallel.max(1),
+            beside: self.record.sweep.parallel,
         };
         let root = self.store.root().to_owned();
         running.spawn_local(async move { (number, execute::execute_beside_others(&root, &run, owner).await) });
     }
 
-    fn stop_trials(&self) -> Result<()> {
-        let trials = self.trials()?;
-        trials.iter().filter(|trial| trial.end.is_none()).try_for_each(|trial| self.store.request_cancel(&trial.run))
+    /// Stops the trials that run.
+    fn cancelled(&self) -> Result<Course> {
+        let open = self.trials.iter().filter(|trial| trial.end.is_none());
+        open.map(|trial| self.store.request_cancel(&trial.run)).collect::<Result<()>>()?;
+        Ok(Course::Cancelled)
     }
 
     /// `was_stopped`: with the whole sweep. Such a trial is gone on with when the sweep is.
-    fn end_trial(
-        &self,
-        number: u64,
-        status: RunStatus,
-        was_stopped: bool,
-        early_stopping: Option<&EarlyStopping>,
-    ) -> Result<()> {
+    fn end_trial(&mut self, number: u64, status: RunStatus, was_stopped: bool) -> Result<()> {
         if was_stopped && status == RunStatus::Cancelled {
             return Ok(());
         }
-        let trials = self.trials()?;
-        let Some(trial) = trials.iter().find(|trial| trial.number == number) else { return Ok(()) };
+        let trial = &mut self.trials[usize::try_from(number).expect("the trials are in memory")];
         let view = self.store.run_view(&trial.run)?;
         let end = match status {
             RunStatus::Succeeded => judge(&self.record.sweep.objectives, &view.metrics),
             status => {
-                let early = early_stopping.and_then(|rule| rule.reason(number));
+                let early = self.early_stopping.as_ref().and_then(|rule| rule.reason(number));
                 let error = view.diagnostics.iter().find(|diagnostic| diagnostic.is_error());
                 let reason = early.or(error.map(|diagnostic| diagnostic.message.clone()));
                 TrialEnd { status, values: vec![], reason }
             }
         };
         self.store.end_trial(&self.record.id, number, &end)?;
+        trial.end = Some(end);
         if let Some(folders) = &self.folders {
             trial_folder::remove(folders, number);
         }
         Ok(())
     }
+}
+
+fn is_cancelled(store: &Store, id: &SweepId) -> Result<bool> {
+    store.cancel_of_sweep_requested(id)
 }
 
 fn failing(unable: Unable) -> Course {

@@ -32,10 +32,14 @@ pub enum StoreError {
     UnknownSweep(String),
     #[error("`{given}` stands for several runs: {}", candidates.join(", "))]
     AmbiguousRun { given: String, candidates: Vec<String> },
+    #[error("`{given}` stands for several sweeps: {}", candidates.join(", "))]
+    AmbiguousSweep { given: String, candidates: Vec<String> },
     #[error("run `{run}` has no step `{step}`")]
     UnknownStep { run: String, step: String },
     #[error("run `{run}` is being executed by process {pid}")]
     Busy { run: String, pid: u32 },
+    #[error("sweep `{sweep}` is being carried out by process {pid}")]
+    SweepBusy { sweep: String, pid: u32 },
     #[error("run `{run}` was pulled from `{origin}`: only the store where it ran can go on with it")]
     MadeElsewhere { run: String, origin: String },
     #[error("this store has another run `{run}`")]
@@ -64,7 +68,9 @@ impl StoreError {
             StoreError::UnknownSweep(_) => {
                 (Code::UnknownRun, "`kale-rs sweeps` lists the sweeps of this store.".to_owned())
             }
-            StoreError::AmbiguousRun { .. } => (Code::UnknownRun, "Give more of the run's id.".to_owned()),
+            StoreError::AmbiguousRun { .. } | StoreError::AmbiguousSweep { .. } => {
+                (Code::UnknownRun, "Give more of the id.".to_owned())
+            }
             StoreError::UnknownStep { .. } => {
                 (Code::UnknownRun, "`kale-rs show RUN` lists the steps of a run.".to_owned())
             }
@@ -79,6 +85,9 @@ impl StoreError {
                 "It is damaged, or nothing that `kale-rs snapshot push` has made; ask whoever pushed it.".to_owned(),
             ),
             StoreError::Busy { .. } => (Code::RunBusy, "Wait for it, or stop it with `kale-rs cancel RUN`.".to_owned()),
+            StoreError::SweepBusy { .. } => {
+                (Code::RunBusy, "Wait for it, or stop it with `kale-rs sweeps stop`.".to_owned())
+            }
             StoreError::BadBlob { .. } => {
                 (Code::StoreDamaged, "Run the notebook again with `--no-cache`: the value is made anew.".to_owned())
             }

@@ -10,11 +10,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::blob::Digest;
+use crate::engine::Work;
 use crate::error::{Result, StoreError};
 use crate::event;
+use crate::ids::unused_id;
 use crate::liveness::ProcessIdentity;
 use crate::record::{NewRun, RunRecord};
-use crate::{Store, now, time};
+use crate::{Store, now};
 
 impl Store {
     /// Records a run as `pending`. Nothing runs until an engine claims it.
@@ -71,25 +73,19 @@ impl Store {
     /// pending too, and a cancellation of before is forgotten.
     pub fn queue(&self, id: &RunId) -> Result<()> {
         self.must_be_own(id)?;
-        self.unless_held(id, false, |transaction| renew(transaction, id))
+        self.unless_held(Work::Run(id), false, |transaction| renew(transaction, id))
     }
 
     /// Notes which process was started to become the run's engine, so that its early death is seen.
     pub fn expect_engine(&self, id: &RunId, pid: u32) -> Result<()> {
-        let Some(engine) = ProcessIdentity::of(pid) else { return Ok(()) };
-        self.database.write(|transaction| {
-            let sql = "UPDATE runs SET engine_pid = ?2, engine_started = ?3
-                       WHERE id = ?1 AND status = 'pending' AND engine_pid IS NULL";
-            transaction.execute(sql, params![id.0, engine.pid, engine.started]).map(drop)
-        })
+        self.expect(Work::Run(id), pid)
     }
 
-    /// Makes this process the run's engine, unless another one is. A process that is only expected to become it may be
-    /// a launcher that has started this one.
+    /// Makes this process the run's engine, unless another one is.
     pub fn claim(&self, id: &RunId) -> Result<()> {
         self.must_be_own(id)?;
         let own = ProcessIdentity::current();
-        self.unless_held(id, true, |transaction| {
+        self.unless_held(Work::Run(id), true, |transaction| {
             renew(transaction, id)?;
             transaction.execute(
                 "UPDATE runs SET status = 'running', started = ?2, engine_pid = ?3, engine_started = ?4 WHERE id = ?1",
@@ -97,28 +93,6 @@ impl Store {
             )?;
             Ok(())
         })
-    }
-
-    /// Changes a run that no other living process holds (or, if that is enough, has claimed), in one transaction.
-    fn unless_held(
-        &self,
-        id: &RunId,
-        expected_may_be_passed: bool,
-        body: impl FnOnce(&Transaction) -> rusqlite::Result<()>,
-    ) -> Result<()> {
-        let own = ProcessIdentity::current();
-        self.database.write_durably(|transaction| {
-            let sql = "SELECT engine_pid, engine_started, status = 'pending' FROM runs WHERE id = ?1";
-            let read = |row: &Row| Ok((read_engine(row, 0)?, row.get(2)?));
-            let Some((holder, pending)) = transaction.query_row(sql, params![id.0], read).optional()? else {
-                return Ok(Err(StoreError::UnknownRun(id.0.clone())));
-            };
-            let passed = |other: &ProcessIdentity| *other == own || (pending && expected_may_be_passed);
-            if let Some(other) = holder.filter(|other| !passed(other) && other.is_alive()) {
-                return Ok(Err(StoreError::Busy { run: id.0.clone(), pid: other.pid }));
-            }
-            body(transaction).map(Ok)
-        })?
     }
 
     /// Asks the run's engine to stop. A run that no engine holds is cancelled at once.
@@ -220,22 +194,6 @@ fn renew(transaction: &Transaction, id: &RunId) -> rusqlite::Result<()> {
         params![id.0],
     )?;
     Ok(())
-}
-
-/// The time in UTC and four digits that tell what was made in one second apart, in a table whose rows have an `id`.
-pub(crate) fn unused_id(connection: &rusqlite::Connection, table: &str, created: f64) -> rusqlite::Result<String> {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let stamp = time::stamp(created as u64);
-    let mut salt = 0_u32;
-    loop {
-        let seed = format!("{created} {} {salt}", std::process::id());
-        let id = format!("{stamp}-{}", &Digest::of(seed.as_bytes()).as_str()[..4]);
-        let sql = format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE id = ?1)");
-        if !connection.query_row(&sql, params![id], |row| row.get::<_, bool>(0))? {
-            return Ok(id);
-        }
-        salt += 1;
-    }
 }
 
 fn read_record(row: &Row) -> rusqlite::Result<RunRecord> {

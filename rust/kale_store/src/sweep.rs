@@ -12,10 +12,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::blob::Digest;
+use crate::engine::{Work, visible_status};
 use crate::error::{Result, StoreError};
+use crate::ids::{Meant, meant, unused_id};
 use crate::liveness::ProcessIdentity;
 use crate::record::{CachedResult, NewRun, RunOptions};
-use crate::run::{json, read_digest, read_engine, read_json, read_word, unused_id};
+use crate::run::{json, read_digest, read_engine, read_json, read_word};
 use crate::{Store, now};
 
 /// A sweep to be recorded.
@@ -38,9 +40,13 @@ pub struct SweepRecord {
     pub sweep: Sweep,
     pub run: NewRun,
     pub planned: Option<u64>,
-    pub engine: Option<ProcessIdentity>,
-    /// Why it ended before its time.
-    pub reason: Option<String>,
+}
+
+/// What a view needs of it: not the pipeline, which can be large.
+struct Head {
+    sweep: Sweep,
+    planned: Option<u64>,
+    reason: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -103,40 +109,36 @@ impl Store {
         })
     }
 
-    /// From the newest on.
-    pub fn sweep_ids(&self) -> Result<Vec<SweepId>> {
+    /// From the newest on: all of them, or those of one notebook, whose path is absolute, and no more than so many.
+    pub fn sweep_ids(&self, source: Option<&Path>, limit: Option<usize>) -> Result<Vec<SweepId>> {
         self.database.read(|connection| {
-            let mut statement = connection.prepare("SELECT id FROM sweeps ORDER BY number DESC")?;
-            let rows = statement.query_map([], |row| row.get(0).map(SweepId))?;
+            let sql = "SELECT id FROM sweeps WHERE (?1 IS NULL OR source = ?1) ORDER BY number DESC LIMIT ?2";
+            let source = source.map(Path::to_string_lossy);
+            let limit = limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(-1);
+            let mut statement = connection.prepare(sql)?;
+            let rows = statement.query_map(params![source, limit], |row| row.get(0).map(SweepId))?;
             rows.collect()
         })
     }
 
     /// The sweep that `text` stands for: its id, the start of that, or `last`.
     pub fn find_sweep(&self, text: &str) -> Result<SweepId> {
-        let ids = self.sweep_ids()?;
+        let ids = self.sweep_ids(None, None)?;
         let unknown = || StoreError::UnknownSweep(text.to_owned());
         if text == "last" {
             return ids.into_iter().next().ok_or_else(unknown);
         }
-        let mut matching: Vec<SweepId> = ids.into_iter().filter(|id| id.0.starts_with(text)).collect();
-        if let Some(exact) = matching.iter().position(|id| id.0 == text) {
-            return Ok(matching.swap_remove(exact));
-        }
-        match matching.len() {
-            1 if !text.is_empty() => Ok(matching.remove(0)),
-            0 | 1 => Err(unknown()),
-            _ => Err(StoreError::AmbiguousRun {
-                given: text.to_owned(),
-                candidates: matching.into_iter().take(5).map(|id| id.0).collect(),
-            }),
+        match meant(ids.into_iter().map(|id| id.0), text) {
+            Meant::One(id) => Ok(SweepId(id)),
+            Meant::None => Err(unknown()),
+            Meant::Several(candidates) => Err(StoreError::AmbiguousSweep { given: text.to_owned(), candidates }),
         }
     }
 
     pub fn sweep(&self, id: &SweepId) -> Result<SweepRecord> {
         let found = self.database.read(|connection| {
-            let sql = "SELECT id, status, created, seconds, sweep, run, source, notebook, planned, engine_pid,
-                              engine_started, reason FROM sweeps WHERE id = ?1";
+            let sql = "SELECT id, status, created, seconds, sweep, run, source, notebook, planned
+                       FROM sweeps WHERE id = ?1";
             connection.query_row(sql, params![id.0], read_sweep).optional()
         })?;
         let (mut record, notebook) = found.ok_or_else(|| StoreError::UnknownSweep(id.0.clone()))?;
@@ -157,24 +159,16 @@ impl Store {
 
     /// Makes a sweep that is over or interrupted `pending` again, unless its engine lives.
     pub fn queue_sweep(&self, id: &SweepId) -> Result<()> {
-        if let Some(engine) = self.sweep(id)?.engine.filter(ProcessIdentity::is_alive) {
-            return Err(StoreError::Busy { run: id.0.clone(), pid: engine.pid });
-        }
-        self.database.write(|transaction| {
-            let sql = "UPDATE sweeps SET status = 'pending', cancel = 0, started = NULL, engine_pid = NULL,
+        self.unless_held(Work::Sweep(id), false, |transaction| {
+            let sql = "UPDATE sweeps SET status = 'pending', cancel = 0, started = ?2, engine_pid = NULL,
                            engine_started = NULL, reason = NULL WHERE id = ?1";
-            transaction.execute(sql, params![id.0]).map(drop)
+            transaction.execute(sql, params![id.0, now()]).map(drop)
         })
     }
 
     /// Notes which process was started to become the sweep's engine, so that its early death is seen.
     pub fn expect_sweep_engine(&self, id: &SweepId, pid: u32) -> Result<()> {
-        let Some(engine) = ProcessIdentity::of(pid) else { return Ok(()) };
-        self.database.write(|transaction| {
-            let sql = "UPDATE sweeps SET engine_pid = ?2, engine_started = ?3
-                       WHERE id = ?1 AND status = 'pending' AND engine_pid IS NULL";
-            transaction.execute(sql, params![id.0, engine.pid, engine.started]).map(drop)
-        })
+        self.expect(Work::Sweep(id), pid)
     }
 
     /// Where its engine leaves what it has to say.
@@ -182,25 +176,15 @@ impl Store {
         self.root.join("sweeps").join(&id.0)
     }
 
-    /// Makes this process the sweep's engine, unless another one is that lives.
+    /// Makes this process the sweep's engine, unless another one is. A wish to stop it that is older than its last end
+    /// is forgotten.
     pub fn claim_sweep(&self, id: &SweepId) -> Result<()> {
         let own = ProcessIdentity::current();
-        self.database.write_durably(|transaction| {
-            let sql = "SELECT engine_pid, engine_started, status = 'pending' FROM sweeps WHERE id = ?1";
-            let read = |row: &Row| Ok((read_engine(row, 0)?, row.get(2)?));
-            let Some((holder, pending)) = transaction.query_row(sql, params![id.0], read).optional()? else {
-                return Ok(Err(StoreError::UnknownSweep(id.0.clone())));
-            };
-            // A process that is only expected to become it may be a launcher that has started this one.
-            let passed = |other: &ProcessIdentity| *other == own || pending;
-            if let Some(other) = holder.filter(|other| !passed(other) && other.is_alive()) {
-                return Ok(Err(StoreError::Busy { run: id.0.clone(), pid: other.pid }));
-            }
+        self.unless_held(Work::Sweep(id), true, |transaction| {
             let sql = "UPDATE sweeps SET status = 'running', started = ?2, engine_pid = ?3, engine_started = ?4,
                            cancel = CASE status WHEN 'pending' THEN cancel ELSE 0 END WHERE id = ?1";
-            transaction.execute(sql, params![id.0, now(), own.pid, own.started])?;
-            Ok(Ok(()))
-        })?
+            transaction.execute(sql, params![id.0, now(), own.pid, own.started]).map(drop)
+        })
     }
 
     /// Records a trial together with its run: there is never one without the other.
@@ -309,9 +293,9 @@ impl Store {
         })
     }
 
-    /// Changes what was asked for, such as how many trials there are.
+    /// Changes what was asked for, such as how many trials there are, unless an engine is at it.
     pub fn change_sweep(&self, id: &SweepId, sweep: &Sweep, planned: Option<u64>) -> Result<()> {
-        self.database.write_durably(|transaction| {
+        self.unless_held(Work::Sweep(id), false, |transaction| {
             let sql = "UPDATE sweeps SET sweep = ?2, planned = ?3 WHERE id = ?1";
             transaction.execute(sql, params![id.0, json(sweep), planned]).map(drop)
         })
@@ -329,19 +313,18 @@ impl Store {
     /// As it is recorded, and `interrupted` where its engine has died.
     pub fn sweep_status(&self, id: &SweepId) -> Result<RunStatus> {
         let found = self.database.read(|connection| {
-            let sql = "SELECT status, engine_pid, engine_started FROM sweeps WHERE id = ?1";
-            let read = |row: &Row| Ok((read_word(row, 0)?, read_engine(row, 1)?));
+            let sql = "SELECT status, engine_pid, engine_started, COALESCE(started, created) FROM sweeps WHERE id = ?1";
+            let read = |row: &Row| Ok((read_word(row, 0)?, read_engine(row, 1)?, row.get(3)?));
             connection.prepare_cached(sql)?.query_row(params![id.0], read).optional()
         })?;
-        let (status, engine): (RunStatus, _) = found.ok_or_else(|| StoreError::UnknownSweep(id.0.clone()))?;
-        let is_lost = !status.is_finished() && engine.is_some_and(|engine| !engine.is_alive());
-        Ok(if is_lost { RunStatus::Interrupted } else { status })
+        let (status, engine, queued) = found.ok_or_else(|| StoreError::UnknownSweep(id.0.clone()))?;
+        Ok(visible_status(status, engine.as_ref(), queued))
     }
 
     pub fn sweep_view(&self, id: &SweepId) -> Result<SweepView> {
-        let record = self.sweep(id)?;
+        let Head { sweep, planned, reason } = self.sweep_head(id)?;
         let (trials, status) = (self.trials(id)?, self.sweep_status(id)?);
-        let objectives = &record.sweep.objectives;
+        let objectives = &sweep.objectives;
         let objective = &objectives[0];
         let told = |one: &Objective| ObjectiveView { metric: one.metric.clone(), direction: one.direction };
         let best = (trials.iter())
@@ -362,9 +345,19 @@ impl Store {
             best,
             trials: self.trial_views(id, trials)?,
             step_executions: self.step_executions(id)?,
-            planned_step_executions: record.planned,
-            reason: record.reason,
+            planned_step_executions: planned,
+            reason,
+            definition: sweep,
         })
+    }
+
+    fn sweep_head(&self, id: &SweepId) -> Result<Head> {
+        let found = self.database.read(|connection| {
+            let read = |row: &Row| Ok(Head { sweep: read_json(row, 0)?, planned: row.get(1)?, reason: row.get(2)? });
+            let sql = "SELECT sweep, planned, reason FROM sweeps WHERE id = ?1";
+            connection.prepare_cached(sql)?.query_row(params![id.0], read).optional()
+        })?;
+        found.ok_or_else(|| StoreError::UnknownSweep(id.0.clone()))
     }
 
     /// Of hundreds of trials, too, this is asked several times a second: those that are over are read together.
@@ -459,8 +452,6 @@ fn read_sweep(row: &Row) -> rusqlite::Result<(SweepRecord, Digest)> {
         sweep: read_json(row, 4)?,
         run: NewRun { pipeline, parameters, source, notebook: vec![], diagnostics, options },
         planned: row.get(8)?,
-        engine: read_engine(row, 9)?,
-        reason: row.get(11)?,
     };
     let notebook = read_digest(row, 7)?.expect("the column is never empty");
     Ok((record, notebook))

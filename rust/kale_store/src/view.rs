@@ -7,13 +7,12 @@ use kale_model::{Diagnostic, RunId, RunStatus, RunView, StepStatus, StepView};
 use rusqlite::{OptionalExtension, Row, params};
 use serde_json::Value;
 
+use crate::engine::visible_status;
 use crate::error::{Result, StoreError};
+use crate::ids::{Meant, meant};
 use crate::liveness::ProcessIdentity;
 use crate::run::{read_diagnostics, read_engine, read_json, read_word};
 use crate::{Store, now};
-
-/// A run that nobody has started an engine for by then will not get one.
-const START_SECONDS: f64 = 30.0;
 
 /// The columns of a run that a view needs: not the pipeline, which can be large.
 struct Head {
@@ -113,17 +112,10 @@ impl Store {
             let own = ids.iter().find(|id| !pulled.contains_key(id) && !trials.contains(id)).cloned();
             return own.or_else(|| ids.into_iter().next()).ok_or_else(|| StoreError::UnknownRun(text.to_owned()));
         }
-        let mut matching: Vec<RunId> = ids.into_iter().filter(|id| id.0.starts_with(text)).collect();
-        if let Some(exact) = matching.iter().position(|id| id.0 == text) {
-            return Ok(matching.swap_remove(exact));
-        }
-        match matching.len() {
-            1 if !text.is_empty() => Ok(matching.remove(0)),
-            0 | 1 => Err(StoreError::UnknownRun(text.to_owned())),
-            _ => Err(StoreError::AmbiguousRun {
-                given: text.to_owned(),
-                candidates: matching.into_iter().take(5).map(|id| id.0).collect(),
-            }),
+        match meant(ids.into_iter().map(|id| id.0), text) {
+            Meant::One(id) => Ok(RunId(id)),
+            Meant::None => Err(StoreError::UnknownRun(text.to_owned())),
+            Meant::Several(candidates) => Err(StoreError::AmbiguousRun { given: text.to_owned(), candidates }),
         }
     }
 
@@ -169,11 +161,7 @@ impl Store {
 
 impl Head {
     fn visible_status(&self) -> RunStatus {
-        let going_on = match &self.engine {
-            Some(engine) => engine.is_alive(),
-            None => self.status == RunStatus::Pending && now() - self.queued < START_SECONDS,
-        };
-        if self.status.is_finished() || going_on { self.status } else { RunStatus::Interrupted }
+        visible_status(self.status, self.engine.as_ref(), self.queued)
     }
 
     /// An interrupted run ended with the last thing known of it.

@@ -50,7 +50,7 @@ fn a_sweep_comes_back_as_it_was_asked_for() {
     assert_eq!((record.status, record.sweep, record.planned), (RunStatus::Pending, sweep(), Some(6)));
     assert_eq!(record.run.notebook, b"{}");
     assert_eq!(record.run.pipeline, new_run(json!({})).pipeline);
-    assert_eq!(store.sweep_ids().unwrap(), [id]);
+    assert_eq!(store.sweep_ids(None, None).unwrap(), [id]);
     let unknown = store.sweep(&kale_model::sweep::SweepId("x".to_owned()));
     assert!(matches!(unknown, Err(StoreError::UnknownSweep(_))));
 }

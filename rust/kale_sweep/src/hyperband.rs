@@ -60,7 +60,7 @@ impl Hyperband {
 
     /// All trials, when each one succeeds.
     pub(crate) fn trials(&self) -> u64 {
-        self.brackets.iter().flatten().map(|rung| rung.trials).sum()
+        self.brackets.iter().flatten().fold(0, |all, rung| all.saturating_add(rung.trials))
     }
 
     /// The first place that is free. A rung that waits for the one before it does not keep the next bracket waiting.

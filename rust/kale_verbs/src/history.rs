@@ -81,11 +81,14 @@ impl From<StoreError> for VerbError {
         let (message, help) = (diagnostic.message, diagnostic.help);
         match error {
             StoreError::UnknownRun(_)
+            | StoreError::UnknownSweep(_)
             | StoreError::AmbiguousRun { .. }
+            | StoreError::AmbiguousSweep { .. }
             | StoreError::UnknownStep { .. }
             | StoreError::MadeElsewhere { .. }
             | StoreError::OtherRun { .. }
-            | StoreError::Busy { .. } => VerbError::Usage { message, help },
+            | StoreError::Busy { .. }
+            | StoreError::SweepBusy { .. } => VerbError::Usage { message, help },
             _ => VerbError::Store { message, help },
         }
     }

@@ -1,9 +1,10 @@
-//! A run whose engine has ended before it: what is known of the reason. Whoever was killed could not say it, and a store
+//! A run, or a sweep, whose engine has ended before it: what is known of the reason. Whoever was killed could not say it, and a store
 //! on a full disk takes no word; so it is found out when somebody looks.
 
 use std::fs;
 use std::path::Path;
 
+use kale_model::sweep::{SweepId, SweepView};
 use kale_model::{Code, Diagnostic, Event, RunId, RunStatus, RunView};
 use kale_store::{Result, Store};
 
@@ -40,17 +41,34 @@ fn has_left(store: &Store, run: &RunId) -> Result<bool> {
     Ok(matches!(ends.next(), Some(Event::RunFinished { .. })))
 }
 
+/// A sweep as it is, with the reason where it was cut short.
+pub fn sweep_view(store: &Store, sweep: &SweepId) -> Result<SweepView> {
+    let mut view = store.sweep_view(sweep)?;
+    if view.status == RunStatus::Interrupted {
+        let (why, what) = cause(store.root(), &store.sweep_directory(sweep));
+        view.reason = Some(format!(
+            "The engine of the sweep has ended before the sweep did: {why}. {what}; `kale-rs sweeps resume {sweep}` goes \
+             on where it stopped."
+        ));
+    }
+    Ok(view)
+}
+
 fn reason(store: &Store, run: &RunId) -> Diagnostic {
-    let root = store.root();
-    let (why, what) = if is_full(root) {
+    let (why, what) = cause(store.root(), &store.run_directory(run));
+    let help = format!("{what}; `kale-rs resume {run}` goes on where it stopped.");
+    Diagnostic::new(Code::EngineDied, format!("The engine of the run has ended before the run did: {why}."), help)
+}
+
+/// Why an engine that left its words in `folder` has ended, and what to do.
+fn cause(root: &Path, folder: &Path) -> (String, &'static str) {
+    if is_full(root) {
         (format!("no space is left on the disk of `{}`", root.display()), "Free space on the disk")
-    } else if let Some(words) = last_words(&store.run_directory(run).join("engine.log")) {
+    } else if let Some(words) = last_words(&folder.join("engine.log")) {
         (format!("it said: {words}"), "See to that")
     } else {
         ("it was killed, or the machine had no memory left".to_owned(), "Nothing that was finished is lost")
-    };
-    let help = format!("{what}; `kale-rs resume {run}` goes on where it stopped.");
-    Diagnostic::new(Code::EngineDied, format!("The engine of the run has ended before the run did: {why}."), help)
+    }
 }
 
 #[allow(clippy::unnecessary_cast)] // The counts are narrower on some systems.

@@ -76,6 +76,10 @@ pub fn refused_by_clusters(pipeline: &Pipeline, values: &BTreeMap<String, Value>
 }
 
 impl GivenParameters {
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// The run's values: the given ones checked against the declarations, defaults for the rest.
     pub fn resolve(mut self, declared: &[Parameter]) -> Result<BTreeMap<ParameterName, Value>, Vec<Diagnostic>> {
         let mut diagnostics = vec![];

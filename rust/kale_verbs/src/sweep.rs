@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use self::definition::SweepOptions;
 pub use self::plan::SweepPlan;
 use crate::error::VerbError;
+use crate::interrupted;
 use crate::listener::Interrupt;
 use crate::notebook::Listing;
 use crate::parameters::ParameterInputs;
@@ -87,9 +88,9 @@ pub fn sweep(
         }
     };
     let options = request.options.clone().completed(session, &compiled.notebook.text)?;
-    let (definition, is_guessed) = options.definition(&new.pipeline)?;
+    let (definition, is_guessed) = options.definition(&new.pipeline, &given)?;
     let seconds = plan::step_seconds(existing_store_of(&compiled)?.as_ref(), new.source.as_deref())?;
-    let plan = SweepPlan::of(&definition, is_guessed, &new.pipeline, &seconds)?;
+    let plan = SweepPlan::of(&definition, is_guessed, &new.pipeline, &seconds, vec![])?;
     let answer = |view, listing| SweepAnswer {
         sweep: view,
         plan: Some(plan.clone()),
@@ -109,7 +110,7 @@ pub fn sweep(
     if !request.detach {
         follow(&store, &id, listener)?;
     }
-    Ok(answer(Some(store.sweep_view(&id)?), compiled.listing()))
+    Ok(answer(Some(interrupted::sweep_view(&store, &id)?), compiled.listing()))
 }
 
 /// Starts `kale-rs engine --sweep STORE SWEEP` as a process that outlives this one.

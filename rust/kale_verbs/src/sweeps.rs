@@ -1,16 +1,21 @@
 //! `sweeps`: what was swept so far, and what can be done with a sweep that is there.
 
 use std::io::Write;
+use std::path::PathBuf;
 
+use kale_engine::Limit;
 use kale_model::RunStatus;
-use kale_model::sweep::{Algorithm, Space, Sweep, SweepId, SweepView};
-use kale_store::{Store, SweepRecord};
+use kale_model::sweep::{Algorithm, Point, Space, Sweep, SweepId, SweepView};
+use kale_store::{Store, SweepRecord, TrialRecord};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::error::VerbError;
 use crate::history::StoreChoice;
+use crate::interrupted;
+use crate::notebook::resolved;
 use crate::session::Session;
+use crate::sweep::definition::refuse_numbers;
 use crate::sweep::{SweepListener, SweepPlan, follow, launch};
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -43,7 +48,7 @@ impl SweepChoice {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "action", rename_all = "lowercase")]
 pub enum SweepsRequest {
-    List(StoreChoice),
+    List(ListRequest),
     Show(SweepChoice),
     Stop(SweepChoice),
     Resume(ResumeSweepRequest),
@@ -66,7 +71,7 @@ pub fn sweeps(
 ) -> Result<SweepsAnswer, VerbError> {
     let one = |view| SweepsAnswer::One(Box::new(view));
     Ok(match request {
-        SweepsRequest::List(choice) => SweepsAnswer::List(list(session, choice)?),
+        SweepsRequest::List(request) => SweepsAnswer::List(list(session, request)?),
         SweepsRequest::Show(choice) => one(show(session, choice)?),
         SweepsRequest::Stop(choice) => one(stop(session, choice, listener)?),
         SweepsRequest::Resume(request) => one(resume(session, request, listener)?),
@@ -80,16 +85,32 @@ pub struct SweepList {
     pub sweeps: Vec<SweepView>,
 }
 
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ListRequest {
+    #[serde(flatten)]
+    pub store: StoreChoice,
+    /// Only those of this notebook.
+    #[serde(default)]
+    pub notebook: Option<PathBuf>,
+    /// `None`: all of them.
+    #[serde(default)]
+    pub limit: Option<usize>,
+}
+
 /// From the newest on.
-pub fn list(session: &Session, choice: &StoreChoice) -> Result<SweepList, VerbError> {
+pub fn list(session: &Session, request: &ListRequest) -> Result<SweepList, VerbError> {
+    let notebook = request.notebook.as_ref().map(|path| resolved(&session.directory.join(path)));
+    // The store of a notebook is found beside it.
+    let choice = StoreChoice { store: request.store.store.clone().or_else(|| notebook.clone()) };
     let Some(store) = choice.open(session)? else { return Ok(SweepList { sweeps: vec![] }) };
-    let ids = store.sweep_ids()?;
-    Ok(SweepList { sweeps: ids.iter().map(|id| store.sweep_view(id)).collect::<Result<_, _>>()? })
+    let ids = store.sweep_ids(notebook.as_deref(), request.limit)?;
+    let views = ids.iter().map(|id| interrupted::sweep_view(&store, id));
+    Ok(SweepList { sweeps: views.collect::<Result<_, _>>()? })
 }
 
 pub fn show(session: &Session, choice: &SweepChoice) -> Result<SweepView, VerbError> {
     let (store, id) = choice.find(session)?;
-    Ok(store.sweep_view(&id)?)
+    Ok(interrupted::sweep_view(&store, &id)?)
 }
 
 /// Waits until it has stopped. Trials that were running are gone on with by [`resume`].
@@ -99,7 +120,7 @@ pub fn stop(session: &Session, choice: &SweepChoice, listener: &mut dyn SweepLis
         store.request_cancel_of_sweep(&id)?;
         follow(&store, &id, listener)?;
     }
-    Ok(store.sweep_view(&id)?)
+    Ok(interrupted::sweep_view(&store, &id)?)
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -118,10 +139,17 @@ pub fn resume(
 ) -> Result<SweepView, VerbError> {
     let (store, id) = request.choice.find(session)?;
     refuse_running(&store, &id)?;
-    if store.sweep_status(&id)? != RunStatus::Succeeded {
+    let status = store.sweep_status(&id)?;
+    if status != RunStatus::Succeeded {
+        let record = store.sweep(&id)?;
+        let trials = store.trials(&id)?;
+        if status == RunStatus::Failed && trials.iter().all(|trial| trial.end.is_some()) {
+            refuse_limit(&id, &record.sweep, &trials, record.seconds)?;
+        }
+        check_algorithm(&record.sweep, &record)?;
         go_on(session, &store, &id, request.detach, listener)?;
     }
-    Ok(store.sweep_view(&id)?)
+    Ok(interrupted::sweep_view(&store, &id)?)
 }
 
 /// What is asked for otherwise than before.
@@ -157,19 +185,40 @@ pub fn extend(
     refuse_running(&store, &id)?;
     let record = store.sweep(&id)?;
     let sweep = extended(request, &record)?;
-    let begun = store.trials(&id)?.len() as u64;
-    if sweep.trials <= begun {
+    let trials = store.trials(&id)?;
+    refuse_limit(&id, &sweep, &trials, record.seconds)?;
+    let points: Vec<Point> = trials.into_iter().map(|trial| trial.point).collect();
+    let begun = points.len() as u64;
+    let plan = SweepPlan::of(&sweep, false, &record.run.pipeline, &Default::default(), points)?;
+    if plan.trials <= begun {
         return Err(VerbError::usage(
-            format!("sweep `{id}` has had {begun} trials, and {} are asked for", sweep.trials),
-            format!("ask for more: `--trials {}`", begun.max(5) * 2),
+            format!("{} has {begun} points here, and all of them have been tried", sweep.algorithm.as_str()),
+            "begin another sweep, with other ranges: what has run before is not run again",
         ));
     }
-    // What comes out of it is not known before where ranges have changed on the way.
-    let is_foreseeable = sweep.space == record.sweep.space;
-    let plan = SweepPlan::of(&sweep, false, &record.run.pipeline, &Default::default())?;
-    store.change_sweep(&id, &sweep, plan.step_executions.filter(|_| is_foreseeable))?;
+    check_algorithm(&sweep, &record)?;
+    store.change_sweep(&id, &sweep, plan.step_executions)?;
+    listener.planned(Some(&id), &plan);
     go_on(session, &store, &id, request.detach, listener)?;
-    Ok(store.sweep_view(&id)?)
+    Ok(interrupted::sweep_view(&store, &id)?)
+}
+
+/// What has ended the sweep would end it again at once.
+fn refuse_limit(id: &SweepId, sweep: &Sweep, trials: &[TrialRecord], seconds: f64) -> Result<(), VerbError> {
+    let Some(limit) = Limit::of(sweep, trials, seconds) else { return Ok(()) };
+    let command = format!("kale-rs sweeps extend {id}");
+    let help = match &limit {
+        Limit::Trials { begun } => format!("ask for more: `{command} --trials {}`", (*begun).max(5) * 2),
+        Limit::Failures { failed, .. } => format!("allow for more: `{command} --max-failed {}`", failed * 2),
+        Limit::Goal { .. } => format!("aim higher: `{command} --goal VALUE`"),
+        Limit::Time { allowed } => format!("give it more: `{command} --timeout {}`", allowed * 2.0),
+    };
+    Err(VerbError::usage(format!("sweep `{id}` has come to its end: {limit}"), help))
+}
+
+fn check_algorithm(sweep: &Sweep, record: &SweepRecord) -> Result<(), VerbError> {
+    kale_engine::check_algorithm(sweep, &record.run.options)?
+        .map_err(|unable| VerbError::usage(unable.message, unable.help))
 }
 
 fn extended(request: &ExtendRequest, record: &SweepRecord) -> Result<Sweep, VerbError> {
@@ -191,6 +240,7 @@ fn extended(request: &ExtendRequest, record: &SweepRecord) -> Result<Sweep, Verb
     sweep.max_failed = request.max_failed.or(sweep.max_failed);
     sweep.timeout = request.timeout.or(sweep.timeout);
     sweep.objectives[0].goal = request.goal.or(sweep.objectives[0].goal);
+    refuse_numbers(&sweep)?;
     Ok(sweep)
 }
 
@@ -229,11 +279,7 @@ fn go_on(
     detach: bool,
     listener: &mut dyn SweepListener,
 ) -> Result<(), VerbError> {
-    let record = store.sweep(id)?;
-    kale_engine::check_algorithm(&record.sweep, &record.run.options)?
-        .map_err(|unable| VerbError::usage(unable.message, unable.help))?;
     listener.taken_up(&store.sweep_view(id)?);
-    store.queue_sweep(id)?;
     launch(session, store, id)?;
     if !detach {
         follow(store, id, listener)?;

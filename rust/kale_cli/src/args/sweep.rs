@@ -72,7 +72,7 @@ pub struct SweepOptionArgs {
     /// A setting of early stopping, under Katib's name; may be given again
     #[arg(long = "early-stopping-setting", value_name = "NAME=VALUE")]
     pub early_stopping_settings: Vec<String>,
-    /// How many trials at most [default: 10; of a grid, all]
+    /// How many trials at most [default: 10; of grid and hyperband, all]
     #[arg(long, value_name = "N")]
     pub trials: Option<u64>,
     /// How many at the same time [default: one for each CPU; for Katib 3, or as many as the algorithm needs]
@@ -124,8 +124,14 @@ impl SweepOptionArgs {
 pub struct SweepsArgs {
     #[command(subcommand)]
     pub verb: Option<SweepsVerb>,
+    /// Only sweeps of this notebook
+    #[arg(long, value_name = "NOTEBOOK")]
+    pub notebook: Option<PathBuf>,
     #[command(flatten)]
     pub store: StoreArgs,
+    /// List no more than this many
+    #[arg(short = 'n', long, value_name = "N")]
+    pub limit: Option<usize>,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

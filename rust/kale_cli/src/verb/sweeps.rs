@@ -4,7 +4,7 @@ use kale_model::RunStatus;
 use kale_model::sweep::{SweepView, TrialView};
 use kale_verbs::Session;
 use kale_verbs::render::{self, table};
-use kale_verbs::sweeps::{self as verbs, ExportRequest, ExtendRequest, ResumeSweepRequest, SweepChoice};
+use kale_verbs::sweeps::{self as verbs, ExportRequest, ExtendRequest, ListRequest, ResumeSweepRequest, SweepChoice};
 
 use super::sweep::{Progress, summary, told};
 use super::{Done, status, store};
@@ -46,7 +46,8 @@ fn answer(view: &SweepView, json: bool) -> Done {
 }
 
 fn list(session: &Session, args: SweepsArgs) -> Done {
-    let list = verbs::list(session, &store(args.store))?;
+    let request = ListRequest { store: store(args.store), notebook: args.notebook, limit: args.limit };
+    let list = verbs::list(session, &request)?;
     if args.json {
         output::json(&list);
     } else if list.sweeps.is_empty() {

@@ -46,6 +46,8 @@ pub enum DomainError {
     Step,
     #[error("`{0}` is there twice")]
     Repeated(String),
+    #[error("there is no value to choose: write choice:a,b")]
+    Nothing,
     #[error("an int takes int:A:B, logint:A:B, discrete:1,2,4 or choice:a,b")]
     NotInt,
     #[error("a {0} takes choice:a,b")]
@@ -131,7 +133,9 @@ impl Domain {
                 let fits = step.is_none_or(|step| step > 0.0 && step <= high - low);
                 if fits { Ok(()) } else { Err(DomainError::Step) }
             }
-            Domain::Discrete { values } => distinct(values.iter().map(Number::to_string)),
+            // 1 and 1.0 are one value.
+            Domain::Discrete { values } => distinct(values.iter().map(|value| as_f64(value).to_string())),
+            Domain::Categorical { values } if values.is_empty() => Err(DomainError::Nothing),
             Domain::Categorical { values } => distinct(values.iter().map(Value::to_string)),
         }
     }
@@ -178,7 +182,9 @@ impl Domain {
             Domain::Int { low, high, step, .. } => Some((high.abs_diff(*low) / step).saturating_add(1)),
             Domain::Double { step: None, .. } => None,
             // A hair more than whole steps, so that 0 to 1 by 0.1 ends with 1.
-            Domain::Double { low, high, step: Some(step), .. } => Some(((high - low) / step + 1e-9).floor() as u64 + 1),
+            Domain::Double { low, high, step: Some(step), .. } => {
+                Some((((high - low) / step + 1e-9).floor() as u64).saturating_add(1))
+            }
             Domain::Discrete { values } => Some(values.len() as u64),
             Domain::Categorical { values } => Some(values.len() as u64),
         }
@@ -188,7 +194,7 @@ impl Domain {
     pub fn value(&self, index: u64) -> Value {
         match self {
             Domain::Int { low, step, .. } => low.saturating_add_unsigned(index * step).into(),
-            Domain::Double { low, high, step, .. } => (low + index as f64 * step.unwrap_or(0.0)).min(*high).into(),
+            Domain::Double { low, high, step, .. } => stepped(*low, step.unwrap_or(0.0), index).min(*high).into(),
             Domain::Discrete { values } => Value::Number(values[index as usize].clone()),
             Domain::Categorical { values } => values[index as usize].clone(),
         }
@@ -271,12 +277,34 @@ fn distinct(texts: impl Iterator<Item = String>) -> Result<(), DomainError> {
     Ok(())
 }
 
-/// `a,b`, or a JSON array of values that hold commas themselves.
+/// `a,b`, or a JSON array of values that hold commas themselves; its brackets may be left out around lists and objects.
 fn choices(text: &str, of: ParameterType) -> Result<Vec<Value>, DomainError> {
-    if let Ok(Value::Array(values)) = serde_json::from_str(text) {
-        return Ok(values.into_iter().map(|value| of.accept(value)).collect::<Result<_, _>>()?);
+    if text.trim().is_empty() {
+        return Err(DomainError::Nothing);
+    }
+    let accepted = |text: &str| {
+        let Ok(Value::Array(values)) = serde_json::from_str(text) else { return None };
+        Some(values.into_iter().map(|value| of.accept(value)).collect::<Result<Vec<_>, _>>())
+    };
+    let given = accepted(text);
+    if matches!(of, ParameterType::List | ParameterType::Dict)
+        && !matches!(given, Some(Ok(_)))
+        && let Some(Ok(values)) = accepted(&format!("[{text}]"))
+    {
+        return Ok(values);
+    }
+    if let Some(values) = given {
+        return Ok(values?);
     }
     Ok(text.split(',').map(|each| of.parse(each.trim())).collect::<Result<_, _>>()?)
+}
+
+/// `low` and so many steps, with as many decimals as these have: a third step of 0.1 is 0.3, and not 0.30000000000000004.
+fn stepped(low: f64, step: f64, index: u64) -> f64 {
+    let value = low + index as f64 * step;
+    let decimals = |number: f64| number.to_string().split_once('.').map_or(0, |(_, behind)| behind.len());
+    let written = format!("{value:.*}", decimals(low).max(decimals(step)));
+    written.parse().unwrap_or(value)
 }
 
 /// `unit` of the way from `low` to `high`, never beyond them by rounding.

@@ -33,12 +33,9 @@ impl Direction {
 
 /// The indices of those that none of the others is better than: at least as good in everything, and better in something.
 pub fn front(objectives: &[Objective], values: &[&[f64]]) -> Vec<usize> {
-    let order = |a: &[f64], b: &[f64]| -> Vec<Ordering> {
-        objectives.iter().zip(a.iter().zip(b)).map(|(one, (a, b))| one.direction.compare(*a, *b)).collect()
-    };
     let dominates = |a: &[f64], b: &[f64]| {
-        let order = order(a, b);
-        order.iter().all(|each| each.is_le()) && order.iter().any(|each| each.is_lt())
+        let order = || objectives.iter().zip(a.iter().zip(b)).map(|(one, (a, b))| one.direction.compare(*a, *b));
+        order().all(Ordering::is_le) && order().any(Ordering::is_lt)
     };
     let is_best = |index: &usize| !values.iter().any(|other| dominates(other, values[*index]));
     (0..values.len()).filter(is_best).collect()

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::definition::Sweep;
 use super::objective::Direction;
 use super::space::Point;
 use crate::run::{RunId, RunStatus};
@@ -42,6 +43,8 @@ pub struct SweepView {
     /// Why it ended before its time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// As it was asked for, with what was not said.
+    pub definition: Sweep,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

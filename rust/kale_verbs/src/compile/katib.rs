@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::CompileRequest;
 use crate::error::VerbError;
-use crate::parameters::ParameterInputs;
+use crate::parameters::{GivenParameters, ParameterInputs};
 use crate::session::Session;
 use crate::sweep::definition::SweepOptions;
 
@@ -41,8 +41,9 @@ pub fn asked(
     namespace: Option<Namespace>,
 ) -> Result<Result<Asked, Vec<Diagnostic>>, VerbError> {
     let options = request.options.clone().completed(session, notebook)?;
-    let (sweep, is_guessed) = options.definition(pipeline)?;
-    let fixed = match fixed(session, request, pipeline, &sweep.space)? {
+    let given = request.parameters.read(session)?;
+    let (sweep, is_guessed) = options.definition(pipeline, &given)?;
+    let fixed = match fixed(given, pipeline) {
         Ok(fixed) => fixed,
         Err(diagnostics) => return Ok(Err(diagnostics)),
     };
@@ -59,27 +60,12 @@ pub fn asked(
     Ok(Ok(Asked { trials: Trials { sweep, parallel, seed, arguments, namespace, service_account }, guessed }))
 }
 
-/// Values that are given, of parameters that are not varied.
-fn fixed(
-    session: &Session,
-    request: &CompileRequest,
-    pipeline: &Pipeline,
-    space: &Space,
-) -> Result<Result<BTreeMap<String, Value>, Vec<Diagnostic>>, VerbError> {
-    let values = match request.parameters.read(session)?.resolve(&pipeline.parameters) {
-        Ok(values) => values,
-        Err(diagnostics) => return Ok(Err(diagnostics)),
-    };
+/// Values that are given, of parameters that are not varied, where they are not the notebook's own.
+fn fixed(given: GivenParameters, pipeline: &Pipeline) -> Result<BTreeMap<String, Value>, Vec<Diagnostic>> {
     let is_default = |name: &ParameterName, value: &Value| {
         pipeline.parameters.iter().any(|parameter| parameter.name == *name && parameter.default == *value)
     };
-    let given = values.into_iter().filter(|(name, value)| !is_default(name, value));
-    let fixed: BTreeMap<String, Value> = given.map(|(name, value)| (name.to_string(), value)).collect();
-    match space.0.iter().find(|dimension| fixed.contains_key(dimension.name.as_str())) {
-        Some(dimension) => {
-            let message = format!("`{}` is varied, and has one value", dimension.name);
-            Err(VerbError::usage(message, "give it either a range, with `--param`, or a value, with `-p`"))
-        }
-        None => Ok(Ok(fixed)),
-    }
+    let values = given.resolve(&pipeline.parameters)?;
+    let fixed = values.into_iter().filter(|(name, value)| !is_default(name, value));
+    Ok(fixed.map(|(name, value)| (name.to_string(), value)).collect())
 }

@@ -1,13 +1,19 @@
 //! What is varied, and how, as it is asked for: the same words for a sweep on this machine and for one that Katib is to
 //! carry out.
 
+use std::hash::{BuildHasher, RandomState};
+
 use kale_model::Pipeline;
 use kale_model::sweep::{
     Algorithm, AlgorithmError, Direction, EarlyStopping, Objective, Settings, Space, SpaceError, Sweep,
 };
+use kale_sweep::Sampler;
 use serde::Deserialize;
 
 use crate::error::VerbError;
+use crate::parameters::GivenParameters;
+
+const DEFAULT_TRIALS: u64 = 10;
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct SweepOptions {
@@ -50,9 +56,10 @@ pub struct SweepOptions {
 }
 
 impl SweepOptions {
-    /// What is asked for, compared with what the notebook has; and whether its ranges are guessed.
-    pub fn definition(&self, pipeline: &Pipeline) -> Result<(Sweep, bool), VerbError> {
-        let space = self.space(pipeline)?;
+    /// What is asked for, compared with what the notebook has and what is `given` one value; and whether its ranges are
+    /// guessed.
+    pub fn definition(&self, pipeline: &Pipeline, given: &GivenParameters) -> Result<(Sweep, bool), VerbError> {
+        let space = self.space(pipeline, given)?;
         let algorithm = Algorithm::parse(self.algorithm.as_deref().unwrap_or("random")).map_err(in_algorithm)?;
         let settings = settings("--setting", &self.settings)?;
         algorithm.check(&settings).map_err(in_algorithm)?;
@@ -63,19 +70,22 @@ impl SweepOptions {
                 "name one, or take random, grid, sobol, tpe or multivariate-tpe",
             ));
         }
-        let all_of_a_grid = || (algorithm == Algorithm::Grid).then(|| space.cardinality()).flatten();
-        let definition = Sweep {
+        let mut definition = Sweep {
+            trials: self.trials.unwrap_or(DEFAULT_TRIALS),
+            parallel: self.parallel.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+            seed: random_state(&settings).or(self.seed).unwrap_or_else(any_seed),
             objectives,
-            trials: self.trials.or_else(all_of_a_grid).unwrap_or(10),
             space,
             algorithm,
             settings,
             early_stopping: self.early_stopping()?,
-            parallel: self.parallel.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
             max_failed: self.max_failed,
             timeout: self.timeout,
-            seed: self.seed.unwrap_or_else(|| u64::from(std::process::id())),
         };
+        if self.trials.is_none() {
+            definition.trials = whole_schedule(&definition).unwrap_or(DEFAULT_TRIALS);
+        }
+        refuse_numbers(&definition)?;
         Ok((definition, self.vary.is_empty()))
     }
 
@@ -114,20 +124,64 @@ impl SweepOptions {
         Ok(found)
     }
 
-    fn space(&self, pipeline: &Pipeline) -> Result<Space, VerbError> {
-        let space = match &self.vary[..] {
-            [] => Space::guess(&pipeline.parameters),
-            texts => Space::parse(texts.iter().map(String::as_str), &pipeline.parameters).map_err(in_space)?,
-        };
-        if space.0.is_empty() {
-            return Err(VerbError::usage(
-                "the notebook has nothing to vary",
-                "tag the cell that sets its parameters with `pipeline-parameters`, or say what to vary: `--param \
-                 lr=loguniform:1e-5:1e-1`",
-            ));
+    fn space(&self, pipeline: &Pipeline, given: &GivenParameters) -> Result<Space, VerbError> {
+        if self.vary.is_empty() {
+            let free = pipeline.parameters.iter().filter(|parameter| !given.has(parameter.name.as_str()));
+            return something(Space::guess(&free.cloned().collect::<Vec<_>>()));
+        }
+        let space = Space::parse(self.vary.iter().map(String::as_str), &pipeline.parameters).map_err(in_space)?;
+        if let Some(dimension) = space.0.iter().find(|dimension| given.has(dimension.name.as_str())) {
+            let message = format!("`{}` is varied, and has one value", dimension.name);
+            return Err(VerbError::usage(message, "give it either a range, with `--param`, or a value, with `-p`"));
         }
         Ok(space)
     }
+}
+
+/// What is not found by the compiler, wherever it comes from.
+pub(crate) fn refuse_numbers(sweep: &Sweep) -> Result<(), VerbError> {
+    let Sweep { objectives, trials, parallel, timeout, .. } = sweep;
+    let usage = |message: String, help: &str| Err(VerbError::usage(message, help));
+    if *trials == 0 || *parallel == 0 {
+        let what = if *trials == 0 { "no trials" } else { "no trials at one time" };
+        return usage(format!("{what} are asked for, and nothing would be tried"), "ask for 1 or more");
+    }
+    if let Some(goal) = objectives.iter().find_map(|one| one.goal.filter(|goal| !goal.is_finite())) {
+        return usage(format!("the goal is {goal}, which no trial is measured by"), "give a number");
+    }
+    if let Some(timeout) = timeout.filter(|timeout| !(timeout.is_finite() && *timeout > 0.0)) {
+        return usage(format!("the timeout is {timeout} seconds"), "give a number above 0, or leave it out");
+    }
+    Ok(())
+}
+
+/// As many trials as the algorithm has by itself: what it is for is only there when all of them are run.
+fn whole_schedule(sweep: &Sweep) -> Option<u64> {
+    let Sweep { space, algorithm, settings, objectives, seed, .. } = sweep;
+    let has_schedule = matches!(algorithm, Algorithm::Grid | Algorithm::Hyperband);
+    let sampler = has_schedule.then(|| Sampler::new(space.clone(), *algorithm, settings, &objectives[0], *seed).ok());
+    sampler.flatten()?.most_trials()
+}
+
+/// Katib's word for where random numbers begin.
+fn random_state(settings: &Settings) -> Option<u64> {
+    settings.get("random_state")?.parse().ok()
+}
+
+/// Another one each time, and short enough to be written down.
+fn any_seed() -> u64 {
+    RandomState::new().hash_one(std::process::id()) % (1 << 31)
+}
+
+fn something(space: Space) -> Result<Space, VerbError> {
+    if space.0.is_empty() {
+        return Err(VerbError::usage(
+            "the notebook has nothing to vary",
+            "tag the cell that sets its parameters with `pipeline-parameters`, or say what to vary: `--param \
+             lr=loguniform:1e-5:1e-1`",
+        ));
+    }
+    Ok(space)
 }
 
 /// A metric of the notebook: the one that is named, or the only one.

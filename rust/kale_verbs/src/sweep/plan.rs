@@ -32,16 +32,17 @@ pub struct SweepPlan {
 }
 
 impl SweepPlan {
-    /// Exact where the points are known before.
+    /// Exact where the points are known before; `begun` are those of trials that are there.
     pub fn of(
         sweep: &Sweep,
         is_guessed: bool,
         pipeline: &Pipeline,
         step_seconds: &BTreeMap<String, f64>,
+        begun: Vec<Point>,
     ) -> Result<SweepPlan, VerbError> {
         let trials = trials(sweep)?;
         let uses = step_uses(pipeline);
-        let exact = points(sweep, trials)?.map(|points| step_runs(&uses, &points));
+        let exact = points(sweep, trials, begun)?.map(|points| step_runs(&uses, &points));
         let at_most = || vec![usize::try_from(trials).unwrap_or(usize::MAX); uses.len()];
         let counts = exact.clone().unwrap_or_else(at_most);
         let each = pipeline.steps.iter().zip(&counts);
@@ -76,9 +77,9 @@ fn trials(sweep: &Sweep) -> Result<u64, VerbError> {
 }
 
 /// The points that are known before any trial is run.
-fn points(sweep: &Sweep, trials: u64) -> Result<Option<Vec<Point>>, VerbError> {
+fn points(sweep: &Sweep, trials: u64, begun: Vec<Point>) -> Result<Option<Vec<Point>>, VerbError> {
     let foreseeable = sampler(sweep)?.filter(|sampler| sampler.is_foreseeable() && trials <= FORESEEN);
-    Ok(foreseeable.map(|sampler| first(&sampler, trials)))
+    Ok(foreseeable.map(|sampler| completed(&sampler, trials, begun)))
 }
 
 /// `None`: a library of Python's chooses.
@@ -91,12 +92,13 @@ fn sampler(sweep: &Sweep) -> Result<Option<Sampler>, VerbError> {
     Sampler::new(space.clone(), *algorithm, settings, &objectives[0], *seed).map(Some).map_err(in_sampler)
 }
 
-fn first(sampler: &Sampler, count: u64) -> Vec<Point> {
-    let mut trials: Vec<Trial> = vec![];
+fn completed(sampler: &Sampler, count: u64, begun: Vec<Point>) -> Vec<Point> {
+    let over = |point, place| Trial { point, value: None, is_over: true, place };
+    let mut trials: Vec<Trial> = begun.into_iter().map(|point| over(point, None)).collect();
     while (trials.len() as u64) < count
         && let Next::Trial(point, place) = sampler.next(&trials)
     {
-        trials.push(Trial { point, value: None, is_over: true, place });
+        trials.push(over(point, place));
     }
     trials.into_iter().map(|trial| trial.point).collect()
 }

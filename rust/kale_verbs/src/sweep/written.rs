@@ -58,18 +58,28 @@ impl SweepOptions {
         Ok([file, metadata].into_iter().flatten().fold(self, SweepOptions::or))
     }
 
+    /// What belongs to an objective or an algorithm is not taken over to another one.
     fn or(self, other: SweepOptions) -> SweepOptions {
         let filled = |own: Vec<String>, other| if own.is_empty() { other } else { own };
+        let is_aim = self.objectives.is_empty() || other.objectives.is_empty() || self.objectives == other.objectives;
+        let is_same = |own: &Option<String>, other: &Option<String>| own.is_none() || other.is_none() || own == other;
+        let (is_algorithm, is_stopping) =
+            (is_same(&self.algorithm, &other.algorithm), is_same(&self.early_stopping, &other.early_stopping));
+        let belonging = |is_same: bool, own: Vec<String>, other| if is_same { filled(own, other) } else { own };
         SweepOptions {
             file: self.file,
             vary: filled(self.vary, other.vary),
+            direction: self.direction.or(other.direction.filter(|_| is_aim)),
+            goal: self.goal.or(other.goal.filter(|_| is_aim)),
             objectives: filled(self.objectives, other.objectives),
-            direction: self.direction.or(other.direction),
-            goal: self.goal.or(other.goal),
+            settings: belonging(is_algorithm, self.settings, other.settings),
             algorithm: self.algorithm.or(other.algorithm),
-            settings: filled(self.settings, other.settings),
+            early_stopping_settings: belonging(
+                is_stopping,
+                self.early_stopping_settings,
+                other.early_stopping_settings,
+            ),
             early_stopping: self.early_stopping.or(other.early_stopping),
-            early_stopping_settings: filled(self.early_stopping_settings, other.early_stopping_settings),
             trials: self.trials.or(other.trials),
             parallel: self.parallel.or(other.parallel),
             max_failed: self.max_failed.or(other.max_failed),
