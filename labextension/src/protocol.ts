@@ -177,9 +177,22 @@ export interface Objective {
   direction: Direction;
 }
 
-export interface SweepPlan {
+/** A sweep as it is asked for, with what was not said. */
+export interface SweepDefinition {
   space: Dimension[];
+  objectives: (Objective & { goal: number | null })[];
+  algorithm: string;
+  settings: Record<string, string>;
+  trials: number;
+  parallel: number;
+  seed: number;
+}
+
+export interface SweepPlan {
+  definition: SweepDefinition;
   is_guessed: boolean;
+  /** What is varied, and read by no step. */
+  unread: string[];
   trials: number;
   /** `null` where it depends on what comes out. */
   step_executions: number | null;
@@ -214,6 +227,7 @@ export interface Sweep {
   step_executions: number;
   planned_step_executions: number | null;
   reason?: string;
+  definition: SweepDefinition;
 }
 
 /** What was begun, or would be. */
@@ -349,6 +363,11 @@ export type Notification =
   | { method: 'run'; params: { run_id: string; sequence: number; detail: RunDetail } }
   | { method: 'sweep'; params: { sweep_id: string; sweep: Sweep } }
   | { method: 'log'; params: { run_id: string; step: string; offset: number; text: string } };
+
+/** Everything that has not come to a good end. */
+export function isResumable(status: RunStatus): boolean {
+  return status === 'interrupted' || status === 'cancelled' || status === 'failed';
+}
 
 export function isFinished(status: StepStatus): boolean {
   return status !== 'pending' && status !== 'running';

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { choiceOf, directionOf, faultOf, initialForm, rangeOf } from '../src/panel/sweep/form';
-import type { Graph, Sweep, Trial } from '../src/protocol';
-import { axisOf, bestSoFar, importance, isChosen, valued } from '../src/views/sweep/points';
+import type { Domain, Graph, Sweep, SweepDefinition, Trial } from '../src/protocol';
+import { choiceOf as extended, extensionOf, narrowed } from '../src/views/sweep/extension';
+import { axesOf, axisOf, bestSoFar, importance, isChosen, valued } from '../src/views/sweep/points';
 
 const GRAPH = {
   parameters: [
@@ -14,11 +15,21 @@ const GRAPH = {
   metrics: [{ name: 'val_loss', step: 'train' }]
 } as unknown as Graph;
 
-test('a form is filled with what was guessed, and asks for just that', () => {
-  const form = initialForm(GRAPH, [
+const DEFINITION: SweepDefinition = {
+  space: [
     { name: 'rate', domain: { kind: 'double', low: 0.001, high: 0.1, step: null, scale: 'logarithmic' } },
     { name: 'layers', domain: { kind: 'int', low: 1, high: 12, step: 1, scale: 'linear' } }
-  ]);
+  ],
+  objectives: [{ metric: 'val_loss', direction: 'maximize', goal: null }],
+  algorithm: 'random',
+  settings: {},
+  trials: 10,
+  parallel: 2,
+  seed: 1
+};
+
+test('a form is filled with what was guessed, and asks for just that', () => {
+  const form = initialForm(GRAPH, DEFINITION);
   assert.deepEqual(
     form.rows.map(row => row.mode),
     ['range', 'range', 'fixed']
@@ -29,8 +40,16 @@ test('a form is filled with what was guessed, and asks for just that', () => {
   assert.equal(faultOf(form), null);
 });
 
+test('a form is filled with what the notebook has written down', () => {
+  const written = { ...DEFINITION, algorithm: 'hyperband', settings: { r_l: '9', resource_name: 'layers' } };
+  const form = initialForm(GRAPH, written, true);
+  assert.deepEqual([form.algorithm, form.direction, form.trials], ['hyperband', 'maximize', '']);
+  assert.deepEqual(choiceOf(form).settings, ['r_l=9', 'resource_name=layers']);
+  assert.equal(choiceOf(form).trials, null);
+});
+
 test('what is varied is written as the command line takes it', () => {
-  const [rate, layers, opt] = initialForm(GRAPH, []).rows;
+  const [rate, layers, opt] = initialForm(GRAPH, null).rows;
   assert.equal(rangeOf(rate), null);
   assert.equal(
     rangeOf({ ...rate, mode: 'range', low: '0', high: ' 1 ', step: '0.1' }),
@@ -41,10 +60,11 @@ test('what is varied is written as the command line takes it', () => {
     'layers=logint:1:64'
   );
   assert.equal(rangeOf({ ...opt, mode: 'list', values: 'adam, sgd,, ' }), 'opt=choice:adam,sgd');
+  assert.equal(rangeOf({ ...opt, mode: 'list', values: ' [1, 2], [3]' }), 'opt=choice:[1, 2], [3]');
 });
 
 test('what the kernel need not be asked is told at once', () => {
-  const form = initialForm(GRAPH, []);
+  const form = initialForm(GRAPH, null);
   assert.equal(faultOf(form), 'nothing-varied');
   const varied = { ...form, rows: [{ ...form.rows[0], mode: 'list' as const }] };
   assert.equal(faultOf({ ...varied, trials: '0' }), 'trials');
@@ -70,7 +90,14 @@ function sweepOf(count: number): Sweep {
     best: null,
     trials: Array.from({ length: count }, (_, index) => trial(index)),
     step_executions: count,
-    planned_step_executions: null
+    planned_step_executions: null,
+    definition: {
+      ...DEFINITION,
+      space: [
+        { name: 'x', domain: { kind: 'int', low: 0, high: 100, step: 1, scale: 'linear' } },
+        { name: 'y', domain: { kind: 'categorical', values: ['a', 'b'] } }
+      ]
+    }
   };
 }
 
@@ -101,6 +128,35 @@ test('a trial is chosen when it lies in all the chosen parts', () => {
   assert.deepEqual(chosen({ x: [0.3, 1] }), [2, 4, 5]);
   assert.deepEqual(chosen({ x: [0.3, 1], y: [0, 0.5] }), [2, 4]);
   assert.deepEqual(chosen({ loss: [0.9, 1] }), [5]);
+});
+
+test('a metric may have the name of a parameter', () => {
+  const sweep = { ...sweepOf(6), objective: { metric: 'x', direction: 'minimize' as const } };
+  const named = { ...sweep, trials: sweep.trials.map(trial => ({ ...trial, metrics: { x: -trial.trial } })) };
+  const axes = axesOf(named, valued(named));
+  assert.equal(new Set(axes.map(axis => axis.id)).size, 3);
+  const chosen = valued(named).filter(point => isChosen(point, axes, { 'parameter:x': [0.9, 1] }));
+  assert.deepEqual(
+    chosen.map(({ trial }) => trial.trial),
+    [5]
+  );
+});
+
+test('a sweep goes on from where the chosen trials are, and asks for what is new only', () => {
+  const sweep = sweepOf(12);
+  assert.deepEqual(extended(extensionOf(sweep, null), sweep), { trials: 24, vary: [] });
+  const chosen = sweep.trials.filter(({ trial }) => trial === 4 || trial === 8);
+  assert.deepEqual(extended(extensionOf(sweep, chosen), sweep).vary, ['x=int:4:8', 'y=choice:a']);
+  const grid = { ...sweep, definition: { ...sweep.definition, algorithm: 'grid' } };
+  assert.deepEqual(extensionOf(grid, chosen).rows, []);
+  const small: Domain = { kind: 'double', low: 0.01, high: 1, step: null, scale: 'logarithmic' };
+  const at = (x: number): Trial => ({ ...sweep.trials[0], parameters: { x } });
+  assert.deepEqual(narrowed({ name: 'x', domain: small }, [at(0.123456), at(0.0100001)]), {
+    ...small,
+    low: 0.01,
+    high: 0.1235
+  });
+  assert.deepEqual(narrowed({ name: 'x', domain: small }, [at(0.5)]), { kind: 'discrete', values: [0.5] });
 });
 
 test('what decides is rated high, and what does not, low', () => {

@@ -81,7 +81,11 @@ def _pipeline(line: str) -> object:
         print(inspect.getdoc(getattr(kale_rs, _name(words[0]))))
         return None
     positional, keywords = _arguments(words[1:])
+    public = getattr(kale_rs, _name(words[0]))
+    known = {*inspect.signature(public).parameters, *inspect.signature(function).parameters}
     try:
+        for unknown in keywords.keys() - known:
+            raise TypeError(f"got an unexpected keyword argument '{unknown}'")
         inspect.signature(function).bind(*positional, **keywords)
     except TypeError as error:
         raise UsageError(

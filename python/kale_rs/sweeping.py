@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -84,19 +86,6 @@ def sweep_assigned(
     ranges: Sequence[str],
     parameters: Mapping[str, object],
     *,
-    objective: str | Sequence[str] = (),
-    maximize: bool | None = None,
-    goal: float | None = None,
-    algorithm: str | None = None,
-    settings: Sequence[str] = (),
-    early_stopping: str | None = None,
-    early_stopping_settings: Sequence[str] = (),
-    trials: int | None = None,
-    parallel: int | None = None,
-    max_failed: int | None = None,
-    timeout: float | None = None,
-    seed: int | None = None,
-    file: Path | None = None,
     overlay: Path | None = None,
     cache: bool = True,
     granularity: str | None = None,
@@ -104,26 +93,11 @@ def sweep_assigned(
     plan: bool = False,
     detach: bool = False,
     progress: bool = True,
+    **options: Any,
 ) -> Sweep | Plan:
     """As `sweep`, with ranges and settings as texts `NAME=VALUE`, and parameters as `run_assigned` takes them."""
     request = _source(notebook, granularity, python)
-    request |= _asked(
-        ranges,
-        parameters,
-        objective=objective,
-        maximize=maximize,
-        goal=goal,
-        algorithm=algorithm,
-        settings=settings,
-        early_stopping=early_stopping,
-        early_stopping_settings=early_stopping_settings,
-        trials=trials,
-        parallel=parallel,
-        max_failed=max_failed,
-        timeout=timeout,
-        seed=seed,
-        file=file,
-    )
+    request |= _asked(ranges, parameters, **options)
     request |= {"overlay": _text(overlay), "no_cache": not cache, "plan": plan, "detach": detach}
     from kale_rs import _native
 
@@ -176,16 +150,16 @@ def _asked(
         "parameters": parameters,
         "objectives": [objective] if isinstance(objective, str) else list(objective),
         "direction": None if maximize is None else "maximize" if maximize else "minimize",
-        "goal": goal,
+        "goal": _number("goal", goal),
         "algorithm": algorithm,
         "settings": list(settings),
         "early_stopping": early_stopping,
         "early_stopping_settings": list(early_stopping_settings),
-        "trials": trials,
-        "parallel": parallel,
-        "max_failed": max_failed,
-        "timeout": timeout,
-        "seed": seed,
+        "trials": _count("trials", trials),
+        "parallel": _count("parallel", parallel),
+        "max_failed": _count("max_failed", max_failed),
+        "timeout": _number("timeout", timeout),
+        "seed": _count("seed", seed),
         "file": _text(file),
     }
 
@@ -202,12 +176,15 @@ def sweeps(
     timeout: float | None = None,
     optuna: str | None = None,
     name: str | None = None,
+    notebook: Path | None = None,
+    limit: int | None = None,
     store: Path | None = None,
     detach: bool = False,
     progress: bool = True,
 ) -> Any:
     """List the sweeps of a store, newest first; or `show`, `stop`, `resume`, `extend` or `export` one of them.
 
+    The list has those of one `notebook` only, and no more than `limit`, where these are given.
     `sweep` is an id, the start of one, or `last`. `stop` waits until its trials have stopped; `resume` goes on with
     them. `extend` has it make more `trials` (the finished ones included), or take the next ones from other `ranges`.
     `export` writes the trials into a study of Optuna's, `optuna="sqlite:///study.db"`, for its dashboard.
@@ -216,12 +193,16 @@ def sweeps(
     if action == "export" and optuna is None:
         raise UsageError("nobody knows where the study is to be", 'say where: `optuna="sqlite:///study.db"`')
     request: dict[str, Any] = {"action": action, "store": _text(store)}
-    if action != "list":
+    if action == "list":
+        request |= {"notebook": _text(notebook), "limit": _count("limit", limit)}
+    else:
         request["sweep"] = sweep if isinstance(sweep, str) else sweep.sweep_id
     if action in ("resume", "extend"):
         request["detach"] = detach
     if action == "extend":
-        request |= {"trials": trials, "parallel": parallel, "max_failed": max_failed, "goal": goal, "timeout": timeout}
+        counts = {"trials": trials, "parallel": parallel, "max_failed": max_failed}
+        request |= {name: _count(name, value) for name, value in counts.items()}
+        request |= {"goal": _number("goal", goal), "timeout": _number("timeout", timeout)}
         request["vary"] = [f"{name}={_range(name, values)}" for name, values in (ranges or {}).items()]
     if action == "export":
         request |= {"optuna": optuna, "name": name}
@@ -252,6 +233,31 @@ def _range(name: str, values: object) -> str:
         f"the range of `{name}` cannot be this `{type(values).__name__}`",
         'write a text such as "uniform:0:1" or "int:1:8", or a list of values',
     )
+
+
+def _count(name: str, value: object) -> int | None:
+    """A whole number, also one of numpy's."""
+    if value is None:
+        return None
+    try:
+        number = operator.index(value)  # type: ignore[call-overload]
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**63:
+        raise UsageError(f"`{name}` is a whole number, not {value!r}", f"write `{name}=2`")
+    return int(number)
+
+
+def _number(name: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise UsageError(f"`{name}` is a number, not {value!r}", f"write `{name}=0.5`")
+    return number
 
 
 def _assignments(settings: Mapping[str, object] | None) -> list[str]:

@@ -48,6 +48,10 @@ class Plan:
 
     def __init__(self, answer: Json) -> None:
         self.trials: int = answer["trials"]
+        #: What is asked for, with what was not said: its space, algorithm, seed and so on.
+        self.definition: dict[str, Any] = answer["definition"]
+        #: What is varied, and read by no step.
+        self.unread: list[str] = answer["unread"]
         #: Executions of steps; `None` where they depend on what comes out.
         self.step_executions: int | None = answer["step_executions"]
         #: As many as there would be if nothing was shared.
@@ -60,7 +64,8 @@ class Plan:
         runs = f"at most {self.without_sharing}" if count is None else str(count)
         instead = f", not {self.without_sharing}" if count is not None and count < self.without_sharing else ""
         about = "" if self.seconds is None else f", about {self.seconds:.0f} s"
-        return f"{self.trials} trials: {runs} step runs{instead}{about}"
+        unread = "".join(f"\nno step reads `{name}`: trials are alike in it" for name in self.unread)
+        return f"{self.trials} trials: {runs} step runs{instead}{about}{unread}"
 
 
 class Sweep:
@@ -79,6 +84,8 @@ class Sweep:
         self.front = [self.trials[number] for number in answer.get("front", [])]
         #: Why it ended before its time.
         self.reason: str | None = answer.get("reason")
+        #: As it was asked for, with what was not said, such as its `seed`.
+        self.definition: dict[str, Any] = answer["definition"]
         self.plan = plan
         self._best: Json | None = answer["best"]
         self._store = store

@@ -14,7 +14,7 @@ import kale_rs
 import pytest
 from kale_rs.errors import UsageError
 
-from .support import call, cell, notebook, start, wait_for
+from .support import call, cell, notebook, processes_with, start, wait_for
 
 #: Each step leaves a byte in a file of its own, beside which nothing else lies.
 COUNT = "import os\nwith open(os.path.join(os.environ['KALE_TEST_COUNTS'], '{}'), 'a') as file: file.write('.')"
@@ -146,7 +146,7 @@ def test_what_is_written_down_counts_less_than_what_is_said(project):
     def plan(*more):
         return json.loads(call("sweep", path, "--plan", "--json", *more).stdout)["plan"]
 
-    assert (plan()["trials"], plan()["space"][0]["domain"]["kind"]) == (7, "double")
+    assert (plan()["trials"], plan()["definition"]["space"][0]["domain"]["kind"]) == (7, "double")
     assert plan("--file", "sweep.yaml")["trials"] == 2
     assert plan("--file", "sweep.yaml", "--algorithm", "random", "--trials", 3)["trials"] == 3
 
@@ -167,6 +167,10 @@ def test_what_is_written_down_counts_less_than_what_is_said(project):
             "cmaes knows one objective, not 2",
         ),
         (["--early-stopping-setting", "start_step=1"], "early stopping has settings, and is not asked for"),
+        (["--param", "x=uniform:0:1", "-p", "x=3"], "`x` is varied, and has one value"),
+        (["--trials", "0"], "no trials are asked for"),
+        (["--goal", "nan"], "the goal is NaN"),
+        (["--timeout", "0"], "the timeout is 0 seconds"),
     ],
 )
 def test_wrong_usage_says_what_to_write(project, arguments, words):
@@ -176,6 +180,85 @@ def test_wrong_usage_says_what_to_write(project, arguments, words):
     assert words in done.stderr
     assert "help:" in done.stderr
     assert not (project / ".kale_rs").exists()
+
+
+def test_what_has_one_value_is_not_guessed(project):
+    done = call("sweep", four_steps(project / "n.ipynb"), "--objective", "loss", "-p", "wide=2", "--plan")
+    assert "x=loguniform:0.1:10" in done.stderr and "wide=" not in done.stderr
+
+
+def test_what_no_step_reads_is_told(project):
+    path = notebook(project / "n.ipynb", cell("x = 1\nidle = 2", "pipeline-parameters"), cell("loss = x", "step:train"),
+                    cell("print(loss)", "pipeline-metrics"))  # fmt: skip
+    done = call("sweep", path, "--param", "idle=int:1:9", "--plan")
+    assert "no step reads `idle`: trials are alike in it" in done.stderr
+    assert kale_rs.sweep(path, {"idle": "int:1:9", "x": "int:1:2"}, plan=True).unread == ["idle"]
+
+
+def test_what_belongs_to_another_objective_or_algorithm_is_not_taken_over(project):
+    path = four_steps(project / "n.ipynb")
+    Path("sweep.yaml").write_text(
+        "parameters: {x: 'uniform:0:1'}\nobjective: score\ndirection: maximize\ngoal: 5\nalgorithm: tpe\n"
+        "settings: {n_EI_candidates: 9}\nearly_stopping: medianstop\nearly_stopping_settings: {start_step: 2}\n"
+    )
+    plan = kale_rs.sweep(path, file="sweep.yaml", objective="loss", algorithm="random", plan=True)
+    [objective] = plan.definition["objectives"]
+    assert objective == {"metric": "loss", "direction": "minimize", "goal": None}
+    assert (plan.definition["algorithm"], plan.definition["settings"]) == ("random", {})
+    assert plan.definition["early_stopping"] == ["medianstop", {"start_step": "2"}]
+    [objective] = kale_rs.sweep(path, file="sweep.yaml", goal=7, plan=True).definition["objectives"]
+    assert objective == {"metric": "score", "direction": "maximize", "goal": 7.0}
+
+
+def test_seeds(project):
+    path = four_steps(project / "n.ipynb")
+    seeds = {kale_rs.sweep(path, objective="loss", plan=True).definition["seed"] for _ in range(4)}
+    assert len(seeds) == 4
+    same = kale_rs.sweep(path, objective="loss", settings={"random_state": 3}, seed=4, plan=True)
+    assert same.definition["seed"] == 3
+
+
+def test_what_has_ended_a_sweep_is_told_before_it_would_end_it_again(project):
+    path = four_steps(project / "n.ipynb", "x")
+    sweep = kale_rs.sweep(path, {"x": "discrete:1,2,3"}, objective="loss", algorithm="grid", goal=1.5, parallel=1,
+                          progress=False)  # fmt: skip
+    assert len(sweep.trials) == 1
+    with pytest.raises(UsageError, match="trial 0 has reached the goal: its `loss` is 1, and 1.5 is asked for"):
+        sweep.extend(trials=3)
+    sweep = sweep.extend(goal=-1.0, progress=False)
+    assert len(sweep.trials) == 3
+    with pytest.raises(UsageError, match="3 trials were asked for, and there are 3"):
+        sweep.extend()
+    with pytest.raises(UsageError, match="grid has 3 points here, and all of them have been tried"):
+        sweep.extend(trials=9)
+    with pytest.raises(UsageError, match="follow from its ranges"):
+        sweep.extend(trials=9, ranges={"x": "discrete:5,6"})
+    with pytest.raises(UsageError, match="`goal` is a number, not nan"):
+        sweep.extend(trials=9, goal=float("nan"))
+
+
+def test_too_many_failures_end_it_until_more_are_allowed(project):
+    path = four_steps(project / "n.ipynb", "1 / 0")
+    failed = kale_rs.sweep(path, {"x": "int:1:5"}, objective="loss", trials=5, max_failed=0, parallel=1, seed=1,
+                           progress=False)  # fmt: skip
+    assert (failed.status, failed.reason) == ("failed", "1 trial has failed, and 0 may.")
+    with pytest.raises(UsageError, match="1 trial has failed, and 0 may"):
+        failed.resume()
+    assert len(failed.extend(max_failed=9, progress=False).trials) == 5
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "bayesianoptimization"])
+def test_ranges_may_become_others_on_the_way(project, algorithm):
+    pytest.importorskip("optuna" if algorithm == "tpe" else "skopt")
+    path = four_steps(project / "n.ipynb")
+    sweep = kale_rs.sweep(path, {"x": "uniform:0:1:0.1", "wide": "int:1:9:2"}, objective="loss", algorithm=algorithm,
+                          trials=3, parallel=1, seed=2, progress=False)  # fmt: skip
+    ranges = {"x": "uniform:0.05:0.95:0.15", "wide": "int:2:8:3"}
+    sweep = sweep.extend(trials=5, ranges=ranges, progress=False)
+    assert {trial.status for trial in sweep.trials} == {"succeeded"}
+    steps = {0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95}
+    assert {round(trial.parameters["x"], 9) for trial in sweep.trials[3:]} <= steps
+    assert {trial.parameters["wide"] for trial in sweep.trials[3:]} <= {2, 5, 8}
 
 
 def test_several_objectives_have_a_front(project):
@@ -302,6 +385,43 @@ def test_bayesian_optimization_finds_the_place(project):
     assert sweep.best_value < 0.5
 
 
+def test_what_the_library_cannot_do_is_told_before_anything_begins(project):
+    pytest.importorskip("cmaes")
+    done = call("sweep", four_steps(project / "n.ipynb"), "--objective", "loss", "--algorithm", "cmaes", "--setting",
+                "restart_strategy=ipop")  # fmt: skip
+    assert done.returncode == 2
+    assert "Optuna's cmaes does not begin anew" in done.stderr
+    assert not (project / ".kale_rs").exists()
+
+
+def test_the_process_that_chooses_may_be_killed_or_hang(project):
+    pytest.importorskip("optuna")
+    path = four_steps(project / "n.ipynb", before="import time; time.sleep(0.3)")
+    options = {"objective": "loss", "algorithm": "tpe", "trials": 6, "parallel": 1, "seed": 3}
+    whole = kale_rs.sweep(path, {"x": "uniform:0:4"}, **options, progress=False)
+
+    def chooser(sweep):
+        """Its process, once it has chosen a trial."""
+        wait_for(lambda: len(sweep.refresh().trials) >= 2, "a trial")
+        [pid] = wait_for(lambda: processes_with(f"{sweep.sweep_id}@"), "the process")[-1:]
+        found = [pid for pid in processes_with(f"{sweep.sweep_id}@") if b"--suggestions" in cmdline(pid)]
+        return found[0]
+
+    def cmdline(pid):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+    killed = kale_rs.sweep(path, {"x": "uniform:0:4"}, **options, cache=False, detach=True)
+    os.kill(chooser(killed), signal.SIGKILL)
+    ended = wait_for(lambda: (now := killed.refresh()).status == "failed" and now, "its end")
+    assert "sweeps resume" in ended.reason
+    over = killed.resume(progress=False)
+    assert [trial.parameters for trial in over.trials] == [trial.parameters for trial in whole.trials]
+    hanging = kale_rs.sweep(path, {"x": "uniform:0:4"}, **options, cache=False, detach=True)
+    os.kill(pid := chooser(hanging), signal.SIGSTOP)
+    assert hanging.stop().status == "cancelled"
+    wait_for(lambda: not Path(f"/proc/{pid}").exists(), "the end of what hung")
+
+
 def test_a_missing_library_is_told_before_anything_begins(project, tmp_path):
     venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
     path = four_steps(project / "n.ipynb")
@@ -341,11 +461,34 @@ def test_the_api_says_what_to_write(project):
     path = four_steps(project / "n.ipynb")
     with pytest.raises(UsageError, match="cannot be this `float`"):
         kale_rs.sweep(path, {"x": 1.5})
+    for wrong in ({"trials": -1}, {"trials": 2.5}, {"parallel": "2"}, {"seed": -3}):
+        [name] = wrong
+        with pytest.raises(UsageError, match=f"`{name}` is a whole number, not"):
+            kale_rs.sweep(path, **wrong)
     with pytest.raises(UsageError, match="nobody knows where"):
         kale_rs.sweeps("export")
     with pytest.raises(UsageError, match="there is no sweep `last`"):
         kale_rs.sweeps("show")
     assert repr(kale_rs.sweeps()) == "no sweeps"
+
+
+def test_a_sweep_that_lost_its_engine_says_so(project):
+    path = four_steps(project / "n.ipynb", before="import time; time.sleep(60)")
+    sweep = kale_rs.sweep(path, {"x": "uniform:0:4"}, objective="loss", trials=3, detach=True)
+    wait_for(lambda: sweep.refresh().status == "running" and engine_of_the_newest(), "its engine")
+    os.kill(engine_of_the_newest(), signal.SIGKILL)
+    lost = wait_for(lambda: (now := sweep.refresh()).status == "interrupted" and now, "its end")
+    assert "it was killed, or the machine had no memory left" in lost.reason
+    assert f"kale-rs sweeps resume {sweep.sweep_id}" in lost.reason
+
+
+def test_sweeps_of_one_notebook(project):
+    one, other = four_steps(project / "one.ipynb"), four_steps(project / "other.ipynb")
+    for path in (one, one, other):
+        kale_rs.sweep(path, {"x": "uniform:0:4"}, objective="loss", trials=1, progress=False)
+    assert [len(kale_rs.sweeps(**only)) for only in ({}, {"notebook": one}, {"limit": 1})] == [3, 2, 1]
+    done = call("sweeps", "--notebook", "other.ipynb", "-n", 5, "--json")
+    assert len(json.loads(done.stdout)["sweeps"]) == 1
 
 
 def test_results_print_well(project):

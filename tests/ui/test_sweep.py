@@ -7,6 +7,7 @@ import sqlite3
 import time
 from pathlib import Path
 
+import kale_rs
 from playwright.sync_api import Locator, expect
 
 from tests.ui import notebooks
@@ -21,12 +22,15 @@ MODEL: tuple[notebooks.Cell, ...] = (
 )
 """A loss that is least with one layer, and with `adam`."""
 
-WAITING: tuple[notebooks.Cell, ...] = (
-    ("import os, time", ["imports"]),
-    ("k = 1", ["pipeline-parameters"]),
-    ("while not os.path.exists(os.environ['KALE_GO']):\n    time.sleep(0.05)\nloss = k", ["step:wait"]),
-    ("print(loss)", ["pipeline-metrics"]),
-)
+
+def waiting_for(go: Path) -> tuple[notebooks.Cell, ...]:
+    """Trials that wait for a file."""
+    return (
+        ("import os, time", ["imports"]),
+        ("k = 1", ["pipeline-parameters"]),
+        (f"while not os.path.exists({str(go)!r}):\n    time.sleep(0.05)\nloss = k", ["step:wait"]),
+        ("print(loss)", ["pipeline-metrics"]),
+    )
 
 
 def ask(lab: LabPage, folder: Path, cells: tuple[notebooks.Cell, ...] = MODEL) -> Locator:
@@ -133,14 +137,32 @@ def test_the_best_model_opens_in_a_notebook(lab: LabPage, folder: Path) -> None:
     assert abs(float(lab.evaluate(told)) - value) < 1e-5
 
 
+def tab_to(lab: LabPage, target: Locator) -> None:
+    for _ in range(80):
+        if target.evaluate("field => field === document.activeElement"):
+            return
+        lab.page.keyboard.press("Tab")
+    raise AssertionError(f"Tab does not lead to {target}")
+
+
 def test_all_by_keyboard(lab: LabPage, folder: Path) -> None:
-    form = ask(lab, folder)
+    """From the palette's command to the run of a trial; nothing is clicked, and nothing is focused but by Tab."""
+    notebooks.write(folder / "model.ipynb", MODEL)
+    lab.open_pipeline(f"{folder.name}/model.ipynb")
+    lab.page.keyboard.press("Control+Shift+C")
+    lab.page.locator(".lm-CommandPalette-input").wait_for()
+    lab.page.keyboard.type("Sweep Parameters")
+    expect(lab.page.locator(".lm-CommandPalette-item[data-command='kale-rs:sweep']")).to_be_visible()
+    lab.page.keyboard.press("Enter")
+    form = lab.page.locator(".kale-SweepForm")
     expect(form.locator(".kale-SweepForm-plan")).to_contain_text("10 trials")
     expect(form.locator("select").first).to_be_focused()
-    for _ in range(40):
-        if form.locator("[name=trials]").evaluate("field => field === document.activeElement"):
-            break
-        lab.page.keyboard.press("Tab")
+    tab_to(lab, form.locator("[name=opt-mode]"))
+    lab.page.keyboard.press("ArrowDown")
+    tab_to(lab, form.locator("[name=opt-values]"))
+    lab.page.keyboard.press("Control+A")
+    lab.page.keyboard.type("adam, sgd")
+    tab_to(lab, form.locator("[name=trials]"))
     lab.page.keyboard.press("Control+A")
     lab.page.keyboard.type("3")
     expect(form.locator(".kale-SweepForm-plan")).to_contain_text("3 trials")
@@ -148,18 +170,100 @@ def test_all_by_keyboard(lab: LabPage, folder: Path) -> None:
     view = lab.page.locator(".kale-SweepView:visible")
     expect(view).to_have_attribute("data-status", "succeeded")
     expect(view.locator("tbody tr")).to_have_count(3)
-    view.locator("tbody button").first.focus()
+    tab_to(lab, view.locator("[data-action=extend-form]"))
+    lab.page.keyboard.press("Enter")
+    expect(view.locator("[name=extend-trials]")).to_be_focused()
+    lab.page.keyboard.press("Control+A")
+    lab.page.keyboard.type("4")
+    lab.page.keyboard.press("Enter")
+    expect(view.locator("tbody tr[data-status=succeeded]")).to_have_count(4)
+    tab_to(lab, view.locator(".kale-Parallel-axis[data-axis=loss] [role=slider]"))
+    lab.page.keyboard.press("ArrowDown")
+    expect(view.locator("[data-action=show-all]")).to_be_visible()
+    lab.page.keyboard.press("Escape")
+    tab_to(lab, view.locator("[data-column=trial]"))
+    lab.page.keyboard.press("Enter")
+    tab_to(lab, view.locator("tbody button").first)
     lab.page.keyboard.press("Enter")
     expect(lab.page.locator(".kale-RunView:visible:not(.kale-SweepView)")).to_be_visible()
 
 
+def test_more_trials_where_the_good_ones_were(lab: LabPage, folder: Path) -> None:
+    form = ask(lab, folder)
+    form.locator("[name=opt-mode]").select_option("list")
+    form.locator("[name=opt-values]").fill("adam, sgd")
+    form.locator("[name=trials]").fill("8")
+    expect(form.locator(".kale-SweepForm-plan")).to_contain_text("8 trials")
+    view = begin(lab, form)
+    expect(view).to_have_attribute("data-status", "succeeded")
+    axis = view.locator(".kale-Parallel-axis[data-axis=opt] [role=slider]")
+    axis.focus()
+    for _ in range(9):
+        lab.page.keyboard.press("ArrowDown")
+    view.locator("[data-action=narrow]").click()
+    expect(view.locator("[name=opt-values]")).to_have_value("adam")
+    view.locator("[name=extend-trials]").fill("8")
+    view.locator("[data-action=extend]").click()
+    expect(view.locator("[role=alert]").first).to_contain_text("8 trials were asked for")
+    lab.screenshot("sweep-extend")
+    view.locator("[name=layers-mode]").select_option("range")
+    view.locator("[name=layers-low]").fill("2")
+    view.locator("[name=layers-high]").fill("3")
+    view.locator("[name=extend-trials]").fill("12")
+    view.locator("[data-action=extend]").click()
+    expect(view.locator(".kale-ExtendForm")).to_have_count(0)
+    view.locator("[data-action=show-all]").click()
+    expect(view.locator("tbody tr[data-status=succeeded]")).to_have_count(12)
+    with sqlite3.connect(folder / ".kale_rs" / "store.db") as database:
+        rows = database.execute("SELECT point FROM trials WHERE number >= 8").fetchall()
+    points = [json.loads(point) for (point,) in rows]
+    assert {point["opt"] for point in points} == {"adam"}
+    assert {point["layers"] for point in points} <= {2, 3}
+
+
+def test_a_page_that_is_loaded_again_follows_the_sweep(lab: LabPage, folder: Path) -> None:
+    """Also one that was begun in a terminal, and though its view was never open."""
+    go = folder / "go"
+    notebooks.write(folder / "model.ipynb", waiting_for(go))
+    sweep = kale_rs.sweep(folder / "model.ipynb", {"k": "int:1:3"}, algorithm="grid", detach=True)
+    lab.open_pipeline(f"{folder.name}/model.ipynb")
+    listed = lab.panel.locator(f".kale-Sweeps [data-sweep='{sweep.sweep_id}']")
+    expect(listed).to_contain_text("0 of")
+    lab.page.reload()
+    lab.page.wait_for_selector(".jp-Notebook .jp-Cell")
+    lab.show_panel()
+    lab.await_ready()
+    expect(listed).to_contain_text("0 of")
+    go.write_text("")
+    expect(listed).to_contain_text("3 of 3 trials")
+    expect(listed.locator(".kale-Status")).to_have_attribute("data-status", "succeeded")
+
+
+def test_several_objectives_have_a_front(lab: LabPage, folder: Path) -> None:
+    cells = (
+        ("k = 1", ["pipeline-parameters"]),
+        ("loss = (k - 3) ** 2\ncost = k", ["step:train"]),
+        ("print(loss)\nprint(cost)", ["pipeline-metrics"]),
+    )
+    notebooks.write(folder / "model.ipynb", cells)
+    sweep = kale_rs.sweep(
+        folder / "model.ipynb", {"k": "int:1:6"}, objective=["loss", "cost"], algorithm="grid", progress=False
+    )
+    assert [trial.parameters["k"] for trial in sweep.front] == [1, 2, 3]
+    lab.open_pipeline(f"{folder.name}/model.ipynb")
+    lab.panel.locator(".kale-Sweeps button").first.click()
+    view = lab.page.locator(".kale-SweepView:visible")
+    expect(view.locator(".kale-Front circle")).to_have_count(6)
+    expect(view.locator(".kale-Front circle[data-front=true]")).to_have_count(3)
+    expect(view.locator("tbody tr[data-front=true]")).to_have_count(3)
+    view.locator(".kale-Front circle[data-front=true]").first.hover()
+    expect(view.locator("tbody tr[data-selected=true][data-front=true]")).to_have_count(1)
+    lab.screenshot("sweep-front")
+
+
 def test_stopped_and_gone_on_with(lab: LabPage, folder: Path) -> None:
     go = folder / "go"
-    cells = tuple(
-        (cell[0].replace("os.environ['KALE_GO']", repr(str(go))), cell[1]) if isinstance(cell, tuple) else cell
-        for cell in WAITING
-    )
-    form = ask(lab, folder, cells)
+    form = ask(lab, folder, waiting_for(go))
     form.locator("[name=trials]").fill("4")
     expect(form.locator(".kale-SweepForm-plan")).to_contain_text("4 trials")
     view = begin(lab, form)

@@ -50,7 +50,7 @@ export class NotebookPipeline implements IDisposable {
     this.link = new KernelLink(panel.sessionContext, sessions, VERSION);
     this.analysis = new Analysis(model, this.link, path, () => settings.value.checkWhileTyping);
     this.runs = new Runs(this.link, path);
-    this.sweeps = new Sweeps(this.link);
+    this.sweeps = new Sweeps(this.link, path);
     this.sources = new RunSources(this.runs, this.analysis, () => this.emit());
     model.metadataChanged.connect(this.onMetadataChanged, this);
     this.link.stateChanged.connect(this.emit, this);

@@ -18,11 +18,19 @@ export interface SweepChoice {
   settings: string[];
   trials: number | null;
   parallel: number | null;
+  seed: number | null;
 }
 
-/** The sweeps of one notebook's store, and those that are followed live. */
+/** Sweeps in the list of the panel. */
+const LISTED = 20;
+
+/** The sweeps of one notebook, and those that are followed live. */
 export class Sweeps implements IDisposable {
-  constructor(private link: KernelLink) {
+  constructor(
+    private link: KernelLink,
+    /** Where the notebook lies, as the Jupyter server calls it. */
+    private path: () => string
+  ) {
     link.notified.connect(this.onNotified, this);
     link.connected.connect(this.onConnected, this);
   }
@@ -71,10 +79,17 @@ export class Sweeps implements IDisposable {
     await this.watch(sweep);
   }
 
+  /** What goes on is followed, whoever has begun it. */
   async refresh(): Promise<void> {
-    const { sweeps } = await this.link.request('sweeps', { action: 'list' });
+    const wish = { action: 'list', notebook: this.path(), limit: LISTED };
+    const { sweeps } = await this.link.request('sweeps', wish);
     this.sweeps = sweeps;
     this.changedSignal.emit(null);
+    for (const { sweep_id: id, status } of sweeps) {
+      if (!isFinished(status) && !this.watched.has(id)) {
+        void this.watch(id).catch(() => undefined);
+      }
+    }
   }
 
   dispose(): void {
@@ -97,10 +112,10 @@ export class Sweeps implements IDisposable {
   }
 
   private onConnected(): void {
-    void this.refresh().catch(() => undefined);
     for (const sweep of this.watched) {
       void this.watch(sweep).catch(() => undefined);
     }
+    void this.refresh().catch(() => undefined);
   }
 
   private onNotified(_: KernelLink, notification: Notification): void {

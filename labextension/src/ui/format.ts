@@ -30,3 +30,11 @@ export function formatBytes(bytes: number): string {
 export function formatNumber(value: number | string): string {
   return typeof value === 'number' ? String(Number(value.toPrecision(6))) : value;
 }
+
+/** A value as it came from JSON; nothing where there is none. */
+export function formatValue(value: unknown): string {
+  if (value === undefined) {
+    return '';
+  }
+  return typeof value === 'number' || typeof value === 'string' ? formatNumber(value) : JSON.stringify(value);
+}

@@ -30,6 +30,7 @@ pub enum Limit {
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Limit::Failures { failed: 1, allowed } => write!(f, "1 trial has failed, and {allowed} may"),
             Limit::Failures { failed, allowed } => write!(f, "{failed} trials have failed, and {allowed} may"),
             Limit::Goal { metric, trial, value, goal } => {
                 write!(f, "trial {trial} has reached the goal: its `{metric}` is {value}, and {goal} is asked for")

@@ -58,9 +58,8 @@ impl Store {
              WHERE id = ?1 AND status = 'pending' AND engine_pid IS NULL",
             work.table()
         );
-        self.database.write(|transaction| {
-            transaction.execute(&sql, params![work.id(), engine.pid, engine.started]).map(drop)
-        })
+        self.database
+            .write(|transaction| transaction.execute(&sql, params![work.id(), engine.pid, engine.started]).map(drop))
     }
 
     /// Changes what no other living process holds (or, if that is enough, has claimed), in one transaction. A process

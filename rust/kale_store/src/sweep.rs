@@ -343,7 +343,7 @@ impl Store {
             objectives: if objectives.len() > 1 { objectives.iter().map(told).collect() } else { vec![] },
             front: if objectives.len() > 1 { best_of(objectives, &trials) } else { vec![] },
             best,
-            trials: self.trial_views(id, trials)?,
+            trials: self.trial_views(id, status, trials)?,
             step_executions: self.step_executions(id)?,
             planned_step_executions: planned,
             reason,
@@ -361,10 +361,10 @@ impl Store {
     }
 
     /// Of hundreds of trials, too, this is asked several times a second: those that are over are read together.
-    fn trial_views(&self, id: &SweepId, trials: Vec<TrialRecord>) -> Result<Vec<TrialView>> {
+    fn trial_views(&self, id: &SweepId, sweep: RunStatus, trials: Vec<TrialRecord>) -> Result<Vec<TrialView>> {
         let (seconds, mut metrics) = (self.trial_seconds(id)?, self.trial_metrics(id)?);
         let view = |trial: TrialRecord| {
-            let Some(end) = trial.end else { return self.open_trial_view(trial) };
+            let Some(end) = trial.end else { return self.open_trial_view(sweep, trial) };
             Ok(TrialView {
                 trial: trial.number,
                 metrics: metrics.remove(&trial.run).unwrap_or_default(),
@@ -378,8 +378,8 @@ impl Store {
         trials.into_iter().map(view).collect()
     }
 
-    /// One whose run says how it goes.
-    fn open_trial_view(&self, trial: TrialRecord) -> Result<TrialView> {
+    /// One whose run says how it goes; what its end comes to is not told before the sweep knows.
+    fn open_trial_view(&self, sweep: RunStatus, trial: TrialRecord) -> Result<TrialView> {
         let run = match self.run_view(&trial.run) {
             Ok(view) => Some(view),
             Err(StoreError::UnknownRun(_)) => None,
@@ -388,7 +388,11 @@ impl Store {
         Ok(TrialView {
             trial: trial.number,
             run_id: trial.run,
-            status: run.as_ref().map_or(RunStatus::Interrupted, |run| run.status),
+            status: match run.as_ref().map_or(RunStatus::Interrupted, |run| run.status) {
+                RunStatus::Succeeded | RunStatus::Failed if sweep == RunStatus::Running => RunStatus::Running,
+                RunStatus::Succeeded | RunStatus::Failed => RunStatus::Interrupted,
+                status => status,
+            },
             parameters: trial.point,
             seconds: run.as_ref().map_or(0.0, |run| run.seconds),
             metrics: run.map(|run| run.metrics).unwrap_or_default(),

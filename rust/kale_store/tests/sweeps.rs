@@ -115,3 +115,46 @@ fn a_sweep_whose_engine_has_died_is_interrupted_and_can_be_claimed() {
     store.claim_sweep(&id).unwrap();
     assert!(!store.cancel_of_sweep_requested(&id).unwrap());
 }
+
+#[test]
+fn a_trial_is_over_when_the_sweep_has_judged_it() {
+    let (_folder, store) = open();
+    let id = store.create_sweep(&new_sweep()).unwrap();
+    store.claim_sweep(&id).unwrap();
+    let run = store.begin_trial(&id, &of(1), &trial(0, 1)).unwrap();
+    carry_out(&store, &run, "k=1", 0.5);
+    assert_eq!(store.run_status(&run).unwrap(), RunStatus::Succeeded);
+    assert_eq!(store.sweep_view(&id).unwrap().trials[0].status, RunStatus::Running);
+    let failed = TrialEnd { status: RunStatus::Failed, values: vec![], reason: Some("its `loss` is NaN".to_owned()) };
+    store.end_trial(&id, 0, &failed).unwrap();
+    assert_eq!(store.sweep_view(&id).unwrap().trials[0].status, RunStatus::Failed);
+}
+
+#[test]
+fn an_engine_that_lives_is_not_passed_over() {
+    let (_folder, store) = open();
+    let id = store.create_sweep(&new_sweep()).unwrap();
+    let mut engine = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    store.expect_sweep_engine(&id, engine.id()).unwrap();
+    let queued = store.queue_sweep(&id);
+    let changed = store.change_sweep(&id, &sweep(), None);
+    engine.kill().unwrap();
+    engine.wait().unwrap();
+    assert!(matches!(queued, Err(StoreError::SweepBusy { .. })), "{queued:?}");
+    assert!(matches!(changed, Err(StoreError::SweepBusy { .. })), "{changed:?}");
+    assert_eq!(store.sweep_status(&id).unwrap(), RunStatus::Interrupted);
+    store.queue_sweep(&id).unwrap();
+    assert_eq!(store.sweep_status(&id).unwrap(), RunStatus::Pending);
+}
+
+#[test]
+fn a_sweep_is_named_by_how_its_id_begins() {
+    let (_folder, store) = open();
+    let (first, second) = (store.create_sweep(&new_sweep()).unwrap(), store.create_sweep(&new_sweep()).unwrap());
+    assert_eq!(store.find_sweep(&first.0).unwrap(), first);
+    assert_eq!(store.find_sweep("last").unwrap(), second);
+    assert!(matches!(store.find_sweep("2"), Err(StoreError::AmbiguousSweep { .. })));
+    assert!(matches!(store.find_sweep("x"), Err(StoreError::UnknownSweep(_))));
+    assert_eq!(store.sweep_ids(None, Some(1)).unwrap(), [second]);
+    assert!(store.sweep_ids(Some("/nowhere.ipynb".as_ref()), None).unwrap().is_empty());
+}

@@ -100,8 +100,12 @@ fn what_is_no_range_is_refused_in_words() {
         ("lr=uniform:1:0", "lr: 1 is not less than 0: the lower end comes first"),
         ("lr=uniform:nan:1", "lr: NaN is not less than 1"),
         ("lr=uniform:-1e308:1e308", "is not less than"),
-        ("lr=uniform:0:1:2", "lr: a step is greater than 0, and not greater than the range"),
+        ("lr=uniform:0:1:2", "lr: a step is greater than 0, not greater than the range"),
         ("lr=uniform:0:1:-0.1", "a step is greater than 0"),
+        ("lr=uniform:0:1e300:1e-300", "not lost in its numbers"),
+        ("lr=discrete:1,1.0", "lr: `1` is there twice"),
+        ("opt=choice:", "opt: there is no value to choose"),
+        ("sizes=choice:[]", "sizes: there is no value to choose"),
         ("lr=loguniform:0:1", "lr: a logarithmic range begins above 0, not at 0"),
         ("lr=loguniform:1:2:0.5", "`loguniform` takes two numbers"),
         ("layers=int:1:8:0", "a step is greater than 0"),
@@ -162,6 +166,30 @@ fn a_grid_is_exhaustive_and_ends() {
     assert_eq!(texts[1], r#"{"share":0.0,"layers":1,"opt":"sgd"}"#);
     assert_eq!(texts[11], r#"{"share":1.0,"layers":2,"opt":"sgd"}"#);
     assert_eq!(texts.iter().collect::<BTreeSet<_>>().len(), 12);
+}
+
+#[test]
+fn numbers_of_a_grid_are_as_people_write_them() {
+    let sampler = sampler(space(&["share=uniform:0:0.7:0.1", "lr=uniform:1e-5:4e-5:1e-5"]), Algorithm::Grid, &[]);
+    let trials = run(&sampler, 100, |_| None);
+    let texts = |name: &str| trials.iter().map(|trial| trial.point[name].to_string()).collect::<BTreeSet<_>>();
+    assert_eq!(texts("share"), ["0.0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7"].map(str::to_owned).into());
+    assert_eq!(texts("lr"), ["0.00001", "0.00002", "0.00003", "0.00004"].map(str::to_owned).into());
+}
+
+#[test]
+fn lists_may_be_chosen_without_another_bracket_around_them() {
+    let values = |text: &str| serde_json::to_value(&space(&[text]).0[0].domain).unwrap()["values"].clone();
+    assert_eq!(values("sizes=choice:[1, 2],[3]"), json!([[1, 2], [3]]));
+    assert_eq!(values("sizes=choice:[[1, 2], [3]]"), json!([[1, 2], [3]]));
+    assert_eq!(values("opt=choice:[\"a,b\", \"c\"]"), json!(["a,b", "c"]));
+}
+
+#[test]
+fn a_schedule_without_end_can_be_counted() {
+    let space = space(&["lr=uniform:1:1e300"]);
+    let sampler = sampler(space, Algorithm::Hyperband, &[("resource_name", "lr"), ("r_l", "1e300"), ("eta", "2")]);
+    assert_eq!(sampler.most_trials(), Some(u64::MAX));
 }
 
 #[test]

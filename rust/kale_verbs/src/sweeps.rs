@@ -117,6 +117,7 @@ pub fn show(session: &Session, choice: &SweepChoice) -> Result<SweepView, VerbEr
 pub fn stop(session: &Session, choice: &SweepChoice, listener: &mut dyn SweepListener) -> Result<SweepView, VerbError> {
     let (store, id) = choice.find(session)?;
     if !store.sweep_status(&id)?.is_finished() {
+        listener.taken_up(&store.sweep_view(&id)?);
         store.request_cancel_of_sweep(&id)?;
         follow(&store, &id, listener)?;
     }

@@ -4,6 +4,7 @@ import * as React from 'react';
 
 import { messageOf } from '../../channel/rpc';
 import type { NotebookPipeline } from '../../notebook/pipeline';
+import { hasWrittenDirection } from '../../notebook/metadata';
 import { errorsOf } from '../../notebook/problems';
 import type { Graph, SweepPlan } from '../../protocol';
 import { formatSeconds } from '../../ui/format';
@@ -26,9 +27,14 @@ export async function askForSweep(
     return;
   }
   const objectives = graph.metrics.slice(0, 1).map(metric => metric.name);
-  // What cannot be guessed is asked for: the dialog has an empty row for it, and says what is wrong.
-  const guessed = await pipeline.planSweep({ objectives }).catch(() => null);
-  const form = initialForm(graph, guessed?.plan?.space ?? []);
+  // What is written down, else the first metric. What cannot be guessed is asked for: the dialog has an empty row for
+  // it, and says what is wrong.
+  const asked = await pipeline
+    .planSweep({})
+    .catch(() => pipeline.planSweep({ objectives }))
+    .catch(() => null);
+  const isAimed = hasWrittenDirection(pipeline.panel.model!);
+  const form = initialForm(graph, asked?.plan?.definition ?? null, isAimed);
   const body = new SweepDialogBody(pipeline, graph, form, trans);
   const dialog = new FormDialog({
     title: trans.__('New sweep'),
@@ -171,6 +177,16 @@ function SweepFormView({ pipeline, graph, initial, begun }: SweepFormViewProps):
           </select>
         </label>
         <label className="kale-Field">
+          <span>{trans.__('Settings')}</span>
+          <input
+            className="kale-Input"
+            name="settings"
+            value={form.settings}
+            placeholder={trans.__('NAME=VALUE, as Katib calls them')}
+            onChange={event => setForm({ ...form, settings: event.target.value })}
+          />
+        </label>
+        <label className="kale-Field">
           <span>{trans.__('Trials')}</span>
           <input
             className="kale-Input"
@@ -220,7 +236,9 @@ function planWords(plan: SweepPlan, trans: TranslationBundle): string {
       : runs < most
         ? trans.__('%1 trials: %2 step runs, not %3', trials, runs, most)
         : trans.__('%1 trials: %2 step runs', trials, runs);
-  return seconds === null ? cost : trans.__('%1, about %2', cost, formatSeconds(seconds));
+  const words = seconds === null ? cost : trans.__('%1, about %2', cost, formatSeconds(seconds));
+  const unread = plan.unread.map(name => trans.__('no step reads %1: trials are alike in it', name));
+  return [words, ...unread].join('; ');
 }
 
 /** What the form would cost, asked for when it has rested for a moment. */

@@ -1,7 +1,7 @@
 /** What the dialog of a new sweep holds, and what is asked of the kernel with it: plain functions of texts. */
 
 import type { SweepChoice } from '../../notebook/sweeps';
-import type { Dimension, Direction, Domain, Graph, Parameter } from '../../protocol';
+import type { Dimension, Direction, Domain, Graph, Parameter, SweepDefinition } from '../../protocol';
 
 /** Whether a parameter stays as it is, has values from a range, or from a list. */
 export type Mode = 'fixed' | 'range' | 'list';
@@ -19,6 +19,8 @@ export interface Row {
   isLogarithmic: boolean;
   /** With commas between them. */
   values: string;
+  /** Whether numbers of a list have an order for the algorithm. */
+  isOrdered: boolean;
   /** The notebook's value. */
   placeholder: string;
 }
@@ -28,8 +30,12 @@ export interface SweepForm {
   objective: string;
   direction: Direction;
   algorithm: string;
+  /** `NAME=VALUE`, with spaces or commas between them. */
+  settings: string;
   trials: string;
   parallel: string;
+  /** What is planned is what is begun. */
+  seed: number | null;
 }
 
 /** In the order in which they are offered; the others need `kale-rs[sweep]`. */
@@ -37,6 +43,7 @@ export const ALGORITHMS = [
   'random',
   'grid',
   'sobol',
+  'hyperband',
   'tpe',
   'multivariate-tpe',
   'cmaes',
@@ -46,22 +53,33 @@ export const ALGORITHMS = [
 /** Metrics that people want small. */
 const SMALL = /loss|error|cost|rmse|mse|mae|perplexity|seconds|time/i;
 
-export function initialForm(graph: Graph, guessed: readonly Dimension[]): SweepForm {
-  const objective = graph.metrics[0]?.name ?? '';
+/**
+ * Filled from what is written in the notebook's metadata, and from ranges around its own values. `isAimed`: it is also
+ * written there whether the objective is to become smaller or larger.
+ */
+export function initialForm(graph: Graph, definition: SweepDefinition | null, isAimed = false): SweepForm {
+  const objective = definition?.objectives[0]?.metric ?? graph.metrics[0]?.name ?? '';
+  const algorithm = definition?.algorithm ?? 'random';
+  const settings = Object.entries(definition?.settings ?? {}).map(([name, value]) => `${name}=${value}`);
   return {
     rows: graph.parameters.map(parameter =>
       rowOf(
         parameter,
-        guessed.find(dimension => dimension.name === parameter.name)
+        definition?.space.find(dimension => dimension.name === parameter.name)
       )
     ),
     objective,
-    direction: directionOf(objective),
-    algorithm: 'random',
-    trials: '10',
-    parallel: ''
+    direction: isAimed && definition !== null ? definition.objectives[0].direction : directionOf(objective),
+    algorithm,
+    settings: settings.join(' '),
+    trials: SCHEDULED.includes(algorithm) ? '' : String(definition?.trials ?? 10),
+    parallel: '',
+    seed: definition?.seed ?? null
   };
 }
+
+/** Algorithms that have as many trials as they need by themselves. */
+const SCHEDULED = ['grid', 'hyperband'];
 
 export function directionOf(metric: string): Direction {
   return SMALL.test(metric) ? 'minimize' : 'maximize';
@@ -69,24 +87,31 @@ export function directionOf(metric: string): Direction {
 
 function rowOf(parameter: Parameter, guessed: Dimension | undefined): Row {
   const shown = typeof parameter.default === 'string' ? parameter.default : JSON.stringify(parameter.default);
-  const row: Row = {
-    name: parameter.name,
-    type: parameter.type,
+  const row = { ...rowNamed(parameter.name, parameter.type), values: shown, placeholder: shown };
+  return guessed === undefined ? row : { ...row, ...fieldsOf(guessed.domain) };
+}
+
+/** A row with nothing in its fields. */
+export function rowNamed(name: string, type: string): Row {
+  return {
+    name,
+    type,
     mode: 'fixed',
     value: '',
     low: '',
     high: '',
     step: '',
     isLogarithmic: false,
-    values: shown,
-    placeholder: shown
+    values: '',
+    isOrdered: false,
+    placeholder: ''
   };
-  return guessed === undefined ? row : { ...row, ...fieldsOf(guessed.domain) };
 }
 
-function fieldsOf(domain: Domain): Partial<Row> {
+/** The fields of a row that has these values. */
+export function fieldsOf(domain: Domain): Partial<Row> {
   if (domain.kind === 'discrete' || domain.kind === 'categorical') {
-    return { mode: 'list', values: domain.values.map(value => textOf(value)).join(', ') };
+    return { mode: 'list', values: listOf(domain.values), isOrdered: domain.kind === 'discrete' };
   }
   const step =
     domain.step === null || (domain.kind === 'int' && domain.step === 1) ? '' : String(domain.step);
@@ -99,8 +124,10 @@ function fieldsOf(domain: Domain): Partial<Row> {
   };
 }
 
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
+/** With commas between them; as JSON where they hold commas themselves. */
+function listOf(values: readonly unknown[]): string {
+  const texts = values.map(value => (typeof value === 'string' ? value : JSON.stringify(value)));
+  return texts.some(text => /[,"[{]/.test(text)) ? JSON.stringify(values) : texts.join(', ');
 }
 
 /** Which modes a type has: only numbers have ranges. */
@@ -114,12 +141,11 @@ export function rangeOf(row: Row): string | null {
     return null;
   }
   if (row.mode === 'list') {
-    const values = row.values
-      .split(',')
-      .map(value => value.trim())
-      .filter(value => value !== '')
-      .join(',');
-    return `${row.name}=choice:${values}`;
+    const text = row.values.trim();
+    const parts = text.split(',').map(value => value.trim());
+    // JSON has commas of its own.
+    const values = /^[[{]/.test(text) ? text : parts.filter(value => value !== '').join(',');
+    return `${row.name}=${row.isOrdered ? 'discrete' : 'choice'}:${values}`;
   }
   const isInt = row.type === 'int';
   const kind = row.isLogarithmic ? (isInt ? 'logint' : 'loguniform') : isInt ? 'int' : 'uniform';
@@ -136,9 +162,10 @@ export function choiceOf(form: SweepForm): SweepChoice {
     objectives: form.objective === '' ? [] : [form.objective],
     direction: form.direction,
     algorithm: form.algorithm,
-    settings: [],
+    settings: form.settings.split(/[\s,]+/).filter(setting => setting !== ''),
     trials: wholeOrNull(form.trials),
-    parallel: wholeOrNull(form.parallel)
+    parallel: wholeOrNull(form.parallel),
+    seed: form.seed
   };
 }
 
@@ -153,6 +180,6 @@ export function faultOf(form: SweepForm): 'nothing-varied' | 'trials' | 'paralle
   return form.parallel.trim() !== '' && wholeOrNull(form.parallel) === null ? 'parallel' : null;
 }
 
-function wholeOrNull(text: string): number | null {
+export function wholeOrNull(text: string): number | null {
   return /^[1-9]\d*$/.test(text.trim()) ? Number(text) : null;
 }

@@ -6,17 +6,20 @@ import type { Mode, Row } from './form';
 
 interface ParameterRowProps {
   row: Row;
+  /** It cannot be made fixed. */
+  isVaried?: boolean;
   onChange: (change: Partial<Row>) => void;
 }
 
 /** One parameter: fixed, from a range, or from a list. */
-export function ParameterRow({ row, onChange }: ParameterRowProps): JSX.Element {
+export function ParameterRow({ row, isVaried = false, onChange }: ParameterRowProps): JSX.Element {
   const trans = useTranslation();
   const words: Record<Mode, string> = {
     fixed: trans.__('fixed'),
     range: trans.__('range'),
     list: trans.__('list')
   };
+  const modes = modesOf(row.type).filter(mode => !isVaried || mode !== 'fixed');
   const field = (name: 'value' | 'low' | 'high' | 'step' | 'values', label: string, placeholder = '') => (
     <input
       className="kale-Input"
@@ -39,7 +42,7 @@ export function ParameterRow({ row, onChange }: ParameterRowProps): JSX.Element 
         value={row.mode}
         onChange={event => onChange({ mode: event.target.value as Mode })}
       >
-        {modesOf(row.type).map(mode => (
+        {modes.map(mode => (
           <option key={mode} value={mode}>
             {words[mode]}
           </option>

@@ -3,16 +3,14 @@ import * as React from 'react';
 import type { NotebookPipeline } from '../../notebook/pipeline';
 import { isActive, stepsDone } from '../../notebook/runs';
 import { errorsOf } from '../../notebook/problems';
+import { isResumable } from '../../protocol';
 import type { RunDetail } from '../../protocol';
 import { Elapsed } from '../../ui/elapsed';
-import { formatNumber } from '../../ui/format';
 import { Status } from '../../ui/status';
 import { useTranslation } from '../../ui/translation';
 import { useView } from '../context';
 import { runId } from '../ids';
-
-/** What can be resumed: everything that has not come to a good end. */
-const RESUMABLE = ['interrupted', 'cancelled', 'failed'];
+import { Values } from '../values';
 
 interface RunHeadProps {
   pipeline: NotebookPipeline;
@@ -63,7 +61,7 @@ export function RunHead({ pipeline, run, isActing, act }: RunHeadProps): JSX.Ele
             {trans.__('Stop')}
           </button>
         )}
-        {RESUMABLE.includes(run.status) && (
+        {isResumable(run.status) && (
           <button
             className="kale-Button"
             data-action="resume"
@@ -92,36 +90,6 @@ export function RunHead({ pipeline, run, isActing, act }: RunHeadProps): JSX.Ele
       <Values title={trans.__('Metrics')} values={run.metrics} name="metrics" />
       <Failure pipeline={pipeline} run={run} />
     </header>
-  );
-}
-
-interface ValuesProps {
-  title: string;
-  name: string;
-  values: Record<string, unknown>;
-}
-
-function Values({ title, name, values }: ValuesProps): JSX.Element | null {
-  const entries = Object.entries(values);
-  if (entries.length === 0) {
-    return null;
-  }
-  return (
-    <section className="kale-Values" data-values={name} aria-label={title}>
-      <h3>{title}</h3>
-      <dl>
-        {entries.map(([key, value]) => (
-          <div key={key}>
-            <dt>{key}</dt>
-            <dd>
-              {typeof value === 'number' || typeof value === 'string'
-                ? formatNumber(value)
-                : JSON.stringify(value)}
-            </dd>
-          </div>
-        ))}
-      </dl>
-    </section>
   );
 }
 

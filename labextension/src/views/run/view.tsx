@@ -4,7 +4,7 @@ import type { NotebookPipeline } from '../../notebook/pipeline';
 import { isFinished } from '../../protocol';
 import type { RunDetail } from '../../protocol';
 import { useTranslation } from '../../ui/translation';
-import { messageOf } from '../../channel/rpc';
+import { useActing, useWatched } from '../acting';
 import type { SpecOf } from '../spec';
 import { RunHead } from './head';
 import { StepPane } from './stepPane';
@@ -21,27 +21,12 @@ export function RunView({ pipeline, spec }: RunViewProps): JSX.Element {
   const trans = useTranslation();
   const { run: id } = spec;
   const [chosen, setChosen] = React.useState<string | null>(spec.step ?? null);
-  const [fault, setFault] = React.useState<string | null>(null);
-  const [isActing, setActing] = React.useState(false);
+  const { fault, setFault, isActing, act } = useActing();
   const { isReady } = pipeline.link;
   const run = pipeline.runs.detail(id);
   const isKnown = run !== null;
   React.useEffect(() => setChosen(spec.step ?? null), [spec]);
-  React.useEffect(() => {
-    if (isReady && !isKnown) {
-      pipeline.runs.watch(id).then(
-        () => setFault(null),
-        error => setFault(messageOf(error))
-      );
-    }
-  }, [pipeline, id, isReady, isKnown]);
-  const act = React.useCallback((what: () => Promise<unknown>) => {
-    setFault(null);
-    setActing(true);
-    what()
-      .catch(error => setFault(messageOf(error)))
-      .finally(() => setActing(false));
-  }, []);
+  useWatched(isReady, isKnown, () => pipeline.runs.watch(id), setFault, id);
 
   const selected =
     run?.steps.find(each => each.name === chosen) ?? (run === null ? undefined : firstOfInterest(run));

@@ -1,24 +1,23 @@
 import * as React from 'react';
 
 import type { NotebookPipeline } from '../../notebook/pipeline';
-import { isFinished } from '../../protocol';
+import { isFinished, isResumable } from '../../protocol';
 import type { Sweep } from '../../protocol';
-import { formatNumber } from '../../ui/format';
 import { Status } from '../../ui/status';
 import { useTranslation } from '../../ui/translation';
 import { useView } from '../context';
-
-const RESUMABLE = ['interrupted', 'cancelled', 'failed'];
+import { Values } from '../values';
 
 interface SweepHeadProps {
   pipeline: NotebookPipeline;
   sweep: Sweep;
   isActing: boolean;
   act: (what: () => Promise<unknown>) => void;
+  onExtend: () => void;
 }
 
 /** How the sweep goes, what can be done with it, and the best trial so far. */
-export function SweepHead({ pipeline, sweep, isActing, act }: SweepHeadProps): JSX.Element {
+export function SweepHead({ pipeline, sweep, isActing, act, onExtend }: SweepHeadProps): JSX.Element {
   const trans = useTranslation();
   const { sweep_id: id, trials } = sweep;
   const over = trials.filter(trial => isFinished(trial.status)).length;
@@ -43,9 +42,14 @@ export function SweepHead({ pipeline, sweep, isActing, act }: SweepHeadProps): J
             {trans.__('Stop')}
           </button>
         )}
-        {RESUMABLE.includes(sweep.status) && (
+        {isResumable(sweep.status) && (
           <button className="kale-Button" data-action="resume" disabled={isActing} onClick={change('resume')}>
             {trans.__('Resume')}
+          </button>
+        )}
+        {isFinished(sweep.status) && (
+          <button className="kale-Button" data-action="extend-form" disabled={isActing} onClick={onExtend}>
+            {trans.__('Extend …')}
           </button>
         )}
       </div>
@@ -59,7 +63,7 @@ export function SweepHead({ pipeline, sweep, isActing, act }: SweepHeadProps): J
   );
 }
 
-function Best({ pipeline, sweep, act, isActing }: SweepHeadProps): JSX.Element | null {
+function Best({ pipeline, sweep, act, isActing }: Omit<SweepHeadProps, 'onExtend'>): JSX.Element | null {
   const trans = useTranslation();
   const { actions } = useView();
   const { best, objective } = sweep;
@@ -78,24 +82,11 @@ function Best({ pipeline, sweep, act, isActing }: SweepHeadProps): JSX.Element |
     }
   };
   return (
-    <section className="kale-Values kale-Best" data-values="best" aria-label={trans.__('Best trial')}>
-      <h3>{trans.__('Best: trial %1', best.trial)}</h3>
-      <dl>
-        <div>
-          <dt>{objective.metric}</dt>
-          <dd>{formatNumber(best.value)}</dd>
-        </div>
-        {Object.entries(best.parameters).map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>
-              {typeof value === 'number' || typeof value === 'string'
-                ? formatNumber(value)
-                : JSON.stringify(value)}
-            </dd>
-          </div>
-        ))}
-      </dl>
+    <Values
+      title={trans.__('Best: trial %1', best.trial)}
+      name="best"
+      values={{ [objective.metric]: best.value, ...best.parameters }}
+    >
       <div className="kale-Buttons">
         <button
           className="kale-Button"
@@ -113,6 +104,6 @@ function Best({ pipeline, sweep, act, isActing }: SweepHeadProps): JSX.Element |
           {trans.__('Open it in a notebook')}
         </button>
       </div>
-    </section>
+    </Values>
   );
 }

@@ -4,19 +4,16 @@ import { formatNumber } from '../../ui/format';
 import { useTranslation } from '../../ui/translation';
 import type { Direction } from '../../protocol';
 import { bestSoFar } from './points';
-import type { Valued } from './points';
+import type { Linked, Valued } from './points';
 
 const WIDTH = 420;
 const HEIGHT = 140;
 const EDGE = 10;
 
-interface HistoryProps {
+interface HistoryProps extends Linked {
   points: readonly Valued[];
   direction: Direction;
   metric: string;
-  hovered: number | null;
-  onHover: (trial: number | null) => void;
-  onOpen: (trial: number) => void;
 }
 
 /** The objective of each trial in the order in which they began, and the best so far. */

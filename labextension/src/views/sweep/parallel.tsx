@@ -2,7 +2,7 @@ import * as React from 'react';
 
 import { formatNumber } from '../../ui/format';
 import { useTranslation } from '../../ui/translation';
-import type { Axis, Brushes, Valued } from './points';
+import type { Axis, Brushes, Linked, Valued } from './points';
 
 const HEIGHT = 220;
 const TOP = 28;
@@ -10,15 +10,12 @@ const BOTTOM = 16;
 const SPACE = 120;
 const SIDE = 60;
 
-interface ParallelProps {
+interface ParallelProps extends Linked {
   axes: readonly Axis[];
   points: readonly Valued[];
   chosen: ReadonlySet<number>;
   brushes: Brushes;
   onBrush: (axis: string, range: readonly [number, number] | null) => void;
-  hovered: number | null;
-  onHover: (trial: number | null) => void;
-  onOpen: (trial: number) => void;
 }
 
 /** Parallel coordinates: a line for each trial, across what was varied to the objective. A part of an axis can be chosen. */
@@ -49,11 +46,11 @@ export function Parallel(props: ParallelProps): JSX.Element {
       )}
       {axes.map((axis, index) => (
         <AxisLine
-          key={axis.name}
+          key={axis.id}
           axis={axis}
           x={x(index)}
-          brush={brushes[axis.name]}
-          onBrush={range => props.onBrush(axis.name, range)}
+          brush={brushes[axis.id]}
+          onBrush={range => props.onBrush(axis.id, range)}
         />
       ))}
       <title>{trans.__('%1 of %2 trials', chosen.size, points.length)}</title>
@@ -155,7 +152,7 @@ function AxisLine({ axis, x, brush, onBrush }: AxisLineProps): JSX.Element {
       </text>
       <line y1={y(1)} y2={y(0)} />
       {axis.ticks.slice(0, 8).map(({ text, place }) => (
-        <text key={text} x={6} y={y(place) + 4}>
+        <text key={place} x={6} y={y(place) + 4}>
           {formatNumber(text)}
         </text>
       ))}

@@ -15,6 +15,13 @@ export function valued(sweep: Sweep): Valued[] {
   });
 }
 
+/** What pictures of the same trials have in common: the one under the pointer. */
+export interface Linked {
+  hovered: number | null;
+  onHover: (trial: number | null) => void;
+  onOpen: (trial: number) => void;
+}
+
 export function isBetter(direction: Direction, a: number, b: number): boolean {
   return direction === 'maximize' ? a > b : a < b;
 }
@@ -30,6 +37,8 @@ export function bestSoFar(points: readonly Valued[], direction: Direction): numb
 
 /** One vertical line of the parallel coordinates: a varied parameter, or the objective. */
 export interface Axis {
+  /** Its own, also where a metric has the name of a parameter. */
+  id: string;
   name: string;
   /** Where a value lies, from 0 (below) to 1; `null` where it has no place. */
   place(value: unknown): number | null;
@@ -38,14 +47,15 @@ export interface Axis {
 }
 
 /** Numbers lie in proportion, and in that of their logarithms where they span more than two decades. */
-export function axisOf(name: string, values: readonly unknown[]): Axis {
+export function axisOf(name: string, values: readonly unknown[], id = name): Axis {
   const numbers = values.filter((value): value is number => typeof value === 'number');
   if (numbers.length === values.length && numbers.length > 0) {
-    return numericAxis(name, Math.min(...numbers), Math.max(...numbers));
+    return numericAxis(id, name, Math.min(...numbers), Math.max(...numbers));
   }
   const texts = [...new Set(values.map(value => JSON.stringify(value)))].sort();
   const place = (index: number) => (texts.length > 1 ? index / (texts.length - 1) : 0.5);
   return {
+    id,
     name,
     place: value => {
       const index = texts.indexOf(JSON.stringify(value));
@@ -55,7 +65,7 @@ export function axisOf(name: string, values: readonly unknown[]): Axis {
   };
 }
 
-function numericAxis(name: string, low: number, high: number): Axis {
+function numericAxis(id: string, name: string, low: number, high: number): Axis {
   const isLogarithmic = low > 0 && high / low >= 100;
   const scale = isLogarithmic ? Math.log : (value: number) => value;
   const [from, to] = [scale(low), scale(high)];
@@ -63,6 +73,7 @@ function numericAxis(name: string, low: number, high: number): Axis {
     typeof value !== 'number' ? null : to > from ? (scale(value) - from) / (to - from) : 0.5;
   const ends = low === high ? [low] : [low, high];
   return {
+    id,
     name,
     place,
     ticks: ends.map(value => ({ text: String(Number(value.toPrecision(3))), place: place(value)! }))
@@ -75,21 +86,23 @@ export function axesOf(sweep: Sweep, points: readonly Valued[]): Axis[] {
   const ofParameter = (name: string) =>
     axisOf(
       name,
-      points.map(({ trial }) => trial.parameters[name])
+      points.map(({ trial }) => trial.parameters[name]),
+      `parameter:${name}`
     );
   const objective = axisOf(
     sweep.objective.metric,
-    points.map(({ value }) => value)
+    points.map(({ value }) => value),
+    'objective'
   );
   return [...names.map(ofParameter), objective];
 }
 
-/** Parts of an axis that are chosen, from 0 to 1, by the axis's name. */
+/** Parts of an axis that are chosen, from 0 to 1, by the axis's id. */
 export type Brushes = Readonly<Record<string, readonly [number, number]>>;
 
 export function isChosen(point: Valued, axes: readonly Axis[], brushes: Brushes): boolean {
   return axes.every((axis, index) => {
-    const brush = brushes[axis.name];
+    const brush = brushes[axis.id];
     if (brush === undefined) {
       return true;
     }

@@ -1,17 +1,15 @@
 import * as React from 'react';
 
 import type { Sweep, Trial } from '../../protocol';
-import { formatNumber, formatSeconds } from '../../ui/format';
+import { formatSeconds, formatValue } from '../../ui/format';
 import { Status } from '../../ui/status';
 import { useTranslation } from '../../ui/translation';
+import type { Linked } from './points';
 
-interface TrialTableProps {
+interface TrialTableProps extends Linked {
   sweep: Sweep;
   /** Those that are shown. */
   trials: readonly Trial[];
-  hovered: number | null;
-  onHover: (trial: number | null) => void;
-  onOpen: (trial: number) => void;
 }
 
 /** By which column the table is sorted: `trial`, `status`, `seconds`, `parameter:NAME` or `metric:NAME`. */
@@ -37,13 +35,18 @@ export function TrialTable({ sweep, trials, hovered, onHover, onOpen }: TrialTab
     ...metrics.map(name => ({ id: `metric:${name}`, label: name })),
     { id: 'seconds', label: trans.__('Time') }
   ];
+  const front = new Set(sweep.front);
   const sorted = React.useMemo(() => sort(trials, order), [trials, order]);
   const choose = (column: string) =>
     setOrder({ column, isDescending: order.column === column ? !order.isDescending : false });
   return (
     <div className="kale-Table-frame">
       <table className="kale-Table kale-TrialTable" onMouseLeave={() => onHover(null)}>
-        <caption>{trans.__('Trials')}</caption>
+        <caption>
+          {sweep.front === undefined
+            ? trans.__('Trials')
+            : trans.__('Trials; no other is better in all objectives than those with ◆')}
+        </caption>
         <thead>
           <tr>
             {columns.map(({ id, label }) => (
@@ -70,6 +73,7 @@ export function TrialTable({ sweep, trials, hovered, onHover, onOpen }: TrialTab
               parameters={parameters}
               metrics={metrics}
               isBest={sweep.best?.trial === trial.trial}
+              isOfFront={front.has(trial.trial)}
               isHovered={hovered === trial.trial}
               onHover={onHover}
               onOpen={onOpen}
@@ -86,6 +90,8 @@ interface RowProps {
   parameters: readonly string[];
   metrics: readonly string[];
   isBest: boolean;
+  /** With several objectives: no other trial is better in all of them. */
+  isOfFront: boolean;
   isHovered: boolean;
   onHover: (trial: number) => void;
   onOpen: (trial: number) => void;
@@ -93,13 +99,15 @@ interface RowProps {
 
 /** A trial that is over does not change: of five hundred, only those are drawn again that do. */
 const Row = React.memo(
-  function Row({ trial, parameters, metrics, isBest, isHovered, onHover, onOpen }: RowProps): JSX.Element {
+  function Row(props: RowProps): JSX.Element {
+    const { trial, parameters, metrics, isBest, isOfFront, isHovered, onHover, onOpen } = props;
     return (
       <tr
         data-trial={trial.trial}
         data-status={trial.status}
         data-selected={isHovered}
         data-best={isBest}
+        data-front={isOfFront}
         onMouseEnter={() => onHover(trial.trial)}
         onClick={() => onOpen(trial.trial)}
       >
@@ -107,6 +115,7 @@ const Row = React.memo(
           <button onFocus={() => onHover(trial.trial)}>
             {trial.trial}
             {isBest ? ' ★' : ''}
+            {isOfFront ? ' ◆' : ''}
           </button>
         </th>
         <td>
@@ -114,10 +123,10 @@ const Row = React.memo(
           {trial.reason !== undefined && <small className="kale-StepTable-reason">{trial.reason}</small>}
         </td>
         {parameters.map(name => (
-          <td key={name}>{shown(trial.parameters[name])}</td>
+          <td key={name}>{formatValue(trial.parameters[name])}</td>
         ))}
         {metrics.map(name => (
-          <td key={name}>{shown(trial.metrics[name])}</td>
+          <td key={name}>{formatValue(trial.metrics[name])}</td>
         ))}
         <td>{trial.status === 'pending' ? '' : formatSeconds(trial.seconds)}</td>
       </tr>
@@ -125,6 +134,7 @@ const Row = React.memo(
   },
   (before, after) =>
     before.isBest === after.isBest &&
+    before.isOfFront === after.isOfFront &&
     before.isHovered === after.isHovered &&
     before.trial.status === after.trial.status &&
     before.trial.seconds === after.trial.seconds &&
@@ -135,13 +145,6 @@ function otherMetrics(sweep: Sweep): string[] {
   const names = new Set(sweep.trials.flatMap(trial => Object.keys(trial.metrics)));
   names.delete(sweep.objective.metric);
   return [...names].sort();
-}
-
-function shown(value: unknown): string {
-  if (value === undefined) {
-    return '';
-  }
-  return typeof value === 'number' || typeof value === 'string' ? formatNumber(value) : JSON.stringify(value);
 }
 
 function sort(trials: readonly Trial[], { column, isDescending }: Order): Trial[] {

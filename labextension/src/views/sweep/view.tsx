@@ -1,10 +1,15 @@
 import * as React from 'react';
 
-import { messageOf } from '../../channel/rpc';
 import type { NotebookPipeline } from '../../notebook/pipeline';
-import type { Sweep } from '../../protocol';
+import { isFinished } from '../../protocol';
+import type { Sweep, Trial } from '../../protocol';
 import { useTranslation } from '../../ui/translation';
+import { useActing, useWatched } from '../acting';
 import { useView } from '../context';
+import { ExtendForm } from './extendForm';
+import { canNarrow, extensionOf } from './extension';
+import type { Extension } from './extension';
+import { Front } from './front';
 import { SweepHead } from './head';
 import { History } from './history';
 import { Importance } from './importance';
@@ -21,26 +26,11 @@ interface SweepViewProps {
 /** One sweep as it goes: the best trial, what was tried and what came of it, linked with each other. */
 export function SweepView({ pipeline, sweep: id }: SweepViewProps): JSX.Element {
   const trans = useTranslation();
-  const [fault, setFault] = React.useState<string | null>(null);
-  const [isActing, setActing] = React.useState(false);
-  const { isReady } = pipeline.link;
+  const { fault, setFault, isActing, act } = useActing();
+  const [extension, setExtension] = React.useState<Extension | null>(null);
   const sweep = pipeline.sweeps.detail(id);
-  const isKnown = sweep !== null;
-  React.useEffect(() => {
-    if (isReady && !isKnown) {
-      pipeline.sweeps.watch(id).then(
-        () => setFault(null),
-        error => setFault(messageOf(error))
-      );
-    }
-  }, [pipeline, id, isReady, isKnown]);
-  const act = React.useCallback((what: () => Promise<unknown>) => {
-    setFault(null);
-    setActing(true);
-    what()
-      .catch(error => setFault(messageOf(error)))
-      .finally(() => setActing(false));
-  }, []);
+  const watch = () => pipeline.sweeps.watch(id);
+  useWatched(pipeline.link.isReady, sweep !== null, watch, setFault, id);
   return (
     <div className="kale-RunView kale-SweepView" data-sweep={id} data-status={sweep?.status}>
       {fault !== null && (
@@ -54,15 +44,46 @@ export function SweepView({ pipeline, sweep: id }: SweepViewProps): JSX.Element 
         </p>
       ) : (
         <>
-          <SweepHead pipeline={pipeline} sweep={sweep} isActing={isActing} act={act} />
-          <Pictures pipeline={pipeline} sweep={sweep} />
+          <SweepHead
+            pipeline={pipeline}
+            sweep={sweep}
+            isActing={isActing}
+            act={act}
+            onExtend={() => setExtension(extensionOf(sweep, null))}
+          />
+          {extension !== null && (
+            <ExtendForm
+              sweep={sweep}
+              initial={extension}
+              isActing={isActing}
+              onCancel={() => setExtension(null)}
+              onExtend={choice =>
+                act(async () => {
+                  await pipeline.sweeps.change('extend', id, choice);
+                  setExtension(null);
+                })
+              }
+            />
+          )}
+          <Pictures
+            pipeline={pipeline}
+            sweep={sweep}
+            onNarrow={chosen => setExtension(extensionOf(sweep, chosen))}
+          />
         </>
       )}
     </div>
   );
 }
 
-function Pictures({ pipeline, sweep }: { pipeline: NotebookPipeline; sweep: Sweep }): JSX.Element {
+interface PicturesProps {
+  pipeline: NotebookPipeline;
+  sweep: Sweep;
+  /** The next trials are to be where these are. */
+  onNarrow: (chosen: Trial[]) => void;
+}
+
+function Pictures({ pipeline, sweep, onNarrow }: PicturesProps): JSX.Element {
   const trans = useTranslation();
   const { actions } = useView();
   const [hovered, setHovered] = React.useState<number | null>(null);
@@ -107,11 +128,17 @@ function Pictures({ pipeline, sweep }: { pipeline: NotebookPipeline; sweep: Swee
               {trans.__('%1 of %2 trials', chosen.size, points.length)}{' '}
               <button className="kale-Button" data-action="show-all" onClick={() => setBrushes({})}>
                 {trans.__('Show all')}
-              </button>
+              </button>{' '}
+              {isFinished(sweep.status) && canNarrow(sweep) && chosen.size > 0 && (
+                <button className="kale-Button" data-action="narrow" onClick={() => onNarrow([...trials])}>
+                  {trans.__('Try more of these …')}
+                </button>
+              )}
             </p>
           )}
           <div className="kale-Sweep-figures">
             <History points={points} direction={direction} metric={metric} {...linked} />
+            <Front sweep={sweep} points={points} {...linked} />
             <Importance sweep={sweep} points={points} />
           </div>
         </>

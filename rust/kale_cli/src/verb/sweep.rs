@@ -51,7 +51,10 @@ impl SweepListener for Progress {
     fn planned(&mut self, sweep: Option<&SweepId>, plan: &SweepPlan) {
         interrupt::follow();
         if plan.is_guessed {
-            note_guessed(&plan.space);
+            note_guessed(&plan.definition.space);
+        }
+        for name in &plan.unread {
+            output::note(format_args!("no step reads `{name}`: trials are alike in it"));
         }
         let runs = match plan.step_executions {
             Some(count) if count < plan.without_sharing => format!("{count} step runs, not {}", plan.without_sharing),
@@ -86,7 +89,7 @@ fn line(trial: &TrialView, view: &SweepView) -> String {
     let values: Vec<String> = trial.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let came = trial.reason.clone().unwrap_or_else(|| told(trial, view).join(" "));
     let status = render::run_status(trial.status, style);
-    format!("{:>4}  {status}  {}  {came}", trial.trial, values.join(" "))
+    format!("{:>4}  {status}  {}  {}", trial.trial, values.join(" "), render::inert(&came))
 }
 
 /// `METRIC=VALUE` of each objective.
@@ -102,7 +105,9 @@ pub fn told(trial: &TrialView, view: &SweepView) -> Vec<String> {
 /// The sweep's end: the best trials, and where to go from there.
 pub fn summary(view: &SweepView) -> String {
     let style = output::stdout_style();
-    let mut out = format!("{}  {} step runs\n", render::run_status(view.status, style), view.step_executions);
+    let (status, sweep) = (render::run_status(view.status, style), &view.definition);
+    let chosen = format!("{}, seed {}", sweep.algorithm.as_str(), sweep.seed);
+    let mut out = format!("{status}  {} trials, {} step runs  ({chosen})\n", view.trials.len(), view.step_executions);
     match &view.best {
         Some(best) => {
             let mut rows = vec![vec!["best".to_owned(), format!("trial {}", best.trial)]];

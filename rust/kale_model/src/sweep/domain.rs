@@ -42,7 +42,7 @@ pub enum DomainError {
     Empty { low: String, high: String },
     #[error("a logarithmic range begins above 0, not at {0}")]
     NotPositive(String),
-    #[error("a step is greater than 0, and not greater than the range")]
+    #[error("a step is greater than 0, not greater than the range, and not lost in its numbers")]
     Step,
     #[error("`{0}` is there twice")]
     Repeated(String),
@@ -130,7 +130,9 @@ impl Domain {
                 if !(high - low).is_finite() {
                     return Err(DomainError::Empty { low: low.to_string(), high: high.to_string() });
                 }
-                let fits = step.is_none_or(|step| step > 0.0 && step <= high - low);
+                // A step that makes no other number of an end is none.
+                let is_felt = |step: f64| low + step != *low && high - step != *high;
+                let fits = step.is_none_or(|step| step > 0.0 && step <= high - low && is_felt(step));
                 if fits { Ok(()) } else { Err(DomainError::Step) }
             }
             // 1 and 1.0 are one value.

@@ -18,9 +18,12 @@ const RECENT: usize = 20;
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SweepPlan {
-    /// What is varied, as it was read or guessed.
-    pub space: Space,
+    /// What is asked for, with what was not said.
+    pub definition: Sweep,
+    /// Whether nobody has said what is varied.
     pub is_guessed: bool,
+    /// What is varied and read by no step: all trials are alike in it.
+    pub unread: Vec<String>,
     /// As many as there are at most.
     pub trials: u64,
     /// Executions of steps; `None` where they depend on what comes out.
@@ -49,7 +52,8 @@ impl SweepPlan {
         let seconds: Option<f64> =
             each.map(|(step, count)| Some(step_seconds.get(step.name.as_str())? * *count as f64)).sum();
         Ok(SweepPlan {
-            space: sweep.space.clone(),
+            unread: unread(&sweep.space, &uses),
+            definition: sweep.clone(),
             is_guessed,
             trials,
             step_executions: exact.map(|counts| counts.into_iter().sum::<usize>() as u64),
@@ -101,6 +105,11 @@ fn completed(sampler: &Sampler, count: u64, begun: Vec<Point>) -> Vec<Point> {
         trials.push(over(point, place));
     }
     trials.into_iter().map(|trial| trial.point).collect()
+}
+
+fn unread(space: &Space, uses: &[StepUse]) -> Vec<String> {
+    let names = space.0.iter().map(|dimension| dimension.name.to_string());
+    names.filter(|name| !uses.iter().any(|step| step.parameters.contains(name))).collect()
 }
 
 fn step_uses(pipeline: &Pipeline) -> Vec<StepUse> {
