@@ -159,6 +159,12 @@ test('a sweep goes on from where the chosen trials are, and asks for what is new
   assert.deepEqual(narrowed({ name: 'x', domain: small }, [at(0.5)]), { kind: 'discrete', values: [0.5] });
 });
 
+test('where all is alike, nothing decides', () => {
+  const sweep = sweepOf(20);
+  const alike = valued(sweep).map(point => ({ ...point, value: 0.1 }));
+  assert.deepEqual(importance(sweep, alike), []);
+});
+
 test('what decides is rated high, and what does not, low', () => {
   const sweep = sweepOf(40);
   const [first, second] = importance(sweep, valued(sweep));

@@ -235,12 +235,12 @@ def _range(name: str, values: object) -> str:
     )
 
 
-def _count(name: str, value: object) -> int | None:
+def _count(name: str, value: Any) -> int | None:
     """A whole number, also one of numpy's."""
     if value is None:
         return None
     try:
-        number = operator.index(value)  # type: ignore[call-overload]
+        number = operator.index(value)
     except TypeError:
         number = -1
     if not 0 <= number < 2**63:

@@ -34,3 +34,27 @@ def test_the_pictures_of_the_readme(lab: LabPage, example: str) -> None:
     view.get_by_role("tab", name="Outputs").click()
     expect(view).to_contain_text("the winner is")
     keep(lab.screenshot("run"), "run.png")
+
+
+def test_the_picture_of_a_sweep(lab: LabPage, example: str) -> None:
+    lab.page.set_viewport_size({"width": 1500, "height": 950})
+    lab.open_pipeline(example)
+    lab.command("filebrowser:hide-main")
+    lab.panel.locator("[data-action=sweep]").click()
+    form = lab.page.locator(".kale-SweepForm")
+    for name in ("test_size", "seed"):
+        form.locator(f"[name={name}-mode]").select_option("fixed")
+    for name, low, high in (("trees", "1", "24"), ("depth", "1", "4")):
+        form.locator(f"[name={name}-low]").fill(low)
+        form.locator(f"[name={name}-high]").fill(high)
+    form.locator("[name=objective]").select_option("auc")
+    form.locator("[name=algorithm]").select_option("sobol")
+    form.locator("[name=trials]").fill("12")
+    # What is loaded and split depends on nothing that is varied.
+    expect(form.locator(".kale-SweepForm-plan")).to_contain_text("12 trials: 38 step runs, not 60")
+    form.locator("[data-action=begin-sweep]").click()
+    view = lab.page.locator(".kale-SweepView:visible")
+    expect(view).to_have_attribute("data-status", "succeeded", timeout=180_000)
+    expect(view.locator(".kale-Importance dt")).to_have_count(3)
+    view.locator("tbody tr").first.hover()
+    keep(lab.screenshot("sweep-example"), "sweep.png")

@@ -248,8 +248,8 @@ impl Conductor {
 
     /// Stops the trials that run.
     fn cancelled(&self) -> Result<Course> {
-        let open = self.trials.iter().filter(|trial| trial.end.is_none());
-        open.map(|trial| self.store.request_cancel(&trial.run)).collect::<Result<()>>()?;
+        let mut open = self.trials.iter().filter(|trial| trial.end.is_none());
+        open.try_for_each(|trial| self.store.request_cancel(&trial.run))?;
         Ok(Course::Cancelled)
     }
 

@@ -122,6 +122,9 @@ const GROUPS = 5;
  */
 export function importance(sweep: Sweep, points: readonly Valued[]): { name: string; share: number }[] {
   const names = Object.keys(sweep.trials[0]?.parameters ?? {});
+  if (points.every(({ value }) => value === points[0].value)) {
+    return [];
+  }
   const mean = average(points.map(({ value }) => value));
   const whole = sum(points.map(({ value }) => (value - mean) ** 2));
   const share = (name: string) => {
