@@ -16,8 +16,8 @@ use crate::interrupted;
 use crate::listener::{Listener, Prepared};
 use crate::lock::lock;
 use crate::notebook::Listing;
-use crate::on_cluster;
-use crate::parameters::{GivenParameters, ParameterInputs, refused_by_clusters};
+use crate::on_cluster::{self, Package};
+use crate::parameters::{GivenParameters, ParameterInputs};
 use crate::promotion::{self, Gates, Judged, Stage};
 use crate::session::Session;
 use crate::size::size;
@@ -168,26 +168,23 @@ pub(crate) fn plan(
         return refused(&compiled, vec![]);
     };
     request.from.as_deref().map_or(Ok(()), |from| refuse_unknown_step(&pipeline, from))?;
-    let values = match given.clone().resolve(&pipeline.parameters) {
-        Ok(values) => values,
+    let ready = match &context {
+        None => given.clone().resolve(&pipeline.parameters).and_then(|values| {
+            let remarks = kale_engine::preflight(&pipeline);
+            if remarks.iter().any(Diagnostic::is_error) { Err(remarks) } else { Ok((values, remarks, None)) }
+        }),
+        Some(_) => Package::of(&compiled, &mut pipeline, given.clone(), request.no_cache)
+            .map(|package| (package.values, package.remarks, Some(package.ir))),
+    };
+    let (parameters, remarks, ir) = match ready {
+        Ok(ready) => ready,
         Err(faults) => return refused(&compiled, faults),
     };
-    let (mut faults, ir) = match &context {
-        None => (kale_engine::preflight(&pipeline), None),
-        Some(_) => on_cluster::emit(&compiled, &mut pipeline, request.no_cache),
-    };
-    let parameters = values.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
-    if context.is_some() {
-        faults.extend(refused_by_clusters(&pipeline, &parameters));
-    }
-    if faults.iter().any(Diagnostic::is_error) {
-        return refused(&compiled, faults);
-    }
     let new = NewRun {
         parameters,
         source: compiled.notebook.path.clone(),
         notebook: compiled.notebook.text.clone().into_bytes(),
-        diagnostics: compiled.compilation.diagnostics.iter().cloned().chain(faults).collect(),
+        diagnostics: compiled.compilation.diagnostics.iter().cloned().chain(remarks).collect(),
         options: RunOptions {
             openlineage: events.map(|target| target.to_string()),
             context,

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use kale_model::sweep::Space;
-use kale_model::{Code, Diagnostic, Namespace, ParameterName, Pipeline};
+use kale_model::{Diagnostic, Namespace, Pipeline};
 use kale_targets::{Target, Trials};
 use serde_json::Value;
 
 use super::CompileRequest;
 use crate::error::VerbError;
-use crate::parameters::ParameterInputs;
+use crate::parameters::{ParameterInputs, arguments};
 use crate::session::Session;
 use crate::sweep::definition::SweepOptions;
 
@@ -46,12 +46,9 @@ pub fn asked(
         Ok(fixed) => fixed,
         Err(diagnostics) => return Ok(Err(diagnostics)),
     };
-    let arguments = match kale_targets::arguments(pipeline, &fixed) {
+    let arguments = match arguments(pipeline, &fixed) {
         Ok(arguments) => arguments,
-        Err(cause) => {
-            let help = "Give another value.";
-            return Ok(Err(vec![Diagnostic::new(Code::ClusterValue, cause, help).in_sentences()]));
-        }
+        Err(diagnostics) => return Ok(Err(diagnostics)),
     };
     let guessed = is_guessed.then(|| sweep.space.clone());
     let SweepOptions { parallel, seed, .. } = options;
@@ -70,11 +67,10 @@ fn fixed(
         Ok(values) => values,
         Err(diagnostics) => return Ok(Err(diagnostics)),
     };
-    let is_default = |name: &ParameterName, value: &Value| {
-        pipeline.parameters.iter().any(|parameter| parameter.name == *name && parameter.default == *value)
+    let is_default = |name: &str, value: &Value| {
+        pipeline.parameters.iter().any(|parameter| parameter.name.as_str() == name && parameter.default == *value)
     };
-    let given = values.into_iter().filter(|(name, value)| !is_default(name, value));
-    let fixed: BTreeMap<String, Value> = given.map(|(name, value)| (name.to_string(), value)).collect();
+    let fixed: BTreeMap<String, Value> = values.into_iter().filter(|(name, value)| !is_default(name, value)).collect();
     match space.0.iter().find(|dimension| fixed.contains_key(dimension.name.as_str())) {
         Some(dimension) => {
             let message = format!("`{}` is varied, and has one value", dimension.name);
