@@ -138,7 +138,8 @@ def run(
 
     With `then`, the same notebook runs in another context after that (or in several, one after the other), if it has
     succeeded and every `gate` holds, a condition on a metric such as `"acc >= 0.9"`. It is this call that starts the
-    next run. The last run that was begun is returned; its `.promotion` says what became of each context.
+    next run; where it was ended before, `resume` goes on from there. The last run that was begun is returned; its
+    `.promotion` says what became of each context.
     """
     return run_assigned(
         notebook,
