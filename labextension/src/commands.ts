@@ -12,6 +12,7 @@ import type { PipelineRegistry } from './notebook/registry';
 import type { PanelActions } from './panel/actions';
 import { INSTALL_COMMAND } from './panel/linkStatus';
 import { PANEL_ID } from './panel/panel';
+import { askForSchedule } from './panel/schedule/dialog';
 import { askForSweep } from './panel/sweep/dialog';
 import { pipelineIcon } from './ui/icons';
 import { besideNotebook } from './views/beside';
@@ -24,6 +25,7 @@ export namespace CommandIDs {
   export const stop = 'kale-rs:stop';
   export const compile = 'kale-rs:compile';
   export const sweep = 'kale-rs:sweep';
+  export const schedule = 'kale-rs:schedule';
 }
 
 /** What a command without arguments says of them. */
@@ -99,6 +101,12 @@ export function addCommands(
     isEnabled,
     execute: onCurrent(actions.newSweep)
   });
+  add(CommandIDs.schedule, {
+    label: trans.__('Schedule on Cluster …'),
+    caption: trans.__('Have the cluster that the panel says run this notebook by the clock'),
+    isEnabled: () => isEnabled() && registry.current!.isOnCluster,
+    execute: onCurrent(actions.schedule)
+  });
   return actions;
 }
 
@@ -111,6 +119,7 @@ function panelActions(app: JupyterFrontEnd, views: ViewActions, trans: Translati
     stop: (pipeline, run) => tell(pipeline.stop(run)),
     compile: pipeline => tell(writeCompiled(app, pipeline, trans)),
     newSweep: pipeline => tell(askForSweep(pipeline, sweep => actions.openSweep(pipeline, sweep), trans)),
+    schedule: pipeline => tell(askForSchedule(pipeline, trans)),
     openSweep: (pipeline, sweep) => views.open({ kind: 'sweep', path: pipeline.panel.context.path, sweep }),
     openRun: (pipeline, run, step) => {
       tell(pipeline.runs.follow(run));

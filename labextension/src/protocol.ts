@@ -12,6 +12,7 @@ export const COMM_TARGET = 'kale_rs';
 
 /** Everything the panel asks for is also a function of `kale_rs` and a verb of `kale-rs`. */
 export const VERBS = [
+  'archive',
   'artifact',
   'cancel',
   'compile',
@@ -24,9 +25,11 @@ export const VERBS = [
   'resume',
   'run',
   'runs',
+  'schedule',
   'show',
   'sweep',
-  'sweeps'
+  'sweeps',
+  'unarchive'
 ] as const;
 
 export interface Hello {
@@ -249,6 +252,31 @@ export interface Contexts {
   current: string;
 }
 
+/** Where a run of a cluster is there now. */
+export interface Archived {
+  run_id: string;
+  archived: boolean;
+}
+
+/** A pipeline that a cluster runs by the clock. */
+export interface Schedule {
+  id: string;
+  name: string;
+  /** Whether it starts runs. */
+  enabled: boolean;
+  cron: string | null;
+  every_seconds: number | null;
+  /** Its page. */
+  url: string;
+}
+
+/** A schedule that was added. */
+export interface Scheduled {
+  /** `null` where the notebook has errors. */
+  schedule: Schedule | null;
+  diagnostics: Diagnostic[];
+}
+
 /** What is known of a step beside its `Step`. */
 export interface StepDetail {
   attempt: number;
@@ -336,6 +364,7 @@ export interface Diff {
 
 /** What each verb answers. */
 export interface Answers {
+  archive: Archived;
   artifact: Artifact;
   cancel: Run;
   compile: Compiled;
@@ -348,10 +377,13 @@ export interface Answers {
   resume: Run;
   run: Run;
   runs: { runs: Run[] };
+  /** With the action `list`; with `add` a `Scheduled`, and with any other one a `Schedule`. */
+  schedule: { schedules: Schedule[] };
   show: RunDetail;
   sweep: SweepAnswer;
   /** With the action `list`; with any other one, a `Sweep`. */
   sweeps: { sweeps: Sweep[] };
+  unarchive: Archived;
   hello: Hello;
   ping: Record<string, never>;
   watch: Record<string, never>;

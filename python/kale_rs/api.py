@@ -9,101 +9,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from kale_rs import results
+from kale_rs import asking, results
+from kale_rs.asking import Path
 from kale_rs.errors import NotebookError, UsageError
 
 if TYPE_CHECKING:
     from kale_rs import pages
-    from kale_rs.progress import Progress
 
-Path = str | os.PathLike[str]
 V = TypeVar("V")
-
-
-def _current_notebook() -> str:
-    """The notebook of the kernel that we run in, as its editor tells."""
-    jupyter = os.environ.get("JPY_SESSION_NAME", "")
-    if jupyter.endswith(".ipynb") and os.path.exists(jupyter):
-        return jupyter
-    shell = _shell()
-    code = shell.user_ns.get("__vsc_ipynb_file__") if shell is not None else None
-    if isinstance(code, str) and os.path.exists(code):
-        return code
-    raise UsageError("no notebook given, and this is no kernel of a saved one", "give the notebook's path")
-
-
-def _shell() -> Any:
-    """The IPython of this process, if it has one."""
-    ipython = sys.modules.get("IPython")
-    return ipython.get_ipython() if ipython is not None else None
-
-
-def _source(notebook: Path | None, granularity: str | None, python: Path | None) -> dict[str, Any]:
-    path = _current_notebook() if notebook is None else os.fspath(notebook)
-    return {"notebook": path, "granularity": granularity, "python": _text(python)}
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else os.fspath(path)
-
-
-def _value(name: str, value: object) -> object:
-    """A parameter's value as JSON has it. Numbers of numpy are numbers, and those that are none have names."""
-    if callable(getattr(value, "item", None)) and getattr(value, "shape", None) == ():
-        value = value.item()  # type: ignore[attr-defined]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        kind = type(value).__name__
-        raise UsageError(
-            f"parameter `{name}` cannot be this `{kind}`: {error}",
-            "give a number, a text, True, False, None, or lists and dicts of these",
-        ) from None
-    if (beyond := _beyond_64_bits(value)) is not None:
-        raise UsageError(
-            f"parameter `{name}` cannot hold {beyond}: an integer of a parameter has 64 bits",
-            "give a float, or a str that the notebook makes an int of",
-        )
-    return value
-
-
-def _beyond_64_bits(value: object) -> int | None:
-    """An integer in a value that JSON's readers would round."""
-    if isinstance(value, int):
-        return None if -(2**63) <= value < 2**64 else value
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
-    return next((found for found in map(_beyond_64_bits, inner) if found is not None), None)
-
-
-def _run_id(run: str | results.Run) -> str:
-    if isinstance(run, str):
-        return run
-    if run.run_id is None:
-        raise UsageError("this run was never started, so it is not in the store", "look at its `.diagnostics`")
-    return run.run_id
-
-
-def _one_of(name: str, value: str, values: tuple[str, ...]) -> str:
-    if value not in values:
-        raise UsageError(f"`{name}` cannot be {value!r}", f"use {', '.join(map(repr, values))}")
-    return value
-
-
-def _progress(wanted: bool) -> Progress | None:
-    if not wanted:
-        return None
-    from kale_rs.progress import Progress
-
-    return Progress()
-
-
-def _cancels_on_interrupt() -> bool:
-    """Ctrl-C in a terminal cancels a run; interrupting (or losing) a kernel must not."""
-    from kale_rs.progress import in_kernel
-
-    return not in_kernel()
 
 
 def check(
@@ -116,7 +29,7 @@ def check(
     """
     from kale_rs import _native
 
-    answer = json.loads(_native.check(json.dumps(_source(notebook, granularity, python) | {"fix": fix})))
+    answer = json.loads(_native.check(json.dumps(asking.source(notebook, granularity, python) | {"fix": fix})))
     return results.Diagnostics(answer["diagnostics"], answer["text"], answer.get("fixed", ()))
 
 
@@ -136,7 +49,7 @@ def graph(
     steps = why.replace(",", " ").split() if isinstance(why, str) else why
     if steps is not None and len(steps) != 2:
         raise UsageError("`why` asks about two steps", 'write, for example, `why=("load", "train")`')
-    request = _source(notebook, granularity, python) | {"why": steps}
+    request = asking.source(notebook, granularity, python) | {"why": steps}
     return results.Graph(json.loads(_native.graph(json.dumps(request))))
 
 
@@ -168,10 +81,10 @@ def compile(
     """
     from kale_rs import _native
 
-    request = _source(notebook, granularity, python)
-    request |= {"build_context": _text(build_context), "on": on}
-    request |= {"target": target, "output": _text(output) or "-", "allow_oversize": allow_oversize}
-    request |= {"kubernetes": kubernetes, "namespace": namespace, "overlay": _text(overlay)}
+    request = asking.source(notebook, granularity, python)
+    request |= {"build_context": asking.text(build_context), "on": on}
+    request |= {"target": target, "output": asking.text(output) or "-", "allow_oversize": allow_oversize}
+    request |= {"kubernetes": kubernetes, "namespace": namespace, "overlay": asking.text(overlay)}
     if sweep is not None:
         from kale_rs import sweeping
 
@@ -225,11 +138,12 @@ def run(
 
     With `then`, the same notebook runs in another context after that (or in several, one after the other), if it has
     succeeded and every `gate` holds, a condition on a metric such as `"acc >= 0.9"`. It is this call that starts the
-    next run. The last run that was begun is returned; its `.promotion` says what became of each context.
+    next run; where it was ended before, `resume` goes on from there. The last run that was begun is returned; its
+    `.promotion` says what became of each context.
     """
     return run_assigned(
         notebook,
-        {"values": {name: _value(name, value) for name, value in (parameters or {}).items()}},
+        asking.values(parameters),
         overlay=overlay,
         jobs=jobs,
         cache=cache,
@@ -277,10 +191,10 @@ def run_assigned(
     """As `run`; `parameters` has `values` by name, or `assignments`: texts `name=value`, read by the declared type."""
     from kale_rs import _native
 
-    request = _source(notebook, granularity, python)
+    request = asking.source(notebook, granularity, python)
     request |= {
         "parameters": parameters,
-        "overlay": _text(overlay),
+        "overlay": asking.text(overlay),
         "jobs": jobs,
         "no_cache": not cache,
         "no_warm": not warm,
@@ -288,16 +202,16 @@ def run_assigned(
         "differential": differential,
         "isolated": isolated,
         "snapshot_limit": snapshot_limit,
-        "verify": _one_of("verify", verify, ("off", "inputs", "full")),
-        "output_notebook": _text(output_notebook),
-        "openlineage": _text(openlineage),
+        "verify": asking.one_of("verify", verify, ("off", "inputs", "full")),
+        "output_notebook": asking.text(output_notebook),
+        "openlineage": asking.text(openlineage),
         "on": on,
         "then": [then] if isinstance(then, str) else list(then),
         "gates": [gate] if isinstance(gate, str) else list(gate),
         "detach": detach,
     }
-    told = _progress(progress and not detach)
-    run = results.Run(json.loads(_native.run(json.dumps(request), told, _cancels_on_interrupt())))
+    told = asking.progress(progress and not detach)
+    run = results.Run(json.loads(_native.run(json.dumps(request), told, asking.cancels_on_interrupt())))
     if told and run.run_id is None:
         told.say(repr(run))
     return run
@@ -313,7 +227,7 @@ def runs(
     """
     from kale_rs import _native
 
-    request = {"notebook": _text(notebook), "trials": trials, "limit": limit, "store": _text(store)}
+    request = {"notebook": asking.text(notebook), "trials": trials, "limit": limit, "store": asking.text(store)}
     answer = json.loads(_native.runs(json.dumps(request)))
     return results.Runs(results.Run(one) for one in answer["runs"])
 
@@ -335,7 +249,9 @@ def show(
     """
     from kale_rs import _native
 
-    answer = json.loads(_native.show(json.dumps({"run": _run_id(run), "step": step, "store": _text(store)})))
+    answer = json.loads(
+        _native.show(json.dumps({"run": asking.run_id(run), "step": step, "store": asking.text(store)}))
+    )
     if step is None:
         return results.Run(answer)
     from kale_rs.pages import StepPage
@@ -349,8 +265,8 @@ def logs(
     """Give what the steps of a run wrote. With `follow` it is printed as it comes, until the run has ended."""
     from kale_rs import _native
 
-    request = {"run": _run_id(run), "step": step, "store": _text(store), "follow": follow}
-    answer = json.loads(_native.logs(json.dumps(request), _progress(follow)))
+    request = {"run": asking.run_id(run), "step": step, "store": asking.text(store), "follow": follow}
+    answer = json.loads(_native.logs(json.dumps(request), asking.progress(follow)))
     return results.Logs({log["step"]: log["text"] for log in answer["logs"]})
 
 
@@ -360,22 +276,24 @@ def resume(
     """Finish a run that was interrupted, cancelled or failed; finished steps are not run again."""
     from kale_rs import _native
 
-    request = json.dumps({"run": _run_id(run), "store": _text(store), "detach": detach})
-    return results.Run(json.loads(_native.resume(request, _progress(progress and not detach), _cancels_on_interrupt())))
+    request = json.dumps({"run": asking.run_id(run), "store": asking.text(store), "detach": detach})
+    return results.Run(
+        json.loads(_native.resume(request, asking.progress(progress and not detach), asking.cancels_on_interrupt()))
+    )
 
 
 def cancel(run: str | results.Run = "last", *, store: Path | None = None) -> results.Run:
     """Stop a run and every process of it, and wait until it has stopped."""
     from kale_rs import _native
 
-    return results.Run(json.loads(_native.cancel(json.dumps({"run": _run_id(run), "store": _text(store)}))))
+    return results.Run(json.loads(_native.cancel(json.dumps({"run": asking.run_id(run), "store": asking.text(store)}))))
 
 
 def diff(before: str | results.Run, after: str | results.Run = "last", *, store: Path | None = None) -> results.Diff:
     """Compare two runs: parameters, metrics, and the steps whose result differs."""
     from kale_rs import _native
 
-    request = {"before": _run_id(before), "after": _run_id(after), "store": _text(store)}
+    request = {"before": asking.run_id(before), "after": asking.run_id(after), "store": asking.text(store)}
     return results.Diff(json.loads(_native.diff(json.dumps(request))))
 
 
@@ -401,21 +319,21 @@ def restore(
     from kale_rs import _native
 
     request = {
-        "run": _run_id(run),
+        "run": asking.run_id(run),
         "step": step,
         "before": before,
         "files": files,
         "trust": trust,
         "write": output is not None,
-        "output": _text(output),
-        "store": _text(store),
+        "output": asking.text(output),
+        "store": asking.text(store),
     }
     answer = json.loads(_native.restore(json.dumps(request)))
     if output is not None:
         return results.Restored(answer, set(), {})
     from kale_rs.restoring import Restorer
 
-    restorer = Restorer(_shell())
+    restorer = Restorer(asking.shell())
     restorer.carry_out(answer["namespace"]["actions"])
     return results.Restored(answer, restorer.bound, restorer.failed, restorer.apart())
 
@@ -436,17 +354,17 @@ def snapshot(
     """
     from kale_rs import _native
 
-    expected = {"push": 2, "pull": 1}[_one_of("action", action, ("push", "pull"))]
+    expected = {"push": 2, "pull": 1}[asking.one_of("action", action, ("push", "pull"))]
     if len(names) != expected:
         raise UsageError(
             f"`{action}` takes {expected} argument{'s' if expected > 1 else ''}, not {len(names)}",
             'write `snapshot("push", run, url)` or `snapshot("pull", url)`',
         )
-    texts = [os.fspath(name) if isinstance(name, str | os.PathLike) else _run_id(name) for name in names]
-    request: dict[str, Any] = {"action": action, "url": texts[-1], "store": _text(store)}
+    texts = [os.fspath(name) if isinstance(name, str | os.PathLike) else asking.run_id(name) for name in names]
+    request: dict[str, Any] = {"action": action, "url": texts[-1], "store": asking.text(store)}
     if action == "push":
         request |= {"run": texts[0], "step": step}
-    display = _progress(progress)
+    display = asking.progress(progress)
     try:
         return results.Snapshot(json.loads(_native.snapshot(json.dumps(request), display)))
     finally:
@@ -461,7 +379,9 @@ def lineage(id: str | results.Run = "last", *, store: Path | None = None) -> res
     """
     from kale_rs import _native
 
-    return results.Lineage(json.loads(_native.lineage(json.dumps({"id": _run_id(id), "store": _text(store)}))))
+    return results.Lineage(
+        json.loads(_native.lineage(json.dumps({"id": asking.run_id(id), "store": asking.text(store)})))
+    )
 
 
 def artifact(id: str, output: Path | None = None, *, trust: bool = False, store: Path | None = None) -> pages.Artifact:
@@ -475,7 +395,7 @@ def artifact(id: str, output: Path | None = None, *, trust: bool = False, store:
     from kale_rs import _native
     from kale_rs.pages import Artifact
 
-    request = {"id": id, "output": _text(output), "trust": trust, "store": _text(store)}
+    request = {"id": id, "output": asking.text(output), "trust": trust, "store": asking.text(store)}
     return Artifact(json.loads(_native.artifact(json.dumps(request))))
 
 
@@ -494,7 +414,7 @@ def gc(
     """
     from kale_rs import _native
 
-    request = {"keep_days": keep_days, "keep_best": keep_best, "dry_run": dry_run, "store": _text(store)}
+    request = {"keep_days": keep_days, "keep_best": keep_best, "dry_run": dry_run, "store": asking.text(store)}
     request["max_size"] = None if max_size is None else str(max_size)
     return results.Collected(json.loads(_native.gc(json.dumps(request))))
 
@@ -503,7 +423,7 @@ def doctor(notebook: Path | None = None, *, python: Path | None = None) -> resul
     """Check that this machine can run notebooks, and say what to do where it cannot."""
     from kale_rs import _native
 
-    request = {"notebook": _text(notebook), "python": _text(python)}
+    request = {"notebook": asking.text(notebook), "python": asking.text(python)}
     return results.Diagnosis(json.loads(_native.doctor(json.dumps(request)))["findings"])
 
 
@@ -531,7 +451,7 @@ def explain_overlay(
     """
     from kale_rs import _native
 
-    request = _source(notebook, granularity, python) | {"overlay": _text(overlay), "on": on}
+    request = asking.source(notebook, granularity, python) | {"overlay": asking.text(overlay), "on": on}
     answer = json.loads(_native.explain_overlay(json.dumps(request)))
     if not answer["settings"]:
         raise NotebookError(results.Diagnostics(answer["diagnostics"], answer["text"]))

@@ -35,8 +35,22 @@ PROTOCOL = 1
 #: Verbs about a notebook, which is given as its editor has it.
 OF_NOTEBOOKS = ("check", "compile", "graph", "run", "sweep")
 #: Verbs about a store: that of the panel's notebook.
-OF_STORES = ("artifact", "cancel", "diff", "gc", "lineage", "logs", "restore", "resume", "runs", "show", "sweeps")
-VERBS = tuple(sorted((*OF_NOTEBOOKS, *OF_STORES, "context", "doctor", "explain")))
+OF_STORES = (
+    "archive",
+    "artifact",
+    "cancel",
+    "diff",
+    "gc",
+    "lineage",
+    "logs",
+    "restore",
+    "resume",
+    "runs",
+    "show",
+    "sweeps",
+    "unarchive",
+)
+VERBS = tuple(sorted((*OF_NOTEBOOKS, *OF_STORES, "context", "doctor", "explain", "schedule")))
 
 #: Of these the newest counts, so they are carried out in their order.
 ORDERED = ("watch", "unwatch", "watch_sweep", "unwatch_sweep")
@@ -148,13 +162,14 @@ class Connection:
     def _request(self, method: str, params: Json) -> Json:
         """The request of a verb: with paths of this machine, and without what would wait for a run's end."""
         request = dict(params)
+        of_notebook = method in OF_NOTEBOOKS or (method == "schedule" and params.get("action") == "add")
         if isinstance(params.get("notebook"), str):
             request["notebook"] = self._places.place(params["notebook"])
-        elif method in OF_NOTEBOOKS:
+        elif of_notebook:
             raise Refused(_INVALID_PARAMS, f"`{method}` needs a `notebook`")
         if method in OF_STORES and request.get("store") is None:
             request["store"] = request.get("notebook") or self._places.store
-        if method in (*OF_NOTEBOOKS, "doctor"):
+        if of_notebook or method == "doctor":
             request["python"] = sys.executable
         if method in ("run", "resume", "sweep", "sweeps"):
             request["detach"] = True

@@ -7,8 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from kale_rs import results
-from kale_rs.api import Path, _one_of, _run_id, _source, _text, _value
+from kale_rs import asking, results
+from kale_rs.asking import Path
 from kale_rs.errors import NotebookError, UsageError
 
 if TYPE_CHECKING:
@@ -71,15 +71,15 @@ def context(
         "kfp": kfp,
         "namespace": namespace,
         "auth": auth,
-        "ca": _text(ca),
+        "ca": asking.text(ca),
         "insecure_skip_verify": insecure_skip_verify,
         "proxy": proxy,
-        "overlay": _text(overlay),
+        "overlay": asking.text(overlay),
         "ui": ui,
         "kfp_namespace": kfp_namespace,
         "replace": replace,
     }
-    _one_of("action", action, ("add", "list", "use", "test", "remove"))
+    asking.one_of("action", action, ("add", "list", "use", "test", "remove"))
     if name is None and action not in ("list", "test"):
         raise UsageError(f"which context is it to {action}?", f'write `context("{action}", name)`')
     if action != "add" and any(given.values()):
@@ -160,7 +160,7 @@ def schedule(
     return schedule_assigned(
         action,
         notebook,
-        {"values": {given: _value(given, value) for given, value in (parameters or {}).items()}},
+        asking.values(parameters),
         cron=cron,
         every=every,
         start=start,
@@ -193,7 +193,7 @@ def schedule_assigned(
     from kale_rs import _native
     from kale_rs.schedules import Schedule, Schedules
 
-    _one_of("action", action, ("add", "list", "pause", "resume", "remove"))
+    asking.one_of("action", action, ("add", "list", "pause", "resume", "remove"))
     request: dict[str, Any] = {"action": action, "on": on}
     said = [paused, overlay, granularity, python, *time.values(), *parameters.values()]
     if action != "add" and any(said):
@@ -209,8 +209,8 @@ def schedule_assigned(
             raise UsageError(f"which schedule is it to {action}?", f'write `schedule("{action}", name)`')
         answer = json.loads(_native.schedule(json.dumps(request | {"schedule": os.fspath(chosen[0])})))
         return Schedule(answer)
-    request |= _source(notebook, granularity, python) | {"parameters": parameters, "schedule": time}
-    request |= {"overlay": _text(overlay), "name": name, "paused": paused}
+    request |= asking.source(notebook, granularity, python) | {"parameters": parameters, "schedule": time}
+    request |= {"overlay": asking.text(overlay), "name": name, "paused": paused}
     answer = json.loads(_native.schedule(json.dumps(request)))
     if answer["schedule"] is None:
         raise NotebookError(results.Diagnostics(answer["diagnostics"], answer["text"]))
@@ -222,7 +222,7 @@ def archive(run: str | results.Run = "last", *, store: Path | None = None) -> sc
     from kale_rs import _native
     from kale_rs.schedules import Archived
 
-    return Archived(json.loads(_native.archive(json.dumps({"run": _run_id(run), "store": _text(store)}))))
+    return Archived(json.loads(_native.archive(json.dumps({"run": asking.run_id(run), "store": asking.text(store)}))))
 
 
 def unarchive(run: str | results.Run = "last", *, store: Path | None = None) -> schedules.Archived:
@@ -230,4 +230,4 @@ def unarchive(run: str | results.Run = "last", *, store: Path | None = None) -> 
     from kale_rs import _native
     from kale_rs.schedules import Archived
 
-    return Archived(json.loads(_native.unarchive(json.dumps({"run": _run_id(run), "store": _text(store)}))))
+    return Archived(json.loads(_native.unarchive(json.dumps({"run": asking.run_id(run), "store": asking.text(store)}))))

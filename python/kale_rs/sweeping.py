@@ -8,7 +8,8 @@ import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kale_rs.api import Path, _cancels_on_interrupt, _one_of, _source, _text, _value
+from kale_rs import asking
+from kale_rs.asking import Path
 from kale_rs.errors import NotebookError, UsageError
 from kale_rs.results import Diagnostics
 from kale_rs.trials import Export, Plan, Sweep, SweepProgress, Sweeps
@@ -57,7 +58,7 @@ def sweep(
     return sweep_assigned(
         notebook,
         [f"{name}={_range(name, values)}" for name, values in (ranges or {}).items()],
-        {"values": {name: _value(name, value) for name, value in (parameters or {}).items()}},
+        asking.values(parameters),
         objective=objective,
         maximize=maximize,
         goal=goal,
@@ -96,13 +97,13 @@ def sweep_assigned(
     **options: Any,
 ) -> Sweep | Plan:
     """As `sweep`, with ranges and settings as texts `NAME=VALUE`, and parameters as `run_assigned` takes them."""
-    request = _source(notebook, granularity, python)
+    request = asking.source(notebook, granularity, python)
     request |= _asked(ranges, parameters, **options)
-    request |= {"overlay": _text(overlay), "no_cache": not cache, "plan": plan, "detach": detach}
+    request |= {"overlay": asking.text(overlay), "no_cache": not cache, "plan": plan, "detach": detach}
     from kale_rs import _native
 
     told = SweepProgress() if progress and not detach and not plan else None
-    answer = json.loads(_native.sweep(json.dumps(request), told, _cancels_on_interrupt()))
+    answer = json.loads(_native.sweep(json.dumps(request), told, asking.cancels_on_interrupt()))
     if answer["plan"] is None:
         raise NotebookError(Diagnostics(answer["diagnostics"], answer["text"]))
     planned = Plan(answer["plan"])
@@ -120,7 +121,7 @@ def asked(
     """What `sweep` takes of the sweep itself, as a request has it."""
     return _asked(
         [f"{name}={_range(name, values)}" for name, values in (ranges or {}).items()],
-        {"values": {name: _value(name, value) for name, value in (parameters or {}).items()}},
+        asking.values(parameters),
         settings=_assignments(settings),
         early_stopping_settings=_assignments(early_stopping_settings),
         **options,
@@ -160,7 +161,7 @@ def _asked(
         "max_failed": _count("max_failed", max_failed),
         "timeout": _number("timeout", timeout),
         "seed": _count("seed", seed),
-        "file": _text(file),
+        "file": asking.text(file),
     }
 
 
@@ -189,12 +190,12 @@ def sweeps(
     them. `extend` has it make more `trials` (the finished ones included), or take the next ones from other `ranges`.
     `export` writes the trials into a study of Optuna's, `optuna="sqlite:///study.db"`, for its dashboard.
     """
-    _one_of("action", action, ACTIONS)
+    asking.one_of("action", action, ACTIONS)
     if action == "export" and optuna is None:
         raise UsageError("nobody knows where the study is to be", 'say where: `optuna="sqlite:///study.db"`')
-    request: dict[str, Any] = {"action": action, "store": _text(store)}
+    request: dict[str, Any] = {"action": action, "store": asking.text(store)}
     if action == "list":
-        request |= {"notebook": _text(notebook), "limit": _count("limit", limit)}
+        request |= {"notebook": asking.text(notebook), "limit": _count("limit", limit)}
     else:
         request["sweep"] = sweep if isinstance(sweep, str) else sweep.sweep_id
     if action in ("resume", "extend"):
@@ -209,7 +210,7 @@ def sweeps(
     from kale_rs import _native
 
     told = SweepProgress() if progress and not detach and action in ("resume", "extend") else None
-    answer = json.loads(_native.sweeps(json.dumps(request), told, _cancels_on_interrupt()))
+    answer = json.loads(_native.sweeps(json.dumps(request), told, asking.cancels_on_interrupt()))
     if action == "list":
         return Sweeps(Sweep(one, store=store) for one in answer["sweeps"])
     return Export(answer) if action == "export" else Sweep(answer, store=store)
@@ -228,7 +229,7 @@ def _range(name: str, values: object) -> str:
     if isinstance(values, str):
         return values
     if isinstance(values, (list, tuple)):
-        return "choice:" + json.dumps([_value(name, value) for value in values])
+        return "choice:" + json.dumps([asking.value(name, value) for value in values])
     raise UsageError(
         f"the range of `{name}` cannot be this `{type(values).__name__}`",
         'write a text such as "uniform:0:1" or "int:1:8", or a list of values',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable
@@ -63,6 +64,28 @@ def never_answer(handler: Handler, text: str) -> None:
     """Nothing comes until the test ends."""
     handler.kubeflow.ended.wait()
     handler.close_connection = True
+
+
+def drip(handler: Handler, text: str) -> None:
+    """An answer that comes drop by drop, until nobody waits for it any more."""
+    handler.close_connection = True
+    with contextlib.suppress(OSError):
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.end_headers()
+        while not handler.kubeflow.ended.wait(0.02):
+            handler.wfile.write(b" ")
+
+
+def flood(handler: Handler, text: str) -> None:
+    """An answer without end."""
+    handler.close_connection = True
+    with contextlib.suppress(OSError):
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.end_headers()
+        while True:
+            handler.wfile.write(b" " * (1 << 20))
 
 
 #: What may go well the next time.

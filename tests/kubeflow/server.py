@@ -335,6 +335,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """HTTP around `Kubeflow.answer`."""
 
     protocol_version = "HTTP/1.1"
+    #: Head and body are written one after the other: the body would wait for a word of the client.
+    disable_nagle_algorithm = True
 
     @property
     def kubeflow(self) -> Kubeflow:

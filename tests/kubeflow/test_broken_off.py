@@ -9,7 +9,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from cli.support import call, notebook, start, wait_for
+from cli.support import call, cell, notebook, start, wait_for
 
 from .running import CELLS, shown, states, waiting
 
@@ -236,6 +236,47 @@ def test_a_context_that_was_removed_keeps_no_run(cluster, folder):
     assert call("show", run).returncode == 2, "nobody is told of it any more"
     # It does go on there, until somebody lets it end.
     (folder / "go").touch()
+
+
+def test_two_terminals_take_up_one_run(cluster, folder):
+    notebook(folder / "n.ipynb", CELLS[0], waiting(folder))
+    run = json.loads(call("run", "n.ipynb", "--on", "dev", "--detach", "--json").stdout)["run_id"]
+    wait_for(lambda: "waiting" in call("logs", run, "wait").stdout, "the step's output")
+    kill_engine(run)
+    resumed = [start("resume", run, "--json", cwd=folder) for _ in range(2)]
+    wait_for(lambda: shown(run)["status"] == "running", "a new engine")
+    (folder / "go").touch()
+    told = ["".join(process.communicate(timeout=60)) for process in resumed]
+    ends = ['"status": "succeeded"' in one or "is still at work" in one for one in told]
+    assert all(ends) and 0 in [process.returncode for process in resumed], told
+    assert cluster.runs() == 1
+
+
+def test_an_address_that_moves_away_takes_no_token_along(cluster, folder, monkeypatch):
+    """A gateway sends us elsewhere while a run goes on: nobody follows, and the run is taken up when it is back."""
+    notebook(folder / "n.ipynb", CELLS[0], waiting(folder))
+    run = json.loads(call("run", "n.ipynb", "--on", "dev", "--detach", "--json").stdout)["run_id"]
+    remote = wait_for(lambda: shown(run).get("remote"), "the cluster's id")["id"]
+    cluster.tell(refuse={"method": "GET", "path": f"/runs/{remote}", "status": 302, "message": "moved", "times": 3})
+    wait_for(lambda: not cluster.tell()["refusals"], "the redirections")
+    (folder / "go").touch()
+    wait_for(lambda: shown(run)["status"] == "succeeded", "the end of the run")
+    [told] = [one for one in shown(run)["diagnostics"] if one["id"] == "cluster-unreachable"]
+    assert "sends us to" in told["message"] and "goes on there" in told["help"]
+
+
+def test_a_name_may_be_of_any_script(cluster, folder):
+    """Of the notebook, its folder, its experiment, and what it prints; the pipeline's is made of letters KFP takes."""
+    place = folder / "ünï 工程"
+    place.mkdir()
+    values = [cell("名 = 'ä'", "pipeline-parameters"), cell("print('größe', 名)", "step:show")]
+    metadata = {"kubeflow_notebook": {"experiment_name": "Versuch Ä 実験"}}
+    notebook(place / "Übung 数据.ipynb", *values, metadata=metadata)
+    done = call("run", str(place / "Übung 数据.ipynb"), "--on", "dev", "-p", "名=ö 𝛼", "--json")
+    assert done.returncode == 0, done.stderr
+    run = json.loads(done.stdout)
+    assert run["parameters"] == {"名": "ö 𝛼"} and run["status"] == "succeeded"
+    assert "größe ö 𝛼" in call("logs", run["run_id"], "show", "--store", str(place)).stdout
 
 
 def kill_engine(run: str) -> None:

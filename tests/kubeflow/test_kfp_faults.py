@@ -55,6 +55,21 @@ def test_a_slow_answer_is_not_waited_for(kubeflow, hurried):
     assert told.kind == "Unreachable" and "did not answer in" in told.message
 
 
+def test_an_answer_that_comes_drop_by_drop_is_not_waited_for(kubeflow, tmp_path):
+    """Ten times as long as for a first word."""
+    kubeflow.faults.append(Fault("GET", "/runs", "before", faults.drip))
+    with connected(kubeflow.url, tmp_path, "token-env:TOKEN", "team", patience=200, TOKEN=TOKEN) as ours:
+        assert ours("runs", experiment_id=None, limit=5) == []
+    assert len(kubeflow.asked("GET", "/runs")) == 2
+
+
+def test_an_answer_without_end_is_not_read_to_its_end(kubeflow, ours):
+    kubeflow.faults.append(Fault("GET", "/runs/x", "before", faults.flood, times=100))
+    told = failure(ours, "run", id="x")
+    assert told.kind == "TooLong" and told.help
+    assert len(kubeflow.asked("GET", "/runs/x")) == 1
+
+
 # --- what is no answer of Kubeflow Pipelines ------------------------------------------------------------------------
 
 PAGE = "<!doctype html><title>Log in</title>"
@@ -79,6 +94,31 @@ def test_what_answers_is_named(kubeflow, ours, how, kind, told):
     assert found.kind == kind and told in found.message and kubeflow.url in found.message + kubeflow.url
     if kind not in ("Refused",):
         assert found.help
+
+
+@pytest.mark.parametrize("number", [301, 302, 303, 307, 308])
+def test_credentials_follow_nobody_elsewhere(kubeflow, ours, number):
+    """Nor does a request, wherever it is sent: to another server, to itself, or to what is no web address."""
+    run = start(ours)
+    with serving() as other:
+        for location in (other.url, kubeflow.url, "file:///etc/passwd", "//["):
+            path = f"/runs/{run}"
+            moved = faults.status(number, "", "text/html", Location=f"{location}/apis/v2beta1{path}")
+            kubeflow.faults += [Fault("GET", path, "before", moved), Fault("POST", "/runs", "before", moved)]
+            kubeflow.requests.clear()
+            assert "sends us to" in failure(ours, "run", id=run).message
+            with pytest.raises(Failed, match="sends us to"):
+                start(ours, location)
+            assert not other.requests and len(kubeflow.asked("GET", path)) == 1
+    assert list(kubeflow.runs) == [run]
+
+
+def test_a_page_to_log_in_is_no_log(kubeflow, ours):
+    page = faults.status(200, PAGE, "text/html")
+    kubeflow.faults.append(Fault("GET", "/apis/v1alpha1/runs/r/nodes/pod-1/log", "before", page))
+    kubeflow.logs["pod-1"] = "<b>printed</b>"
+    assert failure(ours, "log", run_id="r", pod="pod-1").kind == "Unauthorized"
+    assert ours("log", run_id="r", pod="pod-1") == "<b>printed</b>"
 
 
 ODD = [
@@ -199,6 +239,16 @@ def test_a_list_without_end_ends(kubeflow, ours):
     same = faults.status(200, '{"runs": [], "next_page_token": "again"}')
     kubeflow.faults.append(Fault("GET", "/runs", "before", same, times=100))
     assert "the same page" in failure(ours, "runs", experiment_id=None, limit=10).message
+
+
+def test_a_list_that_goes_on_for_ever_ends(kubeflow, ours):
+    """Each page names another one."""
+
+    def another(handler, text):
+        handler.send(200, json.dumps({"runs": [], "next_page_token": str(len(kubeflow.requests))}))
+
+    kubeflow.faults.append(Fault("GET", "/runs", "before", another, times=100_000))
+    assert "without end" in failure(ours, "runs", experiment_id=None, limit=10).message
 
 
 # --- what a run says ------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("kfp", reason="needs the environment of tests/oracle/kfp_environment.py")
 
 from .server import Kubeflow, serving  # noqa: E402
-from .test_kfp_terminal import COMMAND, Server  # noqa: E402
+from .verbs import COMMAND, Server  # noqa: E402
 
 SECRET = "hunter2-lets-everybody-in"
 #: Of an index of packages: only its name is known here.

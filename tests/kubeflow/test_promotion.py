@@ -8,7 +8,7 @@ import kale_rs
 import pytest
 from cli.support import call, cell, notebook, start, wait_for
 
-from .running import TOKEN, running
+from .running import TOKEN, running, states
 
 CELLS = [
     cell("quality = 0.95", "pipeline-parameters"),
@@ -108,10 +108,70 @@ def test_what_failed_goes_nowhere(clusters, tmp_path):
     dev, prod = clusters
     failing = cell("acc = quality / 0", "step:train")
     notebook(tmp_path / "project" / "n.ipynb", CELLS[0], failing, CELLS[2])
-    done = call("run", "n.ipynb", "--on", "dev", "--then", "prod")
+    done = call("run", "n.ipynb", "--on", "dev", "--then", "prod", "--gate", "acc > 0")
     assert done.returncode == 1
-    assert "`prod` was not started: the run on `dev` is failed." in done.stderr
+    assert "`prod` was not started: the run on `dev` is failed." in done.stderr and "kale-rs resume" in done.stderr
+    again = json.loads(call("resume", "last", "--json").stdout)
+    assert stages(again) == [("dev", "failed", [("acc > 0", None, False)]), ("prod", None, [])], "it fails again"
     assert (dev.runs(), prod.runs()) == (1, 0)
+
+
+@pytest.fixture
+def slow(clusters, tmp_path):
+    """The notebook waits for a file, `go`, in every context."""
+    waits = f"while not os.path.exists({str(tmp_path / 'go')!r}):\n    time.sleep(0.02)\nacc = quality"
+    notebook(
+        tmp_path / "project" / "n.ipynb",
+        cell("import os, time", "imports"),
+        CELLS[0],
+        cell(waits, "step:train"),
+        CELLS[2],
+    )
+    yield tmp_path / "go"
+
+
+def killed_on_the_way() -> str:
+    """The run on `dev`, whose terminal is gone."""
+    process = start("run", "n.ipynb", "--on", "dev", "--then", "prod", "--gate", "acc > 0.9")
+    run = wait_for(lambda: json.loads(call("runs", "--json").stdout)["runs"], "the run")[0]["run_id"]
+    wait_for(lambda: states(json.loads(call("show", run, "--json").stdout)) == {"train": "running"}, "the step")
+    assert "not-promoted" not in call("show", run, "--json").stdout, "somebody waits"
+    assert "is still at work" in call("resume", run).stderr
+    process.kill()
+    process.communicate(timeout=60)
+    told = "`prod` was not started: whoever waited for this run has ended before."
+    wait_for(lambda: told in call("show", run, "--json").stdout, "the end of whoever waited")
+    assert f"kale-rs resume {run}" in call("show", run).stderr
+    return run
+
+
+def test_whoever_waits_may_be_killed_and_resume_goes_on(clusters, slow, tmp_path):
+    dev, prod = clusters
+    run = killed_on_the_way()
+    slow.touch()
+    wait_for(lambda: json.loads(call("show", run, "--json").stdout)["status"] == "succeeded", "the end of the run")
+    # What goes on is what was compiled at the beginning.
+    (tmp_path / "project" / "n.ipynb").unlink()
+    done = call("resume", run, "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert stages(answer) == [("dev", "succeeded", [("acc > 0.9", 0.95, True)]), ("prod", "succeeded", [])]
+    assert (answer["context"], answer["metrics"], answer["parameters"]) == ("prod", {"acc": 0.99}, {"quality": 0.99})
+    assert "not-promoted" not in call("show", run, "--json").stdout
+    again = json.loads(call("resume", run, "--json").stdout)
+    assert again["run_id"] == answer["run_id"], "the run on `dev` has gone on to this one"
+    assert (dev.runs(), prod.runs()) == (1, 1)
+
+
+def test_resume_waits_for_a_run_that_nobody_waits_for(clusters, slow):
+    dev, prod = clusters
+    run = killed_on_the_way()
+    process = start("resume", run, "--json")
+    wait_for(lambda: "is still at work" in call("resume", run).stderr, "whoever waits now")
+    slow.touch()
+    told, _ = process.communicate(timeout=60)
+    assert [stage[:2] for stage in stages(json.loads(told))] == [("dev", "succeeded"), ("prod", "succeeded")]
+    assert (dev.runs(), prod.runs()) == (1, 1)
 
 
 def test_what_a_metric_is_may_not_be_known(clusters):
@@ -122,6 +182,9 @@ def test_what_a_metric_is_may_not_be_known(clusters):
     assert "`prod` was not started: what the gate `acc > 0` asks for is not known here, `dev` keeps it." in done.stderr
     assert "kale-rs context test dev" in done.stderr and "--on prod" in done.stderr
     assert prod.runs() == 0
+    # It is asked once more.
+    assert "what the gate `acc > 0` asks for is not known here" in call("resume", "last").stderr
+    assert (dev.runs(), prod.runs()) == (1, 0)
 
 
 def test_a_bad_moment_of_the_service_of_metadata_costs_nothing(clusters):

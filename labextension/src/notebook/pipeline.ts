@@ -8,7 +8,7 @@ import type { ISignal } from '@lumino/signaling';
 
 import { KernelLink } from '../channel/link';
 import { messageOf } from '../channel/rpc';
-import type { Context, Contexts, Diagnostic, Restored, Run, SweepAnswer } from '../protocol';
+import type { Context, Contexts, Diagnostic, Restored, Run, Scheduled, SweepAnswer } from '../protocol';
 import type { LiveSettings } from '../settings';
 import { VERSION } from '../version';
 import { Analysis } from './analysis';
@@ -16,6 +16,8 @@ import { isEnabled, writeMetadata } from './metadata';
 import { isActive, Runs } from './runs';
 import { RunSources } from './runSources';
 import type { RunSource } from './runSources';
+import { Schedules } from './schedules';
+import type { ScheduleChoice } from './schedules';
 import { sourceOf } from './source';
 import { Sweeps } from './sweeps';
 import type { SweepChoice } from './sweeps';
@@ -51,6 +53,7 @@ export class NotebookPipeline implements IDisposable {
     this.analysis = new Analysis(model, this.link, path, () => settings.value.checkWhileTyping);
     this.runs = new Runs(this.link, path);
     this.sweeps = new Sweeps(this.link, path);
+    this.schedules = new Schedules(this.link);
     this.sources = new RunSources(this.runs, this.analysis, () => this.emit());
     model.metadataChanged.connect(this.onMetadataChanged, this);
     this.link.stateChanged.connect(this.emit, this);
@@ -73,6 +76,7 @@ export class NotebookPipeline implements IDisposable {
   readonly analysis: Analysis;
   readonly runs: Runs;
   readonly sweeps: Sweeps;
+  readonly schedules: Schedules;
 
   get isDisposed(): boolean {
     return this.disposed;
@@ -120,6 +124,11 @@ export class NotebookPipeline implements IDisposable {
   set context(name: string) {
     this.chosenContext = name;
     this.emit();
+  }
+
+  /** Whether the next run is carried out by a cluster. */
+  get isOnCluster(): boolean {
+    return this.contexts.some(({ name, kind }) => name === this.context && kind !== 'local');
   }
 
   /** Contexts are added in a terminal, too. */
@@ -182,6 +191,12 @@ export class NotebookPipeline implements IDisposable {
 
   async sweep(choice: SweepChoice): Promise<SweepAnswer> {
     return this.sweeps.begin(this.panel.context.path, sourceOf(this.panel.model!).text, choice);
+  }
+
+  /** Has a cluster run the notebook as it is in the editor by the clock, with the panel's parameters. */
+  async schedule(choice: ScheduleChoice, on: string): Promise<Scheduled> {
+    const { text } = sourceOf(this.panel.model!);
+    return this.schedules.add(this.panel.context.path, text, assignments(this.shownParameters()), choice, on);
   }
 
   /** What a run was given, as far as it is known. */

@@ -137,6 +137,22 @@ export class Runs implements IDisposable {
     }
   }
 
+  /** Whether a run of a cluster is out of the way there, as far as this page has been told. */
+  isArchived(run: string): boolean {
+    return this.archived.has(run);
+  }
+
+  /** Puts a run of a cluster out of the way there, or back. */
+  async archive(run: string, archived: boolean): Promise<void> {
+    const answer = await this.link.request(archived ? 'archive' : 'unarchive', { run });
+    if (answer.archived) {
+      this.archived.add(run);
+    } else {
+      this.archived.delete(run);
+    }
+    this.changedSignal.emit(run);
+  }
+
   /** Stops showing a run on the cells; the run itself goes on. */
   clear(): void {
     this.currentId = null;
@@ -199,6 +215,7 @@ export class Runs implements IDisposable {
   private watched = new Map<string, LogWish | null>();
   /** Runs whose end has still to be told. */
   private awaited = new Set<string>();
+  private archived = new Set<string>();
   private currentId: string | null = null;
   private disposed = false;
   private changedSignal = new Signal<this, string | null>(this);

@@ -73,6 +73,16 @@ export function RunForm({ pipeline, actions }: PanelProps): JSX.Element {
         >
           {trans.__('Compile')}
         </button>
+        {pipeline.isOnCluster && (
+          <button
+            className="kale-Button"
+            data-action="schedule"
+            disabled={!isReady}
+            onClick={() => actions.schedule(pipeline)}
+          >
+            {trans.__('Schedule …')}
+          </button>
+        )}
       </div>
       {pipeline.refusal && <RefusalNote {...pipeline.refusal} />}
       {current && (

@@ -92,8 +92,8 @@ With --on a cluster carries it out: it is followed, shown and cancelled in the s
 
 With --then the same notebook goes on to the next context, with that one's overlay, when its run has
 succeeded and every --gate holds on its metrics. It is this command that starts the next run: leave
-it at work until the last one. When it is ended before, `kale-rs resume` finishes the run that was
-under way and starts no other; go on with `kale-rs run NOTEBOOK --on` and the next context.
+it at work until the last one. When it is ended before, the run that is under way goes on, and
+`kale-rs resume RUN` waits for it and goes on from there, with the notebook as it was at the beginning.
 
 While a step runs, it is held against what the compiler assumed: which variables, objects, files
 and settings its cells change and use. A cell that does more stops the run. `--verify inputs`
@@ -132,6 +132,9 @@ Examples:
     Logs(LogsArgs),
     /// Finish a run that was interrupted, cancelled or failed; finished steps are not run again
     #[command(after_help = "\
+A run of `run --then` that nobody waits for any more is waited for, and then it goes on to the next
+context, if the run has succeeded and every gate holds.
+
 Examples:
   kale-rs resume last")]
     Resume(ResumeArgs),

@@ -13,6 +13,8 @@ use crate::request::Request;
 
 /// The server's limit.
 const PAGE_SIZE: usize = 200;
+/// More pages than any list has.
+pub(crate) const MOST_PAGES: usize = 1_000;
 
 /// Everything that Kubeflow Pipelines can be asked. Its methods wait for their answers.
 pub struct Client {
@@ -74,7 +76,7 @@ impl Client {
     ) -> Result<Vec<P::Item>, KubeflowError> {
         let mut found = vec![];
         let mut token = String::new();
-        loop {
+        for _ in 0..MOST_PAGES {
             let size = PAGE_SIZE.min(limit - found.len()).to_string();
             let page = request.clone().with("page_size", Some(size));
             let page: P =
@@ -86,15 +88,15 @@ impl Client {
                 return Ok(found);
             }
             if next == token {
-                return Err(self.same_page_again());
+                break;
             }
             token = next;
         }
+        Err(self.list_without_end())
     }
 
-    /// A list without end.
-    pub(crate) fn same_page_again(&self) -> KubeflowError {
-        let message = format!("`{}` gives the same page of a list again and again", self.url());
+    pub(crate) fn list_without_end(&self) -> KubeflowError {
+        let message = format!("`{}` gives a list without end, or the same page of it again and again", self.url());
         KubeflowError::new(Kind::Server, message, "see what is in between: it may cache answers")
     }
 }

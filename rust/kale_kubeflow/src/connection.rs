@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::thread;
+use std::time::Instant;
 
 use prost::Message;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
@@ -20,6 +21,10 @@ use crate::grpc_web::{self, Fault};
 use crate::patience::{HURRY, Patience};
 use crate::request::{Body, Request, form};
 use crate::status::{self, Answer, Asked, CarriedOut, Failure};
+
+/// What is read of an answer that does not go to a file: Kubeflow Pipelines has none that is longer, but for logs without
+/// end.
+const LARGEST_ANSWER: u64 = 256 << 20;
 
 pub struct Connection {
     runtime: Runtime,
@@ -72,24 +77,24 @@ impl Connection {
 
     /// Reads, or does what may be done twice: again and again while that may help.
     pub fn ask<T: DeserializeOwned>(&self, request: &Request) -> Result<T, KubeflowError> {
-        self.patiently(request, || self.send(request).and_then(|answer| self.read(&answer, request)))
+        self.patiently(request, || self.send(request).and_then(|answer| self.read(answer, request)))
     }
 
     /// As [`Connection::ask`], of what is no JSON.
     pub fn ask_for_bytes(&self, request: &Request) -> Result<Vec<u8>, KubeflowError> {
-        self.patiently(request, || self.send(request).map(|answer| answer.body))
+        self.patiently(request, || Ok(self.no_page(self.send(request)?, request)?.body))
+    }
+
+    /// Whether a web page is where it is asked for.
+    pub fn is_page(&self, request: &Request) -> Result<bool, KubeflowError> {
+        let is_page = |answer: Answer| answer.is_html || answer.body.trim_ascii_start().starts_with(b"<");
+        self.patiently(request, || self.send(request).map(is_page))
     }
 
     /// As [`Connection::ask`], of what may be large: it goes to a file, unless it is longer than `limit` bytes.
     pub fn download(&self, request: &Request, into: &File, limit: Option<u64>) -> Result<(), KubeflowError> {
         let sink = Sink { file: into, limit: limit.unwrap_or(u64::MAX) };
-        self.patiently(request, || {
-            let answer = self.send_to(request, Some(&sink))?;
-            if answer.is_html {
-                return Err(Failure::lasting(status::login_page(&self.asked(request, &self.words(request)))));
-            }
-            Ok(())
-        })
+        self.patiently(request, || self.no_page(self.send_to(request, Some(&sink))?, request).map(|_| ()))
     }
 
     /// As [`Connection::ask`], of a service that speaks gRPC.
@@ -98,7 +103,12 @@ impl Connection {
         self.patiently(&request, || self.send(&request).and_then(|answer| self.unframe(&answer, &request)))
     }
 
-    fn patiently<T>(&self, request: &Request, attempt: impl Fn() -> Result<T, Failure>) -> Result<T, KubeflowError> {
+    /// Again and again, while another attempt may go well.
+    pub fn patiently<T>(
+        &self,
+        request: &Request,
+        attempt: impl Fn() -> Result<T, Failure>,
+    ) -> Result<T, KubeflowError> {
         let mut attempts = 1;
         loop {
             let failure = match attempt() {
@@ -163,24 +173,32 @@ impl Connection {
         };
         if request.is_hurried {
             building = building.timeout(HURRY);
+        } else if sink.is_none() {
+            building = building.timeout(self.patience.whole());
         }
         if let Some((name, value)) = header {
             building = building.header(name, value);
         }
+        let begun = Instant::now();
+        let no_answer = |error: reqwest::Error| self.no_answer(request, &error, begun);
         self.runtime.block_on(async {
-            let mut answer = building.send().await.map_err(|error| self.no_answer(request, &error))?;
+            let mut answer = building.send().await.map_err(no_answer)?;
             let (status, headers) = (answer.status(), answer.headers().clone());
             if let Some(sink) = sink.filter(|_| status.is_success()) {
                 let mut length = sink.begin()?;
-                sink.refuse_beyond_limit(request, answer.content_length().unwrap_or_default())?;
-                while let Some(piece) = answer.chunk().await.map_err(|error| self.no_answer(request, &error))? {
+                refuse_beyond(sink.limit, request, answer.content_length().unwrap_or_default())?;
+                while let Some(piece) = answer.chunk().await.map_err(no_answer)? {
                     length += piece.len() as u64;
                     sink.write(request, &piece, length)?;
                 }
                 return Ok(received(status, &headers, vec![]));
             }
-            let body = answer.bytes().await.map_err(|error| self.no_answer(request, &error))?;
-            Ok(received(status, &headers, body.into()))
+            let mut body = vec![];
+            while let Some(piece) = answer.chunk().await.map_err(no_answer)? {
+                body.extend_from_slice(&piece);
+                refuse_beyond(LARGEST_ANSWER, request, body.len() as u64)?;
+            }
+            Ok(received(status, &headers, body))
         })
     }
 
@@ -222,11 +240,17 @@ impl Connection {
         secrets.fold(text, |text, secret| text.replace(secret, "***"))
     }
 
-    /// What an answer of success holds.
-    pub fn read<T: DeserializeOwned>(&self, answer: &Answer, request: &Request) -> Result<T, Failure> {
+    /// Behind a gateway, a page in place of an answer is one to log in.
+    fn no_page(&self, answer: Answer, request: &Request) -> Result<Answer, Failure> {
         if answer.is_html {
             return Err(Failure::lasting(status::login_page(&self.asked(request, &self.words(request)))));
         }
+        Ok(answer)
+    }
+
+    /// What an answer of success holds.
+    pub fn read<T: DeserializeOwned>(&self, answer: Answer, request: &Request) -> Result<T, Failure> {
+        let answer = self.no_page(answer, request)?;
         // What the parser says might quote what it read; where it stopped is enough to see that an answer was cut off.
         serde_json::from_slice(&answer.body).map_err(|error| {
             let size = answer.body.len();
@@ -255,13 +279,12 @@ impl Connection {
         })
     }
 
-    fn no_answer(&self, request: &Request, error: &reqwest::Error) -> Failure {
+    fn no_answer(&self, request: &Request, error: &reqwest::Error, begun: Instant) -> Failure {
         let (action, url, reason) = (&request.action, self.server(request), deepest(error));
         let never_sent = error.is_connect() || error.is_builder();
         let (what, help) = if error.is_timeout() && !never_sent {
-            let seconds = if request.is_hurried { HURRY } else { self.patience.read }.as_secs_f64();
             (
-                format!("did not answer in {seconds:.0} s"),
+                format!("did not answer in {:.0} s", begun.elapsed().as_secs_f64()),
                 "see whether the server is busy; `kale-rs context test` looks",
             )
         } else if is_about_certificates(&reason) {
@@ -294,17 +317,17 @@ impl Sink<'_> {
 
     fn write(&self, request: &Request, piece: &[u8], length: u64) -> Result<(), Failure> {
         let mut file = self.file;
-        self.refuse_beyond_limit(request, length)?;
+        refuse_beyond(self.limit, request, length)?;
         file.write_all(piece).map_err(unwritable)
     }
+}
 
-    fn refuse_beyond_limit(&self, request: &Request, length: u64) -> Result<(), Failure> {
-        if length <= self.limit {
-            return Ok(());
-        }
-        let message = format!("cannot {}: it is longer than {} bytes", request.action, self.limit);
-        Err(Failure::lasting(KubeflowError::new(Kind::TooLong, message, "allow more")))
+fn refuse_beyond(limit: u64, request: &Request, length: u64) -> Result<(), Failure> {
+    if length <= limit {
+        return Ok(());
     }
+    let message = format!("cannot {}: it is longer than {limit} bytes", request.action);
+    Err(Failure::lasting(KubeflowError::new(Kind::TooLong, message, "see on its page what it holds")))
 }
 
 fn unwritable(error: io::Error) -> Failure {

@@ -27,26 +27,15 @@ impl Connection {
         request: &Request,
         find: impl Fn() -> Result<Option<T>, KubeflowError>,
     ) -> Result<T, KubeflowError> {
-        let mut attempts = 1;
-        loop {
-            let failure = match self.send(request).and_then(|answer| self.read(&answer, request)) {
-                Ok(made) => return Ok(made),
-                Err(failure) => failure,
-            };
-            if failure.carried_out != CarriedOut::No
-                && let Some(found) = self.look(request, &failure, &find)?
-            {
-                return Ok(found);
+        self.make(request, |failure| {
+            if failure.carried_out == CarriedOut::No {
+                return Ok(None);
             }
-            if matches!(failure.carried_out, CarriedOut::Perhaps | CarriedOut::PerhapsYet) {
-                return Err(unknown(&request.action, &failure));
+            match self.look(request, failure, &find)? {
+                None if failure.carried_out != CarriedOut::Hardly => Err(unknown(&request.action, failure)),
+                found => Ok(found),
             }
-            match self.patience().wait(attempts, failure.wait).filter(|_| failure.passing) {
-                Some(wait) => thread::sleep(wait),
-                None => return Err(failure.error),
-            }
-            attempts += 1;
-        }
+        })
     }
 
     /// Makes what has a name that the server gives only once. A second request can make no second one, so it is sent
@@ -56,25 +45,28 @@ impl Connection {
         request: &Request,
         find: impl Fn() -> Result<Option<T>, KubeflowError>,
     ) -> Result<T, KubeflowError> {
-        let mut attempts = 1;
-        loop {
-            let failure = match self.send(request).and_then(|answer| self.read(&answer, request)) {
-                Ok(made) => return Ok(made),
-                Err(failure) => failure,
-            };
+        self.make(request, |failure| {
             // Somebody else was faster, or an earlier attempt was carried out after all.
-            let is_there = failure.error.kind == Kind::Exists;
-            if (is_there || failure.carried_out != CarriedOut::No)
-                && let Some(found) = find()?
-            {
-                return Ok(found);
-            }
-            match self.patience().wait(attempts, failure.wait).filter(|_| failure.passing) {
-                Some(wait) => thread::sleep(wait),
-                None => return Err(failure.error),
-            }
-            attempts += 1;
-        }
+            let is_there = failure.error.kind == Kind::Exists || failure.carried_out != CarriedOut::No;
+            if is_there { find() } else { Ok(None) }
+        })
+    }
+
+    /// Sends a request until something is made. After each failure `outcome` gives what was made all the same; nothing,
+    /// where it may be sent again; or an error, which ends it.
+    fn make<T: DeserializeOwned>(
+        &self,
+        request: &Request,
+        outcome: impl Fn(&Failure) -> Result<Option<T>, KubeflowError>,
+    ) -> Result<T, KubeflowError> {
+        self.patiently(request, || {
+            let made = self.send(request).and_then(|answer| self.read(answer, request));
+            made.or_else(|failure| match outcome(&failure) {
+                Ok(Some(made)) => Ok(made),
+                Ok(None) => Err(failure),
+                Err(error) => Err(Failure::lasting(error)),
+            })
+        })
     }
 
     /// Looks a few times for what a request may have made: a server may be slow to show it. While it may still be at it,

@@ -38,6 +38,11 @@ impl Patience {
         Patience { connect: Duration::from_secs(5), read: Duration::from_secs(15), attempts: 1, ..Patience::default() }
     }
 
+    /// For an answer as a whole: one that comes drop by drop would never end.
+    pub fn whole(&self) -> Duration {
+        self.read.saturating_mul(10)
+    }
+
     /// The wait after attempt `attempt` (from 1): what the server asks for, else [`Patience::pause`]. None where it is not
     /// worth waiting.
     pub fn wait(&self, attempt: u32, asked: Option<Duration>) -> Option<Duration> {

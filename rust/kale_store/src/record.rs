@@ -137,7 +137,7 @@ impl RunOptions {
 }
 
 /// A run to be recorded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NewRun {
     pub pipeline: Pipeline,
     /// Values that differ from the defaults; already checked against the declared types.
@@ -145,6 +145,7 @@ pub struct NewRun {
     /// The notebook's path, absolute.
     pub source: Option<PathBuf>,
     /// The notebook's bytes, as compiled.
+    #[serde(skip)]
     pub notebook: Vec<u8>,
     /// What the compiler had to say.
     pub diagnostics: Vec<Diagnostic>,

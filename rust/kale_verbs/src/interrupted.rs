@@ -9,6 +9,7 @@ use kale_model::{Code, Diagnostic, Event, RunId, RunStatus, RunView};
 use kale_store::{Result, Store};
 
 use crate::listener::Listener;
+use crate::promotion::way;
 
 /// Less room than this, and neither a row nor a log can be written.
 const ROOM: u64 = 128 * 1024;
@@ -21,6 +22,7 @@ pub fn view(store: &Store, run: &RunId) -> Result<RunView> {
     if view.status == RunStatus::Interrupted && store.pulled(run)?.is_none() && !has_left(store, run)? {
         view.diagnostics.push(reason(store, run));
     }
+    view.diagnostics.extend(way::abandoned(store, run, view.status)?);
     Ok(view)
 }
 

@@ -9,6 +9,7 @@
 
 mod ending;
 pub mod fetching;
+mod package;
 mod progress;
 mod submission;
 mod values;
@@ -18,14 +19,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use kale_kubeflow::{Auth, Client, Context, Contexts, Kind, KubeflowError, Patience, Run, RuntimeState};
-use kale_model::{Caching, Code, Diagnostic, Event, Pipeline, RemoteRun, RunId, RunStatus};
+use kale_model::{Code, Diagnostic, Event, RemoteRun, RunId, RunStatus};
 use kale_store::{RunRecord, Store, StoreError, now};
-use kale_targets::{EmitOptions, Target};
 
 use crate::cluster;
-use crate::compile;
-use crate::source::Compiled;
 
+pub use package::Package;
 use submission::Submission;
 pub use submission::keep_pipeline;
 pub use values::learn_after_all;
@@ -35,16 +34,6 @@ const SOON: Duration = Duration::from_millis(250);
 const LATE: Duration = Duration::from_secs(5);
 /// How long a cluster is asked that does not let us in, or does not know the run: gateways do so for a moment, too.
 const REFUSED: Duration = Duration::from_secs(30);
-
-/// The pipeline as the cluster is given it; none where it cannot be.
-pub fn emit(compiled: &Compiled, pipeline: &mut Pipeline, no_cache: bool) -> (Vec<Diagnostic>, Option<String>) {
-    if no_cache {
-        pipeline.steps.iter_mut().for_each(|step| step.config.caching = Caching::Disabled);
-    }
-    let emitted = compile::emit(compiled, pipeline, Target::Kfp, &EmitOptions::default());
-    let text = emitted.files.and_then(|bundle| bundle.files.into_iter().next()).map(|(_, text)| text);
-    (emitted.diagnostics, text)
-}
 
 /// Hands the run over unless the cluster has it already, and follows it to its end.
 pub fn carry_out(root: &Path, run: &RunId) -> Result<RunStatus, StoreError> {

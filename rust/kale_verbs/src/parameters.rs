@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use kale_model::{Code, Diagnostic, Parameter, ParameterName, Pipeline};
+use kale_model::{Code, Diagnostic, Parameter, Pipeline};
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::error::VerbError;
 use crate::session::Session;
@@ -67,12 +67,13 @@ fn read_file(session: &Session, file: &str) -> Result<BTreeMap<String, Given>, V
     }
 }
 
-/// A cluster holds less than the notebook's types do.
-pub fn refused_by_clusters(pipeline: &Pipeline, values: &BTreeMap<String, Value>) -> Option<Diagnostic> {
-    let cause = kale_targets::arguments(pipeline, values).err()?;
-    let help =
-        "Give another value; one that is too large for a number can be a text, one that is too long a file's path.";
-    Some(Diagnostic::new(Code::ClusterValue, cause, help).in_sentences())
+/// A run's values as a cluster is told them, which holds less than the notebook's types do.
+pub fn arguments(pipeline: &Pipeline, values: &BTreeMap<String, Value>) -> Result<Map<String, Value>, Vec<Diagnostic>> {
+    kale_targets::arguments(pipeline, values).map_err(|cause| {
+        let help =
+            "Give another value; one that is too large for a number can be a text, one that is too long a file's path.";
+        vec![Diagnostic::new(Code::ClusterValue, cause, help).in_sentences()]
+    })
 }
 
 impl GivenParameters {
@@ -81,7 +82,7 @@ impl GivenParameters {
     }
 
     /// The run's values: the given ones checked against the declarations, defaults for the rest.
-    pub fn resolve(mut self, declared: &[Parameter]) -> Result<BTreeMap<ParameterName, Value>, Vec<Diagnostic>> {
+    pub fn resolve(mut self, declared: &[Parameter]) -> Result<BTreeMap<String, Value>, Vec<Diagnostic>> {
         let mut diagnostics = vec![];
         let mut values = BTreeMap::new();
         for parameter in declared {
@@ -92,7 +93,7 @@ impl GivenParameters {
                 Some(Given::Value(value)) => parameter.parameter_type.accept(value),
             };
             match value {
-                Ok(value) => drop(values.insert(parameter.name.clone(), value)),
+                Ok(value) => drop(values.insert(parameter.name.to_string(), value)),
                 Err(error) => diagnostics.push(wrong_value(parameter, &error)),
             }
         }

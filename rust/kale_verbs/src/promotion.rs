@@ -3,7 +3,10 @@
 //! The next one is started only when the run has succeeded and every gate holds on its metrics; what was decided, and by
 //! which values, is kept with the run that it was decided on.
 //!
-//! It is whoever waits for the runs that goes on to the next one: with that process the promotion ends.
+//! It is whoever waits for the runs that goes on to the next one. Where that process has ended, `resume` takes it up
+//! (`way.rs`).
+
+pub mod way;
 
 use std::collections::BTreeMap;
 
@@ -92,6 +95,16 @@ impl Gate {
     }
 }
 
+/// What is decided about the next context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Passed,
+    /// A gate does not hold: that is the end of it.
+    Refused,
+    /// The run has not come to a good end, or does not tell enough: `resume` may mend that.
+    Open,
+}
+
 /// All that is to be passed on the way.
 #[derive(Debug)]
 pub struct Gates(Vec<Gate>);
@@ -141,34 +154,41 @@ pub fn differing(here: &BTreeMap<String, Value>, there: &BTreeMap<String, Value>
 }
 
 /// What is told of the step from one context to the next, and whether it is made; `differing` is what is other there.
-pub fn decision(run: &RunView, from: &str, to: &str, judged: &[Judged], differing: &[String]) -> (Diagnostic, bool) {
-    let stopped = |reason: String, help: String| {
+pub fn decision(run: &RunView, from: &str, to: &str, judged: &[Judged], differing: &[String]) -> (Diagnostic, Verdict) {
+    let stopped = |verdict: Verdict, reason: String, help: String| {
         let message = format!("`{to}` was not started: {reason}.");
-        (Diagnostic::new(Code::NotPromoted, message, help), false)
+        (Diagnostic::new(Code::NotPromoted, message, help), verdict)
     };
+    let id = run.run_id.as_ref().map(ToString::to_string).unwrap_or_default();
     if run.status != RunStatus::Succeeded {
         let reason = format!("the run on `{from}` is {}", run.status.as_str());
-        return stopped(reason, "See to that run first; then start again from its context.".to_owned());
+        let help = format!("`kale-rs resume {id}` finishes it, and then goes on.");
+        return stopped(Verdict::Open, reason, help);
     }
     if let Some(closed) = judged.iter().find(|judged| !judged.holds) {
         return match &closed.value {
             None if run.diagnostics.iter().any(|told| told.code == Code::ClusterKeepsValues) => {
                 let reason = format!("what the gate `{}` asks for is not known here, `{from}` keeps it", closed.gate);
                 let help = format!(
-                    "See to the warning about `{from}` (`kale-rs context test {from}` looks). The run itself has succeeded: \
-                     where its page shows metrics that are good, go on with `kale-rs run` and `--on {to}`."
+                    "See to the warning about `{from}` (`kale-rs context test {from}` looks); then `kale-rs resume {id}` asks \
+                     again. The run itself has succeeded: where its page shows metrics that are good, go on with `kale-rs \
+                     run` and `--on {to}`."
                 );
-                stopped(reason, help)
+                stopped(Verdict::Open, reason, help)
             }
             None => {
                 let reason =
                     format!("the gate `{}` does not hold on `{from}`, the run does not report it", closed.gate);
-                stopped(reason, format!("See that the notebook reports it in every run: {REPORTS}."))
+                stopped(Verdict::Refused, reason, format!("See that the notebook reports it in every run: {REPORTS}."))
             }
             Some(value) => {
                 let value = render::scalar(value);
                 let reason = format!("the gate `{}` does not hold on `{from}`, it is {value}", closed.gate);
-                stopped(reason, "Mend the notebook, or give parameters or a gate that fit.".to_owned())
+                stopped(
+                    Verdict::Refused,
+                    reason,
+                    "Mend the notebook, or give parameters or a gate that fit.".to_owned(),
+                )
             }
         };
     }
@@ -182,7 +202,7 @@ pub fn decision(run: &RunView, from: &str, to: &str, judged: &[Judged], differin
         [] => "The run there has the same notebook and the same parameters.".to_owned(),
         _ => format!("The run there has the same notebook, and other parameters: {}.", differing.join(", ")),
     };
-    (Diagnostic::new(Code::Promoted, message, help), true)
+    (Diagnostic::new(Code::Promoted, message, help), Verdict::Passed)
 }
 
 #[cfg(test)]

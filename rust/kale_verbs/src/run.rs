@@ -16,9 +16,10 @@ use crate::interrupted;
 use crate::listener::{Listener, Prepared};
 use crate::lock::lock;
 use crate::notebook::Listing;
-use crate::on_cluster;
-use crate::parameters::{GivenParameters, ParameterInputs, refused_by_clusters};
-use crate::promotion::{self, Gates, Judged, Stage};
+use crate::on_cluster::{self, Package};
+use crate::parameters::{GivenParameters, ParameterInputs};
+use crate::promotion::way::{self, Leg, State, Waiting, Way};
+use crate::promotion::{self, Gates, Judged, Stage, Verdict};
 use crate::session::Session;
 use crate::size::size;
 use crate::source::{Compiled, Opened, Source};
@@ -120,7 +121,7 @@ pub fn run(session: &Session, request: &RunRequest, listener: &mut dyn Listener)
         }
     }
     gates.refuse_unknown_metrics(&planned[0].new.pipeline)?;
-    carry_out(session, request, planned, &gates, listener)
+    carry_out(session, request, planned, listener)
 }
 
 /// Where it runs, one after the other; `None` is this machine.
@@ -168,26 +169,23 @@ pub(crate) fn plan(
         return refused(&compiled, vec![]);
     };
     request.from.as_deref().map_or(Ok(()), |from| refuse_unknown_step(&pipeline, from))?;
-    let values = match given.clone().resolve(&pipeline.parameters) {
-        Ok(values) => values,
+    let ready = match &context {
+        None => given.clone().resolve(&pipeline.parameters).and_then(|values| {
+            let remarks = kale_engine::preflight(&pipeline);
+            if remarks.iter().any(Diagnostic::is_error) { Err(remarks) } else { Ok((values, remarks, None)) }
+        }),
+        Some(_) => Package::of(&compiled, &mut pipeline, given.clone(), request.no_cache)
+            .map(|package| (package.values, package.remarks, Some(package.ir))),
+    };
+    let (parameters, remarks, ir) = match ready {
+        Ok(ready) => ready,
         Err(faults) => return refused(&compiled, faults),
     };
-    let (mut faults, ir) = match &context {
-        None => (kale_engine::preflight(&pipeline), None),
-        Some(_) => on_cluster::emit(&compiled, &mut pipeline, request.no_cache),
-    };
-    let parameters = values.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
-    if context.is_some() {
-        faults.extend(refused_by_clusters(&pipeline, &parameters));
-    }
-    if faults.iter().any(Diagnostic::is_error) {
-        return refused(&compiled, faults);
-    }
     let new = NewRun {
         parameters,
         source: compiled.notebook.path.clone(),
         notebook: compiled.notebook.text.clone().into_bytes(),
-        diagnostics: compiled.compilation.diagnostics.iter().cloned().chain(faults).collect(),
+        diagnostics: compiled.compilation.diagnostics.iter().cloned().chain(remarks).collect(),
         options: RunOptions {
             openlineage: events.map(|target| target.to_string()),
             context,
@@ -198,43 +196,83 @@ pub(crate) fn plan(
     Ok(Ok(Planned { compiled, new, ir }))
 }
 
-/// Runs in one context after the other, as long as what has become of one lets the next one begin. The answer is the last
-/// run that was begun.
+/// Starts the first run, and goes on from there.
 fn carry_out(
     session: &Session,
     request: &RunRequest,
     planned: Vec<Planned>,
-    gates: &Gates,
     listener: &mut dyn Listener,
 ) -> Result<RunAnswer, VerbError> {
-    let names: Vec<String> =
-        planned.iter().map(|plan| cluster::called(plan.new.options.context.as_deref()).to_owned()).collect();
-    let untouched = |name: &String| Stage { context: name.clone(), run_id: None, status: None, gates: vec![] };
-    let mut stages: Vec<Stage> = names.iter().map(untouched).collect();
-    let mut last = None;
-    for (position, plan) in planned.iter().enumerate() {
-        let mut run = begin_and_follow(session, request, plan, listener)?;
-        let stage = &mut stages[position];
-        (stage.run_id, stage.status) = (run.run_id.clone(), Some(run.status));
-        let mut goes_on = false;
-        if let (Some(next), Some(id)) = (planned.get(position + 1), run.run_id.clone()) {
-            let store = store_of(&plan.compiled)?;
-            stage.gates = judged(&store, gates, &mut run, &id)?;
-            let differing = promotion::differing(&plan.new.parameters, &next.new.parameters);
-            let (from, to) = (&names[position], &names[position + 1]);
-            let decision;
-            (decision, goes_on) = promotion::decision(&run, from, to, &stage.gates, &differing);
-            store.add_diagnostics(&id, std::slice::from_ref(&decision))?;
-            listener.event(&Event::Diagnostic { diagnostic: decision.clone() });
-            run.diagnostics.push(decision);
-        }
-        last = Some(answer(&plan.compiled, run));
-        if !goes_on {
-            break;
-        }
+    let mut plans = planned.into_iter();
+    let Planned { compiled, new, ir } = plans.next().expect("there is one context at least");
+    let first = Leg { new, ir };
+    let rest = plans.map(|Planned { new, ir, .. }| Leg { new, ir }).collect();
+    let way = Way { gates: request.gates.clone(), rest, ..Way::default() };
+    let begun = store_of(&compiled).and_then(|store| {
+        let run = first.record(&store, &way)?;
+        let waiting = way::wait(&store, &run)?;
+        launch(session, &store, &run)?;
+        Ok((store, run, waiting))
+    });
+    let (store, run, waiting) = match begun {
+        Ok(begun) => begun,
+        Err(error) => return Ok(answer(&compiled, nothing_ran(&compiled, vec![error.diagnostic()]))),
+    };
+    let listing = compiled.listing();
+    announce(listener, &first.new, &run, &listing, compiled.remark.as_deref());
+    if !request.detach {
+        follow(&store, &run, 0, listener)?;
     }
-    let answer = last.expect("there is one context at least");
-    Ok(RunAnswer { promotion: if names.len() > 1 { stages } else { vec![] }, ..answer })
+    go_on(session, &store, run, waiting, listing, listener)
+}
+
+/// From a run that was followed, to the contexts that come after it, as far as what becomes of each lets the next one
+/// begin. The answer is the last run that was begun.
+pub(crate) fn go_on(
+    session: &Session,
+    store: &Store,
+    mut id: RunId,
+    mut waiting: Option<Waiting>,
+    listing: Listing,
+    listener: &mut dyn Listener,
+) -> Result<RunAnswer, VerbError> {
+    let mut stages: Vec<Stage> = vec![];
+    loop {
+        let mut run = interrupted::told(store, &id, listener)?;
+        let record = store.run(&id)?;
+        let from = cluster::called(record.options.context.as_deref());
+        let mut stage =
+            Stage { context: from.to_owned(), run_id: Some(id.clone()), status: Some(run.status), gates: vec![] };
+        let Some(mut way) = waiting.as_ref().map(|_| Way::of(store, &id)).transpose()?.flatten() else {
+            let promotion = if stages.is_empty() { stages } else { [stages, vec![stage]].concat() };
+            return Ok(RunAnswer { run, promotion, listing });
+        };
+        stage.gates = judged(store, &Gates::parse(&way.gates)?, &mut run, &id)?;
+        let next = way.rest.remove(0);
+        let differing = promotion::differing(&record.parameters, &next.new.parameters);
+        let (decision, verdict) = promotion::decision(&run, from, next.context(), &stage.gates, &differing);
+        store.add_diagnostics(&id, std::slice::from_ref(&decision))?;
+        listener.event(&Event::Diagnostic { diagnostic: decision.clone() });
+        run.diagnostics.push(decision);
+        stages.push(stage);
+        if verdict != Verdict::Passed {
+            let untouched =
+                |leg: &Leg| Stage { context: leg.context().to_owned(), run_id: None, status: None, gates: vec![] };
+            stages.extend(std::iter::once(&next).chain(&way.rest).map(untouched));
+            if verdict == Verdict::Refused {
+                Way { state: State::Closed, ..Way::default() }.keep(store, &id)?;
+            }
+            return Ok(RunAnswer { run, promotion: stages, listing });
+        }
+        // Known before it runs: whoever takes it up goes on from there, and starts no second one.
+        let begun = next.record(store, &way)?;
+        Way { state: State::GoneOn(begun.clone()), ..Way::default() }.keep(store, &id)?;
+        waiting = way::wait(store, &begun)?;
+        launch(session, store, &begun)?;
+        announce(listener, &next.new, &begun, &listing, None);
+        follow(store, &begun, 0, listener)?;
+        id = begun;
+    }
 }
 
 /// Holds the gates against a run's metrics. One that is missing is asked for once more.
@@ -248,25 +286,6 @@ fn judged(store: &Store, gates: &Gates, run: &mut RunView, id: &RunId) -> Result
     }
     run.metrics = store.run_view(id)?.metrics;
     Ok(gates.judge(run))
-}
-
-/// Records a run, starts its engine, and follows it to its end.
-fn begin_and_follow(
-    session: &Session,
-    request: &RunRequest,
-    plan: &Planned,
-    listener: &mut dyn Listener,
-) -> Result<RunView, VerbError> {
-    let Planned { compiled, new, ir } = plan;
-    let (store, id) = match start(session, compiled, new, ir.as_deref()) {
-        Ok(started) => started,
-        Err(error) => return Ok(nothing_ran(compiled, vec![error.diagnostic()])),
-    };
-    announce(listener, compiled, new, &id);
-    if !request.detach {
-        follow(&store, &id, 0, listener)?;
-    }
-    Ok(interrupted::told(&store, &id, listener)?)
 }
 
 fn answer(compiled: &Compiled, run: RunView) -> RunAnswer {
@@ -312,17 +331,6 @@ fn refuse_options_of_this_machine(request: &RunRequest, context: &str) -> Result
     Err(VerbError::usage(message, format!("leave `{flag}` out{alone}")))
 }
 
-/// Records the run, with what a cluster is to be given, and starts its engine.
-fn start(session: &Session, compiled: &Compiled, new: &NewRun, ir: Option<&str>) -> Result<(Store, RunId), StoreError> {
-    let store = store_of(compiled)?;
-    let id = store.create_run(new)?;
-    if let Some(ir) = ir {
-        on_cluster::keep_pipeline(&store, &id, ir)?;
-    }
-    launch(session, &store, &id)?;
-    Ok((store, id))
-}
-
 /// Starts `kale-rs engine STORE RUN` as a process that outlives this one.
 pub fn launch(session: &Session, store: &Store, run: &RunId) -> Result<u32, StoreError> {
     let mut command = session.launcher.clone();
@@ -362,15 +370,15 @@ fn options(
     })
 }
 
-fn announce(listener: &mut dyn Listener, compiled: &Compiled, new: &NewRun, run: &RunId) {
+fn announce(listener: &mut dyn Listener, new: &NewRun, run: &RunId, listing: &Listing, remark: Option<&str>) {
     let Pipeline { name, steps, .. } = &new.pipeline;
     listener.prepared(&Prepared {
         run,
         pipeline: name.as_str(),
         steps: steps.len(),
         diagnostics: &new.diagnostics,
-        listing: &compiled.listing(),
-        remark: compiled.remark.as_deref(),
+        listing,
+        remark,
     });
 }
 

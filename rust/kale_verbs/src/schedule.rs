@@ -3,21 +3,19 @@
 //! A schedule lives on its cluster, and is started there whether this machine is on or not. What it says of the time comes
 //! from overlays and from the command line, which has the last word.
 
-use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
 use kale_kubeflow::{Client, NewRecurringRun, Pipeline as Upload, RecurringRun, RunSource, Runtime, Timetable, Timing};
 use kale_model::{Diagnostic, Pipeline};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::cluster;
 use crate::error::VerbError;
 use crate::notebook::Listing;
-use crate::on_cluster;
+use crate::on_cluster::Package;
 use crate::overlay::ScheduleSettings;
-use crate::parameters::{ParameterInputs, refused_by_clusters};
+use crate::parameters::ParameterInputs;
 use crate::session::Session;
 use crate::source::{Compiled, Source};
 
@@ -137,31 +135,24 @@ fn add(session: &Session, addition: &Addition) -> Result<Added, VerbError> {
         Added { schedule: None, diagnostics, listing: compiled.listing() }
     };
     let Some(mut pipeline) = compiled.compilation.pipeline.take() else { return Ok(refused(&compiled, vec![])) };
-    let values = match given.resolve(&pipeline.parameters) {
-        Ok(values) => values.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
+    let package = match Package::of(&compiled, &mut pipeline, given, false) {
+        Ok(package) => package,
         Err(faults) => return Ok(refused(&compiled, faults)),
     };
-    let (mut faults, ir) = on_cluster::emit(&compiled, &mut pipeline, false);
-    faults.extend(refused_by_clusters(&pipeline, &values));
-    let ir = ir.filter(|_| !faults.iter().any(Diagnostic::is_error));
-    let Some(ir) = ir else { return Ok(refused(&compiled, faults)) };
-    let made = create(&client, addition, &pipeline, &ir, &values, (&settings, timing))?;
-    Ok(Added { schedule: Some(view(&client, &made)), ..refused(&compiled, faults) })
+    let made = create(&client, addition, &pipeline, &package, (&settings, timing))?;
+    Ok(Added { schedule: Some(view(&client, &made)), ..refused(&compiled, package.remarks) })
 }
 
 fn create(
     client: &Client,
     addition: &Addition,
     pipeline: &Pipeline,
-    ir: &str,
-    values: &BTreeMap<String, Value>,
+    package: &Package,
     (settings, timing): (&ScheduleSettings, Timing<'_>),
 ) -> Result<RecurringRun, VerbError> {
     let (name, description) = (pipeline.name.as_str(), pipeline.description.as_deref());
-    let parameters = kale_targets::arguments(pipeline, values)
-        .map_err(|message| VerbError::usage(message, "give another value, or write the default as text"))?;
     let experiment = client.experiment(pipeline.experiment.as_deref().unwrap_or(name), None)?;
-    let version = client.upload(&Upload { name, description, ir })?;
+    let version = client.upload(&Upload { name, description, ir: &package.ir })?;
     let marker = format!("{:016x}", RandomState::new().hash_one(name));
     Ok(client.create_recurring_run(&NewRecurringRun {
         display_name: addition.name.as_deref().unwrap_or(name),
@@ -169,7 +160,7 @@ fn create(
         experiment_id: &experiment.experiment_id,
         marker: &marker,
         source: RunSource::of(&version),
-        runtime: Runtime { parameters, ..Runtime::default() },
+        runtime: Runtime { parameters: package.arguments.clone(), ..Runtime::default() },
         service_account: None,
         timing,
         enabled: !addition.paused,

@@ -8,6 +8,7 @@ import { hasWrittenDirection } from '../../notebook/metadata';
 import { errorsOf } from '../../notebook/problems';
 import type { Graph, SweepPlan } from '../../protocol';
 import { formatSeconds } from '../../ui/format';
+import { DIALOG_FORM, FormDialog } from '../../ui/formDialog';
 import { TranslationContext, useTranslation } from '../../ui/translation';
 import { ALGORITHMS, choiceOf, directionOf, faultOf, initialForm } from './form';
 import type { Row, SweepForm } from './form';
@@ -48,17 +49,6 @@ export async function askForSweep(
   };
   dialog.addClass('kale-SweepDialog');
   await dialog.launch();
-}
-
-/** A dialog whose fields keep their Enter, which begins the sweep: others would press the default button for it. */
-class FormDialog extends Dialog<void> {
-  handleEvent(event: Event): void {
-    const isOfForm = event.target instanceof Element && event.target.closest('.kale-SweepForm') !== null;
-    if (isOfForm && event instanceof KeyboardEvent && event.key === 'Enter') {
-      return;
-    }
-    super.handleEvent(event);
-  }
 }
 
 class SweepDialogBody extends ReactWidget {
@@ -123,7 +113,7 @@ function SweepFormView({ pipeline, graph, initial, begun }: SweepFormViewProps):
   const words = fault ?? planFault;
   return (
     <form
-      className="kale-SweepForm"
+      className={`${DIALOG_FORM} kale-SweepForm`}
       onSubmit={event => {
         event.preventDefault();
         void begin();

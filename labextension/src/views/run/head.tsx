@@ -26,6 +26,7 @@ export function RunHead({ pipeline, run, isActing, act }: RunHeadProps): JSX.Ele
   const { actions } = useView();
   const id = run.run_id!;
   const isRunning = isActive(run);
+  const isArchived = pipeline.runs.isArchived(id);
   const path = pipeline.panel.context.path;
   return (
     <header className="kale-RunHead">
@@ -48,6 +49,7 @@ export function RunHead({ pipeline, run, isActing, act }: RunHeadProps): JSX.Ele
           ) : (
             trans.__('on %1', run.context)
           )}
+          {isArchived && trans.__(', archived')}
         </p>
       )}
       <div className="kale-Buttons">
@@ -69,6 +71,16 @@ export function RunHead({ pipeline, run, isActing, act }: RunHeadProps): JSX.Ele
             onClick={() => act(() => pipeline.resume(id))}
           >
             {trans.__('Resume')}
+          </button>
+        )}
+        {run.remote !== undefined && !isRunning && (
+          <button
+            className="kale-Button"
+            data-action={isArchived ? 'unarchive' : 'archive'}
+            disabled={isActing}
+            onClick={() => act(() => pipeline.runs.archive(id, !isArchived))}
+          >
+            {isArchived ? trans.__('Unarchive') : trans.__('Archive')}
           </button>
         )}
         <button

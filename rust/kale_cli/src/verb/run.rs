@@ -41,7 +41,7 @@ pub fn resume(session: &Session, args: ResumeArgs) -> Done {
     let request = ResumeRequest { run: args.run, store: store(args.store), detach: args.detach };
     let mut progress = Progress::new();
     let answer = resume_run(session, &request, &mut progress)?;
-    if !progress.has_begun() && !args.json {
+    if !progress.has_begun() && answer.promotion.is_empty() && !args.json {
         output::remark(Some("there is nothing to resume: the run has succeeded"));
     }
     Ok(finish(&answer, args.json))

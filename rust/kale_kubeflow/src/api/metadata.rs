@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use prost::{Message, Oneof};
 
-use crate::client::Client;
+use crate::client::{Client, MOST_PAGES};
 use crate::error::KubeflowError;
 use crate::request::Request;
 
@@ -71,7 +71,7 @@ impl Client {
     /// Of each task the newest execution that has succeeded.
     fn finished_executions(&self, context_id: i64, is_hurried: bool) -> Result<BTreeMap<String, i64>, KubeflowError> {
         let (mut found, mut token) = (BTreeMap::new(), String::new());
-        loop {
+        for _ in 0..MOST_PAGES {
             let options = ListOptions { max_result_size: 100, next_page_token: token.clone() };
             let asked = ExecutionsRequest { context_id, options: Some(options) };
             let page: ExecutionsAnswer = self.metadata("GetExecutionsByContext", &asked, is_hurried)?;
@@ -84,10 +84,11 @@ impl Client {
                 return Ok(found);
             }
             if page.next_page_token == token {
-                return Err(self.same_page_again());
+                break;
             }
             token = page.next_page_token;
         }
+        Err(self.list_without_end())
     }
 
     fn metadata<M: Message + Default>(

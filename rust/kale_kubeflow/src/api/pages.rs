@@ -9,8 +9,8 @@ impl Client {
     /// asking the API first.
     pub fn pages_answer(&self) -> Result<bool, KubeflowError> {
         let request = Request::get("/", "look at the pages of Kubeflow Pipelines").at(&self.neighbours.pages);
-        match self.connection.ask_for_bytes(&request) {
-            Ok(bytes) => Ok(bytes.trim_ascii_start().starts_with(b"<")),
+        match self.connection.is_page(&request) {
+            Ok(is_page) => Ok(is_page),
             Err(error) if matches!(error.kind, Kind::NotFound | Kind::Foreign) => Ok(false),
             Err(error) => Err(error),
         }

@@ -347,9 +347,10 @@ codes! {
     ///
     /// The message has the values that the gates were held against.
     Promoted = "promoted", Info;
-    /// With `run --then`: the next context was not started, since the run did not succeed, or a gate does not hold.
+    /// With `run --then`: the next context was not started, since the run did not succeed, a gate does not hold, or whoever
+    /// waited has ended.
     ///
-    /// Nothing ran there. Mend the notebook, or give other parameters or another gate; the run that was refused stays, and
+    /// Nothing ran there. `kale-rs resume RUN` finishes the run and goes on, unless a gate does not hold on a good one. Mend the notebook, or give other parameters or another gate; the run that was refused stays, and
     /// `kale-rs show` has its metrics.
     NotPromoted = "not-promoted", Error;
     /// The run was pulled from another store, and only that one can go on with it.

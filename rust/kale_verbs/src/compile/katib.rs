@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use kale_model::sweep::Space;
-use kale_model::{Code, Diagnostic, Namespace, ParameterName, Pipeline};
+use kale_model::{Diagnostic, Namespace, Pipeline};
 use kale_targets::{Target, Trials};
 use serde_json::Value;
 
 use super::CompileRequest;
 use crate::error::VerbError;
-use crate::parameters::{GivenParameters, ParameterInputs};
+use crate::parameters::{GivenParameters, ParameterInputs, arguments};
 use crate::session::Session;
 use crate::sweep::definition::SweepOptions;
 
@@ -47,12 +47,9 @@ pub fn asked(
         Ok(fixed) => fixed,
         Err(diagnostics) => return Ok(Err(diagnostics)),
     };
-    let arguments = match kale_targets::arguments(pipeline, &fixed) {
+    let arguments = match arguments(pipeline, &fixed) {
         Ok(arguments) => arguments,
-        Err(cause) => {
-            let help = "Give another value.";
-            return Ok(Err(vec![Diagnostic::new(Code::ClusterValue, cause, help).in_sentences()]));
-        }
+        Err(diagnostics) => return Ok(Err(diagnostics)),
     };
     let guessed = is_guessed.then(|| sweep.space.clone());
     let SweepOptions { parallel, seed, .. } = options;
@@ -62,10 +59,9 @@ pub fn asked(
 
 /// Values that are given, of parameters that are not varied, where they are not the notebook's own.
 fn fixed(given: GivenParameters, pipeline: &Pipeline) -> Result<BTreeMap<String, Value>, Vec<Diagnostic>> {
-    let is_default = |name: &ParameterName, value: &Value| {
-        pipeline.parameters.iter().any(|parameter| parameter.name == *name && parameter.default == *value)
+    let is_default = |name: &str, value: &Value| {
+        pipeline.parameters.iter().any(|parameter| parameter.name.as_str() == name && parameter.default == *value)
     };
     let values = given.resolve(&pipeline.parameters)?;
-    let fixed = values.into_iter().filter(|(name, value)| !is_default(name, value));
-    Ok(fixed.map(|(name, value)| (name.to_string(), value)).collect())
+    Ok(values.into_iter().filter(|(name, value)| !is_default(name, value)).collect())
 }

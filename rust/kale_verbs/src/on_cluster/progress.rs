@@ -1,5 +1,6 @@
 //! From the cluster's tasks to the steps of the record.
 
+use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::thread::sleep;
@@ -76,9 +77,10 @@ impl<'a> Progress<'a> {
     pub fn record(&mut self, client: &Client, run: &Run) -> Result<bool, StoreError> {
         let (mut has_changed, mut outputs) = (false, None);
         let names = self.names(run.tasks());
+        let known = names.iter().map(String::as_str).collect();
         for (position, name) in names.iter().enumerate() {
             let step = &self.steps[position];
-            let Some(seen) = see(run.tasks(), name, &names) else { continue };
+            let Some(seen) = see(run.tasks(), name, &known) else { continue };
             if is_settled(step.status, &seen) {
                 continue;
             }
@@ -288,19 +290,20 @@ fn ended(seen: &Seen) -> Option<StepStatus> {
 
 /// The step's task, with what lies below it. A step whose result was there has a task that is done, or skipped, above a
 /// container that was skipped.
-fn see(tasks: &[Task], name: &str, names: &[String]) -> Option<Seen> {
+fn see(tasks: &[Task], name: &str, names: &HashSet<&str>) -> Option<Seen> {
     let is_below = |task: &Task, above: &Task| {
         task.task_id != above.task_id
             && (task.parent_task_id == above.task_id
                 || above.child_tasks.iter().any(|child| child.task_id == task.task_id))
     };
     // A step may have the name that containers have.
-    let is_inner = |task: &Task| tasks.iter().any(|above| names.contains(&above.display_name) && is_below(task, above));
+    let is_inner =
+        |task: &Task| tasks.iter().any(|above| names.contains(above.display_name.as_str()) && is_below(task, above));
     let executor_of = |task: &Task| {
         tasks.iter().rev().find(|other| is_below(other, task) && other.display_name.starts_with(EXECUTOR))
     };
     // Or the name of another's driver, which has no container of a step below it.
-    let is_ambiguous = names.iter().any(|other| name.strip_suffix(DRIVER) == Some(other.as_str()));
+    let is_ambiguous = name.strip_suffix(DRIVER).is_some_and(|other| names.contains(other));
     let is_it =
         |task: &Task| task.display_name == name && !is_inner(task) && (!is_ambiguous || executor_of(task).is_some());
     let task = tasks.iter().rev().find(|task| is_it(task))?;
@@ -329,9 +332,9 @@ mod tests {
             {"task_id": "t", "display_name": "load-data", "state": "RUNNING", "child_tasks": [{"pod_name": "pod-1"}],
              "start_time": "2026-11-21T00:00:00Z", "end_time": "0001-01-01T00:00:00Z"},
         ]));
-        let seen = see(&tasks, "load-data", &["load-data".to_owned()]).unwrap();
+        let seen = see(&tasks, "load-data", &HashSet::from(["load-data"])).unwrap();
         assert_eq!((seen.state, seen.pod.as_deref(), seen.is_cached), (RuntimeState::Running, Some("pod-1"), false));
-        assert_eq!(see(&tasks, "train", &["train".to_owned()]), None);
+        assert_eq!(see(&tasks, "train", &HashSet::from(["train"])), None);
         assert_eq!(ended(&seen), None);
     }
 
@@ -345,7 +348,7 @@ mod tests {
                  "error": {"message": "exit code 1"}},
             ]))
         };
-        let train = |tasks: &[Task]| see(tasks, "train", &["train".to_owned()]).unwrap();
+        let train = |tasks: &[Task]| see(tasks, "train", &HashSet::from(["train"])).unwrap();
         let failed = train(&of("FAILED", "FAILED"));
         assert_eq!(
             (failed.error.as_deref(), failed.seconds, failed.pod.as_deref()),
