@@ -33,7 +33,11 @@ def parts() -> dict[str, list[str]]:
     ignored = [*KFP_TESTS, "tests/heavy", "tests/ui"]
     return {
         "rust": ["cargo", "test", "--workspace", "--quiet"],
-        "python": [sys.executable, "-m", "pytest", "-q", "tests", *(f"--ignore={path}" for path in ignored)],
+        # Most of them wait for processes most of the time: two at a time, each file's in their order.
+        "python": [
+            *(sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "tests"),
+            *(f"--ignore={path}" for path in ignored),
+        ],
         "lab": in_browser(sys.executable),
         "kfp": [kfp_python(), "-m", "pytest", "-q", *KFP_TESTS],
     }
