@@ -15,6 +15,7 @@ def test_a_run_is_followed_and_recorded_as_others_are(cluster, folder):
     run = json.loads(done.stdout)
     assert (run["status"], run["context"], run["parameters"]) == ("succeeded", "dev", {"count": 4})
     assert states(run) == {"make": "succeeded", "add": "succeeded"}
+    assert "0.00 s" not in call("show", run["run_id"]).stdout, "nobody tells of CPU time"
     assert run["remote"]["url"].startswith(cluster.url) and run["remote"]["id"] in run["remote"]["url"]
     assert "✓ make" in done.stderr and f"on dev  {run['remote']['url']}" in done.stderr
     assert call("logs", "last", "add").stdout.strip().splitlines()[0] == "total is 6"
@@ -98,6 +99,7 @@ def test_what_a_cluster_refuses_is_told_in_words(cluster, folder, monkeypatch):
     done = call("run", "n.ipynb", "--on", "dev", "--json")
     assert done.returncode == 1
     [refusal] = json.loads(done.stdout)["diagnostics"]
+    assert "mending the notebook" not in call("resume", "last").stdout
     assert refusal["id"] == "cluster-refused" and "DEV_TOKEN" in refusal["message"] + refusal["help"]
     monkeypatch.setenv("DEV_TOKEN", TOKEN)
     assert json.loads(call("resume", "last", "--json").stdout)["status"] == "succeeded"

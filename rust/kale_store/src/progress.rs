@@ -16,6 +16,7 @@ pub struct StepProgress {
     pub attempt: u32,
     /// Seconds since the Unix epoch.
     pub started: Option<f64>,
+    /// As far as it is known: a cluster does not tell.
     pub cpu_seconds: Option<f64>,
     pub peak_memory_bytes: Option<u64>,
     /// Why it has its status, in words.
@@ -31,7 +32,8 @@ impl Store {
     pub fn step_progress(&self, run: &RunId) -> Result<Vec<StepProgress>> {
         self.database.read(|connection| {
             let sql = "SELECT attempt, started, reason, status, json_array_length(cells),
-                              json_extract(result, '$.cpu_seconds'), json_extract(result, '$.peak_memory_bytes'),
+                              NULLIF(json_extract(result, '$.cpu_seconds'), 0),
+                              NULLIF(json_extract(result, '$.peak_memory_bytes'), 0),
                               CASE WHEN status IN ('pending', 'succeeded', 'cached', 'skipped') THEN NULL ELSE
                                   (SELECT event FROM events
                                    WHERE run = ?1 AND json_extract(event, '$.step') = steps.name

@@ -72,7 +72,11 @@ fn finish(answer: &RunAnswer, json: bool) -> i32 {
 
 /// Whether it is an error that mending the notebook may mend.
 fn is_of_the_notebook(diagnostic: &Diagnostic) -> bool {
-    diagnostic.is_error() && !matches!(diagnostic.code, Code::EngineDied | Code::StoreUnwritable)
+    let is_elsewhere = matches!(
+        diagnostic.code,
+        Code::EngineDied | Code::StoreUnwritable | Code::ClusterRefused | Code::ClusterUnreachable | Code::NotPromoted
+    );
+    diagnostic.is_error() && !is_elsewhere
 }
 
 /// How far the notebook has come, context after context.

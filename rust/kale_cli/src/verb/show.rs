@@ -74,7 +74,7 @@ fn step_rows(shown: &Shown) -> Vec<Vec<String>> {
             step.status.as_str().to_owned(),
             if step.seconds > 0.0 { render::seconds(step.seconds) } else { String::new() },
             detail.cpu_seconds.map(render::seconds).unwrap_or_default(),
-            detail.peak_memory_bytes.filter(|bytes| *bytes > 0).map(render::bytes).unwrap_or_default(),
+            detail.peak_memory_bytes.map(render::bytes).unwrap_or_default(),
             render::cell_ranges(&step.cells),
             format!("{again}{}", detail.reason.as_deref().unwrap_or_default()),
         ]

@@ -13,7 +13,7 @@ pub fn text(page: &StepPage) -> String {
     out.push_str(&format!("status    {} in {}\n", step.status.as_str(), render::seconds(step.seconds)));
     let facts = [
         ("cpu", progress.cpu_seconds.map(render::seconds)),
-        ("memory", progress.peak_memory_bytes.filter(|bytes| *bytes > 0).map(render::bytes)),
+        ("memory", progress.peak_memory_bytes.map(render::bytes)),
         ("attempt", (progress.attempt > 1).then(|| progress.attempt.to_string())),
         ("why", progress.reason.clone()),
     ];
