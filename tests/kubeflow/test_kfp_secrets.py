@@ -82,6 +82,7 @@ def said(kubeflow: Kubeflow, folder: Path, way: Way) -> str:
     kale("explain-overlay", "n.ipynb", "--on", "dev", "--json")
     kale("compile", "n.ipynb", "--on", "dev", "--kubernetes", "--build-context", "image", "-o", "n.yaml")
     kale("run", "n.ipynb", "--on", "dev", "--json")
+    kale("run", "n.ipynb", "--on", "local", "--then", "dev", "--json")
     kale("schedule", "add", "n.ipynb", "--on", "dev", "--json")
     kale("archive", "last", "--json")
     # What a server says of a stranger may repeat what it was shown.
