@@ -36,13 +36,13 @@ test('a form is filled with what was guessed, and asks for just that', () => {
   );
   assert.deepEqual(choiceOf(form).vary, ['rate=loguniform:0.001:0.1', 'layers=int:1:12']);
   assert.deepEqual(choiceOf(form).objectives, ['val_loss']);
-  assert.equal(form.direction, 'minimize');
+  assert.equal(form.direction, 'maximize');
   assert.equal(faultOf(form), null);
 });
 
 test('a form is filled with what the notebook has written down', () => {
   const written = { ...DEFINITION, algorithm: 'hyperband', settings: { r_l: '9', resource_name: 'layers' } };
-  const form = initialForm(GRAPH, written, true);
+  const form = initialForm(GRAPH, written);
   assert.deepEqual([form.algorithm, form.direction, form.trials], ['hyperband', 'maximize', '']);
   assert.deepEqual(choiceOf(form).settings, ['r_l=9', 'resource_name=layers']);
   assert.equal(choiceOf(form).trials, null);
@@ -70,7 +70,11 @@ test('what the kernel need not be asked is told at once', () => {
   assert.equal(faultOf({ ...varied, trials: '0' }), 'trials');
   assert.equal(faultOf({ ...varied, parallel: 'two' }), 'parallel');
   assert.equal(faultOf({ ...varied, trials: '' }), null);
-  assert.deepEqual([directionOf('accuracy'), directionOf('test_rmse')], ['maximize', 'minimize']);
+  assert.deepEqual(['val_accuracy', 'test_rmse', 'accident'].map(directionOf), [
+    'maximize',
+    'minimize',
+    'minimize'
+  ]);
 });
 
 /** Trials whose objective is `x`, whatever `y` is. */

@@ -47,8 +47,9 @@ def sweep(
 
     `ranges` says what is varied: `{"lr": "loguniform:1e-5:1e-1", "layers": "int:1:8", "opt": ["adam", "sgd"]}`, where a
     list is a choice; without it ranges around the notebook's own values are taken. `parameters` are values of what is
-    not varied. The `objective` is a metric of the notebook, which becomes smaller, or larger with `maximize`; several,
-    such as `["loss:minimize", "accuracy:maximize"]`, are weighed against each other. `algorithm` and `settings` have
+    not varied. The `objective` is a metric of the notebook, which becomes larger with `maximize=True`, and smaller with
+    `maximize=False`; where that is not said, its name decides. Several, such as `["loss:minimize",
+    "accuracy:maximize"]`, are weighed against each other. `algorithm` and `settings` have
     Katib's names; `tpe`, `multivariate-tpe`, `cmaes` and `bayesianoptimization` need `pip install 'kale-rs[sweep]'`.
 
     Each trial is a run: `show`, `logs` and `restore` work on it. Steps that have in two trials what they depend on are

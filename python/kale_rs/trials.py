@@ -50,6 +50,8 @@ class Plan:
         self.trials: int = answer["trials"]
         #: What is asked for, with what was not said: its space, algorithm, seed and so on.
         self.definition: dict[str, Any] = answer["definition"]
+        #: Whether nobody has said if the objective is to become smaller or larger.
+        self.is_direction_guessed: bool = answer["is_direction_guessed"]
         #: What is varied, and read by no step.
         self.unread: list[str] = answer["unread"]
         #: Executions of steps; `None` where they depend on what comes out.
@@ -64,8 +66,14 @@ class Plan:
         runs = f"at most {self.without_sharing}" if count is None else str(count)
         instead = f", not {self.without_sharing}" if count is not None and count < self.without_sharing else ""
         about = "" if self.seconds is None else f", about {self.seconds:.0f} s"
+        better = {"minimize": "smaller", "maximize": "larger"}
+        guessed = "".join(
+            f"\n`{one['metric']}` is taken to be better when {better[one['direction']]}"
+            for one in self.definition["objectives"]
+            if self.is_direction_guessed
+        )
         unread = "".join(f"\nno step reads `{name}`: trials are alike in it" for name in self.unread)
-        return f"{self.trials} trials: {runs} step runs{instead}{about}{unread}"
+        return f"{self.trials} trials: {runs} step runs{instead}{about}{guessed}{unread}"
 
 
 class Sweep:

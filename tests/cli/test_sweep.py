@@ -187,6 +187,16 @@ def test_what_has_one_value_is_not_guessed(project):
     assert "x=loguniform:0.1:10" in done.stderr and "wide=" not in done.stderr
 
 
+def test_a_direction_that_nobody_has_said_is_told(project):
+    path = notebook(project / "n.ipynb", cell("x = 1.0", "pipeline-parameters"), cell("auc = x", "step:train"),
+                    cell("print(auc)", "pipeline-metrics"))  # fmt: skip
+    sweep = kale_rs.sweep(path, {"x": "discrete:1,2"}, algorithm="grid", progress=False)
+    assert (sweep.objective["direction"], sweep.best_value) == ("maximize", 2)
+    told = "`auc` is taken to be better when larger"
+    assert told in call("sweep", path, "--plan").stderr
+    assert told not in call("sweep", path, "--plan", "--maximize").stderr
+
+
 def test_what_no_step_reads_is_told(project):
     path = notebook(project / "n.ipynb", cell("x = 1\nidle = 2", "pipeline-parameters"), cell("loss = x", "step:train"),
                     cell("print(loss)", "pipeline-metrics"))  # fmt: skip

@@ -54,17 +54,6 @@ export function writeMetadata(model: INotebookModel, change: Partial<PipelineMet
   model.setMetadata(KEY, merged);
 }
 
-/** Whether the sweep in the metadata says if its objective is to become smaller or larger. */
-export function hasWrittenDirection(model: INotebookModel): boolean {
-  const sweep = (readMetadata(model) as { sweep?: { direction?: unknown; objective?: unknown } | null })
-    .sweep;
-  const objectives = [sweep?.objective ?? []].flat();
-  return (
-    typeof sweep?.direction === 'string' ||
-    objectives.some(text => typeof text === 'string' && /:(min|max)imize$/.test(text))
-  );
-}
-
 /** Whether the notebook is shown as a pipeline: by the user's word, else because it has been prepared as one. */
 export function isEnabled(model: INotebookModel): boolean {
   const said = readMetadata(model).enabled;

@@ -39,7 +39,7 @@ impl From<io::Error> for Unable {
     fn from(error: io::Error) -> Unable {
         Unable {
             message: format!("the process that chooses trials cannot be talked to: {error}"),
-            help: "go on with `kale-rs sweeps resume`".to_owned(),
+            help: "`kale-rs sweeps resume` goes on where it stopped".to_owned(),
         }
     }
 }

@@ -99,7 +99,7 @@ impl Conductor {
             Ok(Course::Cancelled) => (RunStatus::Cancelled, None),
             Ok(Course::Failing(reason)) => (RunStatus::Failed, Some(reason.clone())),
             Ok(Course::Ending | Course::On) => (outcome(&self.trials), None),
-            Err(error) => (RunStatus::Failed, Some(error.to_string())),
+            Err(error) => (RunStatus::Failed, Some(stuck(&error.to_string(), "See to that", &self.record.id))),
         };
         // The store may still take a few words when it does not take a value.
         let finished = self.store.finish_sweep(&self.record.id, status, reason.as_deref());
@@ -278,12 +278,17 @@ impl Conductor {
     }
 }
 
+/// Why a sweep has ended though there was more to do.
+fn stuck(why: &str, what: &str, id: &SweepId) -> String {
+    format!("The sweep could not go on: {why}. {what}; `kale-rs sweeps resume {id}` goes on where it stopped.")
+}
+
 fn is_cancelled(store: &Store, id: &SweepId) -> Result<bool> {
     store.cancel_of_sweep_requested(id)
 }
 
-fn failing(unable: Unable) -> Course {
-    Course::Failing(format!("{}: {}", unable.message, unable.help))
+fn failing(Unable { message, help }: Unable) -> Course {
+    Course::Failing(format!("{message}; {help}"))
 }
 
 /// A trial that has run to its end counts when it has told a number for each objective.

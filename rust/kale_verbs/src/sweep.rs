@@ -90,7 +90,10 @@ pub fn sweep(
     let options = request.options.clone().completed(session, &compiled.notebook.text)?;
     let (definition, is_guessed) = options.definition(&new.pipeline, &given)?;
     let seconds = plan::step_seconds(existing_store_of(&compiled)?.as_ref(), new.source.as_deref())?;
-    let plan = SweepPlan::of(&definition, is_guessed, &new.pipeline, &seconds, vec![])?;
+    let plan = SweepPlan {
+        is_direction_guessed: !options.has_directions(),
+        ..SweepPlan::of(&definition, is_guessed, &new.pipeline, &seconds, vec![])?
+    };
     let answer = |view, listing| SweepAnswer {
         sweep: view,
         plan: Some(plan.clone()),

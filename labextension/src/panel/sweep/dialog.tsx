@@ -4,7 +4,6 @@ import * as React from 'react';
 
 import { messageOf } from '../../channel/rpc';
 import type { NotebookPipeline } from '../../notebook/pipeline';
-import { hasWrittenDirection } from '../../notebook/metadata';
 import { errorsOf } from '../../notebook/problems';
 import type { Graph, SweepPlan } from '../../protocol';
 import { formatSeconds } from '../../ui/format';
@@ -34,8 +33,7 @@ export async function askForSweep(
     .planSweep({})
     .catch(() => pipeline.planSweep({ objectives }))
     .catch(() => null);
-  const isAimed = hasWrittenDirection(pipeline.panel.model!);
-  const form = initialForm(graph, asked?.plan?.definition ?? null, isAimed);
+  const form = initialForm(graph, asked?.plan?.definition ?? null);
   const body = new SweepDialogBody(pipeline, graph, form, trans);
   const dialog = new FormDialog({
     title: trans.__('New sweep'),

@@ -50,14 +50,12 @@ export const ALGORITHMS = [
   'bayesianoptimization'
 ] as const;
 
-/** Metrics that people want small. */
-const SMALL = /loss|error|cost|rmse|mse|mae|perplexity|seconds|time/i;
+/** Metrics that people want large; as `Direction::guess` in `kale_model`, which is asked for the first one. */
+const LARGE =
+  /(?<![a-z\d])(accuracy|acc|auc|auroc|f1|score|precision|recall|r2|reward|iou|dice|bleu|map)(?![a-z\d])/i;
 
-/**
- * Filled from what is written in the notebook's metadata, and from ranges around its own values. `isAimed`: it is also
- * written there whether the objective is to become smaller or larger.
- */
-export function initialForm(graph: Graph, definition: SweepDefinition | null, isAimed = false): SweepForm {
+/** Filled from what is written in the notebook's metadata, and from ranges around its own values. */
+export function initialForm(graph: Graph, definition: SweepDefinition | null): SweepForm {
   const objective = definition?.objectives[0]?.metric ?? graph.metrics[0]?.name ?? '';
   const algorithm = definition?.algorithm ?? 'random';
   const settings = Object.entries(definition?.settings ?? {}).map(([name, value]) => `${name}=${value}`);
@@ -69,7 +67,7 @@ export function initialForm(graph: Graph, definition: SweepDefinition | null, is
       )
     ),
     objective,
-    direction: isAimed && definition !== null ? definition.objectives[0].direction : directionOf(objective),
+    direction: definition?.objectives[0]?.direction ?? directionOf(objective),
     algorithm,
     settings: settings.join(' '),
     trials: SCHEDULED.includes(algorithm) ? '' : String(definition?.trials ?? 10),
@@ -82,7 +80,7 @@ export function initialForm(graph: Graph, definition: SweepDefinition | null, is
 const SCHEDULED = ['grid', 'hyperband'];
 
 export function directionOf(metric: string): Direction {
-  return SMALL.test(metric) ? 'minimize' : 'maximize';
+  return LARGE.test(metric) ? 'maximize' : 'minimize';
 }
 
 function rowOf(parameter: Parameter, guessed: Dimension | undefined): Row {

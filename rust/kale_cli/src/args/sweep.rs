@@ -50,7 +50,7 @@ pub struct SweepOptionArgs {
     /// with `:minimize` or `:maximize` behind each
     #[arg(long = "objective", value_name = "METRIC")]
     pub objectives: Vec<String>,
-    /// Smaller is better (the default)
+    /// Smaller is better [default: by the metric's name: larger for accuracy, auc, f1, score and the like]
     #[arg(long, conflicts_with = "maximize")]
     pub minimize: bool,
     /// Larger is better

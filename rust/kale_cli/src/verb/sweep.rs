@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kale_model::RunStatus;
-use kale_model::sweep::{ObjectiveView, SweepId, SweepView, TrialView};
+use kale_model::sweep::{Direction, ObjectiveView, SweepId, SweepView, TrialView};
 use kale_verbs::render::{self, table};
 use kale_verbs::sweep::{SweepAnswer, SweepListener, SweepPlan, SweepRequest, sweep as carry_out};
 use kale_verbs::{Interrupt, Session};
@@ -52,6 +52,13 @@ impl SweepListener for Progress {
         interrupt::follow();
         if plan.is_guessed {
             note_guessed(&plan.definition.space);
+        }
+        for objective in plan.definition.objectives.iter().filter(|_| plan.is_direction_guessed) {
+            let (better, other) = match objective.direction {
+                Direction::Minimize => ("smaller", "--maximize"),
+                Direction::Maximize => ("larger", "--minimize"),
+            };
+            output::note(format_args!("`{}` is taken to be better when {better} (else `{other}`)", objective.metric));
         }
         for name in &plan.unread {
             output::note(format_args!("no step reads `{name}`: trials are alike in it"));

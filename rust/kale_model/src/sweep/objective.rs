@@ -20,7 +20,32 @@ pub struct Objective {
     pub goal: Option<f64>,
 }
 
+/// What is known of metrics that people want large; of the others smaller is taken to be better.
+const LARGE: [&str; 14] = [
+    "accuracy",
+    "acc",
+    "auc",
+    "auroc",
+    "f1",
+    "score",
+    "precision",
+    "recall",
+    "r2",
+    "reward",
+    "iou",
+    "dice",
+    "bleu",
+    "map",
+];
+
 impl Direction {
+    /// By a metric's name, where nobody has said it: `val_accuracy` has a word that says so.
+    pub fn guess(metric: &str) -> Direction {
+        let lower = metric.to_lowercase();
+        let mut words = lower.split(|c: char| !c.is_alphanumeric());
+        if words.any(|word| LARGE.contains(&word)) { Direction::Maximize } else { Direction::Minimize }
+    }
+
     /// The better one comes first; what is not a number comes last.
     pub fn compare(self, a: f64, b: f64) -> Ordering {
         match self {
@@ -44,5 +69,20 @@ pub fn front(objectives: &[Objective], values: &[&[f64]]) -> Vec<usize> {
 impl Objective {
     pub fn is_reached(&self, value: f64) -> bool {
         self.goal.is_some_and(|goal| self.direction.compare(value, goal).is_le())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_which_way_is_better() {
+        for large in ["accuracy", "val_acc", "test-AUC", "f1", "R2"] {
+            assert_eq!(Direction::guess(large), Direction::Maximize, "{large}");
+        }
+        for small in ["loss", "val_loss", "rmse", "accident", "k", "größe", "discount"] {
+            assert_eq!(Direction::guess(small), Direction::Minimize, "{small}");
+        }
     }
 }

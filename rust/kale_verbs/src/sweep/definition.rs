@@ -56,6 +56,12 @@ pub struct SweepOptions {
 }
 
 impl SweepOptions {
+    /// Whether somebody has said of each objective if it is to become smaller or larger.
+    pub fn has_directions(&self) -> bool {
+        let says = |text: &String| text.ends_with(":minimize") || text.ends_with(":maximize");
+        self.direction.is_some() || (!self.objectives.is_empty() && self.objectives.iter().all(says))
+    }
+
     /// What is asked for, compared with what the notebook has and what is `given` one value; and whether its ranges are
     /// guessed.
     pub fn definition(&self, pipeline: &Pipeline, given: &GivenParameters) -> Result<(Sweep, bool), VerbError> {
@@ -102,16 +108,17 @@ impl SweepOptions {
     }
 
     fn objectives(&self, pipeline: &Pipeline) -> Result<Vec<Objective>, VerbError> {
-        let direction = self.direction.unwrap_or(Direction::Minimize);
+        let direction = |metric: &str| self.direction.unwrap_or_else(|| Direction::guess(metric));
         if self.objectives.is_empty() {
-            return Ok(vec![Objective { metric: metric(None, pipeline)?, direction, goal: self.goal }]);
+            let metric = metric(None, pipeline)?;
+            return Ok(vec![Objective { direction: direction(&metric), metric, goal: self.goal }]);
         }
         let mut found: Vec<Objective> = vec![];
         for text in &self.objectives {
             let (name, direction) = match text.rsplit_once(':') {
                 Some((name, "minimize")) => (name, Direction::Minimize),
                 Some((name, "maximize")) => (name, Direction::Maximize),
-                _ => (text.as_str(), direction),
+                _ => (text.as_str(), direction(text)),
             };
             let metric = metric(Some(name), pipeline)?;
             if found.iter().any(|one| one.metric == metric) {

@@ -22,6 +22,8 @@ pub struct SweepPlan {
     pub definition: Sweep,
     /// Whether nobody has said what is varied.
     pub is_guessed: bool,
+    /// Whether nobody has said if the objective is to become smaller or larger.
+    pub is_direction_guessed: bool,
     /// What is varied and read by no step: all trials are alike in it.
     pub unread: Vec<String>,
     /// As many as there are at most.
@@ -55,6 +57,7 @@ impl SweepPlan {
             unread: unread(&sweep.space, &uses),
             definition: sweep.clone(),
             is_guessed,
+            is_direction_guessed: false,
             trials,
             step_executions: exact.map(|counts| counts.into_iter().sum::<usize>() as u64),
             without_sharing: trials.saturating_mul(uses.len() as u64),
