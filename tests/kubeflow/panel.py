@@ -1,7 +1,7 @@
 """The panel's end of the channel, with a kernel, as a process: the environment of the official SDK has no kernels.
 
 It is told by lines of JSON what to ask: `{"method": ..., "params": ...}`; `follow` waits for the end of a run, as a tab
-does that shows it, and gives what it was told last. The answer is `{"ok": ...}`, or `{"error": ...}` as the channel has
+does that shows it, and gives what it was told last; `restart` ends the kernel and starts it anew. The answer is `{"ok": ...}`, or `{"error": ...}` as the channel has
 it. It ends with its input.
 """
 
@@ -58,18 +58,25 @@ def connected(folder: Path, notebook: str, variables: dict[str, str]) -> Iterato
 
 def main() -> None:
     sys.path.insert(0, str(ROOT / "tests"))
-    from panel.support import Panel, kernel
+    from panel.support import PATIENCE, Panel, kernel
+
+    def beside(running) -> Panel:
+        running.run("import kale_rs")
+        return Panel(running, notebook)
 
     folder, notebook = Path(sys.argv[1]), sys.argv[2]
     with kernel(folder, notebook) as running:
-        running.run("import kale_rs")
-        panel = Panel(running, notebook)
+        panel = beside(running)
         for line in sys.stdin:
             asked = json.loads(line)
             method, params = asked["method"], asked["params"]
             if method == "follow":
                 panel.ask("watch", run=params["run"], after=0)
                 answer = {"ok": panel.follow(params["run"])[-1]["detail"]}
+            elif method == "restart":
+                running.manager.restart_kernel(now=True)
+                running.client.wait_for_ready(timeout=PATIENCE)
+                panel, answer = beside(running), {"ok": None}
             else:
                 given = panel.answer(panel.request(method, **params))
                 answer = {"error": given["error"]} if "error" in given else {"ok": given["result"]}

@@ -140,6 +140,17 @@ def test_a_connection_that_breaks_off_is_taken_up_again(beside):
         assert list(kubeflow.runs) == [remote]
 
 
+def test_a_kernel_that_is_started_anew_takes_its_run_up_again(beside):
+    with asked_of(beside, next_state="RUNNING") as kubeflow:
+        local = begin(beside)
+        remote = wait_for(lambda: beside.panel("show", run=local).get("remote"), "the run on the server")["id"]
+        beside.panel("restart")
+        assert beside.panel("show", run=local)["status"] == "running"
+        kubeflow.runs[remote].state = "SUCCEEDED"
+        assert beside.panel("follow", run=local)["status"] == "succeeded"
+        assert list(kubeflow.runs) == [remote]
+
+
 def test_a_slow_server_holds_nothing_up(beside):
     """Its answer is waited for by the engine, and the panel is answered meanwhile."""
     with asked_of(beside) as kubeflow:
