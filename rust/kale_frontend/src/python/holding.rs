@@ -31,7 +31,13 @@ impl<'a> Analyzer<'a> {
         match ty {
             Type::Instance(path) => EXACT.contains(&self.facts.text(path)),
             // (Of a class that has a state of its own, instances have that, too.)
-            Type::Object(class) => self.is_closed(class) && !self.has_stateful_class(&[class]),
+            // (And where a class says how its instances travel, code runs with them that may read anything.)
+            Type::Object(class) => {
+                let travels = ["__setstate__", "__getstate__", "__reduce__", "__reduce_ex__"];
+                self.is_closed(class)
+                    && !self.has_stateful_class(&[class])
+                    && !travels.iter().any(|name| self.method_of(class, name).is_some())
+            }
             _ => false,
         }
     }
