@@ -1,5 +1,5 @@
-"""`python kale_runtime REQUEST.json`, or `--warm LISTENER`, `--preview`, `--suggestions`, `--study`: makes this folder
-a package without adding anything to `sys.path`, where it could stand before the user's modules."""
+"""`python kale_runtime REQUEST.json`, or `--warm LISTENER`, `--preview`, `--suggestions`, `--study`, `--serve BUNDLE`:
+makes this folder a package without adding anything to `sys.path`, where it could stand before the user's modules."""
 
 import os
 import sys
@@ -30,6 +30,10 @@ def run():
         from kale_runtime import study
 
         sys.exit(study.main())
+    if sys.argv[1] == "--serve":
+        from kale_runtime.serving import worker
+
+        sys.exit(worker.main(sys.argv[2:]))
     from kale_runtime import local
 
     sys.exit(local.main(sys.argv[1]))
