@@ -43,14 +43,10 @@ def answers(bundle: Bundle, requests: list[dict[str, Any]], memory: memoryview) 
     clock.append(time.perf_counter())
     predict(bundle, tasks)
     clock.append(time.perf_counter())
-    names = [output["name"] for output in bundle.signature.get("outputs") or []]
     told: list[dict[str, Any]] = []
     parts: list[bytes] = []
     for task in tasks:
-        if bundle.postprocess is not None:
-            task.step(bundle.postprocess)
-            names = []
-        task.step(lambda data, task=task: outputs.answer_of(data, task.request, names))
+        answered(bundle, task)
         if task.error is None:
             told.append(task.data[0])
             parts += task.data[1]
@@ -70,6 +66,14 @@ def prepared(bundle: Bundle, request: dict[str, Any], body: Body) -> Any:
     if bundle.signature.get("container"):
         data = inputs.prepared(data, request, bundle.signature)
     return bundle.preprocess(data)
+
+
+def answered(bundle: Bundle, task: Task) -> None:
+    """What the model said as what is sent."""
+    names = [output["name"] for output in bundle.signature.get("outputs") or []]
+    if bundle.postprocess is not None:
+        task.step(bundle.postprocess)
+    task.step(lambda data: outputs.answer_of(data, task.request, names))
 
 
 def predict(bundle: Bundle, tasks: list[Task]) -> None:

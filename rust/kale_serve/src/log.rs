@@ -19,7 +19,8 @@ const LARGEST_FILE: u64 = 16 << 20;
 
 #[derive(Clone)]
 pub struct Logger {
-    lines: Option<SyncSender<String>>,
+    /// Nothing ends the log.
+    lines: Option<SyncSender<Option<String>>>,
     lost: Arc<AtomicU64>,
     writer: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -102,14 +103,15 @@ impl Logger {
         let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
         let Ok(mut line) = serde_json::to_string(&Line { time, level, message, rest }) else { return };
         line.push('\n');
-        if lines.try_send(line).is_err() {
+        if lines.try_send(Some(line)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Waits until all is written. The last of all loggers has to ask.
-    pub fn finish(mut self) {
-        self.lines = None;
+    /// Waits until all is written that was said so far.
+    pub fn finish(self) {
+        let Some(lines) = &self.lines else { return };
+        let _ = lines.send(None);
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
             let _ = writer.join();
@@ -117,12 +119,18 @@ impl Logger {
     }
 }
 
-fn write_all(sink: &mut dyn Write, lines: &Receiver<String>, lost: &AtomicU64) {
-    while let Ok(mut text) = lines.recv() {
+/// Until nothing (`None`) is to be written.
+fn write_all(sink: &mut dyn Write, lines: &Receiver<Option<String>>, lost: &AtomicU64) {
+    let mut is_ending = false;
+    while !is_ending && let Ok(Some(mut text)) = lines.recv() {
         // What has come meanwhile goes with it.
         while text.len() < 1 << 16
             && let Ok(line) = lines.try_recv()
         {
+            let Some(line) = line else {
+                is_ending = true;
+                break;
+            };
             text.push_str(&line);
         }
         let missing = lost.swap(0, Ordering::Relaxed);

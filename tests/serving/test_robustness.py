@@ -1,0 +1,282 @@
+"""What clients, user code and the system do to a server costs those who do it, and nobody else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from support import SUM, Server, ask, bundle
+
+#: Does what its input says. A fifo tells the test that it has begun, another waits for the test.
+OBEDIENT = """
+import os
+import time
+
+def preprocess(rows):
+    for row in rows:
+        if row == "die":
+            os.kill(os.getpid(), 9)
+        if row == "exit":
+            raise SystemExit(3)
+        if row == "abort":
+            os.abort()
+        if row == "hang":
+            time.sleep(600)
+        if isinstance(row, str) and row.startswith("gate "):
+            _, begun, gate = row.split()
+            open(begun, "w").close()
+            open(gate).read()
+        if row == "grow":
+            kept.append(b"x" * 150_000_000)
+    return [[1, 2] for _ in rows]
+
+kept = []
+"""
+PREDICT = "/v1/models/iris:predict"
+ROW = [5.0, 3.5, 1.5, 0.25]
+
+
+class Gate:
+    """Holds a worker within a request, from when it is known to be there until it is opened."""
+
+    def __init__(self, folder) -> None:
+        folder.mkdir()
+        self.begun, self.gate = folder / "begun", folder / "gate"
+        os.mkfifo(self.begun)
+        os.mkfifo(self.gate)
+        self.row = f"gate {self.begun} {self.gate}"
+
+    def wait(self) -> None:
+        self.begun.open().close()
+
+    def open(self) -> None:
+        self.gate.open("w").close()
+
+
+@pytest.fixture
+def obedient(tmp_path):
+    return bundle(tmp_path / "obedient", SUM, functions=OBEDIENT)
+
+
+@pytest.fixture
+def light(tmp_path):
+    return bundle(tmp_path / "light", SUM)
+
+
+def until(condition, timeout=30.0):
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end
+        os.sched_yield()
+
+
+def test_a_worker_that_dies_costs_the_requests_in_it(obedient):
+    with Server(obedient, "--replicas", 2) as server:
+        with ThreadPoolExecutor(16) as pool:
+            asked = ["die" if number in (40, 90) else "row" for number in range(150)]
+            answers = list(pool.map(lambda row: server.ask(PREDICT, {"instances": [row]}), asked))
+        assert [number for number, answer in enumerate(answers) if answer.status != 200] == [40, 90]
+        assert "killed by signal 9" in answers[40].json["error"]
+        server.event("WorkerLost", 2)
+        server.event("WorkerReady", 4)
+        assert server.status()["state"] == "ready"
+        # Also where it was idle when it died.
+        os.kill(server.status()["replicas"][0]["pid"], signal.SIGKILL)
+        server.event("WorkerReady", 5)
+        assert sum(replica["restarts"] for replica in server.status()["replicas"]) == 3
+
+
+def test_what_ends_a_program_does_not_end_the_worker(obedient):
+    with Server(obedient) as server:
+        before = server.status()["replicas"][0]["pid"]
+        answer = server.ask(PREDICT, {"instances": ["exit"]})
+        assert answer.status == 500 and "SystemExit: 3" in answer.json["error"]
+        assert server.status()["replicas"][0]["pid"] == before
+        aborted = server.ask(PREDICT, {"instances": ["abort"]})
+        assert aborted.status == 500 and "SIGABRT" in aborted.json["error"]
+        assert server.predict(["row"]) == [3]
+
+
+def test_a_request_that_takes_too_long_is_ended(obedient):
+    with Server(obedient, "--request-timeout", 300) as server:
+        assert server.ask(PREDICT, {"instances": ["hang"]}).status == 504
+        server.event("WorkerReady", 2)
+        assert server.predict(["row"]) == [3]
+
+
+def test_who_finds_no_place_is_told_when_to_come_back(obedient, tmp_path):
+    gate = Gate(tmp_path / "gate")
+    with Server(obedient, "--queue", 2) as server, ThreadPoolExecutor(4) as pool:
+        held = pool.submit(server.ask, PREDICT, {"instances": [gate.row]})
+        gate.wait()
+        waiting = [pool.submit(server.ask, PREDICT, {"instances": ["row"]}) for _ in range(2)]
+        until(lambda: server.status()["requests"]["queued"] == 2)
+        refused = server.ask(PREDICT, {"instances": ["row"]})
+        assert refused.status == 503 and int(refused.headers["Retry-After"]) >= 1
+        gate.open()
+        assert [answer.result().status for answer in (held, *waiting)] == [200, 200, 200]
+        assert server.status()["requests"]["rejected"] == 1
+
+
+def test_who_has_gone_is_not_answered(obedient, tmp_path):
+    gate = Gate(tmp_path / "gate")
+    with Server(obedient) as server, ThreadPoolExecutor(1) as pool:
+        held = pool.submit(server.ask, PREDICT, {"instances": [gate.row]})
+        gate.wait()
+        gone = server.connect()
+        gone.request("POST", PREDICT, json.dumps({"instances": ["die"]}), {"Content-Type": "application/json"})
+        until(lambda: server.status()["requests"]["queued"] == 1)
+        gone.close()
+        until(lambda: server.status()["requests"]["in_flight"] == 2)
+        gate.open()
+        assert held.result().status == 200
+        assert server.predict(["row"]) == [3]
+        assert server.status()["replicas"][0]["restarts"] == 0
+
+
+def test_what_was_asked_before_the_end_is_answered(obedient, tmp_path):
+    gate = Gate(tmp_path / "gate")
+    with Server(obedient) as server, ThreadPoolExecutor(1) as pool:
+        held = pool.submit(server.ask, PREDICT, {"instances": [gate.row]})
+        gate.wait()
+        idle = server.connect()
+        assert ask(idle, "/v2/health/ready").status == 200
+        server.process.send_signal(signal.SIGTERM)
+        server.event("Stopping")
+        assert idle.sock.recv(1) == b""
+        gate.open()
+        assert held.result().status == 200
+        assert server.process.wait(20) == 0
+    with pytest.raises(ConnectionRefusedError):
+        server.connect().connect()
+
+
+def test_nothing_of_a_server_that_is_killed_is_left(obedient, tmp_path):
+    gate = Gate(tmp_path / "gate")
+    with Server(obedient, "--replicas", 2) as server, ThreadPoolExecutor(1) as pool:
+        held = pool.submit(server.ask, PREDICT, {"instances": [gate.row]})
+        gate.wait()
+        workers = [replica["pid"] for replica in server.status()["replicas"]]
+        descriptors = [os.pidfd_open(worker) for worker in workers]
+        server.process.kill()
+        with pytest.raises(OSError):
+            held.result()
+        for descriptor in descriptors:
+            assert select.select([descriptor], [], [], 20)[0]
+            os.close(descriptor)
+
+
+def test_a_worker_that_grows_is_replaced_without_a_gap(obedient):
+    with Server(obedient, "--memory", 250_000_000) as server:
+        before = server.status()["replicas"][0]["pid"]
+        for _ in range(2):
+            server.predict(["grow"])
+        deadline = time.monotonic() + 60
+        while server.status()["replicas"][0]["pid"] == before:
+            assert server.predict(["row"]) == [3]
+            assert time.monotonic() < deadline
+        assert server.status()["replicas"][0]["restarts"] == 0
+
+
+def test_rows_go_together_and_come_back_to_whom_they_belong(iris, tmp_path):
+    model, rows = iris
+    with Server(bundle(tmp_path / "iris", model), "--rows", 32, "--delay", 20) as server:
+        with ThreadPoolExecutor(24) as pool:
+            parts = [rows[start : start + 1 + start % 3].tolist() for start in range(0, 144)]
+            parts[50] = [[1, 2, 3]]
+            answers = list(pool.map(lambda part: server.ask(PREDICT, {"instances": part}), parts))
+        for number, (part, answer) in enumerate(zip(parts, answers, strict=True)):
+            if number == 50:
+                assert answer.status == 500 and "expecting 4 features" in answer.json["error"]
+            else:
+                assert answer.json["predictions"] == model.predict(part).tolist()
+        text = server.ask("/metrics").body.decode()
+        count = next(line for line in text.splitlines() if line.startswith("kale_batch_rows_count"))
+        assert int(float(count.split()[-1])) < 100
+
+
+def test_a_token_is_asked_for(light):
+    with Server(light, "--token", "secret") as server:
+        assert server.ask("/v2/health/ready").status == 200
+        assert server.ask("/v1/models").status == 401
+        assert server.ask("/v1/models", Authorization="Bearer secre").status == 401
+        assert server.ask("/v1/models", Authorization="Bearer secret").json == {"models": ["iris"]}
+        assert server.ask("/v1/models", Authorization="bearer secret", Host="iris.example").status == 200
+
+
+def test_bodies_have_a_size(light):
+    with Server(light, "--body", 1000) as server:
+        assert server.ask(PREDICT, {"instances": [ROW] * 100}).status == 413
+        connection = server.connect()
+        chunks = (b"[" * 400 for _ in range(10))
+        connection.request("POST", PREDICT, chunks, {"Content-Type": "application/json"}, encode_chunked=True)
+        assert connection.getresponse().status == 413
+        assert server.predict([ROW]) == [10.25]
+
+
+def test_thousands_of_slow_clients_do_not_starve_a_fast_one(light):
+    with Server(light, "--connections", 1000) as server:
+        slow = []
+        beginnings = [b"", b"POST /v1/models/iris:predict HT", b"POST / HTTP/1.1\r\nHost: localhost\r\nX: "]
+        beginnings.append(b"POST /v1/models/iris:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{")
+        try:
+            for number in range(3000):
+                client = socket.create_connection((server.host, server.port))
+                client.sendall(beginnings[number % 4])
+                slow.append(client)
+            with contextlib.closing(server.connect()) as fast:
+                for _ in range(50):
+                    assert ask(fast, PREDICT, {"instances": [ROW]}).json["predictions"] == [10.25]
+        finally:
+            for client in slow:
+                client.close()
+
+
+def test_slow_heads_and_bodies_are_ended(light):
+    with Server(light, "--header-timeout", 200, "--body-timeout", 200) as server:
+        with socket.create_connection((server.host, server.port)) as client:
+            client.sendall(b"POST /v1/mod")
+            client.settimeout(20)
+            assert client.recv(100) == b""
+        with socket.create_connection((server.host, server.port)) as client:
+            client.sendall(b"POST /v1/models/iris:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{")
+            client.settimeout(20)
+            assert client.recv(12) == b"HTTP/1.1 408"
+
+
+def test_workers_are_killed_under_load(light):
+    """Only what a worker has is lost, and never the wrong answer given."""
+    rows = [[number, 0.5] for number in range(150)]
+    with Server(light, "--replicas", 2) as server:
+        statuses: list[int] = []
+        ending = threading.Event()
+
+        def client(number: int) -> None:
+            connection = server.connect()
+            while not ending.is_set():
+                place = number % 150
+                answer = ask(connection, PREDICT, {"instances": [rows[place]]})
+                statuses.append(answer.status)
+                assert answer.status in (200, 500)
+                assert answer.status == 500 or answer.json["predictions"] == [place + 0.5]
+            connection.close()
+
+        with ThreadPoolExecutor(8) as pool:
+            clients = [pool.submit(client, number * 20) for number in range(8)]
+            for kill in range(4):
+                victim = server.status()["replicas"][kill % 2]
+                os.kill(victim["pid"], signal.SIGKILL)
+                server.event("WorkerReady", 3 + kill)
+            ending.set()
+            for one in clients:
+                one.result()
+        # One worker has one request at a time.
+        assert statuses.count(500) <= 4 and statuses.count(200) > 100
