@@ -128,6 +128,7 @@ bench: $(STAMPS)/requirements
 	@$(BIN)/python tests/bench/analysis.py
 	@$(BIN)/python tests/bench/engine.py
 	@$(BIN)/python tests/bench/sweep.py
+	@$(BIN)/python tests/bench/serving.py
 
 precision: $(STAMPS)/wheel $(STAMPS)/requirements
 	@$(BIN)/python -W ignore -m tests.oracle.precision

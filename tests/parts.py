@@ -30,7 +30,7 @@ def in_browser(python: str | Path) -> list[str]:
 
 
 def parts() -> dict[str, list[str]]:
-    ignored = [*KFP_TESTS, "tests/heavy", "tests/ui"]
+    ignored = [*KFP_TESTS, "tests/heavy", "tests/ui", "tests/serving/kserve"]
     return {
         "rust": ["cargo", "test", "--workspace", "--quiet"],
         # Most of them wait for processes most of the time: two at a time, each file's in their order.
@@ -44,7 +44,7 @@ def parts() -> dict[str, list[str]]:
 
 
 def further_parts() -> dict[str, list[str]]:
-    """What needs gigabytes of libraries, or older versions of some."""
+    """What needs gigabytes of libraries, older versions of some, or a server that takes minutes to install."""
     import environments
 
     everything = ("../examples/requirements.txt", "requirements.txt")
@@ -54,6 +54,7 @@ def further_parts() -> dict[str, list[str]]:
     facts = ["tests/oracle/test_knowledge.py", "tests/oracle/test_knowledge_models.py"]
     return {
         "heavy": [str(heavy), "-m", "pytest", "-q", "tests/heavy", "tests/runtime/test_values.py", *facts],
+        "kserve": [sys.executable, "-m", "pytest", "-q", "tests/serving/kserve"],
         "older": [str(older), "-m", "pytest", "-q", *facts],
         **{name: in_browser(python) for name, python in labs.items()},
     }

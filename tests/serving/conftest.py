@@ -1,10 +1,6 @@
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-import support
+from . import support
 
 
 @pytest.fixture(scope="session", autouse=True)

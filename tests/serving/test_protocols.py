@@ -9,7 +9,8 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from support import RUNTIME, Server, bundle
+
+from .support import RUNTIME, Server, bundle
 
 IMAGES = "/v2/models/iris/infer"
 

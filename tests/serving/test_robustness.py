@@ -13,7 +13,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from support import SUM, Server, ask, bundle
+
+from .support import SUM, Server, ask, bundle
 
 #: Does what its input says. A fifo tells the test that it has begun, another waits for the test.
 OBEDIENT = """

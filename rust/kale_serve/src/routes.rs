@@ -257,7 +257,7 @@ async fn v1_predicted(
             ));
         }
     }
-    check_content_type(request.headers(), false)?;
+    check_content_type(request.headers(), true)?;
     let (body, share) = arrived(&app, request).await?;
     let plain = app.bundle.wants_plain_rows();
     let instances = beside(body.len(), move || v1::decode(&body, plain)).await?;
@@ -335,12 +335,12 @@ fn traced(mut response: Response, rows: usize, replica: usize) -> Response {
 }
 
 /// What pages of others can send without asking first is no JSON.
-fn check_content_type(headers: &HeaderMap, is_binary: bool) -> Result<(), Problem> {
+fn check_content_type(headers: &HeaderMap, may_be_bytes: bool) -> Result<(), Problem> {
     let Some(given) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
     let text = String::from_utf8_lossy(given.as_bytes()).to_ascii_lowercase();
     let kind = text.split(';').next().unwrap_or_default().trim();
     let is_json = kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"));
-    if is_json || (is_binary && kind == "application/octet-stream") {
+    if is_json || (may_be_bytes && kind == "application/octet-stream") {
         return Ok(());
     }
     let message = match kind {
