@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import select
 import signal
 import socket
@@ -14,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from .kserve import corpus
 from .support import SUM, Server, ask, bundle
 
 #: Does what its input says. A fifo tells the test that it has begun, another waits for the test.
@@ -281,3 +283,45 @@ def test_workers_are_killed_under_load(light):
                 one.result()
         # One worker has one request at a time.
         assert statuses.count(500) <= 4 and statuses.count(200) > 100
+
+
+def test_bytes_that_mean_nothing_neither_end_nor_hang_it(light):
+    """Requests of the corpus with a few bytes changed, left out or added, headers included."""
+    chance = random.Random(8)
+    whole = [case for case in corpus.cases() if case.method == "POST" and case.path.endswith((":predict", "/infer"))]
+    with Server(light, "--request-timeout", 5000) as server:
+        before = server.status()["replicas"][0]["pid"]
+        for _ in range(1500):
+            case = chance.choice(whole)
+            lines = [f"{name}: {value}" for name, value in case.headers.items()]
+            lines += ["Content-Type: application/json"] if "Content-Type" not in case.headers else []
+            body = changed(case.body, chance)
+            head = "\r\n".join(
+                [f"POST {case.path} HTTP/1.1", "Host: localhost", *lines, f"Content-Length: {len(body)}"]
+            )
+            head = changed(head.encode(), chance) if chance.random() < 0.3 else head.encode()
+            with socket.create_connection((server.host, server.port), timeout=20) as client:
+                client.sendall(head + b"\r\n\r\n" + body)
+                # Whoever waits for more of a request is told that there is no more.
+                client.shutdown(socket.SHUT_WR)
+                answered = client.recv(65536)
+            assert not answered or answered.startswith(b"HTTP/1.1 ")
+            assert b"process was lost" not in answered and not answered.startswith(b"HTTP/1.1 504")
+        assert server.status()["replicas"][0]["pid"] == before
+        assert server.predict([ROW]) == [10.25]
+
+
+def changed(text: bytes, chance: random.Random) -> bytes:
+    text = bytearray(text)
+    for _ in range(chance.randrange(4)):
+        place = chance.randrange(len(text) + 1)
+        kind = chance.randrange(4)
+        if kind == 0:
+            text[place : place + 1] = bytes([chance.randrange(256)])
+        elif kind == 1:
+            del text[place : place + chance.randrange(1, 20)]
+        elif kind == 2:
+            text[place:place] = chance.choice([b"9", b"-", b"[", b"{", b'"', b"\xff\xff\xff\xff", b"e308", b"\x00"])
+        else:
+            text[place:place] = text[place : place + chance.randrange(1, 40)]
+    return bytes(text)

@@ -42,7 +42,8 @@ pub struct Share {
 }
 
 impl Share {
-    fn grow(&mut self, bytes: usize) -> Result<(), BodyError> {
+    /// What was made of the body counts, too: numbers may be longer than their text.
+    pub fn grow(&mut self, bytes: usize) -> Result<(), BodyError> {
         let used = self.room.used.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
         if used + bytes > self.room.most { Err(BodyError::NoRoom) } else { Ok(()) }

@@ -38,6 +38,11 @@ impl Question {
         }
     }
 
+    /// Bytes that it has in memory.
+    pub fn size(&self) -> usize {
+        self.parts().map(Bytes::len).sum()
+    }
+
     fn parts(&self) -> impl Iterator<Item = &Bytes> {
         let (tensors, text): (&[Tensor], Option<&Bytes>) = match self {
             Question::Instances(Instances::Tensor(tensor)) => (std::slice::from_ref(tensor), None),

@@ -134,3 +134,90 @@ enum Taken {
     /// Until something changes, or until then.
     Wait(Option<Instant>),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::v1::Instances;
+    use std::time::Duration;
+
+    type Answered = oneshot::Receiver<Result<Reply, Failure>>;
+
+    fn job(id: &str, rows: usize) -> (Job, Answered) {
+        let (reply, answered) = oneshot::channel();
+        let question = Question::Instances(Instances::Json { text: "[]".into(), rows });
+        let arrived = Instant::now();
+        (Job { id: id.to_owned(), question, arrived, deadline: arrived + Duration::from_secs(60), reply }, answered)
+    }
+
+    /// With a job for each name, of so many rows.
+    fn queue(max_rows: usize, delay: Duration, jobs: &[(&str, usize)]) -> (Queue, Vec<Answered>) {
+        let queue = Queue::new(8, Batching { max_rows, max_delay: delay });
+        let answered = jobs
+            .iter()
+            .map(|(id, rows)| {
+                let (job, answered) = job(id, *rows);
+                queue.push(job).expect("there is room");
+                answered
+            })
+            .collect();
+        (queue, answered)
+    }
+
+    fn ids(jobs: &[Job]) -> Vec<&str> {
+        jobs.iter().map(|job| job.id.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn requests_go_together_as_far_as_their_rows_fit() {
+        let (queue, _answered) = queue(4, Duration::ZERO, &[("a", 1), ("b", 3), ("c", 2), ("d", 9), ("e", 1)]);
+        let mut batches = Vec::new();
+        for _ in 0..4 {
+            batches.push(ids(&queue.next().await).join(" "));
+        }
+        assert_eq!(batches, ["a b", "c", "d", "e"]);
+    }
+
+    #[tokio::test]
+    async fn each_goes_alone_unless_asked() {
+        let (queue, _answered) = queue(1, Duration::ZERO, &[("a", 1), ("b", 0)]);
+        assert_eq!(ids(&queue.next().await), ["a"]);
+        assert_eq!(ids(&queue.next().await), ["b"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_alone_waits_for_others_but_not_for_long() {
+        let (queue, _answered) = queue(4, Duration::from_millis(20), &[("a", 1)]);
+        let begun = Instant::now();
+        let waiting = async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let (job, answered) = job("b", 1);
+            queue.push(job).expect("there is room");
+            answered
+        };
+        let (batch, _answered) = tokio::join!(queue.next(), waiting);
+        assert_eq!((ids(&batch), begun.elapsed()), (vec!["a", "b"], Duration::from_millis(20)));
+        let (third, _third) = job("c", 4);
+        queue.push(third).expect("there is room");
+        assert_eq!((ids(&queue.next().await), begun.elapsed()), (vec!["c"], Duration::from_millis(20)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_stops_waiting_has_taken_nothing() {
+        let (queue, _answered) = queue(4, Duration::from_millis(20), &[("a", 1)]);
+        assert!(tokio::time::timeout(Duration::from_millis(5), queue.next()).await.is_err());
+        assert_eq!(ids(&queue.next().await), ["a"]);
+    }
+
+    #[tokio::test]
+    async fn clients_that_have_gone_leave_their_places() {
+        let names: Vec<(&str, usize)> = vec![("gone", 1); 8];
+        let (queue, answered) = queue(1, Duration::ZERO, &names);
+        let (late, _late) = job("late", 1);
+        assert!(queue.push(late).is_err());
+        drop(answered);
+        let (later, _later) = job("later", 1);
+        assert!(queue.push(later).is_ok());
+        assert_eq!(ids(&queue.next().await), ["later"]);
+    }
+}

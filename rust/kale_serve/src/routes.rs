@@ -15,6 +15,7 @@ use serde_json::json;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::app::{App, Problem, REQUEST_ID, Trace, beside, bytes_response, json, size};
+use crate::bundle::Bundle;
 use crate::connections::Connection;
 use crate::frames::{Answer, Question};
 use crate::guard::Denied;
@@ -221,8 +222,6 @@ async fn model_metadata(State(app): Shared, Path(named): Path<Vec<String>>) -> R
     json(StatusCode::OK, &about)
 }
 
-use crate::bundle::Bundle;
-
 fn known(app: &App, named: &[String]) -> Result<(), Problem> {
     let Some(name) = named.first().filter(|name| **name != app.bundle.name) else {
         let version = named.get(1).filter(|version| app.bundle.version.as_ref() != Some(version));
@@ -258,10 +257,11 @@ async fn v1_predicted(
         }
     }
     check_content_type(request.headers(), true)?;
-    let (body, share) = arrived(&app, request).await?;
+    let (body, mut share) = arrived(&app, request).await?;
     let plain = app.bundle.wants_plain_rows();
     let instances = beside(body.len(), move || v1::decode(&body, plain)).await?;
     let question = Question::Instances(instances);
+    share.grow(question.size())?;
     let rows = question.rows();
     let reply = app.predict(&id, question).await?;
     drop(share);
@@ -293,10 +293,11 @@ async fn v2_inferred(
     let length =
         request.headers().get(binary::HEADER).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     check_content_type(request.headers(), length.is_some())?;
-    let (body, share) = arrived(&app, request).await?;
+    let (body, mut share) = arrived(&app, request).await?;
     let asked = beside(body.len(), move || v2::decode(&body, length.as_deref())).await?;
     let v2::Request { id: asked_as, inputs: tensors, parameters, wanted } = asked;
     let question = Question::Inputs { tensors, parameters };
+    share.grow(question.size())?;
     let rows = question.rows();
     let reply = app.predict(&id, question).await?;
     drop(share);
