@@ -21,10 +21,10 @@ help:
 	@echo 'make demo    set up, then compile and run an example'
 	@echo 'make test    set up, then run every test'
 	@echo 'make test-all  also the tests that need torch, keras and other heavy libraries (7 GB), or older versions'
-	@echo 'make soak    a thousand engines killed at random moments'
+	@echo 'make soak    a thousand engines killed at random moments; an hour of a model server under fire'
 	@echo 'make fuzz    random notebooks, planted faults and random bytes'
 	@echo 'make lint    formatting, lints and types'
-	@echo 'make bench   compare with kubeflow-kale, marimo, kfp.local and papermill'
+	@echo 'make bench   compare with kubeflow-kale, marimo, kfp.local, papermill and KServe'
 	@echo 'make precision  how much of the parallelism of untagged notebooks is kept'
 	@echo 'make lab     JupyterLab with kale_rs, on this machine only'
 	@echo 'make clean   remove everything that these make'
@@ -111,8 +111,9 @@ fuzz: $(STAMPS)/wheel $(STAMPS)/requirements
 	@cd tests && ../$(BIN)/python -m fuzz.faults
 	@cd tests && ../$(BIN)/python -m fuzz.campaign
 
-soak:
+soak: $(STAMPS)/requirements
 	KALE_CRASHES=1000 cargo test --quiet -p kale_engine --test engine crashes -- --nocapture
+	cd tests && ../$(BIN)/python -m serving.soak
 
 lint: install $(STAMPS)/lint
 	cargo fmt --all --check

@@ -83,6 +83,7 @@ def until(condition, timeout=30.0):
 
 def test_a_worker_that_dies_costs_the_requests_in_it(obedient):
     with Server(obedient, "--replicas", 2) as server:
+        server.event("WorkerReady", 2)
         with ThreadPoolExecutor(16) as pool:
             asked = ["die" if number in (40, 90) else "row" for number in range(150)]
             answers = list(pool.map(lambda row: server.ask(PREDICT, {"instances": [row]}), asked))
@@ -167,6 +168,7 @@ def test_nothing_of_a_server_that_is_killed_is_left(obedient, tmp_path):
     with Server(obedient, "--replicas", 2) as server, ThreadPoolExecutor(1) as pool:
         held = pool.submit(server.ask, PREDICT, {"instances": [gate.row]})
         gate.wait()
+        server.event("WorkerReady", 2)
         workers = [replica["pid"] for replica in server.status()["replicas"]]
         descriptors = [os.pidfd_open(worker) for worker in workers]
         server.process.kill()
@@ -272,6 +274,7 @@ def test_workers_are_killed_under_load(light):
                 assert answer.status == 500 or answer.json["predictions"] == [place + 0.5]
             connection.close()
 
+        server.event("WorkerReady", 2)
         with ThreadPoolExecutor(8) as pool:
             clients = [pool.submit(client, number * 20) for number in range(8)]
             for kill in range(4):

@@ -27,7 +27,10 @@ DATATYPES = {
     "FP32": ("float32", "f"),
     "FP64": ("float64", "d"),
 }
-BY_NAME = {name: datatype for datatype, (name, _) in DATATYPES.items()}
+if numpy is not None:
+    #: Made once: numpy takes its time to find a type by its name.
+    TYPES = {datatype: numpy.dtype(name).newbyteorder("<") for datatype, (name, _) in DATATYPES.items()}
+    BY_TYPE = {kind.str: datatype for datatype, kind in TYPES.items()}
 LENGTH = struct.Struct("<I")
 
 
@@ -42,10 +45,10 @@ def decoded(datatype: str, shape: list[int], memory: memoryview) -> Any:
         array = numpy.empty(len(elements), dtype=object)
         array[:] = elements
         return array.reshape(shape)
-    name, letter = DATATYPES[datatype]
     if numpy is None:
+        letter = DATATYPES[datatype][1]
         return nested(list(struct.unpack(f"<{math.prod(shape)}{letter}", memory)), shape)
-    return numpy.frombuffer(memory, dtype=name).reshape(shape)
+    return numpy.frombuffer(memory, TYPES[datatype]).reshape(shape)
 
 
 def texts(memory: memoryview) -> list[Any]:
@@ -73,9 +76,11 @@ def nested(flat: list[Any], shape: Sequence[int]) -> Any:
 
 def encoded(array: Any) -> tuple[str, list[int], bytes] | None:
     """Datatype, shape and bytes of an array of numpy's; nothing where it has none of the protocol's types."""
-    datatype = BY_NAME.get(array.dtype.name)
+    datatype = BY_TYPE.get(array.dtype.str)
     if datatype is not None:
-        return datatype, list(array.shape), array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+        return datatype, list(array.shape), array.tobytes()
+    if array.dtype.str.startswith(">") and array.dtype.kind in "iuf":
+        return encoded(array.astype(array.dtype.newbyteorder("<")))
     if array.dtype.kind in "OSUMm":
         parts = [as_bytes(element) for element in array.ravel().tolist()]
         return "BYTES", list(array.shape), b"".join(LENGTH.pack(len(part)) + part for part in parts)

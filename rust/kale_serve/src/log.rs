@@ -3,26 +3,44 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
 use crate::options::Log;
 
-/// Lines that wait to be written. Whoever is slow to take them loses some, and the server none of its time.
-const WAITING: usize = 16_384;
+/// Bytes that wait to be written. Whoever is slow to take them loses lines, and the server none of its time.
+const WAITING: usize = 8 << 20;
 const LARGEST_FILE: u64 = 16 << 20;
+/// Lines of this time are written together: a line by itself costs more than a request.
+const GATHERED: Duration = Duration::from_millis(20);
 
 #[derive(Clone)]
 pub struct Logger {
-    /// Nothing ends the log.
-    lines: Option<SyncSender<Option<String>>>,
-    lost: Arc<AtomicU64>,
+    /// Nothing where nothing is to be written.
+    shared: Option<Arc<Shared>>,
     writer: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    text: String,
+    lost: u64,
+    is_ending: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Serialize)]
@@ -68,17 +86,14 @@ struct Nothing {}
 impl Logger {
     pub fn start(log: &Log) -> io::Result<Logger> {
         let mut sink: Box<dyn Write + Send> = match log {
-            Log::None => return Ok(Logger { lines: None, lost: Arc::default(), writer: Arc::default() }),
+            Log::None => return Ok(Logger { shared: None, writer: Arc::default() }),
             Log::Stderr => Box::new(io::stderr()),
             Log::File(path) => Box::new(Rotated::open(path)?),
         };
-        let (lines, received) = sync_channel(WAITING);
-        let lost = Arc::<AtomicU64>::default();
-        let counter = lost.clone();
-        let writer = std::thread::Builder::new()
-            .name("log".to_owned())
-            .spawn(move || write_all(&mut sink, &received, &counter))?;
-        Ok(Logger { lines: Some(lines), lost, writer: Arc::new(Mutex::new(Some(writer))) })
+        let shared = Arc::<Shared>::default();
+        let theirs = shared.clone();
+        let writer = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_all(&mut sink, &theirs))?;
+        Ok(Logger { shared: Some(shared), writer: Arc::new(Mutex::new(Some(writer))) })
     }
 
     pub fn request(&self, line: &RequestLine<'_>) {
@@ -99,19 +114,26 @@ impl Logger {
     }
 
     fn line(&self, level: &str, message: &str, rest: impl Serialize) {
-        let Some(lines) = &self.lines else { return };
-        let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-        let Ok(mut line) = serde_json::to_string(&Line { time, level, message, rest }) else { return };
-        line.push('\n');
-        if lines.try_send(Some(line)).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+        let Some(shared) = &self.shared else { return };
+        let line = written(level, message, rest);
+        let mut waiting = shared.lock();
+        if waiting.text.len() + line.len() > WAITING {
+            waiting.lost += 1;
+            return;
+        }
+        let was_empty = waiting.text.is_empty();
+        waiting.text.push_str(&line);
+        drop(waiting);
+        if was_empty {
+            shared.changed.notify_one();
         }
     }
 
     /// Waits until all is written that was said so far.
     pub fn finish(self) {
-        let Some(lines) = &self.lines else { return };
-        let _ = lines.send(None);
+        let Some(shared) = &self.shared else { return };
+        shared.lock().is_ending = true;
+        shared.changed.notify_one();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
             let _ = writer.join();
@@ -119,27 +141,26 @@ impl Logger {
     }
 }
 
-/// Until nothing (`None`) is to be written.
-fn write_all(sink: &mut dyn Write, lines: &Receiver<Option<String>>, lost: &AtomicU64) {
+fn written(level: &str, message: &str, rest: impl Serialize) -> String {
+    let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+    let mut line = serde_json::to_string(&Line { time, level, message, rest }).unwrap_or_default();
+    line.push('\n');
+    line
+}
+
+fn write_all(sink: &mut dyn Write, shared: &Shared) {
     let mut is_ending = false;
-    while !is_ending && let Ok(Some(mut text)) = lines.recv() {
-        // What has come meanwhile goes with it.
-        while text.len() < 1 << 16
-            && let Ok(line) = lines.try_recv()
-        {
-            let Some(line) = line else {
-                is_ending = true;
-                break;
-            };
-            text.push_str(&line);
-        }
-        let missing = lost.swap(0, Ordering::Relaxed);
-        if missing > 0 {
-            let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-            let line =
-                Line { time, level: "warning", message: "lines of the log are missing", rest: Lost { lines: missing } };
-            text.push_str(&serde_json::to_string(&line).unwrap_or_default());
-            text.push('\n');
+    while !is_ending {
+        let waiting = shared.changed.wait_while(shared.lock(), |waiting| waiting.text.is_empty() && !waiting.is_ending);
+        drop(waiting);
+        let is_early = |waiting: &mut Waiting| !waiting.is_ending;
+        let gathered = shared.changed.wait_timeout_while(shared.lock(), GATHERED, is_early);
+        let (mut waiting, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        is_ending = waiting.is_ending;
+        let (mut text, lost) = (std::mem::take(&mut waiting.text), std::mem::take(&mut waiting.lost));
+        drop(waiting);
+        if lost > 0 {
+            text.push_str(&written("warning", "lines of the log are missing", Lost { lines: lost }));
         }
         // A log that cannot be written is no reason to end.
         let _ = sink.write_all(text.as_bytes()).and_then(|()| sink.flush());

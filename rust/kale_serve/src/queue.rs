@@ -193,7 +193,7 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(5)).await;
             let (job, answered) = job("b", 1);
             queue.push(job).expect("there is room");
-            answered
+            vec![answered]
         };
         let (batch, _answered) = tokio::join!(queue.next(), waiting);
         assert_eq!((ids(&batch), begun.elapsed()), (vec!["a", "b"], Duration::from_millis(20)));
