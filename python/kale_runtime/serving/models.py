@@ -75,7 +75,7 @@ def _of_onnx(session: Any) -> Predict:
     def cast(value: Any, one: Any) -> Any:
         import numpy
 
-        return numpy.asarray(value, dtype=types.get(one.type.removeprefix("tensor(").removesuffix(")")))
+        return numpy.asarray(value, dtype=types.get(one.type))
 
     def predict(data: Any) -> Any:
         given = data if isinstance(data, dict) else {inputs[0].name: data}
