@@ -67,9 +67,14 @@ def compile(
     kubernetes: bool = False,
     namespace: str | None = None,
     sweep: Mapping[str, Any] | None = None,
+    kserve: Mapping[str, Any] | None = None,
     service_account: str | None = None,
 ) -> results.Compiled:
     """Emit the pipeline for another system: `kfp` (KFP v2 IR), `kfp-script` (a readable Python file) or `katib`.
+
+    The target `kserve` is a service of KServe: `notebook` is then the folder of a bundle (`kale_rs.serve(...).bundle`),
+    and `kserve` what is wanted of the service, as options of the command have it: `{"storage_uri": "pvc://models/churn",
+    "max_replicas": 3}`.
 
     The target `katib` is a sweep for Katib, in `namespace`; `sweep` has what the function `sweep` takes: `{"ranges":
     {"lr": "loguniform:1e-5:1e-1"}, "objective": "loss", "trials": 20}`. Its trials ask for runs as `service_account`.
@@ -89,6 +94,7 @@ def compile(
         from kale_rs import sweeping
 
         request |= sweeping.asked(**sweep)
+    request["kserve"] = dict(kserve or {})
     request["service_account"] = service_account
     answer = json.loads(_native.compile(json.dumps(request)))
     diagnostics = results.Diagnostics(answer["diagnostics"], answer["text"])
@@ -331,7 +337,7 @@ def restore(
     answer = json.loads(_native.restore(json.dumps(request)))
     if output is not None:
         return results.Restored(answer, set(), {})
-    from kale_rs.restoring import Restorer
+    from kale_runtime.restoring import Restorer
 
     restorer = Restorer(asking.shell())
     restorer.carry_out(answer["namespace"]["actions"])

@@ -1,5 +1,6 @@
-"""`python kale_runtime REQUEST.json`, or `--warm LISTENER`, `--preview`, `--suggestions`, `--study`, `--serve BUNDLE`:
-makes this folder a package without adding anything to `sys.path`, where it could stand before the user's modules."""
+"""`python kale_runtime REQUEST.json`, or `--warm LISTENER`, `--preview`, `--suggestions`, `--study`, `--pack`,
+`--wheel FOLDER`, `--serve BUNDLE`: makes this folder a package without adding anything to `sys.path`, where it could
+stand before the user's modules."""
 
 import os
 import sys
@@ -30,6 +31,14 @@ def run():
         from kale_runtime import study
 
         sys.exit(study.main())
+    if sys.argv[1] == "--pack":
+        from kale_runtime.packing import command
+
+        command.main()
+    if sys.argv[1] == "--wheel":
+        from kale_runtime.packing import wheel
+
+        sys.exit(wheel.main(sys.argv[2]))
     if sys.argv[1] == "--serve":
         from kale_runtime.serving import worker
 
