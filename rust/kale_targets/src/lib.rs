@@ -10,6 +10,7 @@ mod graph;
 pub mod image;
 mod katib;
 mod kfp;
+pub mod kserve;
 mod names;
 mod packed;
 mod resources;

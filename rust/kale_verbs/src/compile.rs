@@ -1,6 +1,7 @@
 //! `compile`: the files of a target. A file is written whole or not at all.
 
 mod katib;
+mod kserve;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -18,12 +19,13 @@ use crate::parameters::ParameterInputs;
 use crate::session::Session;
 use crate::source::{Compiled, Source};
 use crate::sweep::definition::SweepOptions;
+pub use kserve::KserveOptions;
 
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct CompileRequest {
     #[serde(flatten)]
     pub source: Source,
-    /// `kfp` (the default), `kfp-script` or `katib`.
+    /// `kfp` (the default), `kfp-script` or `katib`; or `kserve`, for which the notebook is the folder of a bundle.
     #[serde(default)]
     pub target: Option<String>,
     /// Where the file goes: `None` beside the current directory under the pipeline's name, `-` nowhere (the text is
@@ -51,7 +53,10 @@ pub struct CompileRequest {
     /// Values of parameters that Katib does not vary.
     #[serde(default)]
     pub parameters: ParameterInputs,
-    /// As whom Katib's trials ask for runs.
+    /// What is wanted of a service.
+    #[serde(default)]
+    pub kserve: KserveOptions,
+    /// As whom Katib's trials ask for runs, or as whom KServe reads a bundle.
     #[serde(default)]
     pub service_account: Option<String>,
 }
@@ -78,7 +83,11 @@ pub struct CompileAnswer {
 }
 
 pub fn compile(session: &Session, request: &CompileRequest) -> Result<CompileAnswer, VerbError> {
+    if request.target.as_deref() == Some(kserve::NAME) {
+        return compile_service(session, request);
+    }
     let target = target(request.target.as_deref())?;
+    kserve::refuse_elsewhere(request, &target.to_string())?;
     katib::refuse_elsewhere(request, target)?;
     let (allow_oversize, namespace) = (request.allow_oversize, namespace(request)?);
     let manifests = manifests(request, target, namespace.as_ref())?;
@@ -129,6 +138,30 @@ pub fn compile(session: &Session, request: &CompileRequest) -> Result<CompileAns
     Ok(answer)
 }
 
+/// The resource that serves a bundle.
+fn compile_service(session: &Session, request: &CompileRequest) -> Result<CompileAnswer, VerbError> {
+    let (emitted, name, remark) = kserve::compile(session, request, namespace(request)?)?;
+    let mut answer = CompileAnswer {
+        target: kserve::NAME.to_owned(),
+        files: vec![],
+        image_files: vec![],
+        guessed: None,
+        text: None,
+        listing: Listing::default(),
+        remark,
+        diagnostics: emitted.diagnostics,
+    };
+    let Some((_, text)) = emitted.files.and_then(|bundle| bundle.files.into_iter().next()) else { return Ok(answer) };
+    if request.output.as_deref() != Some(Path::new(STDIN)) {
+        let file =
+            request.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}{}", kale_targets::kserve::SUFFIX)));
+        write(&session.directory.join(&file), &text)?;
+        answer.files.push(file);
+    }
+    answer.text = Some(text);
+    Ok(answer)
+}
+
 /// The pipeline for a target, with the files from beside the notebook that its steps need.
 pub fn emit(compiled: &Compiled, pipeline: &Pipeline, target: Target, options: &EmitOptions) -> Emitted {
     kale_targets::emit_with_files(pipeline, target, options, &files(compiled, pipeline, packing::LARGEST))
@@ -142,11 +175,11 @@ pub fn files(compiled: &Compiled, pipeline: &Pipeline, largest: u64) -> Found {
 
 /// For command lines and completion.
 pub fn target_names() -> Vec<&'static str> {
-    kale_targets::TARGETS.iter().map(|info| info.name).collect()
+    kale_targets::TARGETS.iter().map(|info| info.name).chain([kserve::NAME]).collect()
 }
 
 fn target(name: Option<&str>) -> Result<Target, VerbError> {
-    let help = "give `--target kfp`, `--target kfp-script` or `--target katib`";
+    let help = "give `--target kfp`, `--target kfp-script`, `--target katib` or `--target kserve`";
     name.map_or(Ok(Target::Kfp), |name| name.parse().map_err(|message: String| VerbError::usage(message, help)))
 }
 

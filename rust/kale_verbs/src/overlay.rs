@@ -105,6 +105,14 @@ impl Overlay {
         Ok(Overlay { called, ..overlay.unwrap_or_default() })
     }
 
+    /// What it says of every container, for that of a service.
+    pub fn place_service(&self, service: &mut kale_targets::kserve::Service) {
+        service.image = self.image.clone().or(service.image.take());
+        service.limits.extend(limits(&self.resources));
+        service.node_selector.extend(texts(&self.node_selector));
+        service.tolerations.extend(self.tolerations.iter().cloned());
+    }
+
     /// Changes the pipeline, and tells of every value that it could have changed where it is from.
     fn apply(&self, origin: Origin, pipeline: &mut Pipeline) -> Result<Vec<Setting>, VerbError> {
         let mut settings = Settings::of(origin);

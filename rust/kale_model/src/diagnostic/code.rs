@@ -262,6 +262,15 @@ codes! {
     /// The sweep runs, and a sweep on this machine does as it is told: the engines that Katib has for its algorithms
     /// differ in what they know of ranges, steps, seeds and time.
     KatibDiffers = "katib-differs", Warning;
+    /// KServe would refuse this service, or it would never become ready.
+    ///
+    /// Its admission webhook has rules for replicas, canaries and autoscaling, and a runtime that has other versions than
+    /// the model was made with fails only when it loads it. The message says which rule is broken.
+    KserveRefuses = "kserve-refuses", Error;
+    /// KServe does something otherwise than what is asked.
+    ///
+    /// The service runs; what differs is in the message.
+    KserveDiffers = "kserve-differs", Warning;
     /// A module is imported that is not installed here, so its version is not known.
     ///
     /// A step on a cluster installs what it imports in the version that is installed here. Install the package, or
