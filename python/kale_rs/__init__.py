@@ -42,7 +42,9 @@ if TYPE_CHECKING:
         snapshot,
     )
     from kale_rs.clusters import archive, context, schedule, unarchive
-    from kale_rs.errors import FileError, KaleError, NotebookError, RunError, StoreError, UsageError
+    from kale_rs.errors import FileError, KaleError, NotebookError, RunError, ServiceError, StoreError, UsageError
+    from kale_rs.serving.control import services
+    from kale_rs.serving.start import serve
     from kale_rs.sweeping import sweep, sweeps
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "KaleError",
     "NotebookError",
     "RunError",
+    "ServiceError",
     "StoreError",
     "UsageError",
     "archive",
@@ -72,6 +75,8 @@ __all__ = [
     "run",
     "runs",
     "schedule",
+    "serve",
+    "services",
     "show",
     "snapshot",
     "sweep",
@@ -84,9 +89,15 @@ def __getattr__(name: str) -> object:
     """Load the API when something of it is asked for: the command line comes by this file, and does without."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from kale_rs import api, clusters, errors, sweeping
+    modules: tuple[object, ...]
+    if name in ("serve", "services"):
+        from kale_rs.serving import control, start
 
-    modules = (errors, api, clusters, sweeping)
+        modules = (start, control)
+    else:
+        from kale_rs import api, clusters, errors, sweeping
+
+        modules = (errors, api, clusters, sweeping)
     found: object = getattr(next(module for module in modules if hasattr(module, name)), name)
     globals()[name] = found
     return found

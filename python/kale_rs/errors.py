@@ -6,6 +6,7 @@
     ├── UsageError       a wrong argument: an unknown run, an option that contradicts the notebook (also a ValueError)
     ├── FileError        a file, an object store or a cluster that cannot be read or written (also an OSError)
     ├── StoreError       the store refuses: not writable, written by a newer version, damaged
+    ├── ServiceError     a service does not answer, or its model or functions have failed; their traceback is shown
     ├── NotebookError    the notebook has errors, so there is nothing to emit; they are in `.diagnostics`
     └── RunError         `Run.raise_for_status()`: the run did not succeed; it is in `.run`
 
@@ -59,3 +60,23 @@ class RunError(KaleError):
     def __init__(self, run: Run) -> None:
         super().__init__(f"run {run.run_id} {run.status}\n\n{run.diagnostics.text.rstrip()}")
         self.run = run
+
+
+class ServiceError(KaleError):
+    """A service that does not answer, or answers that something is wrong."""
+
+    def __init__(
+        self,
+        message: str,
+        help: str = "",
+        *,
+        status: int | None = None,
+        type: str | None = None,
+        traceback: str | None = None,
+    ) -> None:
+        super().__init__(f"{message}\n\n{traceback.rstrip()}" if traceback else message, help)
+        #: HTTP's; None where there was no answer.
+        self.status = status
+        #: The exception's class in the service, and its traceback there.
+        self.type = type
+        self.traceback = traceback

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import shlex
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ _FLAGS = {
     "--maximize": ("maximize", True),
     "--minimize": ("maximize", False),
     "--plan": ("plan", True),
+    "--open": ("open", True),
+    "--model-only": ("model_only", True),
     "--insecure-skip-verify": ("insecure_skip_verify", True),
 }
 _INTEGERS = (
@@ -45,10 +48,13 @@ _INTEGERS = (
     "parallel",
     "max_failed",
     "seed",
+    "replicas",
+    "batch",
+    "port",
 )
-_FLOATS = ("goal", "timeout")
+_FLOATS = ("goal", "timeout", "batch_delay")
 #: What may be given several times.
-_REPEATED = ("assignments", "then", "gate", "param", "setting", "early_stopping_setting", "objective")
+_REPEATED = ("assignments", "then", "gate", "param", "setting", "early_stopping_setting", "objective", "asset", "cors")
 
 
 def register(shell: InteractiveShell) -> None:
@@ -132,6 +138,37 @@ def _sweeps(action: str = "list", sweep: str = "last", *, param: tuple[str, ...]
     return sweeping.sweeps(action, sweep, ranges=ranges, **options)
 
 
+def _serve(
+    model: str,
+    *,
+    preprocess: str | None = None,
+    postprocess: str | None = None,
+    asset: tuple[str, ...] = (),
+    example: str | None = None,
+    **options: Any,
+) -> object:
+    """`%pipeline serve`: as `kale_rs.serve`; names are those of this kernel where the model is one of them."""
+    names = sys.modules["__main__"].__dict__
+    if model not in names:
+        return kale_rs.serve(
+            model, preprocess=preprocess, postprocess=postprocess, assets=asset, example=example, **options
+        )
+
+    def value(name: str | None) -> Any:
+        if name is not None and name not in names:
+            raise UsageError(f"nothing is called `{name}` here", "name a variable of this notebook")
+        return None if name is None else names[name]
+
+    functions = {"preprocess": value(preprocess), "postprocess": value(postprocess)}
+    assets = {name: value(name) for name in asset}
+    return kale_rs.serve(names[model], **functions, assets=assets, example=value(example), **options)
+
+
+def _services(action: str = "list", name: str | None = None, **options: Any) -> object:
+    """`%pipeline services`: as `kale_rs.services`."""
+    return kale_rs.services(action, name, **options)
+
+
 VERBS: dict[str, Callable[..., object]] = {
     "check": api.check,
     "graph": api.graph,
@@ -152,6 +189,8 @@ VERBS: dict[str, Callable[..., object]] = {
     "artifact": api.artifact,
     "context": clusters.context,
     "schedule": _schedule,
+    "serve": _serve,
+    "services": _services,
     "sweep": _sweep,
     "sweeps": _sweeps,
     "doctor": api.doctor,

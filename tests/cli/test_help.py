@@ -14,6 +14,7 @@ VERBS = _native.cli_verbs()
 INNER = {
     "context": "add list use test remove",
     "schedule": "add list pause resume remove",
+    "services": "show logs stop",
     "snapshot": "push pull",
     "sweeps": "show stop resume extend export",
 }

@@ -3,6 +3,7 @@
 mod context;
 mod history;
 mod schedule;
+mod serve;
 mod snapshot;
 mod sweep;
 
@@ -18,6 +19,7 @@ pub use history::{
     ShowArgs,
 };
 pub use schedule::{AddScheduleArgs, ChosenArgs, ScheduleArgs, ScheduleVerb};
+pub use serve::{KserveArgs, OfServiceArgs, ServeArgs, ServerArgs, ServicesArgs, ServicesVerb};
 pub use snapshot::{SnapshotArgs, SnapshotVerb};
 pub use sweep::{
     ExportArgs, ExtendArgs, OfSweepArgs, ResumeSweepArgs, SweepArgs, SweepOptionArgs, SweepsArgs, SweepsVerb,
@@ -70,6 +72,8 @@ Examples:
   kale-rs compile train.ipynb --target kfp-script -o pipeline.py
   kale-rs compile train.ipynb --target katib --param lr=loguniform:1e-5:1e-1 --objective loss
                                                a sweep for Katib: `kubectl apply --server-side -f`
+  kale-rs compile .kale_rs/bundles/churn/3f9a41c07d2e --target kserve --storage-uri pvc://models/churn
+                                               a service for KServe, from a bundle of `serve`
   kale-rs compile train.ipynb -o -             to standard output
   kale-rs compile train.ipynb --overlay prod.yaml -o prod.yaml
                                                larger machines, other parameters: `explain-overlay`
@@ -279,6 +283,30 @@ Examples:
   kale-rs sweeps extend last --trials 100 --param lr=loguniform:1e-4:1e-2
   kale-rs sweeps export last --optuna sqlite:///study.db      then: optuna-dashboard sqlite:///study.db")]
     Sweeps(SweepsArgs),
+    /// Serve a model: from a run, a file or a bundle to an endpoint on this machine
+    #[command(after_help = "\
+The model is packed with the functions and variables that it needs, and the versions of the packages
+that are installed, into a bundle: a folder that is served in the same way here and on a cluster
+(`kale-rs compile BUNDLE --target kserve`). A process that has never seen the notebook must answer as
+the run did. It speaks KServe's protocols V1 (/v1/models/NAME:predict) and V2 (/v2/models/NAME/infer),
+to this machine only unless `--host` says otherwise.
+
+In a notebook, `kale_rs.serve(model, preprocess=function)` does the same with what is in the kernel.
+
+Examples:
+  kale-rs serve last:train:model
+  kale-rs serve last:train:model --preprocess clean --asset tokenizer --port 8080
+  kale-rs serve best:train:model               that of the newest sweep's best trial
+  kale-rs serve model.joblib --name churn --detach --json
+  kale-rs serve --bundle .kale_rs/bundles/churn/3f9a41c07d2e")]
+    Serve(Box<ServeArgs>),
+    /// List the services that run; show or stop one, or print its log
+    #[command(after_help = "\
+Examples:
+  kale-rs services
+  kale-rs services logs churn
+  kale-rs services stop churn")]
+    Services(ServicesArgs),
     /// Check that this machine can run notebooks, and say what to do where it cannot
     #[command(after_help = "\
 Examples:
@@ -321,6 +349,9 @@ Examples:
   kale-rs completion zsh > ~/.zfunc/_kale-rs
   kale-rs completion fish > ~/.config/fish/completions/kale-rs.fish")]
     Completion(CompletionArgs),
+    /// Carry out a service: the process behind `serve --detach`
+    #[command(hide = true)]
+    Server(ServerArgs),
     /// Carry out a recorded run or sweep: the process behind `run`, `resume` and `sweep`
     #[command(hide = true)]
     Engine(EngineArgs),
@@ -389,7 +420,8 @@ pub enum GraphFormat {
 pub struct CompileArgs {
     #[command(flatten)]
     pub source: SourceArgs,
-    /// What to write: `kfp` is KFP v2 IR, `kfp-script` a readable Python file, `katib` a sweep for Katib
+    /// What to write: `kfp` is KFP v2 IR, `kfp-script` a readable Python file, `katib` a sweep for Katib, `kserve` a
+    /// service of KServe (NOTEBOOK is then the folder of a bundle)
     #[arg(long, default_value = "kfp", value_parser = PossibleValuesParser::new(target_names()))]
     pub target: String,
     /// Where to write it, or `-` for standard output [default: the pipeline's name]
@@ -418,9 +450,11 @@ pub struct CompileArgs {
     pub json: bool,
     #[command(flatten, next_help_heading = "Sweeps for Katib")]
     pub options: SweepOptionArgs,
-    /// As whom trials ask Kubeflow Pipelines for runs [default: default-editor]
+    /// As whom trials ask Kubeflow Pipelines for runs [default: default-editor], or KServe reads a bundle
     #[arg(long, value_name = "NAME")]
     pub service_account: Option<String>,
+    #[command(flatten, next_help_heading = "Services of KServe")]
+    pub kserve: KserveArgs,
 }
 
 fn target_names() -> Vec<&'static str> {

@@ -19,6 +19,8 @@ pub mod restore;
 pub mod run;
 pub mod runs;
 pub mod schedule;
+pub mod serve;
+pub mod services;
 pub mod show;
 pub mod snapshot;
 pub mod sweep;

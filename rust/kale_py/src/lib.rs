@@ -19,8 +19,8 @@ mod _native {
     #[pymodule_export]
     use crate::verbs::{
         archive, artifact, cancel, check, cli_verbs, compile, context, diff, doctor, explain, explain_overlay, gc,
-        graph, lineage, logs, main, render_graph, restore, resume, run, runs, schedule, show, snapshot, sweep, sweeps,
-        unarchive,
+        graph, lineage, logs, main, render_graph, restore, resume, run, runs, schedule, serve, services, show,
+        snapshot, sweep, sweeps, unarchive,
     };
 
     #[pymodule_init]

@@ -6,6 +6,7 @@ use kale_model::{Diagnostic, GraphView};
 use kale_verbs::graph::GraphRequest;
 use kale_verbs::render::{Context, Style, comparison, dot, outline, svg, text, why};
 use kale_verbs::schedule::ScheduleAnswer;
+use kale_verbs::serve::ServeRequest;
 use kale_verbs::show::ShowRequest;
 use kale_verbs::{Listing, Session, VerbError};
 use pyo3::exceptions::PyValueError;
@@ -190,6 +191,20 @@ pub fn schedule(py: Python<'_>, request: &str) -> PyResult<String> {
             other => serde_json::to_value(other).expect("answers are plain data"),
         })
     })
+}
+
+/// Returns once the service is ready; a request that is not detached would never come back.
+#[pyfunction]
+pub fn serve(py: Python<'_>, request: &str) -> PyResult<String> {
+    ask(py, request, |session, request: &ServeRequest| {
+        let request = ServeRequest { detach: true, ..request.clone() };
+        kale_verbs::serve::serve(session, &request, &|_| {})
+    })
+}
+
+#[pyfunction]
+pub fn services(py: Python<'_>, request: &str) -> PyResult<String> {
+    ask(py, request, kale_verbs::services::services)
 }
 
 #[pyfunction]

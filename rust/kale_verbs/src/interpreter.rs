@@ -18,8 +18,7 @@ pub struct Choice {
 
 pub fn choose(session: &Session, notebook: &NotebookText, wanted: Option<&Path>) -> Result<Choice, VerbError> {
     if let Some(wanted) = wanted {
-        let interpreter = resolve(session, &locate(session, wanted))?;
-        return Ok(Choice { interpreter, remark: None });
+        return Ok(Choice { interpreter: named(session, Some(wanted))?, remark: None });
     }
     let caller = || session.caller.clone();
     let Some(name) = notebook.kernelspec() else { return Ok(Choice { interpreter: caller(), remark: None }) };
@@ -39,6 +38,11 @@ pub fn choose(session: &Session, notebook: &NotebookText, wanted: Option<&Path>)
             |interpreter| Choice { interpreter, remark: None },
         )),
     }
+}
+
+/// An interpreter that is asked for by its path, or the one that called us.
+pub fn named(session: &Session, wanted: Option<&Path>) -> Result<Interpreter, VerbError> {
+    wanted.map_or_else(|| Ok(session.caller.clone()), |wanted| resolve(session, &locate(session, wanted)))
 }
 
 /// `python3` on `PATH`, or a path from the current directory.

@@ -46,6 +46,8 @@ pub mod resume;
 pub mod run;
 pub mod runs;
 pub mod schedule;
+pub mod serve;
+pub mod services;
 mod session;
 pub mod show;
 mod size;

@@ -1,6 +1,8 @@
-//! The lock of an isolated run: what its steps need, and what that needs in turn, at the versions installed here.
+//! The lock of an isolated run, or of a service: what it needs, and what that needs in turn, at the versions installed
+//! here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::str::FromStr;
 
@@ -8,6 +10,7 @@ use kale_model::{Lock, Pipeline, Requirement};
 use pep508_rs::{ExtraName, MarkerEnvironment};
 
 use crate::distributions::{self, Distribution};
+use crate::environment;
 use crate::error::VerbError;
 use crate::session::Interpreter;
 
@@ -38,6 +41,34 @@ pub fn lock(interpreter: &Interpreter, pipeline: &Pipeline) -> Result<Lock, Verb
         steps.insert(step.name.to_string(), names);
     }
     Ok(Lock { packages: packages.into_values().collect(), steps })
+}
+
+/// What modules need, by their dotted names, and what that needs in turn; sorted by name. Modules that nobody has
+/// installed come with Python, or travel as files.
+pub fn of_modules(interpreter: &Interpreter, modules: &[String]) -> Result<Vec<Requirement>, VerbError> {
+    let known = environment::scan(interpreter, Path::new("/nowhere")).modules;
+    let roots: BTreeMap<String, Requirement> = modules
+        .iter()
+        .filter_map(|module| owner(&known, module))
+        .map(|requirement| (requirement.name.clone(), requirement.clone()))
+        .collect();
+    let roots: Vec<Requirement> = roots.into_values().collect();
+    let installed = distributions::installed(&interpreter.path);
+    let installed: BTreeMap<&str, &Distribution> = installed.iter().map(|one| (one.name.as_str(), one)).collect();
+    let closure = Closure { installed: &installed, markers: markers(interpreter)? };
+    let found = closure.of(&roots).into_keys();
+    Ok(found.filter_map(|name| installed.get(name.as_str()).map(|one| one.requirement(&one.origin()))).collect())
+}
+
+/// Who installs a module: of a namespace's portions the one that it is in.
+fn owner<'k>(known: &'k BTreeMap<String, Requirement>, module: &str) -> Option<&'k Requirement> {
+    let mut name = module;
+    loop {
+        if let Some(requirement) = known.get(name) {
+            return Some(requirement);
+        }
+        name = name.rsplit_once('.')?.0;
+    }
 }
 
 struct Closure<'a> {

@@ -23,6 +23,7 @@ pub fn compile(session: &Session, mut args: CompileArgs) -> Done {
         service_account: args.service_account,
         parameters: args.options.parameters(),
         options: args.options.options(),
+        kserve: args.kserve.options(),
     };
     let answer = compile_notebook(session, &request)?;
     let good = answer.text.is_some();

@@ -1,0 +1,160 @@
+"""`serve`: packs what is in this process, and has a server started for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kale_rs.asking import Path, text
+from kale_rs.errors import UsageError
+from kale_rs.serving.service import Service
+
+#: Services of this process by name: one that is served again takes the place of its forerunner.
+_STARTED: dict[str, Service] = {}
+
+
+def serve(
+    model: object,
+    *,
+    preprocess: Callable[[Any], Any] | str | None = None,
+    postprocess: Callable[[Any], Any] | str | None = None,
+    assets: Mapping[str, object] | Sequence[str] = (),
+    example: object = None,
+    name: str | None = None,
+    method: str | None = None,
+    replicas: int | None = None,
+    batch: int | None = None,
+    batch_delay: float | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    token_env: str | None = None,
+    open: bool = False,
+    cors: Sequence[str] = (),
+    predictor: str | None = None,
+    model_only: bool = False,
+    python: Path | None = None,
+    trust: bool = False,
+    detach: bool = False,
+    store: Path | None = None,
+) -> Service:
+    """Serve a model: an endpoint on this machine that speaks KServe's protocols, V1 and V2.
+
+    `model` is an object of sklearn, xgboost, lightgbm, torch, keras, onnx or statsmodels, anything with a method
+    `predict`, or a function. `preprocess` makes of the rows of a request what the model takes, `postprocess` of the
+    model's answer what is sent; each is called once per request, with all of its rows. What they refer to goes with
+    them: functions, classes and values of the notebook, modules beside it, and the versions of packages. `assets` are
+    bound to global names for them; a `pathlib.Path` is a file or folder to take along. `example` has some rows as a
+    request would: a process that has never seen the notebook must answer them as this one does.
+
+    `model` may also be text: `"RUN:STEP:VARIABLE"`, `"best:STEP:VARIABLE"` (of the newest sweep's best trial), the path
+    of a model's file or of a bundle. Then `preprocess`, `postprocess`, `assets` and `example` are names of variables.
+
+    The service ends with this process, or with its `.stop()`; with `detach` only with that.
+    """
+    from kale_rs import _native
+
+    settings: dict[str, Any] = {
+        "name": name,
+        "method": method,
+        "replicas": replicas,
+        "batch": batch,
+        "batch_delay": batch_delay,
+        "host": host,
+        "port": port,
+        "token_env": token_env,
+        "open": open,
+        "cors": list(cors),
+        "predictor": predictor,
+        "model_only": model_only,
+        "python": text(python),
+        "trust": trust,
+        "tied": not detach,
+        "store": text(store),
+    }
+    if isinstance(model, str | os.PathLike):
+        request = _named(os.fspath(model), preprocess, postprocess, assets, example)
+        answer = json.loads(_native.serve(json.dumps(_replacing(settings) | request)))
+    else:
+        answer = _packed(model, preprocess, postprocess, assets, example, _replacing(settings))
+    for remark in answer["remarks"]:
+        print(f"note: {remark}", file=sys.stderr)
+    service = Service(answer, token_env=token_env, store=text(store))
+    _STARTED[service.name] = service
+    return service
+
+
+def _named(
+    model: str, preprocess: object, postprocess: object, assets: Mapping[str, object] | Sequence[str], example: object
+) -> dict[str, Any]:
+    """What is asked for by names, as on the command line."""
+    for what, given in (("preprocess", preprocess), ("postprocess", postprocess), ("example", example)):
+        if given is not None and not isinstance(given, str):
+            raise UsageError(
+                f"of a model that is named, `{what}` is the name of a variable of its run", f'write `{what}="name"`'
+            )
+    if isinstance(assets, str | Mapping):
+        raise UsageError(
+            "of a model that is named, `assets` are names of variables of its run", 'write `assets=["name"]`'
+        )
+    place = "bundle" if os.path.isfile(os.path.join(model, "bundle.json")) else "model"
+    names = {"preprocess": preprocess, "postprocess": postprocess, "assets": list(assets), "example": example}
+    return {place: model, **names}
+
+
+def _packed(
+    model: object,
+    preprocess: object,
+    postprocess: object,
+    assets: Mapping[str, object] | Sequence[str],
+    example: object,
+    settings: dict[str, Any],
+) -> Any:
+    from kale_runtime.packing import bundle
+
+    from kale_rs import _native
+
+    if not isinstance(assets, Mapping):
+        if assets:
+            raise UsageError("`assets` are values by name", 'write `assets={"name": value}`')
+        assets = {}
+    names = sys.modules["__main__"].__dict__
+    wanted = bundle.Wanted(
+        model=model,
+        name=settings["name"] or _name_of(model, names),
+        preprocess=preprocess,
+        postprocess=postprocess,
+        assets=dict(assets),
+        example=example,
+        method=settings["method"],
+        names=names,
+    )
+    _stop_forerunner(wanted.name)
+    with tempfile.TemporaryDirectory(prefix="kale-rs-") as folder:
+        try:
+            packed = bundle.pack(wanted, folder)
+        except bundle.CannotPack as error:
+            raise UsageError(str(error), error.help) from None
+        told = {key: packed[key] for key in ("modules", "answer", "remarks")}
+        request = settings | {"name": wanted.name, "packed": {"folder": folder, **told}}
+        return json.loads(_native.serve(json.dumps(request)))
+
+
+def _name_of(model: object, names: Mapping[str, object]) -> str:
+    """As the notebook calls it."""
+    found = (name for name, value in names.items() if value is model and name[:1] != "_")
+    return next(found, type(model).__name__.lower())
+
+
+def _replacing(settings: dict[str, Any]) -> dict[str, Any]:
+    if settings["name"]:
+        _stop_forerunner(settings["name"])
+    return settings
+
+
+def _stop_forerunner(name: str) -> None:
+    if (before := _STARTED.pop(name, None)) is not None:
+        before.stop()

@@ -1,0 +1,159 @@
+//! `serve`: from a model in a run, in a file or in the notebook to an endpoint.
+//!
+//! A model becomes a bundle first ([`packed`]): a folder with all that a service needs. [`sealed`] completes it with the
+//! versions of packages and gives it a version of its own, [`verified`] asks a fresh process whether it answers as the
+//! notebook did, and [`server`] starts it. `--bundle` begins at the end of this line, here and in a container.
+
+mod origin;
+mod packed;
+mod running;
+mod sealed;
+pub mod server;
+mod verified;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::VerbError;
+use crate::history::StoreChoice;
+use crate::interpreter;
+use crate::session::{Interpreter, Session};
+
+pub use packed::Packed;
+pub use running::{Record, running, service_log};
+pub use sealed::{Bundle, read as read_bundle};
+pub use server::{Settings, serve_here};
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ServeRequest {
+    /// `RUN:STEP:VARIABLE`, `best:STEP:VARIABLE`, or the file of a model.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// A bundle that is there.
+    #[serde(default)]
+    pub bundle: Option<PathBuf>,
+    /// One that was packed in the notebook's own process, and that is not complete yet.
+    #[serde(default)]
+    pub packed: Option<Packed>,
+    /// What the service is called; `None`: as the variable, the file or the bundle.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Names of the run's variables.
+    #[serde(default)]
+    pub preprocess: Option<String>,
+    #[serde(default)]
+    pub postprocess: Option<String>,
+    #[serde(default)]
+    pub assets: Vec<String>,
+    #[serde(default)]
+    pub example: Option<String>,
+    /// What of the model answers; `None`: `predict`.
+    #[serde(default)]
+    pub method: Option<String>,
+    #[serde(default)]
+    pub python: Option<PathBuf>,
+    #[serde(default)]
+    pub trust: bool,
+    #[serde(flatten)]
+    pub settings: Settings,
+    /// Return as soon as it is ready; it goes on by itself.
+    #[serde(default)]
+    pub detach: bool,
+    /// It ends with the calling process.
+    #[serde(default)]
+    pub tied: bool,
+    /// Pack, and start nothing.
+    #[serde(default)]
+    pub pack_only: bool,
+    #[serde(flatten)]
+    pub store: StoreChoice,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ServeAnswer {
+    pub name: String,
+    /// `None`: it was only packed.
+    pub url: Option<String>,
+    /// That of the bundle, which depends on nothing but its contents.
+    pub version: String,
+    pub pid: Option<u32>,
+    pub bundle: PathBuf,
+    pub log: Option<PathBuf>,
+    /// Whether a fresh process gave the notebook's answer to the example; `None`: there was none to ask about.
+    pub verified: Option<bool>,
+    pub remarks: Vec<String>,
+}
+
+/// With `detach`, returns when the service is ready; else `on_ready` is told, and it returns when the service has ended.
+pub fn serve(
+    session: &Session,
+    request: &ServeRequest,
+    on_ready: &(dyn Fn(&ServeAnswer) + Send + Sync),
+) -> Result<ServeAnswer, VerbError> {
+    let interpreter = python(session, request)?;
+    let root = request.store.root(session);
+    let (bundle, mut answer, example) = match &request.bundle {
+        Some(folder) => {
+            let folder = session.directory.join(folder);
+            let bundle = sealed::read(&folder)?;
+            (bundle, vec![], None)
+        }
+        None => {
+            let (packed, interpreter) = match &request.packed {
+                Some(packed) => (packed.clone(), interpreter.clone()),
+                None => packed::pack(session, request, &root, &interpreter)?,
+            };
+            let remarks = packed.remarks.clone();
+            let bundle = sealed::seal(&packed, &interpreter, &root)?;
+            (bundle, remarks, packed.answer.map(|answer| (answer, interpreter)))
+        }
+    };
+    let mut told = ServeAnswer {
+        name: request.name.clone().unwrap_or_else(|| bundle.name.clone()),
+        url: None,
+        version: bundle.version.clone(),
+        pid: None,
+        bundle: bundle.folder.clone(),
+        log: None,
+        verified: None,
+        remarks: std::mem::take(&mut answer),
+    };
+    // A process of its own loads it while the server's does.
+    let asked = example.map(|(answer, python)| verified::ask(session, &bundle.folder, &python, answer));
+    let verify = move |asked: Option<Result<verified::Asked, VerbError>>| match asked {
+        Some(asked) => verified::compare(asked?).map(|()| Some(true)),
+        None => Ok(None),
+    };
+    if request.pack_only {
+        told.verified = verify(asked)?;
+        return Ok(told);
+    }
+    let python = bundle.python(&interpreter);
+    if request.detach {
+        let started = server::start(session, request, &bundle, &told.name, &python, &root);
+        let verified = verify(asked);
+        let started = started?;
+        told.verified = match verified {
+            Ok(verified) => verified,
+            Err(error) => {
+                started.end();
+                return Err(error);
+            }
+        };
+        (told.url, told.pid, told.log) = (Some(started.url.clone()), Some(started.pid), Some(started.log.clone()));
+        return Ok(told);
+    }
+    told.verified = verify(asked)?;
+    server::foreground(session, request, &bundle, told, &python, &root, on_ready)
+}
+
+/// The interpreter that a service's model is loaded by, unless a run says another one.
+fn python(session: &Session, request: &ServeRequest) -> Result<Interpreter, VerbError> {
+    interpreter::named(session, request.python.as_deref())
+}
+
+/// The folder of all bundles of a store.
+fn bundles(root: &Path) -> PathBuf {
+    root.join("bundles")
+}

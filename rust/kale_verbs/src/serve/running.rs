@@ -1,0 +1,108 @@
+//! Services that run: each has a folder in the store, `services/NAME`, with a record and its log. The record is there as
+//! long as the server is; that of one that was killed is told by its process.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use kale_store::ProcessIdentity;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+
+use crate::error::VerbError;
+use crate::notebook::plain;
+
+/// What is under way is answered in this time; the server itself waits no longer than half a minute.
+const PATIENCE: Duration = Duration::from_secs(45);
+const RECORD: &str = "service.json";
+const LOG: &str = "log.jsonl";
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    pub name: String,
+    pub url: String,
+    pub version: String,
+    pub pid: u32,
+    /// When the process began, as the system counts.
+    pub process: String,
+    pub bundle: PathBuf,
+    pub log: PathBuf,
+    /// When it was ready.
+    pub since: String,
+}
+
+impl Record {
+    pub fn is_alive(&self) -> bool {
+        ProcessIdentity { pid: self.pid, started: self.process.clone() }.is_alive()
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub fn end(&self) {
+        let Ok(pid) = i32::try_from(self.pid) else { return };
+        let began = Instant::now();
+        let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        while self.is_alive() {
+            if began.elapsed() > PATIENCE {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+            sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub fn write(&self, root: &Path) -> Result<(), VerbError> {
+        let path = service_folder(root, &self.name).join(RECORD);
+        let text = serde_json::to_string_pretty(self).expect("a record is plain data");
+        kale_engine::replace_file(&path, |file| file.write_all(text.as_bytes()))
+            .map_err(|error| VerbError::writing(&path, plain(&error)))
+    }
+
+    /// When the server has ended. Another one of the name may be there by then.
+    pub fn remove(&self, root: &Path) {
+        let path = service_folder(root, &self.name).join(RECORD);
+        if read(&path).is_some_and(|found| found.pid == self.pid) {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn service_folder(root: &Path, name: &str) -> PathBuf {
+    root.join("services").join(name)
+}
+
+pub fn service_log(root: &Path, name: &str) -> PathBuf {
+    service_folder(root, name).join(LOG)
+}
+
+/// Where a service's log goes; its folder is made.
+pub fn log(root: &Path, name: &str) -> Result<PathBuf, VerbError> {
+    let folder = service_folder(root, name);
+    fs::create_dir_all(&folder).map_err(|error| VerbError::writing(&folder, plain(&error)))?;
+    Ok(service_log(root, name))
+}
+
+/// The services of a store that run, by name.
+pub fn running(root: &Path) -> Vec<Record> {
+    let folders = fs::read_dir(root.join("services")).into_iter().flatten().flatten();
+    let mut found: Vec<Record> = folders.filter_map(|entry| read(&entry.path().join(RECORD))).collect();
+    found.retain(Record::is_alive);
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+pub fn refuse_taken(root: &Path, name: &str) -> Result<(), VerbError> {
+    let path = service_folder(root, name).join(RECORD);
+    match read(&path).filter(Record::is_alive) {
+        Some(record) => Err(VerbError::usage(
+            format!("a service `{name}` is running already, at {} (process {})", record.url, record.pid),
+            format!("stop it (`kill {}`), or choose another name (`--name`)", record.pid),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn read(path: &Path) -> Option<Record> {
+    serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
+}

@@ -1,0 +1,251 @@
+//! The server's process. In the foreground it is this one; else it is started as `kale-rs server`, which tells on standard
+//! output when it is ready, or why it is not.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::IpAddr;
+use std::os::fd::IntoRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use kale_serve::{Batching, Event, Log, Options, ServeError};
+use kale_store::ProcessIdentity;
+use serde::{Deserialize, Serialize};
+
+use super::running::{self, Record};
+use super::sealed::Bundle;
+use super::{ServeAnswer, ServeRequest};
+use crate::error::VerbError;
+use crate::notebook::plain;
+use crate::session::Session;
+
+/// How a server listens and what it allows.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Settings {
+    /// `None`: this machine only.
+    #[serde(default)]
+    pub host: Option<IpAddr>,
+    /// 0 or `None`: any that is free.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// The environment variable that has the token.
+    #[serde(default)]
+    pub token_env: Option<String>,
+    /// Something in front of it guards it.
+    #[serde(default)]
+    pub open: bool,
+    #[serde(default)]
+    pub replicas: Option<usize>,
+    /// Rows that are predicted together.
+    #[serde(default)]
+    pub batch: Option<usize>,
+    /// Milliseconds that a request waits for others.
+    #[serde(default)]
+    pub batch_delay: Option<f64>,
+    /// Where the model is served, when this one only does what comes before and after it.
+    #[serde(default)]
+    pub predictor: Option<String>,
+    /// Serve the model alone: what comes before and after it is done elsewhere.
+    #[serde(default)]
+    pub model_only: bool,
+    /// Pages of these origins may ask.
+    #[serde(default)]
+    pub cors: Vec<String>,
+}
+
+/// All that the process of a server is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ServerRequest {
+    pub root: PathBuf,
+    pub bundle: PathBuf,
+    pub name: String,
+    pub version: String,
+    pub python: PathBuf,
+    pub tied: bool,
+    pub settings: Settings,
+}
+
+/// The one line that a server's process says to whoever started it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    Ready(Record),
+    Failed { message: String, help: String },
+}
+
+fn request(
+    request: &ServeRequest,
+    bundle: &Bundle,
+    name: &str,
+    python: &Path,
+    root: &Path,
+) -> Result<ServerRequest, VerbError> {
+    running::refuse_taken(root, name)?;
+    Ok(ServerRequest {
+        root: root.to_owned(),
+        bundle: bundle.folder.clone(),
+        name: name.to_owned(),
+        version: bundle.version.clone(),
+        python: python.to_owned(),
+        tied: request.tied,
+        settings: request.settings.clone(),
+    })
+}
+
+/// Starts a process in a session of its own, and waits until it is ready.
+pub fn start(
+    session: &Session,
+    asked: &ServeRequest,
+    bundle: &Bundle,
+    name: &str,
+    python: &Path,
+    root: &Path,
+) -> Result<Record, VerbError> {
+    let request = request(asked, bundle, name, python, root)?;
+    let text = serde_json::to_string(&request).expect("a request is plain data");
+    let (program, arguments) = session.launcher.split_first().expect("a launcher has a command line");
+    let mut command = Command::new(program);
+    command.args(arguments).arg("server").arg(text).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.stdin(if asked.tied { Stdio::piped() } else { Stdio::null() }).current_dir(root);
+    // SAFETY: `setsid` is allowed between fork and exec.
+    unsafe {
+        command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(std::io::Error::from));
+    }
+    let mut child = command.spawn().map_err(|error| {
+        VerbError::usage(
+            format!("`{}` cannot be started: {}", program.display(), plain(&error)),
+            "see `kale-rs doctor`",
+        )
+    })?;
+    if let Some(end) = child.stdin.take() {
+        // Open as long as this process lives, however it ends: the server's end then says so.
+        let _ = end.into_raw_fd();
+    }
+    let mut line = String::new();
+    let told = child.stdout.take().map(|out| BufReader::new(out).read_line(&mut line));
+    // Whoever starts a server and lives on must not keep its zombie.
+    std::thread::spawn(move || child.wait());
+    match serde_json::from_str(&line) {
+        Ok(Word::Ready(record)) => Ok(record),
+        Ok(Word::Failed { message, help }) => Err(VerbError::usage(message, help)),
+        Err(_) => {
+            let why = match told {
+                Some(Err(error)) => plain(&error),
+                _ => "it died without a word".to_owned(),
+            };
+            Err(VerbError::usage(format!("the server's process did not start: {why}"), "see `kale-rs doctor`"))
+        }
+    }
+}
+
+/// The process behind [`start`]: returns when the service has ended.
+pub fn serve_here(session: &Session, request: &ServerRequest) -> Result<(), VerbError> {
+    let say = |word: &Word| {
+        let mut out = std::io::stdout().lock();
+        let text = serde_json::to_string(word).expect("a word is plain data");
+        // Whoever started it may be gone.
+        let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    };
+    let log = running::log(&request.root, &request.name)?;
+    let done = carry_out(session, request, Some(log), &|record| say(&Word::Ready(record.clone())));
+    if let Err(error) = &done {
+        say(&Word::Failed { message: error.to_string(), help: error.help().to_owned() });
+    }
+    done
+}
+
+/// Serves from this process, until it is told to stop.
+pub fn foreground(
+    session: &Session,
+    asked: &ServeRequest,
+    bundle: &Bundle,
+    answer: ServeAnswer,
+    python: &Path,
+    root: &Path,
+    on_ready: &(dyn Fn(&ServeAnswer) + Send + Sync),
+) -> Result<ServeAnswer, VerbError> {
+    let request = request(asked, bundle, &answer.name, python, root)?;
+    carry_out(session, &request, None, &|record| {
+        on_ready(&ServeAnswer { url: Some(record.url.clone()), pid: Some(record.pid), ..answer.clone() });
+    })?;
+    Ok(answer)
+}
+
+fn carry_out(
+    session: &Session,
+    request: &ServerRequest,
+    log: Option<PathBuf>,
+    on_ready: &(dyn Fn(&Record) + Send + Sync),
+) -> Result<(), VerbError> {
+    let options = options(session, request, log.clone())?;
+    // A container's bundle may lie where nothing can be written.
+    let noted: Mutex<Option<Record>> = Mutex::new(None);
+    let tell = |event: Event| {
+        if let Event::Ready { url, .. } = event {
+            let own = ProcessIdentity::current();
+            let record = Record {
+                name: request.name.clone(),
+                url,
+                version: request.version.clone(),
+                pid: own.pid,
+                process: own.started,
+                bundle: request.bundle.clone(),
+                log: log.clone().unwrap_or_default(),
+                since: kale_store::rfc3339(kale_store::now()),
+            };
+            if log.is_some() {
+                let _ = record.write(&request.root);
+            }
+            on_ready(&record);
+            *noted.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(record);
+        }
+    };
+    let done = kale_serve::serve(&request.bundle, options, &tell);
+    if let Some(record) = noted.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        record.remove(&request.root);
+    }
+    done.map_err(|error| in_words(&error))
+}
+
+fn options(session: &Session, request: &ServerRequest, log: Option<PathBuf>) -> Result<Options, VerbError> {
+    let given = &request.settings;
+    let usual = Options::default();
+    let token = given.token_env.as_ref().map(|variable| {
+        std::env::var(variable).map_err(|_| {
+            let help = "set it to the token that requests are to show";
+            VerbError::usage(format!("the environment variable `{variable}` is not set"), help)
+        })
+    });
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let batching = Batching {
+        max_rows: given.batch.unwrap_or(usual.batching.max_rows),
+        max_delay: given.batch_delay.map_or(usual.batching.max_delay, |ms| Duration::from_micros((ms * 1e3) as u64)),
+    };
+    Ok(Options {
+        host: given.host.unwrap_or(usual.host),
+        port: given.port.unwrap_or(usual.port),
+        name: Some(request.name.clone()),
+        token: token.transpose()?,
+        open: given.open,
+        replicas: given.replicas.unwrap_or(usual.replicas).max(1),
+        batching,
+        python: request.python.clone(),
+        runtime: session.runtime.clone(),
+        predictor: given.predictor.clone(),
+        model_only: given.model_only,
+        cors: given.cors.clone(),
+        log: log.map_or(Log::Stderr, Log::File),
+        ends_with_stdin: request.tied,
+        ..usual
+    })
+}
+
+fn in_words(error: &ServeError) -> VerbError {
+    let message = match error {
+        ServeError::Load { traceback: Some(traceback), .. } => format!("{error}\n\n{}", traceback.trim_end()),
+        _ => error.to_string(),
+    };
+    VerbError::usage(message, error.help())
+}
