@@ -38,7 +38,6 @@ mod nesting;
 mod objects;
 mod operators;
 mod outcomes;
-mod owned;
 pub mod parse;
 mod pragmas;
 pub mod pseudo;

@@ -72,9 +72,6 @@ const CLASS_MAKERS: &[&str] = &[
     "enum.StrEnum",
 ];
 
-/// Those of which the instances are tuples.
-const RECORD_MAKERS: &[&str] = &["collections.namedtuple", "typing.NamedTuple"];
-
 /// Who carries out a call that the knowledge base describes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
@@ -89,7 +86,7 @@ impl<'a> Analyzer<'a> {
         self.note_library(&path);
         let shared = self.call_member(&path, arguments, range);
         if CLASS_MAKERS.contains(&path.as_str()) && arguments.positional.len() > 1 {
-            return self.made_class(RECORD_MAKERS.contains(&path.as_str()));
+            return self.made_class();
         }
         let cheap = CHEAP.contains(&path.as_str())
             && arguments.all().all(|value| value.objects.is_empty() || self.is_stateless(value));

@@ -38,7 +38,6 @@ impl<'a> Analyzer<'a> {
             }
         }
         self.mutated.clear();
-        self.rewritten = NameSet::default();
         let uses = std::mem::take(&mut self.uses);
         let entry = std::mem::take(&mut self.entry);
         let used = uses.into_iter().filter_map(|(name, range)| {
@@ -123,7 +122,6 @@ impl<'a> Analyzer<'a> {
             bound,
             parents: parents.into_iter().collect(),
             mutated: members.iter().filter_map(|name| Some((*name, *self.mutated.get(name)?))).collect(),
-            rewritten: members.iter().any(|name| self.rewritten.contains(name)),
             optional,
             class: None,
             view: class.view,
