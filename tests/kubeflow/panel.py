@@ -1,8 +1,8 @@
 """The panel's end of the channel, with a kernel, as a process: the environment of the official SDK has no kernels.
 
 It is told by lines of JSON what to ask: `{"method": ..., "params": ...}`; `follow` waits for the end of a run, as a tab
-does that shows it, and gives what it was told last; `restart` ends the kernel and starts it anew. The answer is `{"ok": ...}`, or `{"error": ...}` as the channel has
-it. It ends with its input.
+does that shows it, and gives what it was told last; `restart` ends the kernel and starts it anew. The answer is
+`{"ok": ...}`, or `{"error": ...}` as the channel has it. It ends with its input.
 """
 
 from __future__ import annotations
