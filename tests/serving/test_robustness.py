@@ -303,11 +303,16 @@ def test_bytes_that_mean_nothing_neither_end_nor_hang_it(light):
                 [f"POST {case.path} HTTP/1.1", "Host: localhost", *lines, f"Content-Length: {len(body)}"]
             )
             head = changed(head.encode(), chance) if chance.random() < 0.3 else head.encode()
-            with socket.create_connection((server.host, server.port), timeout=20) as client:
-                client.sendall(head + b"\r\n\r\n" + body)
-                # Whoever waits for more of a request is told that there is no more.
-                client.shutdown(socket.SHUT_WR)
-                answered = client.recv(65536)
+            try:
+                with socket.create_connection((server.host, server.port), timeout=20) as client:
+                    client.sendall(head + b"\r\n\r\n" + body)
+                    # Whoever waits for more of a request is told that there is no more.
+                    client.shutdown(socket.SHUT_WR)
+                    answered = client.recv(65536)
+            except TimeoutError:
+                raise
+            except OSError:
+                continue  # closed at once: what has no head has no rest
             assert not answered or answered.startswith(b"HTTP/1.1 ")
             assert b"process was lost" not in answered and not answered.startswith(b"HTTP/1.1 504")
         assert server.status()["replicas"][0]["pid"] == before

@@ -78,9 +78,8 @@ def test_the_panel_stays_live_after_a_switch(lab: LabPage, folder: Path) -> None
     for name in ("first", "second"):
         notebooks.write(folder / f"{name}.ipynb", notebooks.CHAIN)
     lab.open_pipeline(f"{folder.name}/first.ipynb")
-    opened = f"app => app.commands.execute('docmanager:open', {{path: '{folder.name}/%s.ipynb'}})"
     for name in ("second", "first"):
-        lab.evaluate(opened % name)
+        lab.command("docmanager:open", {"path": f"{folder.name}/{name}.ipynb"})
         expect(lab.panel.locator("h2")).to_have_text(f"{name}.ipynb")
         lab.await_ready()
     lab.type_in_cell(3, "\n1 +")

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -10,6 +11,10 @@ use hyper::body::Body as _;
 use tokio::time::timeout;
 
 use crate::options::Limits;
+
+/// So long, and so much, of a body that is refused is taken in all the same.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 8 << 20;
 
 #[derive(Debug)]
 pub enum BodyError {
@@ -57,16 +62,32 @@ impl Drop for Share {
 }
 
 /// The whole body. Only what has really come counts: who announces much and sends little takes nothing from others.
-pub async fn read(body: Body, room: &Arc<Room>, limits: &Limits) -> Result<(Bytes, Share), BodyError> {
+pub async fn read(mut body: Body, room: &Arc<Room>, limits: &Limits) -> Result<(Bytes, Share), BodyError> {
     let most = limits.max_body;
-    if body.size_hint().lower() > most as u64 {
-        return Err(BodyError::TooLarge { most });
-    }
     let share = Share { room: room.clone(), bytes: 0 };
-    timeout(limits.body_timeout, gather(body, share, most)).await.unwrap_or(Err(BodyError::TooSlow))
+    let found = if body.size_hint().lower() > most as u64 {
+        Err(BodyError::TooLarge { most })
+    } else {
+        timeout(limits.body_timeout, gather(&mut body, share, most)).await.unwrap_or(Err(BodyError::TooSlow))
+    };
+    if matches!(found, Err(BodyError::TooLarge { .. } | BodyError::NoRoom)) {
+        let _ = timeout(LINGER, let_go(&mut body)).await;
+    }
+    found
 }
 
-async fn gather(mut body: Body, mut share: Share, most: usize) -> Result<(Bytes, Share), BodyError> {
+/// Lets what a client is still sending come and go. A connection that is closed before has the client fail at sending,
+/// and never read why.
+async fn let_go(body: &mut Body) {
+    let mut left = LINGER_BYTES;
+    while left > 0
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+    }
+}
+
+async fn gather(body: &mut Body, mut share: Share, most: usize) -> Result<(Bytes, Share), BodyError> {
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     while let Some(frame) = body.frame().await {
