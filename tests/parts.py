@@ -11,6 +11,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "oracle"))
 KFP_TESTS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").glob("*/test_kfp*.py"))
 
+#: What installs KServe, or what a bundle needs, before it begins.
+INSTALLING = ("tests/serving/kserve", "tests/packing/test_container.py")
+
 #: Older versions of JupyterLab that the extension supports.
 LABS = ("lab44", "lab45")
 
@@ -30,12 +33,12 @@ def in_browser(python: str | Path) -> list[str]:
 
 
 def parts() -> dict[str, list[str]]:
-    ignored = [*KFP_TESTS, "tests/heavy", "tests/ui", "tests/serving/kserve"]
+    ignored = [*KFP_TESTS, "tests/heavy", "tests/ui", *INSTALLING]
     return {
         "rust": ["cargo", "test", "--workspace", "--quiet"],
-        # Most of them wait for processes most of the time: two at a time, each file's in their order.
+        # Two at a time, each file's in their order, the files too: what builds something does so early.
         "python": [
-            *(sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "tests"),
+            *(sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "tests"),
             *(f"--ignore={path}" for path in ignored),
         ],
         "lab": in_browser(sys.executable),
@@ -54,7 +57,7 @@ def further_parts() -> dict[str, list[str]]:
     facts = ["tests/oracle/test_knowledge.py", "tests/oracle/test_knowledge_models.py"]
     return {
         "heavy": [str(heavy), "-m", "pytest", "-q", "tests/heavy", "tests/runtime/test_values.py", *facts],
-        "kserve": [sys.executable, "-m", "pytest", "-q", "tests/serving/kserve"],
+        "serving": [sys.executable, "-m", "pytest", "-q", *INSTALLING],
         "older": [str(older), "-m", "pytest", "-q", *facts],
         **{name: in_browser(python) for name, python in labs.items()},
     }
