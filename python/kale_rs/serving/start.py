@@ -43,7 +43,7 @@ def serve(
 ) -> Service:
     """Serve a model: an endpoint on this machine that speaks KServe's protocols, V1 and V2.
 
-    `model` is an object of sklearn, xgboost, lightgbm, torch, keras, onnx or statsmodels, anything with a method
+    `model` is an object of sklearn, xgboost, lightgbm, onnx or statsmodels, anything with a method
     `predict`, or a function. `preprocess` makes of the rows of a request what the model takes, `postprocess` of the
     model's answer what is sent; each is called once per request, with all of its rows. What they refer to goes with
     them: functions, classes and values of the notebook, modules beside it, and the versions of packages. `assets` are

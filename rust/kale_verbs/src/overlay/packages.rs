@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn an_index_is_a_url_that_everybody_may_see() {
-        for url in ["https://pypi.example.org/simple", "http://10.0.0.1:8080/", "https://a.example/root/%2Bsimple/"] {
+        for url in ["https://pypi.example.org/simple", "http://10.0.0.1:8080/", "https://a.example/team/%2Bsimple/"] {
             assert!(is_plain_url(url), "{url}");
         }
         let hosts = ["", "hunter2", "https://", "https:///simple", "ftp://a/", "file:///a", "HTTPS//a"];
