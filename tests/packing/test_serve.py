@@ -2,9 +2,11 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import kale_rs
@@ -258,9 +260,26 @@ def test_a_variable_of_a_run_is_served(trained, tmp_path):
     assert f"scikit-learn=={__import__('sklearn').__version__}" in lock and "scipy" in " ".join(lock)
 
 
+def test_what_is_told_to_be_typed_works(trained):
+    assert call("run", trained).returncode == 0
+    done = call("serve", "last:train:model", "--preprocess", "prepare", "--detach")
+    assert done.returncode == 0, done.stderr
+    _, asking, ending = done.stdout.splitlines()
+    curl, url, option, header, data, body = shlex.split(asking)
+    assert (curl, option, data) == ("curl", "-H", "-d")
+    kind, _, value = header.partition(": ")
+    request = urllib.request.Request(url, body.replace("...", "[2.0]").encode(), {kind: value})
+    with urllib.request.urlopen(request) as answer:
+        assert json.load(answer) == {"predictions": [pytest.approx(6.0)]}
+    assert call(*ending.split("`")[1].split()[1:]).returncode == 0
+    assert json.loads(call("services", "--json").stdout) == {"services": []}
+
+
 def test_the_best_of_a_sweep_is_served(trained):
     done = call("sweep", trained, "--param", "power=choice:1,2", "--algorithm", "grid", "--objective", "loss")
     assert done.returncode == 0, done.stderr
+    shown = json.loads(call("show", "best", "--json").stdout)
+    assert shown["parameters"]["power"] == 2
     done = call("serve", "best:train:model", "--preprocess", "prepare", "--pack", "--json")
     assert done.returncode == 0, done.stderr
     bundle = json.loads(done.stdout)["bundle"]
@@ -298,7 +317,7 @@ def test_a_file_is_served_in_the_foreground(tmp_path, monkeypatch):
         (["nothing.joblib"], "is no file, and no variable of a run"),
         (["last:train:model"], "no notebook has run here yet"),
         (["--bundle", "nowhere"], "is no bundle"),
-        (["best:train:model"], "there is no sweep"),
+        (["best:train:model"], "no notebook has run here yet"),
         (["notes.md"], "no file of a model"),
         (["notes.md", "--preprocess", "f"], "has no functions"),
         (["broken.pkl"], "cannot be read"),

@@ -287,9 +287,9 @@ Examples:
     #[command(after_help = "\
 The model is packed with the functions and variables that it needs, and the versions of the packages
 that are installed, into a bundle: a folder that is served in the same way here and on a cluster
-(`kale-rs compile BUNDLE --target kserve`). A process that has never seen the notebook must answer as
-the run did. It speaks KServe's protocols V1 (/v1/models/NAME:predict) and V2 (/v2/models/NAME/infer),
-to this machine only unless `--host` says otherwise.
+(`kale-rs compile BUNDLE --target kserve`). A process that has never seen the notebook must answer
+as the run did. It speaks KServe's protocols V1 (/v1/models/NAME:predict) and V2
+(/v2/models/NAME/infer), to this machine only unless `--host` says otherwise.
 
 In a notebook, `kale_rs.serve(model, preprocess=function)` does the same with what is in the kernel.
 

@@ -4,7 +4,7 @@ use kale_store::RunDiff;
 use serde::Deserialize;
 
 use crate::error::VerbError;
-use crate::history::{StoreChoice, run_named_by};
+use crate::history::{StoreChoice, find_run, run_named_by};
 use crate::session::Session;
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -17,6 +17,6 @@ pub struct DiffRequest {
 
 pub fn diff(session: &Session, request: &DiffRequest) -> Result<RunDiff, VerbError> {
     let (store, before) = request.store.find(session, &request.before)?;
-    let after = store.find_run(&run_named_by(&request.after)?)?;
+    let after = find_run(&store, &run_named_by(&request.after)?)?;
     Ok(store.diff(&before, &after)?)
 }

@@ -34,9 +34,36 @@ impl StoreChoice {
     pub fn find(&self, session: &Session, text: &str) -> Result<(Store, RunId), VerbError> {
         let text = &run_named_by(text)?;
         let Some(store) = self.open(session)? else { return Err(no_store(&self.root(session), text)) };
-        let run = store.find_run(text).map_err(|error| unknown_run(error, store.root()))?;
+        let run = find_run(&store, text)?;
         Ok((store, run))
     }
+}
+
+/// The run that `text` stands for: an id, the start of one, `last`, or the best trial's.
+pub fn find_run(store: &Store, text: &str) -> Result<RunId, VerbError> {
+    match sweep_whose_best(text) {
+        Some(sweep) => best_of(store, sweep),
+        None => store.find_run(text).map_err(|error| unknown_run(error, store.root())),
+    }
+}
+
+/// `best` stands for the best trial of the newest sweep, `best@SWEEP` for another's.
+fn sweep_whose_best(text: &str) -> Option<&str> {
+    match text.split_once('@') {
+        Some(("best", sweep)) => Some(sweep),
+        _ => (text == "best").then_some("last"),
+    }
+}
+
+fn best_of(store: &Store, sweep: &str) -> Result<RunId, VerbError> {
+    let view = store.sweep_view(&store.find_sweep(sweep)?)?;
+    let best = view.best.ok_or_else(|| {
+        VerbError::usage(
+            format!("sweep `{}` has no best trial: none has succeeded", view.sweep_id),
+            "`kale-rs sweeps show` says why",
+        )
+    })?;
+    Ok(best.run_id)
 }
 
 /// The notebook of a run, as it was when the run was started. Its path is shown from the current folder, if it is below.

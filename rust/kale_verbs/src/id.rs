@@ -1,7 +1,7 @@
 //! `kale://` ids: one way to name a run, a step, an artifact or a snapshot, which every verb about the past takes.
 //!
 //! ```text
-//! kale://run/20261120-094815-3f9a                   a run; its id alone, the start of that, or `last` mean the same
+//! kale://run/20261120-094815-3f9a                   a run; its id alone, the start of that, `last` and `best` name one too
 //! kale://run/20261120-094815-3f9a/step/train        a step
 //! kale://run/20261120-094815-3f9a/snapshot/train    the variables that the step left
 //! kale://artifact/3f9a...e1                         a stored value, by its digest (or the start of it)

@@ -26,7 +26,7 @@ pub struct RunsArgs {
 
 #[derive(Args, Debug)]
 pub struct ShowArgs {
-    /// A run's id, the start of one, or `last`
+    /// A run's id, the start of one, `last`, or `best` (the best trial of the newest sweep)
     pub run: String,
     /// One of its steps
     pub step: Option<String>,
@@ -39,7 +39,7 @@ pub struct ShowArgs {
 
 #[derive(Args, Debug)]
 pub struct LogsArgs {
-    /// A run's id, the start of one, or `last`
+    /// A run's id, the start of one, `last`, or `best` (the best trial of the newest sweep)
     pub run: String,
     /// Only this step
     pub step: Option<String>,
@@ -55,7 +55,7 @@ pub struct LogsArgs {
 
 #[derive(Args, Debug)]
 pub struct ResumeArgs {
-    /// A run's id, the start of one, or `last`
+    /// A run's id, the start of one, `last`, or `best` (the best trial of the newest sweep)
     pub run: String,
     #[command(flatten)]
     pub store: StoreArgs,
@@ -69,7 +69,7 @@ pub struct ResumeArgs {
 
 #[derive(Args, Debug)]
 pub struct CancelArgs {
-    /// A run's id, the start of one, or `last`
+    /// A run's id, the start of one, `last`, or `best` (the best trial of the newest sweep)
     pub run: String,
     #[command(flatten)]
     pub store: StoreArgs,
@@ -80,7 +80,7 @@ pub struct CancelArgs {
 
 #[derive(Args, Debug)]
 pub struct ArchiveArgs {
-    /// A run's id, the start of one, or `last`
+    /// A run's id, the start of one, `last`, or `best` (the best trial of the newest sweep)
     pub run: String,
     #[command(flatten)]
     pub store: StoreArgs,
@@ -107,7 +107,7 @@ pub struct DiffArgs {
 
 #[derive(Args, Debug)]
 pub struct RestoreArgs {
-    /// A run's id, the start of one, or `last`
+    /// A run's id, the start of one, `last`, or `best` (the best trial of the newest sweep)
     pub run: String,
     /// The step, unless the id is that of a step
     pub step: Option<String>,

@@ -67,12 +67,9 @@ fn tell(answer: &ServeAnswer, json: bool, detached: bool) {
         Some(url) => {
             out.push_str(&format!("{}{version} at {url}\n", answer.name));
             let path = format!("{url}/v1/models/{}:predict", answer.name);
-            out.push_str(&format!("  curl {path} -d '{{\"instances\": [...]}}'\n"));
-            let end = answer
-                .pid
-                .filter(|_| detached)
-                .map_or("Ctrl-C ends it".to_owned(), |pid| format!("`kill {pid}` ends it"));
-            out.push_str(&format!("  {end}\n"));
+            out.push_str(&format!("  curl {path} -H 'Content-Type: application/json' -d '{{\"instances\": [...]}}'\n"));
+            let end = if detached { format!("`kale-rs services stop {}`", answer.name) } else { "Ctrl-C".to_owned() };
+            out.push_str(&format!("  {end} ends it\n"));
         }
         None => {
             out.push_str(&format!("{}{version} in {}\n", answer.name, output::path(&answer.bundle.to_string_lossy())))

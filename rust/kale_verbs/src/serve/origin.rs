@@ -9,7 +9,6 @@ use crate::error::VerbError;
 use crate::interpreter;
 use crate::restore::{RestoreRequest, restore};
 use crate::session::{Interpreter, Session};
-use crate::sweeps;
 
 /// What the process that packs a model is asked for, and under which interpreter.
 pub struct Origin {
@@ -18,9 +17,6 @@ pub struct Origin {
     /// What the service is called where nobody says so.
     pub name: String,
 }
-
-/// Stands for the best trial of the newest sweep; behind an `@` it may be said of which.
-const BEST: &str = "best";
 
 pub fn origin(session: &Session, request: &ServeRequest, model: &str, own: &Interpreter) -> Result<Origin, VerbError> {
     let path = session.directory.join(model);
@@ -33,11 +29,10 @@ pub fn origin(session: &Session, request: &ServeRequest, model: &str, own: &Inte
         let help = "write `RUN:STEP:VARIABLE`, such as `last:train:model`; `kale-rs show RUN STEP` lists variables";
         return Err(VerbError::usage(message, help));
     };
-    let run = run_of(session, request, run)?;
-    let (store, id) = request.store.find(session, &run)?;
+    let (store, id) = request.store.find(session, run)?;
     let record = store.run(&id)?;
     let asked = RestoreRequest {
-        run,
+        run: id.to_string(),
         step: Some(step.to_owned()),
         trust: request.trust,
         store: request.store.clone(),
@@ -77,24 +72,6 @@ fn of_file(session: &Session, request: &ServeRequest, path: &Path, own: &Interpr
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let asked = json!({"file": path, "directory": session.directory, "origin": {"file": path.file_name().map(|name| name.to_string_lossy())}});
     Ok(Origin { python: own.clone(), asked, name: as_name(&stem) })
-}
-
-/// `best` is the run of the best trial.
-fn run_of(session: &Session, request: &ServeRequest, run: &str) -> Result<String, VerbError> {
-    let sweep = match run.split_once('@') {
-        Some((BEST, sweep)) => sweep,
-        None if run == BEST => "last",
-        _ => return Ok(run.to_owned()),
-    };
-    let choice = sweeps::SweepChoice { store: request.store.clone(), sweep: sweep.to_owned() };
-    let view = sweeps::show(session, &choice)?;
-    match view.best {
-        Some(best) => Ok(best.run_id.to_string()),
-        None => Err(VerbError::usage(
-            format!("sweep `{}` has no best trial: none has succeeded", view.sweep_id),
-            "`kale-rs sweeps show` says why",
-        )),
-    }
 }
 
 /// A name for URLs.
