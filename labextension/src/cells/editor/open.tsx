@@ -49,7 +49,9 @@ export function openTagEditor(
     .filter(({ flows }) => flows.length > 0);
   const save = (form: TagForm) => {
     popover.close();
-    if (JSON.stringify(form) !== JSON.stringify(initial)) {
+    // The first tagged step takes the cut from the compiler, also with the name that the compiler had found.
+    const decides = form.kind === 'step' && !isTagged;
+    if (decides || JSON.stringify(form) !== JSON.stringify(initial)) {
       write(pipeline, cell, form);
     }
   };
