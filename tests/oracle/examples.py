@@ -16,6 +16,7 @@ OTHER_PARAMETERS = {
     "digits": {"noise": 2.0, "C": 1.0},
     "hello": {"name": "Ada 'Countess' Lovelace", "repeat": 5},
     "kale_classic": {"ALPHA": 1.0, "TREES": 20, "SEED": 9},
+    "story": {"words_at_once": 2, "strength": 0.3},
     "tabular": {"trees": 30, "depth": 2, "seed": 1},
     "text": {"modules": ["random", "json", "argparse", "statistics"], "smoothing": 0.1},
 }

@@ -14,6 +14,8 @@ import types
 
 #: CPython's flag of types that are made by `class` statements.
 HEAP_TYPE = 1 << 9
+#: Attributes with an `id()`: scikit-learn's vectorizers remember which stop words they have looked at.
+ADDRESSES = {"_stop_words_id"}
 ATOMS = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis), range)
 
 
@@ -137,6 +139,8 @@ class Describer:
         maker, arguments, *rest = reduced
         state, items, pairs = (list(rest) + [None] * 3)[:3]
         parts = [self.text(maker), self.text(arguments)]
+        if isinstance(state, dict) and not ADDRESSES.isdisjoint(state):
+            state = {key: part for key, part in state.items() if key not in ADDRESSES}
         if state is not None:
             parts.append(f"state {Describer({}).text(state) if makes_up_state(type(value)) else self.text(state)}")
         if items is not None:
