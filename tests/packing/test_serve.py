@@ -228,6 +228,15 @@ TRAINING = [
 ]
 
 
+def test_a_function_of_the_notebook_is_a_model(serve, notebook_names):
+    names = notebook_names(
+        "def twice(row):\n    return 2 * row\ndef add(rows):\n    return [twice(sum(row)) for row in rows]"
+    )
+    service = serve(names["add"], example=[[1.0, 2.0]])
+    assert (service.name, service.verified) == ("add", True)
+    assert service.predict([[1.0, 2.0], [3.0, 4.0]]) == [6.0, 14.0]
+
+
 @pytest.fixture
 def trained(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

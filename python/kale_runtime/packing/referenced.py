@@ -75,7 +75,9 @@ class Closure:
     # Code
 
     def function(self, function):
-        """A function that travels by value."""
+        """A function that travels by value. One that has a name is bound to it: pickles look for it there."""
+        if self.main.get(function.__qualname__) is function:
+            self.names.setdefault(function.__qualname__, function)
         self.path.append(function.__qualname__)
         try:
             self.code(function.__code__, function.__globals__)
