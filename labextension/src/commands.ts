@@ -121,6 +121,7 @@ function panelActions(app: JupyterFrontEnd, views: ViewActions, trans: Translati
     newSweep: pipeline => tell(askForSweep(pipeline, sweep => actions.openSweep(pipeline, sweep), trans)),
     schedule: pipeline => tell(askForSchedule(pipeline, trans)),
     openSweep: (pipeline, sweep) => views.open({ kind: 'sweep', path: pipeline.panel.context.path, sweep }),
+    openService: (pipeline, name) => views.open({ kind: 'service', path: pipeline.panel.context.path, name }),
     openRun: (pipeline, run, step) => {
       tell(pipeline.runs.follow(run));
       views.open({ kind: 'run', path: pipeline.panel.context.path, run, step });

@@ -21,11 +21,14 @@ export const VERBS = [
   'graph',
   'lineage',
   'logs',
+  'predict',
   'restore',
   'resume',
   'run',
   'runs',
   'schedule',
+  'serve',
+  'services',
   'show',
   'sweep',
   'sweeps',
@@ -362,6 +365,85 @@ export interface Diff {
   markdown: string;
 }
 
+/** How a service does; `silent` when it does not say. */
+export type ServiceState = 'starting' | 'ready' | 'degraded' | 'stopping' | 'silent';
+
+/** A served model. */
+export interface Service {
+  name: string;
+  url: string;
+  version: string;
+  pid: number;
+  bundle: string;
+  /** When it was ready. */
+  since: string;
+  /** The environment variable that has the token which requests show. */
+  token_env: string | null;
+  state: ServiceState;
+  /** Without these it does not say, or wants a token that the kernel does not have. */
+  requests?: { total: number; errors: number; rejected: number; queued: number };
+  latency_seconds?: { p50: number; p90: number; p99: number; mean: number };
+  replicas?: { pid: number; state: string; requests: number; restarts: number; rss_bytes: number | null }[];
+}
+
+/** With what takes a look into its bundle and the store. */
+export interface ServicePage extends Service {
+  /** `bundle.json`. */
+  about: {
+    model?: { flavour: string; class?: string; method?: string };
+    functions?: { preprocess?: string | null; postprocess?: string | null };
+    assets?: Record<string, unknown>;
+    signature?: { inputs?: Tensor[]; outputs?: Tensor[] };
+    example?: unknown;
+  };
+  /** `null` where the model was the notebook's, or in a file. */
+  origin: ServiceOrigin | null;
+}
+
+interface Tensor {
+  name: string;
+  datatype: string;
+  shape: number[];
+}
+
+/** The variable of a run that is served. */
+export interface ServiceOrigin {
+  run: string;
+  step: string;
+  variable: string;
+  /** Of run and step; `null` when the run is not stored any more. */
+  ids: [string, string] | null;
+  trial?: { sweep_id: string; trial: number };
+}
+
+/** A service that was started. */
+export interface Served {
+  name: string;
+  url: string;
+  version: string;
+  pid: number;
+  /** Whether a fresh process gave the notebook's answer to the example; `null`: there was none to ask about. */
+  verified: boolean | null;
+  remarks: string[];
+}
+
+/** What a service answers, or says of a request that it does not answer. */
+export interface Predicted {
+  name: string;
+  /** HTTP's. */
+  status: number;
+  seconds: number;
+  predictions: unknown;
+  error: { message: string; type: string | null; traceback: string | null } | null;
+}
+
+/** A variable of the kernel that has rows. */
+export interface Variable {
+  name: string;
+  type: string;
+  rows: number;
+}
+
 /** What each verb answers. */
 export interface Answers {
   archive: Archived;
@@ -373,12 +455,16 @@ export interface Answers {
   graph: Graph;
   lineage: Lineage;
   logs: { logs: { step: string; text: string; offset: number; next: number }[] };
+  predict: Predicted;
   restore: Restored;
   resume: Run;
   run: Run;
   runs: { runs: Run[] };
   /** With the action `list`; with `add` a `Scheduled`, and with any other one a `Schedule`. */
   schedule: { schedules: Schedule[] };
+  serve: Served;
+  /** With the action `list`; with `show` a `ServicePage`. */
+  services: { services: Service[] };
   show: RunDetail;
   sweep: SweepAnswer;
   /** With the action `list`; with any other one, a `Sweep`. */
@@ -388,12 +474,18 @@ export interface Answers {
   ping: Record<string, never>;
   watch: Record<string, never>;
   watch_sweep: Record<string, never>;
+  watch_services: Record<string, never>;
+  watch_service_log: Record<string, never>;
+  unwatch_service_log: Record<string, never>;
+  variables: { variables: Variable[] };
 }
 
 /** What the kernel tells by itself. */
 export type Notification =
   | { method: 'run'; params: { run_id: string; sequence: number; detail: RunDetail } }
   | { method: 'sweep'; params: { sweep_id: string; sweep: Sweep } }
+  | { method: 'services'; params: { services: Service[] } }
+  | { method: 'service_log'; params: { name: string; text: string; first: boolean } }
   | { method: 'log'; params: { run_id: string; step: string; offset: number; text: string } };
 
 /** Everything that has not come to a good end. */

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     )
     from kale_rs.clusters import archive, context, schedule, unarchive
     from kale_rs.errors import FileError, KaleError, NotebookError, RunError, ServiceError, StoreError, UsageError
-    from kale_rs.serving.control import services
+    from kale_rs.serving.control import predict, services
     from kale_rs.serving.start import serve
     from kale_rs.sweeping import sweep, sweeps
 
@@ -70,6 +70,7 @@ __all__ = [
     "lineage",
     "logs",
     "metric",
+    "predict",
     "restore",
     "resume",
     "run",
@@ -90,7 +91,7 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     modules: tuple[object, ...]
-    if name in ("serve", "services"):
+    if name in ("predict", "serve", "services"):
         from kale_rs.serving import control, start
 
         modules = (start, control)

@@ -27,6 +27,7 @@ from typing import Any
 from kale_rs import _native, watching, workers
 from kale_rs.errors import KaleError
 from kale_rs.places import Places
+from kale_rs.serving import rows
 
 Json = dict[str, Any]
 
@@ -43,9 +44,12 @@ OF_STORES = (
     "gc",
     "lineage",
     "logs",
+    "predict",
     "restore",
     "resume",
     "runs",
+    "serve",
+    "services",
     "show",
     "sweeps",
     "unarchive",
@@ -53,7 +57,15 @@ OF_STORES = (
 VERBS = tuple(sorted((*OF_NOTEBOOKS, *OF_STORES, "context", "doctor", "explain", "schedule")))
 
 #: Of these the newest counts, so they are carried out in their order.
-ORDERED = ("watch", "unwatch", "watch_sweep", "unwatch_sweep")
+ORDERED = (
+    "watch",
+    "unwatch",
+    "watch_sweep",
+    "unwatch_sweep",
+    "watch_services",
+    "watch_service_log",
+    "unwatch_service_log",
+)
 
 _METHOD_NOT_FOUND, _INVALID_REQUEST, _INVALID_PARAMS, _INTERNAL, _REFUSED = -32601, -32600, -32602, -32603, -32000
 
@@ -77,6 +89,8 @@ class Connection:
         self._places = Places()
         self._watches: dict[str, watching.Watch] = {}
         self._sweep_watches: dict[str, watching.SweepWatch] = {}
+        self._services_watch: watching.ServicesWatch | None = None
+        self._service_logs: dict[str, watching.ServiceLogWatch] = {}
         self._wishes: collections.deque[Json] = collections.deque()
         self._wishing = threading.Lock()
         self._methods: dict[str, Callable[[Json], object]] = {
@@ -86,6 +100,10 @@ class Connection:
             "unwatch": self._unwatch,
             "watch_sweep": self._watch_sweep,
             "unwatch_sweep": self._unwatch_sweep,
+            "watch_services": self._watch_services,
+            "watch_service_log": self._watch_service_log,
+            "unwatch_service_log": self._unwatch_service_log,
+            "variables": lambda params: {"variables": rows.variables()},
         }
         comm.handle_msg = self._received
         comm.on_close(lambda message: self._close())
@@ -93,8 +111,12 @@ class Connection:
     def _close(self) -> None:
         """The panel is gone: nobody is told anything any more."""
         self._closed = True
-        for watch in [*self._watches.values(), *self._sweep_watches.values()]:
-            watch.stop()
+        followers: list[watching.Follower] = [*self._watches.values(), *self._sweep_watches.values()]
+        followers += self._service_logs.values()
+        if self._services_watch is not None:
+            followers.append(self._services_watch)
+        for follower in followers:
+            follower.stop()
 
     def _received(self, message: Json) -> None:
         context, data = contextvars.copy_context(), message.get("content", {}).get("data")
@@ -175,6 +197,8 @@ class Connection:
             request["detach"] = True
         if method == "restore":
             request["write"] = True
+        if method == "predict" and isinstance(params.get("variable"), str):
+            request["data"] = rows.of_variable(params["variable"], str(params.get("rows") or ""))
         if method == "compile" and request.get("output") is None:
             request["output"] = "-"
         elif isinstance(request.get("output"), str):
@@ -229,6 +253,34 @@ class Connection:
 
     def _unwatch_sweep(self, params: Json) -> Json:
         watch = self._sweep_watches.pop(str(params.get("sweep")), None)
+        if watch is not None:
+            watch.stop()
+        return {}
+
+    def _watch_services(self, params: Json) -> Json:
+        """Those of the notebook's store, from now on."""
+        if self._services_watch is not None:
+            self._services_watch.stop()
+        request = {"action": "list", "store": self._places.store}
+        self._services_watch = watch = watching.ServicesWatch(request, self._notify)
+        if not self._closed:
+            watch.start()
+        return {}
+
+    def _watch_service_log(self, params: Json) -> Json:
+        if not isinstance(params.get("name"), str):
+            raise Refused(_INVALID_PARAMS, "`watch_service_log` needs the `name` of a service")
+        request = {"action": "logs", "name": params["name"], "readable": True, "store": self._places.store}
+        # One that has no log is told now, and not by silence.
+        watching.services(request | {"last": 0})
+        self._unwatch_service_log(params)
+        self._service_logs[params["name"]] = watch = watching.ServiceLogWatch(request, self._notify)
+        if not self._closed:
+            watch.start()
+        return {}
+
+    def _unwatch_service_log(self, params: Json) -> Json:
+        watch = self._service_logs.pop(str(params.get("name")), None)
         if watch is not None:
             watch.stop()
         return {}

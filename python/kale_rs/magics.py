@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -169,6 +170,20 @@ def _services(action: str = "list", name: str | None = None, **options: Any) -> 
     return kale_rs.services(action, name, **options)
 
 
+def _predict(service: str, data: str, **options: Any) -> object:
+    """`%pipeline predict`: as `kale_rs.predict`; the data is a variable of this kernel, or JSON."""
+    names = sys.modules["__main__"].__dict__
+    if data in names:
+        return kale_rs.predict(service, names[data], **options)
+    try:
+        return kale_rs.predict(service, json.loads(data), **options)
+    except json.JSONDecodeError as error:
+        raise UsageError(
+            f"`{data}` is neither a variable of this notebook nor JSON: {error}",
+            "name a variable, or write rows such as `'[[1, 2], [3, 4]]'`",
+        ) from None
+
+
 VERBS: dict[str, Callable[..., object]] = {
     "check": api.check,
     "graph": api.graph,
@@ -191,6 +206,7 @@ VERBS: dict[str, Callable[..., object]] = {
     "schedule": _schedule,
     "serve": _serve,
     "services": _services,
+    "predict": _predict,
     "sweep": _sweep,
     "sweeps": _sweeps,
     "doctor": api.doctor,

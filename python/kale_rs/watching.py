@@ -1,4 +1,4 @@
-"""A run or a sweep as it goes, told to whoever watches: from its store, since its engine is another process."""
+"""Runs, sweeps and services as they go, told to whoever watches: from the store, since they are other processes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ Json = dict[str, Any]
 #: Seconds between two looks, and between two messages about one run.
 POLL = 0.1
 PACE = 0.25
+#: Services are looked at as long as there is a panel, and each is asked how it does.
+SERVICES_POLL = 0.25
+SERVICES_PACE = 1.0
+#: Bytes of a service's log that are told at first.
+LOG_TAIL = 256 << 10
 #: Seconds of a store that cannot be read, after which there is nothing more to be told.
 GIVE_UP = 30.0
 _ENDED = ("succeeded", "failed", "cancelled", "interrupted")
@@ -37,8 +42,17 @@ def show_sweep(request: Json) -> Any:
     return json.loads(_native.sweeps(json.dumps(request), None, False))
 
 
+def services(request: Json) -> Any:
+    """What `kale_rs.services` asks for."""
+    from kale_rs import _native
+
+    return json.loads(_native.services(json.dumps(request)))
+
+
 class Follower(abc.ABC):
     """Looks again and again, in a thread of its own, until there is nothing more to be told."""
+
+    poll, pace = POLL, PACE
 
     def __init__(self, name: str, listener: Callable[[str, Json], None]) -> None:
         self._name, self._listener = name, listener
@@ -73,10 +87,10 @@ class Follower(abc.ABC):
             except KaleError:
                 # What is followed is gone.
                 return
-            self._stopped.wait(POLL)
+            self._stopped.wait(self.poll)
 
     def _is_time(self) -> bool:
-        return time.monotonic() - self._told_at >= PACE
+        return time.monotonic() - self._told_at >= self.pace
 
     @abc.abstractmethod
     def _look(self) -> bool:
@@ -124,6 +138,47 @@ class SweepWatch(Follower):
             self._told = sweep
             self._tell("sweep", {"sweep_id": sweep["sweep_id"], "sweep": sweep})
         return ended
+
+
+class ServicesWatch(Follower):
+    """Watches the services of a store: all that run are told whenever something has changed, for as long as asked."""
+
+    poll, pace = SERVICES_POLL, SERVICES_PACE
+
+    def __init__(self, request: Json, tell: Callable[[str, Json], None]) -> None:
+        super().__init__("services", tell)
+        self._request = request
+        self._told: Json | None = None
+
+    def _look(self) -> bool:
+        if self._is_time():
+            found = services(self._request)
+            self._told_at = time.monotonic()
+            if found != self._told:
+                self._told = found
+                self._tell("services", found)
+        return False
+
+
+class ServiceLogWatch(Follower):
+    """Watches what a service logs, as people read it, from its last lines on; and what the next of its name logs."""
+
+    poll = SERVICES_POLL
+
+    def __init__(self, request: Json, tell: Callable[[str, Json], None]) -> None:
+        super().__init__(request["name"], tell)
+        self._request = request
+        self._place: Json = {"last": LOG_TAIL}
+
+    def _look(self) -> bool:
+        while not self._stopped.is_set():
+            part = services(self._request | self._place)
+            is_first = "last" in self._place or part["offset"] < self._place["offset"]
+            self._place = {"offset": part["next"]}
+            if not part["text"] and not is_first:
+                break
+            self._tell("service_log", {"name": part["name"], "text": part["text"], "first": is_first})
+        return False
 
 
 class Log:

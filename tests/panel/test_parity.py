@@ -11,6 +11,7 @@ from kale_rs import _native, channel, magics
 SOURCES = Path(__file__).resolve().parents[2] / "labextension" / "src"
 #: What the channel answers itself: it is about the connection, and nothing that a person does.
 OF_THE_CHANNEL = {"hello", "ping", "watch", "unwatch", "watch_sweep", "unwatch_sweep"}
+OF_THE_CHANNEL |= {"watch_services", "watch_service_log", "unwatch_service_log", "variables"}
 
 
 @pytest.fixture(scope="module")

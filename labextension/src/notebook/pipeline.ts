@@ -8,7 +8,16 @@ import type { ISignal } from '@lumino/signaling';
 
 import { KernelLink } from '../channel/link';
 import { messageOf } from '../channel/rpc';
-import type { Context, Contexts, Diagnostic, Restored, Run, Scheduled, SweepAnswer } from '../protocol';
+import type {
+  Compiled,
+  Context,
+  Contexts,
+  Diagnostic,
+  Restored,
+  Run,
+  Scheduled,
+  SweepAnswer
+} from '../protocol';
 import type { LiveSettings } from '../settings';
 import { VERSION } from '../version';
 import { Analysis } from './analysis';
@@ -18,6 +27,7 @@ import { RunSources } from './runSources';
 import type { RunSource } from './runSources';
 import { Schedules } from './schedules';
 import type { ScheduleChoice } from './schedules';
+import { Services } from './services';
 import { sourceOf } from './source';
 import { Sweeps } from './sweeps';
 import type { SweepChoice } from './sweeps';
@@ -54,12 +64,14 @@ export class NotebookPipeline implements IDisposable {
     this.runs = new Runs(this.link, path);
     this.sweeps = new Sweeps(this.link, path);
     this.schedules = new Schedules(this.link);
+    this.services = new Services(this.link);
     this.sources = new RunSources(this.runs, this.analysis, () => this.emit());
     model.metadataChanged.connect(this.onMetadataChanged, this);
     this.link.stateChanged.connect(this.emit, this);
     this.analysis.changed.connect(this.onAnalysed, this);
     this.runs.changed.connect(this.emit, this);
     this.sweeps.changed.connect(this.emit, this);
+    this.services.changed.connect(this.emit, this);
     this.runs.finished.connect(() => void this.state.remove(this.stateKey));
     panel.context.pathChanged.connect(this.onPathChanged, this);
     this.stateKey = stateKeyOf(panel.context.path);
@@ -77,6 +89,7 @@ export class NotebookPipeline implements IDisposable {
   readonly runs: Runs;
   readonly sweeps: Sweeps;
   readonly schedules: Schedules;
+  readonly services: Services;
 
   get isDisposed(): boolean {
     return this.disposed;
@@ -218,6 +231,12 @@ export class NotebookPipeline implements IDisposable {
     return this.link.request('restore', { run, step, before, output });
   }
 
+  /** The resource of KServe for a service's bundle, where that is read from `storage`. */
+  async manifest(bundle: string, name: string, storage: string): Promise<Compiled> {
+    const kserve = { name, storage_uri: storage || null };
+    return this.link.request('compile', { notebook: bundle, target: 'kserve', kserve });
+  }
+
   /** The pipeline for another system, as text. */
   async compile(target: string): Promise<string | null> {
     this.lastRefusal = null;
@@ -243,6 +262,7 @@ export class NotebookPipeline implements IDisposable {
     this.analysis.dispose();
     this.runs.dispose();
     this.sweeps.dispose();
+    this.services.dispose();
     this.link.dispose();
     Signal.clearData(this);
   }

@@ -12,6 +12,7 @@ export interface PanelActions {
   /** Asks what is to be varied, and begins a sweep. */
   newSweep(pipeline: NotebookPipeline): void;
   openSweep(pipeline: NotebookPipeline, sweep: string): void;
+  openService(pipeline: NotebookPipeline, name: string): void;
   /** Asks when the cluster of the chosen context is to run the notebook, and shows what it runs so already. */
   schedule(pipeline: NotebookPipeline): void;
   compare(pipeline: NotebookPipeline, before: string, after: string): void;

@@ -14,6 +14,7 @@ import { MiniGraph } from './miniGraph';
 import { Problems } from './problems';
 import { RecentRuns } from './recentRuns';
 import { RunForm } from './runForm';
+import { ServiceList } from './serviceList';
 import { StepList } from './stepList';
 import { RecentSweeps } from './sweep/recentSweeps';
 
@@ -143,6 +144,9 @@ function PipelineView({ pipeline, actions }: PanelProps): JSX.Element {
               <RecentSweeps pipeline={pipeline} actions={actions} />
             </Section>
           )}
+          <Section title={trans.__('Services')} note={pipeline.services.list?.length || ''}>
+            <ServiceList pipeline={pipeline} actions={actions} />
+          </Section>
           <Section title={trans.__('Pipeline settings')} open={false}>
             <MetadataForm model={panel.model!} name={outline?.pipeline ?? ''} />
           </Section>

@@ -14,6 +14,12 @@ export function formatSeconds(seconds: number): string {
     : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** How long an answer took: what is fast is told more exactly. */
+export function formatMilliseconds(seconds: number): string {
+  const milliseconds = seconds * 1000;
+  return milliseconds < 9.95 ? `${milliseconds.toFixed(1)} ms` : formatSeconds(seconds);
+}
+
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 
 export function formatBytes(bytes: number): string {

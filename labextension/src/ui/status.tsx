@@ -1,11 +1,11 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
-import type { StepStatus } from '../protocol';
+import type { ServiceState, StepStatus } from '../protocol';
 import { useTranslation } from './translation';
 
-/** One sign for each status, so that none is told by colour alone. */
-export const STATUS_SIGNS: Record<StepStatus, string> = {
+/** One sign for each status, of runs, steps and services, so that none is told by colour alone. */
+export const STATUS_SIGNS: Record<StepStatus | ServiceState, string> = {
   pending: '·',
   running: '▸',
   interrupted: '‖',
@@ -13,11 +13,16 @@ export const STATUS_SIGNS: Record<StepStatus, string> = {
   failed: '✗',
   cancelled: '■',
   cached: '=',
-  skipped: '–'
+  skipped: '–',
+  starting: '▸',
+  ready: '✓',
+  degraded: '!',
+  stopping: '■',
+  silent: '?'
 };
 
-export function statusWord(status: StepStatus, trans: TranslationBundle): string {
-  const words: Record<StepStatus, string> = {
+export function statusWord(status: StepStatus | ServiceState, trans: TranslationBundle): string {
+  const words: Record<StepStatus | ServiceState, string> = {
     pending: trans.__('pending'),
     running: trans.__('running'),
     interrupted: trans.__('interrupted'),
@@ -25,12 +30,17 @@ export function statusWord(status: StepStatus, trans: TranslationBundle): string
     failed: trans.__('failed'),
     cancelled: trans.__('cancelled'),
     cached: trans.__('cached'),
-    skipped: trans.__('skipped')
+    skipped: trans.__('skipped'),
+    starting: trans.__('starting'),
+    ready: trans.__('ready'),
+    degraded: trans.__('degraded'),
+    stopping: trans.__('stopping'),
+    silent: trans.__('not answering')
   };
   return words[status];
 }
 
-export function Status({ status }: { status: StepStatus }): JSX.Element {
+export function Status({ status }: { status: StepStatus | ServiceState }): JSX.Element {
   const trans = useTranslation();
   return (
     <span className="kale-Status" data-status={status}>

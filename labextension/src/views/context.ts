@@ -16,6 +16,8 @@ export interface ViewActions {
   showDiagnostic(pipeline: NotebookPipeline, diagnostic: Diagnostic): void;
   /** Opens a new notebook with the variables as they were at a step. */
   openRestored(pipeline: NotebookPipeline, run: string, step: string, before: boolean): Promise<void>;
+  /** Asks how a variable of a run is to be served, and shows the service; without a step, the last that has a model. */
+  serve(pipeline: NotebookPipeline, run: string, step?: string, variable?: string): void;
   /** Lets the browser keep a stored value, or a file as a step has left it. */
   downloadArtifact(pipeline: NotebookPipeline, artifact: Artifact): Promise<void>;
 }

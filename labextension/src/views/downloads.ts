@@ -57,6 +57,13 @@ const FORMATS: Record<string, string> = {
   float: '.json'
 };
 
+/** Lets the browser keep a text. */
+export function keepText(text: string, name: string): void {
+  const url = URL.createObjectURL(new Blob([text], { type: 'text/plain' }));
+  keep(url, name);
+  window.setTimeout(() => URL.revokeObjectURL(url), KEPT_MS);
+}
+
 function keep(url: string, name: string): void {
   const link = document.createElement('a');
   link.href = url;

@@ -22,6 +22,7 @@ export namespace ViewCommands {
   export const openGraph = 'kale-rs:open-graph';
   export const openRun = 'kale-rs:open-run';
   export const openLineage = 'kale-rs:open-lineage';
+  export const openService = 'kale-rs:open-service';
   export const compare = 'kale-rs:compare-runs';
   /** Opens any view again, when the layout is restored. */
   export const openView = 'kale-rs:open-view';
@@ -74,8 +75,22 @@ function viewActions(
       }
     },
     openRestored: (pipeline, run, step, before) => openRestored(app, pipeline, run, step, before, trans),
+    serve: (pipeline, run, step, variable) => tell(serve(pipeline, openView, trans, { run, step, variable })),
     downloadArtifact: (pipeline, artifact) => downloadArtifact(app, pipeline, artifact)
   };
+}
+
+async function serve(
+  pipeline: NotebookPipeline,
+  openView: (spec: ViewSpec) => Promise<void>,
+  trans: TranslationBundle,
+  what: { run: string; step?: string; variable?: string }
+): Promise<void> {
+  const { askToServe } = await import('./service/dialog');
+  const name = await askToServe(pipeline, what, trans);
+  if (name !== null) {
+    await openView({ kind: 'service', path: pipeline.panel.context.path, name });
+  }
 }
 
 /** Shows a view: the one that is there, else a new one beside its notebook. */
@@ -176,6 +191,10 @@ function addCommands(
     const [path, id] = [pathOf(given, pipeline), given.id ?? activeStep(pipeline) ?? runOf(given, pipeline)];
     return path && id ? { kind: 'lineage', path, id } : null;
   });
+  add(ViewCommands.openService, trans.__('Open Service'), { name: text }, (given, pipeline) => {
+    const [path, name] = [pathOf(given, pipeline), given.name ?? pipeline?.services.list?.[0]?.name];
+    return path && name ? { kind: 'service', path, name } : null;
+  });
   add(
     ViewCommands.compare,
     trans.__('Compare Last Two Pipeline Runs'),
@@ -199,6 +218,7 @@ function addCommands(
     ViewCommands.openGraph,
     ViewCommands.openRun,
     ViewCommands.openLineage,
+    ViewCommands.openService,
     ViewCommands.compare
   ]) {
     palette?.addItem({ command, category: trans.__('Pipeline') });

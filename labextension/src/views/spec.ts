@@ -4,6 +4,7 @@ export type ViewSpec =
   | { kind: 'run'; path: string; run: string; step?: string }
   | { kind: 'lineage'; path: string; id: string }
   | { kind: 'sweep'; path: string; sweep: string }
+  | { kind: 'service'; path: string; name: string }
   | { kind: 'comparison'; path: string; before: string; after: string };
 
 export type SpecOf<Kind extends ViewSpec['kind']> = Extract<ViewSpec, { kind: Kind }>;
@@ -18,6 +19,8 @@ export function viewKey(spec: ViewSpec): string {
       return `${kind}:${spec.run}:${path}`;
     case 'sweep':
       return `${kind}:${spec.sweep}:${path}`;
+    case 'service':
+      return `${kind}:${spec.name}:${path}`;
     case 'lineage':
       // One for each notebook: links lead from one thing to another in the same view.
       return `${kind}:${path}`;

@@ -20,6 +20,8 @@ export function viewTitle(spec: ViewSpec, trans: TranslationBundle): { label: st
         label: trans.__('Sweep %1 of %2', spec.sweep.split('-').pop()!, name),
         caption: `${spec.sweep} · ${spec.path}`
       };
+    case 'service':
+      return { label: trans.__('Service %1', spec.name), caption: `${spec.name} · ${spec.path}` };
     case 'lineage':
       return { label: trans.__('Lineage in %1', name), caption: spec.path };
     case 'comparison':

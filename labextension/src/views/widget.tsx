@@ -11,12 +11,13 @@ import type { ViewServices } from './context';
 import { GraphView } from './graph/view';
 import { LineageView } from './lineage/view';
 import { RunView } from './run/view';
+import { ServiceView } from './service/view';
 import type { ViewSpec } from './spec';
 import { Subject } from './subject';
 import { SweepView } from './sweep/view';
 import { viewTitle } from './titles';
 
-/** The content of a tab of the main area: a graph, a run, a sweep, a lineage, or a comparison. */
+/** The content of a tab of the main area: a graph, a run, a sweep, a service, a lineage, or a comparison. */
 export class ViewWidget extends ReactWidget {
   constructor(
     spec: ViewSpec,
@@ -100,6 +101,8 @@ function Shown({ spec, pipeline }: { spec: ViewSpec; pipeline: NotebookPipeline 
       return <RunView key={spec.run} pipeline={pipeline} spec={spec} />;
     case 'sweep':
       return <SweepView key={spec.sweep} pipeline={pipeline} sweep={spec.sweep} />;
+    case 'service':
+      return <ServiceView key={spec.name} pipeline={pipeline} name={spec.name} />;
     case 'lineage':
       return <LineageView pipeline={pipeline} spec={spec} />;
     case 'comparison':

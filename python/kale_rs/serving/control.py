@@ -1,4 +1,4 @@
-"""`services`: those that run, whoever has started them."""
+"""`services`: those that run, whoever has started them; and `predict`, which asks one by its name."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class ServiceRow(NamedTuple):
     """A service that runs."""
 
     name: str
+    state: str
     url: str
     version: str
     pid: int
@@ -25,7 +26,7 @@ class Services(UserList[ServiceRow]):
     """Services of a store, by name."""
 
     def __repr__(self) -> str:
-        return "\n".join(f"{one.name}  {one.url}  {one.version}  {one.pid}" for one in self) or "no services"
+        return "\n".join("  ".join(map(str, one)) for one in self) or "no services"
 
     def _repr_html_(self) -> str:
         return html_table(ServiceRow._fields, self) if self else "no services"
@@ -44,4 +45,15 @@ def services(action: str = "list", name: str | None = None, *, store: Path | Non
         return Services(ServiceRow(*(one[key] for key in ServiceRow._fields)) for one in answer["services"])
     if action == "logs":
         return ServiceLogs(answer["text"].splitlines())
-    return Service(answer | {"verified": None}, store=text(store)) if action == "show" else None
+    if action == "stop":
+        return None
+    return Service(answer | {"verified": None}, token_env=answer["token_env"], store=text(store))
+
+
+def predict(service: str, data: Any, *, store: Path | None = None) -> Any:
+    """Ask a service by its name: rows as an array, a DataFrame, a list, a dict of columns, or one row as a dict.
+
+    >>> kale_rs.predict("churn", table[:3])
+    array([0, 1, 0])
+    """
+    return services("show", service, store=store).predict(data)

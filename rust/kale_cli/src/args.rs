@@ -19,7 +19,7 @@ pub use history::{
     ShowArgs,
 };
 pub use schedule::{AddScheduleArgs, ChosenArgs, ScheduleArgs, ScheduleVerb};
-pub use serve::{KserveArgs, OfServiceArgs, ServeArgs, ServerArgs, ServicesArgs, ServicesVerb};
+pub use serve::{KserveArgs, OfServiceArgs, PredictArgs, ServeArgs, ServerArgs, ServicesArgs, ServicesVerb};
 pub use snapshot::{SnapshotArgs, SnapshotVerb};
 pub use sweep::{
     ExportArgs, ExtendArgs, OfSweepArgs, ResumeSweepArgs, SweepArgs, SweepOptionArgs, SweepsArgs, SweepsVerb,
@@ -307,6 +307,17 @@ Examples:
   kale-rs services logs churn
   kale-rs services stop churn")]
     Services(ServicesArgs),
+    /// Ask a service, and print what it answers
+    #[command(after_help = "\
+Rows are a JSON list: of lists, of objects by column, of texts. A service of the current folder's
+store is meant; one elsewhere is asked by its URL, with any client of KServe's protocols.
+
+Examples:
+  kale-rs predict churn                        the example that it was packed with
+  kale-rs predict churn '[[5.1, 3.5], [6.2, 2.9]]'
+  kale-rs predict churn --file rows.json --json
+  cat body.json | kale-rs predict churn -      also a whole body, of V1 or V2")]
+    Predict(PredictArgs),
     /// Check that this machine can run notebooks, and say what to do where it cannot
     #[command(after_help = "\
 Examples:

@@ -51,6 +51,7 @@ pub fn main(argv: Vec<OsString>, session: &Session) -> i32 {
         Verb::Sweeps(args) => verb::sweeps::sweeps(session, args),
         Verb::Serve(args) => verb::serve::serve(session, *args),
         Verb::Services(args) => verb::services::services(session, args),
+        Verb::Predict(args) => verb::predict::predict(session, args),
         Verb::Server(args) => verb::serve::server(session, &args),
         Verb::Doctor(args) => verb::doctor::doctor(session, args),
         Verb::Explain(args) => verb::explain::explain(args),

@@ -15,6 +15,7 @@ pub mod gc;
 pub mod graph;
 pub mod lineage;
 pub mod logs;
+pub mod predict;
 pub mod restore;
 pub mod run;
 pub mod runs;

@@ -19,7 +19,7 @@ mod _native {
     #[pymodule_export]
     use crate::verbs::{
         archive, artifact, cancel, check, cli_verbs, compile, context, diff, doctor, explain, explain_overlay, gc,
-        graph, lineage, logs, main, render_graph, restore, resume, run, runs, schedule, serve, services, show,
+        graph, lineage, logs, main, predict, render_graph, restore, resume, run, runs, schedule, serve, services, show,
         snapshot, sweep, sweeps, unarchive,
     };
 

@@ -208,6 +208,11 @@ pub fn services(py: Python<'_>, request: &str) -> PyResult<String> {
 }
 
 #[pyfunction]
+pub fn predict(py: Python<'_>, request: &str) -> PyResult<String> {
+    ask(py, request, kale_verbs::predict::predict)
+}
+
+#[pyfunction]
 #[pyo3(signature = (request, on_event=None, cancel_on_interrupt=true))]
 pub fn sweep(
     py: Python<'_>,

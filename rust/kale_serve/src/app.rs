@@ -18,11 +18,12 @@ use crate::bundle::Bundle;
 use crate::frames::{Answer, Fault, Question};
 use crate::guard::Guard;
 use crate::log::Logger;
-use crate::metrics::{Latency, Metrics};
+use crate::metrics::Metrics;
 use crate::options::Limits;
 use crate::pool::{Pool, ReplicaView};
 use crate::protocol::Refused;
 use crate::queue::{Failure, Full, Job, Reply};
+use crate::status::{Requests, State, Status};
 
 pub static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Bodies that take longer to read or to write than others should have to wait are seen to elsewhere.
@@ -203,19 +204,19 @@ impl App {
         }
     }
 
-    pub fn status(&self) -> Status<'_> {
+    pub fn status(&self) -> Status {
         let state = match () {
-            () if self.is_stopping() => "stopping",
-            () if self.pool.is_whole() => "ready",
-            () if self.pool.is_promising() => "degraded",
-            () => "starting",
+            () if self.is_stopping() => State::Stopping,
+            () if self.pool.is_whole() => State::Ready,
+            () if self.pool.is_promising() => State::Degraded,
+            () => State::Starting,
         };
         let (total, errors) = self.metrics.predictions();
         Status {
-            name: &self.bundle.name,
-            version: self.bundle.version.as_deref(),
+            name: self.bundle.name.clone(),
+            version: self.bundle.version.clone(),
             state,
-            url: &self.url,
+            url: self.url.clone(),
             uptime_seconds: self.begun.elapsed().as_secs_f64(),
             replicas: self.replicas(),
             requests: Requests {
@@ -238,28 +239,6 @@ impl App {
         let given = headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok());
         given.filter(|id| !id.is_empty() && id.len() <= 128).map_or_else(|| self.ids.next(), str::to_owned)
     }
-}
-
-/// What a panel shows of a service.
-#[derive(Serialize)]
-pub struct Status<'a> {
-    name: &'a str,
-    version: Option<&'a str>,
-    state: &'a str,
-    url: &'a str,
-    uptime_seconds: f64,
-    replicas: Vec<ReplicaView>,
-    requests: Requests,
-    latency_seconds: Latency,
-}
-
-#[derive(Serialize)]
-struct Requests {
-    total: u64,
-    errors: u64,
-    rejected: u64,
-    in_flight: i64,
-    queued: usize,
 }
 
 /// Carries out what may take long beside the requests of others.

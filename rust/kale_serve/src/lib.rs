@@ -13,6 +13,7 @@
 mod app;
 mod body;
 pub mod bundle;
+mod client;
 mod connections;
 mod error;
 mod frames;
@@ -26,8 +27,13 @@ pub mod protocol;
 mod queue;
 mod routes;
 mod server;
+mod status;
 mod worker;
 
+pub use client::{Client, Told};
 pub use error::ServeError;
+pub use metrics::Latency;
 pub use options::{Batching, Event, Limits, Log, Options, Stop};
+pub use pool::ReplicaView;
 pub use server::serve;
+pub use status::{Requests, State, Status};

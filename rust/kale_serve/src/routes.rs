@@ -21,6 +21,7 @@ use crate::frames::{Answer, Question};
 use crate::guard::Denied;
 use crate::log::RequestLine;
 use crate::protocol::{binary, v1, v2};
+use crate::status::STATUS;
 use crate::{body, metrics, openapi};
 
 type Shared = State<Arc<App>>;
@@ -31,7 +32,7 @@ pub fn router(app: Arc<App>, origins: &[String]) -> Router {
         .route("/", get(alive))
         .route("/metrics", get(prometheus))
         .route("/openapi.json", get(described))
-        .route("/kale/status", get(status))
+        .route(STATUS, get(status))
         .route("/v1/models", get(models))
         .route("/v1/models/{model}", get(v1_ready).post(v1_predict))
         .route("/v2", get(server_metadata))
@@ -86,17 +87,20 @@ async fn around(
     let trace = response.extensions_mut().remove::<Trace>().unwrap_or_default();
     let (status, seconds) = (response.status().as_u16(), begun.elapsed().as_secs_f64());
     app.metrics.answered(protocol, status, seconds);
-    app.logger.request(&RequestLine {
-        request_id: &id,
-        method: method.as_str(),
-        path: &path,
-        status,
-        seconds,
-        rows: trace.rows,
-        replica: trace.replica,
-        error: trace.error.as_deref(),
-        traceback: trace.traceback.as_deref(),
-    });
+    // A panel asks every second how it does: that is no news.
+    if path != STATUS || status >= 400 {
+        app.logger.request(&RequestLine {
+            request_id: &id,
+            method: method.as_str(),
+            path: &path,
+            status,
+            seconds,
+            rows: trace.rows,
+            replica: trace.replica,
+            error: trace.error.as_deref(),
+            traceback: trace.traceback.as_deref(),
+        });
+    }
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID.clone(), id);
     }

@@ -39,6 +39,7 @@ mod on_cluster;
 mod overlay;
 mod packing;
 pub mod parameters;
+pub mod predict;
 mod promotion;
 pub mod render;
 pub mod restore;

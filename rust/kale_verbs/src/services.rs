@@ -1,14 +1,18 @@
 //! `services`: the services of a store that run, and what can be done with one.
 
-use std::fs;
+mod log;
+mod view;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::VerbError;
 use crate::history::StoreChoice;
-use crate::notebook::plain;
-use crate::serve::{Record, running, service_log};
+use crate::serve::{Record, running};
 use crate::session::Session;
+
+pub use log::{LogRequest, ServiceLog, follow_log, readable};
+pub(crate) use view::client;
+pub use view::{Known, Origin, ServiceView};
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct ServiceChoice {
@@ -26,38 +30,43 @@ pub enum ServicesRequest {
     List(StoreChoice),
     Show(ServiceChoice),
     Stop(ServiceChoice),
-    Logs(ServiceChoice),
+    Logs(LogRequest),
 }
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum ServicesAnswer {
     List(ServiceList),
+    Shown(Box<ServiceView>),
     One(Box<Record>),
     Logs(ServiceLog),
 }
 
 #[derive(Debug, Serialize)]
 pub struct ServiceList {
-    pub services: Vec<Record>,
-}
-
-#[derive(Debug, Serialize)]
-pub struct ServiceLog {
-    pub name: String,
-    pub text: String,
+    pub services: Vec<ServiceView>,
 }
 
 pub fn services(session: &Session, request: &ServicesRequest) -> Result<ServicesAnswer, VerbError> {
     Ok(match request {
-        ServicesRequest::List(choice) => ServicesAnswer::List(ServiceList { services: running(&choice.root(session)) }),
-        ServicesRequest::Show(choice) => ServicesAnswer::One(Box::new(find(session, choice)?)),
+        ServicesRequest::List(choice) => ServicesAnswer::List(list(session, choice)),
+        ServicesRequest::Show(choice) => ServicesAnswer::Shown(Box::new(show(session, choice)?)),
         ServicesRequest::Stop(choice) => ServicesAnswer::One(Box::new(stop(session, choice)?)),
-        ServicesRequest::Logs(choice) => ServicesAnswer::Logs(log(session, choice)?),
+        ServicesRequest::Logs(request) => ServicesAnswer::Logs(log::log(session, request)?),
     })
 }
 
-fn find(session: &Session, choice: &ServiceChoice) -> Result<Record, VerbError> {
+fn list(session: &Session, choice: &StoreChoice) -> ServiceList {
+    ServiceList { services: running(&choice.root(session)).into_iter().map(ServiceView::of).collect() }
+}
+
+fn show(session: &Session, choice: &ServiceChoice) -> Result<ServiceView, VerbError> {
+    let view = ServiceView::of(find(session, choice)?);
+    let known = Known::of(session, &choice.store, &view.record);
+    Ok(ServiceView { known: Some(known), ..view })
+}
+
+pub(crate) fn find(session: &Session, choice: &ServiceChoice) -> Result<Record, VerbError> {
     let all = running(&choice.store.root(session));
     let found = all.iter().find(|one| one.name == choice.name && choice.pid.is_none_or(|pid| pid == one.pid));
     found.cloned().ok_or_else(|| {
@@ -75,13 +84,4 @@ fn stop(session: &Session, choice: &ServiceChoice) -> Result<Record, VerbError> 
     let record = find(session, choice)?;
     record.end();
     Ok(record)
-}
-
-fn log(session: &Session, choice: &ServiceChoice) -> Result<ServiceLog, VerbError> {
-    let path = service_log(&choice.store.root(session), &choice.name);
-    let text = fs::read_to_string(&path).map_err(|error| {
-        let message = format!("service `{}` has no log: {}", choice.name, plain(&error));
-        VerbError::usage(message, "`kale-rs services` lists those that run")
-    })?;
-    Ok(ServiceLog { name: choice.name.clone(), text })
 }

@@ -13,15 +13,18 @@ import { Outputs } from './outputs';
 /** Values that the step has made, and those that it was given. */
 export function StepArtifacts({
   pipeline,
-  page
+  page,
+  serve
 }: {
   pipeline: NotebookPipeline;
   page: StepPage;
+  /** Serves a variable; there is none where the step cannot be restored. */
+  serve?: (variable: string) => void;
 }): JSX.Element {
   const trans = useTranslation();
   return (
     <>
-      <ArtifactTable pipeline={pipeline} title={trans.__('Made')} artifacts={page.artifacts} />
+      <ArtifactTable pipeline={pipeline} title={trans.__('Made')} artifacts={page.artifacts} serve={serve} />
       <ArtifactTable pipeline={pipeline} title={trans.__('Used')} artifacts={page.inputs} />
     </>
   );
@@ -29,6 +32,8 @@ export function StepArtifacts({
 
 /** The type of a value that nobody has looked into. */
 const UNSEEN = 'Artifact';
+/** What the compiler knows to be a model. */
+export const MODEL = 'Model';
 
 interface ArtifactTableProps {
   pipeline: NotebookPipeline;
@@ -36,9 +41,10 @@ interface ArtifactTableProps {
   artifacts: readonly ArtifactHead[];
   /** What is said where there are none. */
   none?: string;
+  serve?: (variable: string) => void;
 }
 
-export function ArtifactTable({ pipeline, title, artifacts, none }: ArtifactTableProps): JSX.Element {
+export function ArtifactTable({ pipeline, title, artifacts, none, serve }: ArtifactTableProps): JSX.Element {
   const trans = useTranslation();
   const [shown, setShown] = React.useState<string | null>(null);
   if (artifacts.length === 0) {
@@ -71,6 +77,16 @@ export function ArtifactTable({ pipeline, title, artifacts, none }: ArtifactTabl
                 >
                   {trans.__('Preview')}
                 </button>{' '}
+                {serve !== undefined && artifact.type === MODEL && (
+                  <button
+                    className="kale-Button"
+                    data-action="serve-artifact"
+                    aria-label={trans.__('Serve %1', artifact.names[0])}
+                    onClick={() => serve(artifact.names[0])}
+                  >
+                    {trans.__('Serve …')}
+                  </button>
+                )}{' '}
                 <IdLink pipeline={pipeline} id={artifact.id} label={trans.__('Lineage')} />
               </td>
             </tr>

@@ -22,7 +22,8 @@ interface LogViewProps {
   log: StepLog;
   label: string;
   isRunning: boolean;
-  readEarlier: () => void;
+  /** Reads what comes before; there is none where that cannot be had. */
+  readEarlier?: () => void;
 }
 
 export function LogView(props: LogViewProps): JSX.Element {
@@ -100,7 +101,7 @@ function Pieces({
     } else if (first === null && pieces.length > count) {
       setCount(count + SHOWN_PIECES);
     } else {
-      readEarlier();
+      readEarlier?.();
     }
   };
   return (
@@ -164,7 +165,7 @@ function Pieces({
           setFollows(first === null && scrollHeight - scrollTop - clientHeight <= SLACK);
         }}
       >
-        {(log.isCut || from > 0) && (
+        {((log.isCut && readEarlier !== undefined) || from > 0) && (
           <button className="kale-Button" onClick={showEarlier}>
             {trans.__('Show earlier lines')}
           </button>

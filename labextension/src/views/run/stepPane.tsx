@@ -27,6 +27,7 @@ interface StepPaneProps {
 /** The selected step: what can be done with it, and what it has left. */
 export function StepPane({ pipeline, run, step, detail, act }: StepPaneProps): JSX.Element {
   const trans = useTranslation();
+  const { actions } = useView();
   const { page, fault, readAgain } = useStepPage(pipeline, run.run_id!, step, detail);
   /** What only the page of the step says. */
   const ofPage = (content: (page: StepPage) => React.ReactNode) => () =>
@@ -45,7 +46,17 @@ export function StepPane({ pipeline, run, step, detail, act }: StepPaneProps): J
     {
       id: 'artifacts',
       title: trans.__('Artifacts'),
-      content: ofPage(page => <StepArtifacts pipeline={pipeline} page={page} />)
+      content: ofPage(page => (
+        <StepArtifacts
+          pipeline={pipeline}
+          page={page}
+          serve={
+            run.context === undefined && page.snapshot
+              ? variable => actions.serve(pipeline, run.run_id!, step.name, variable)
+              : undefined
+          }
+        />
+      ))
     },
     {
       id: 'files',
@@ -166,6 +177,16 @@ function StepButtons({
       >
         {trans.__('Re-run from here')}
       </button>
+      {run.context === undefined && (
+        <button
+          className="kale-Button"
+          data-action="serve"
+          disabled={page === null || !page.snapshot}
+          onClick={() => actions.serve(pipeline, run.run_id!, step.name)}
+        >
+          {trans.__('Serve …')}
+        </button>
+      )}
     </div>
   );
 }

@@ -103,6 +103,13 @@ function Best({ pipeline, sweep, act, isActing }: Omit<SweepHeadProps, 'onExtend
         >
           {trans.__('Open it in a notebook')}
         </button>
+        <button
+          className="kale-Button"
+          data-action="serve-best"
+          onClick={() => actions.serve(pipeline, best.run_id)}
+        >
+          {trans.__('Serve best …')}
+        </button>
       </div>
     </Values>
   );

@@ -112,8 +112,9 @@ Examples:
     /// Print what a service has logged
     #[command(after_help = "\
 Examples:
-  kale-rs services logs churn")]
-    Logs(OfServiceArgs),
+  kale-rs services logs churn
+  kale-rs services logs churn -f               go on while the service does")]
+    Logs(ServiceLogArgs),
     /// Stop a service, and wait until it has answered what is under way
     #[command(after_help = "\
 Examples:
@@ -125,6 +126,32 @@ Examples:
 pub struct OfServiceArgs {
     /// What the service is called
     pub name: String,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ServiceLogArgs {
+    #[command(flatten)]
+    pub of: OfServiceArgs,
+    /// Go on with what it logs until it ends
+    #[arg(short, long, conflicts_with = "json")]
+    pub follow: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct PredictArgs {
+    /// What the service is called
+    pub name: String,
+    /// Rows as JSON, or the body of a request; `-` reads them from standard input [default: the service's example]
+    #[arg(conflicts_with = "file")]
+    pub data: Option<String>,
+    /// The file that has them
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
     #[command(flatten)]
     pub store: StoreArgs,
     /// Print one JSON document

@@ -1,20 +1,26 @@
 //! `kale-rs services`.
 
-use kale_verbs::Session;
-use kale_verbs::render::table;
-use kale_verbs::serve::Record;
-use kale_verbs::services::{ServiceChoice, ServicesAnswer, ServicesRequest, services as carry_out};
+use kale_verbs::render::{self, table};
+use kale_verbs::services::{
+    LogRequest, ServiceChoice, ServiceView, ServicesAnswer, ServicesRequest, follow_log, readable,
+    services as carry_out,
+};
+use kale_verbs::{Interrupt, Listener, Session};
 
 use super::{Done, store};
-use crate::args::{ServicesArgs, ServicesVerb};
-use crate::output;
+use crate::args::{OfServiceArgs, ServicesArgs, ServicesVerb};
+use crate::{interrupt, output};
 
 pub fn services(session: &Session, args: ServicesArgs) -> Done {
     let (request, json) = match args.verb {
         None => (ServicesRequest::List(store(args.store)), args.json),
         Some(ServicesVerb::Show(of)) => (ServicesRequest::Show(choice(&of)), of.json),
         Some(ServicesVerb::Stop(of)) => (ServicesRequest::Stop(choice(&of)), of.json),
-        Some(ServicesVerb::Logs(of)) => (ServicesRequest::Logs(choice(&of)), of.json),
+        Some(ServicesVerb::Logs(args)) if args.follow => return follow(session, &args.of),
+        Some(ServicesVerb::Logs(args)) => {
+            let request = LogRequest { choice: choice(&args.of), offset: None, last: None, readable: false };
+            (ServicesRequest::Logs(request), args.of.json)
+        }
     };
     let answer = carry_out(session, &request)?;
     if json {
@@ -24,29 +30,71 @@ pub fn services(session: &Session, args: ServicesArgs) -> Done {
     match &answer {
         ServicesAnswer::List(list) if list.services.is_empty() => output::note("no services"),
         ServicesAnswer::List(list) => output::answer(table::table(&list.services.iter().map(row).collect::<Vec<_>>())),
-        ServicesAnswer::One(record) => output::answer(table::table(&facts(record))),
-        ServicesAnswer::Logs(log) => output::answer(&log.text),
+        ServicesAnswer::Shown(view) => output::answer(table::table(&facts(view))),
+        ServicesAnswer::One(record) => output::note(format_args!("{} has ended", record.name)),
+        ServicesAnswer::Logs(log) => output::answer(readable(&log.text)),
     }
     Ok(0)
 }
 
-fn choice(of: &crate::args::OfServiceArgs) -> ServiceChoice {
+fn choice(of: &OfServiceArgs) -> ServiceChoice {
     ServiceChoice { store: kale_verbs::StoreChoice { store: of.store.store.clone() }, name: of.name.clone(), pid: None }
 }
 
-fn row(record: &Record) -> Vec<String> {
-    vec![record.name.clone(), record.url.clone(), record.version.clone(), record.pid.to_string()]
+fn row(view: &ServiceView) -> Vec<String> {
+    let record = &view.record;
+    let told = [record.name.as_str(), view.state, &record.url, &record.version];
+    let requests = view.traffic.as_ref().map(|traffic| format!("{} requests", traffic.requests.total));
+    let pid = format!("process {}", record.pid);
+    told.into_iter().map(str::to_owned).chain([requests.unwrap_or_default(), pid]).collect()
 }
 
-fn facts(record: &Record) -> Vec<Vec<String>> {
-    let facts = [
+fn facts(view: &ServiceView) -> Vec<Vec<String>> {
+    let record = &view.record;
+    let mut facts = vec![
         ("name", record.name.clone()),
+        ("state", view.state.to_owned()),
         ("url", record.url.clone()),
         ("version", record.version.clone()),
         ("process", record.pid.to_string()),
         ("since", record.since.clone()),
-        ("bundle", output::path(&record.bundle.to_string_lossy()).to_owned()),
-        ("log", output::path(&record.log.to_string_lossy()).to_owned()),
     ];
+    if let Some(traffic) = &view.traffic {
+        let (requests, latency) = (&traffic.requests, &traffic.latency_seconds);
+        let told = [(requests.errors, "errors"), (requests.rejected, "turned away")];
+        let told: String = told.iter().map(|(count, what)| format!(", {count} {what}")).collect();
+        facts.push(("requests", format!("{}{told}", requests.total)));
+        let quantiles = [("p50", latency.p50), ("p90", latency.p90), ("p99", latency.p99)];
+        let quantiles = quantiles.map(|(name, seconds)| format!("{name} {:.1} ms", seconds * 1e3));
+        facts.push(("latency", quantiles.join(", ")));
+        let memory: u64 = traffic.replicas.iter().filter_map(|replica| replica.rss_bytes).sum();
+        facts.push(("memory", render::bytes(memory)));
+    }
+    if let Some(origin) = view.known.as_ref().and_then(|known| known.origin.as_ref()) {
+        facts.push(("from", format!("{}:{}:{}", origin.run, origin.step, origin.variable)));
+        if let Some(trial) = &origin.trial {
+            facts.push(("trial", format!("{} of sweep {}", trial.trial, trial.sweep_id)));
+        }
+    }
+    facts.push(("bundle", output::path(&record.bundle.to_string_lossy()).to_owned()));
+    facts.push(("log", output::path(&record.log.to_string_lossy()).to_owned()));
     facts.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect()
+}
+
+fn follow(session: &Session, of: &OfServiceArgs) -> Done {
+    interrupt::follow();
+    follow_log(session, &choice(of), &mut Lines)?;
+    Ok(0)
+}
+
+struct Lines;
+
+impl Listener for Lines {
+    fn log(&mut self, _service: &str, text: &str) {
+        output::answer(text);
+    }
+
+    fn interrupted(&mut self) -> Option<Interrupt> {
+        interrupt::pressed().then_some(Interrupt::Leave)
+    }
 }

@@ -32,6 +32,9 @@ pub struct Record {
     pub log: PathBuf,
     /// When it was ready.
     pub since: String,
+    /// The environment variable that has the token which requests show.
+    #[serde(default)]
+    pub token_env: Option<String>,
 }
 
 impl Record {

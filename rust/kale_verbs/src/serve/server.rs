@@ -194,6 +194,7 @@ fn carry_out(
                 bundle: request.bundle.clone(),
                 log: log.clone().unwrap_or_default(),
                 since: kale_store::rfc3339(kale_store::now()),
+                token_env: request.settings.token_env.clone(),
             };
             if log.is_some() {
                 let _ = record.write(&request.root);
