@@ -417,6 +417,7 @@ def gc(
 
     `keep_days` removes older runs, `max_size` (bytes, or a text such as `"20GB"`) the oldest until the others fit;
     `keep_best` keeps so many runs with the highest and lowest values of each metric. What a remaining run needs stays.
+    Bundles of models go with their run, those of no run when nobody has served them for `keep_days`.
     """
     from kale_rs import _native
 

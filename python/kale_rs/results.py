@@ -482,6 +482,8 @@ class Collected:
     def __init__(self, answer: Json) -> None:
         self.runs: list[str] = answer["runs"]
         self.blobs: int = answer["blobs"]
+        #: Of models.
+        self.bundles: int = answer["bundles"]
         self.bytes: int = answer["bytes"]
         self.kept_runs: int = answer["kept_runs"]
         self.kept_bytes: int = answer["kept_bytes"]
@@ -491,7 +493,7 @@ class Collected:
 
     def __repr__(self) -> str:
         word = "would remove" if self.dry_run else "removed"
-        gone = f"{word} {len(self.runs)} runs and {self.blobs} values ({self.bytes:,} bytes)"
+        gone = f"{word} {len(self.runs)} runs, {self.blobs} values and {self.bundles} bundles ({self.bytes:,} bytes)"
         return f"{gone}; left: {self.kept_runs} runs, {self.kept_bytes:,} bytes"
 
 

@@ -2,7 +2,9 @@
 
 import json
 import os
+import pickle
 import sqlite3
+import statistics
 import time
 from pathlib import Path
 
@@ -126,3 +128,51 @@ def test_a_run_at_work_loses_nothing(tmp_path):
     assert call("logs", "last", "total", cwd=tmp_path).stdout.endswith("8000\n")
     found = in_a_process(tmp_path, "r = kale_rs.restore('last', 'total')", "print((v0[:1], len(v7), r.missing))")
     assert found == ([0], 1000, {})
+
+
+MODEL = [
+    cell("class Model:\n    def predict(self, rows):\n        return [sum(row) for row in rows]", "functions"),
+    cell("model, X = Model(), [[1, 2], [3, 4]]", "step:train"),
+]
+
+
+def bundles(folder):
+    return sorted(path.parent.parent.name for path in (folder / ".kale_rs" / "bundles").glob("*/*/bundle.json"))
+
+
+def test_bundles_go_with_their_run_or_with_time_and_those_that_are_served_stay(tmp_path):
+    path = notebook(tmp_path / "n.ipynb", *MODEL)
+    assert call("run", path).returncode == 0
+
+    def serve(name, *options):
+        done = call("serve", *options, "--name", name, "--json", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    of_run = ["last:train:model", "--example", "X"]
+    serve("gone", *of_run, "--pack")
+    (tmp_path / "old.pkl").write_bytes(pickle.dumps(statistics.mean))
+    serve("file", "old.pkl", "--pack")
+    serve("fresh", "old.pkl", "--pack")
+    serve("served", *of_run, "--detach")
+    half = tmp_path / ".kale_rs" / "bundles" / ".packing-half"
+    half.mkdir()
+    try:
+        assert gc(tmp_path)["bundles"] == 0, "their run is there"
+        age(tmp_path)
+        then = time.time() - 10 * 86400
+        for note in [*(tmp_path / ".kale_rs" / "bundles").glob("*/.*.python"), half]:
+            if note.parent.name != "fresh":
+                os.utime(note, (then, then))
+        for about in (tmp_path / ".kale_rs" / "bundles").glob("*/*/bundle.json"):
+            os.utime(about, (then, then))
+        assert gc(tmp_path)["bundles"] == 1 and not half.exists(), "what a kill has left"
+        planned = gc(tmp_path, "--keep-days", "5", "--dry-run")
+        assert planned["bundles"] == 2 and bundles(tmp_path) == ["file", "fresh", "gone", "served"]
+        done = call("gc", "--keep-days", "5", cwd=tmp_path)
+        assert "and 2 bundles" in done.stdout
+        assert bundles(tmp_path) == ["fresh", "served"]
+        assert not (tmp_path / ".kale_rs" / "bundles" / "gone").exists()
+    finally:
+        assert call("services", "stop", "served", cwd=tmp_path).returncode == 0
+    assert gc(tmp_path)["bundles"] == 1 and bundles(tmp_path) == ["fresh"], "its run is no more"

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import resource
 import select
 import signal
 import socket
@@ -45,6 +46,8 @@ kept = []
 """
 PREDICT = "/v1/models/iris:predict"
 ROW = [5.0, 3.5, 1.5, 0.25]
+#: As many as this process may have open.
+SLOW = 10_000
 
 
 class Gate:
@@ -208,6 +211,32 @@ def test_rows_go_together_and_come_back_to_whom_they_belong(iris, tmp_path):
         assert int(float(count.split()[-1])) < 100
 
 
+def test_what_waits_goes_together_where_the_bundle_says_so(obedient, tmp_path):
+    gate = Gate(tmp_path / "gate")
+    about = json.loads((obedient / "bundle.json").read_text())
+    for batchable, options, batches in [
+        (True, [], 2),
+        (True, ["--rows", 1], 5),
+        (False, [], 5),
+        (False, ["--rows", 8], 2),
+    ]:
+        (obedient / "bundle.json").write_text(json.dumps(about | {"batchable": batchable}))
+        with Server(obedient, *options) as server, ThreadPoolExecutor(5) as pool:
+            held = pool.submit(server.ask, PREDICT, {"instances": [gate.row]})
+            gate.wait()
+            waiting = [pool.submit(server.ask, PREDICT, {"instances": ["row"]}) for _ in range(4)]
+            until(lambda server=server: server.status()["requests"]["queued"] == 4)
+            gate.open()
+            assert [answer.result().json for answer in (held, *waiting)] == [{"predictions": [3]}] * 5
+            text = server.ask("/metrics").body.decode()
+            count = next(line for line in text.splitlines() if line.startswith("kale_batch_rows_count"))
+            assert int(float(count.split()[-1])) == batches
+            gate.begun.unlink()
+            gate.gate.unlink()
+            os.mkfifo(gate.begun)
+            os.mkfifo(gate.gate)
+
+
 def test_a_token_is_asked_for(light):
     with Server(light, "--token", "secret") as server:
         assert server.ask("/v2/health/ready").status == 200
@@ -227,13 +256,16 @@ def test_bodies_have_a_size(light):
         assert server.predict([ROW]) == [10.25]
 
 
-def test_thousands_of_slow_clients_do_not_starve_a_fast_one(light):
+def test_ten_thousand_slow_clients_do_not_starve_a_fast_one(light):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    count = min(SLOW, hard - 500)
     with Server(light, "--connections", 1000) as server:
         slow = []
         beginnings = [b"", b"POST /v1/models/iris:predict HT", b"POST / HTTP/1.1\r\nHost: localhost\r\nX: "]
         beginnings.append(b"POST /v1/models/iris:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{")
         try:
-            for number in range(3000):
+            for number in range(count):
                 client = socket.create_connection((server.host, server.port))
                 client.sendall(beginnings[number % 4])
                 slow.append(client)
@@ -243,6 +275,42 @@ def test_thousands_of_slow_clients_do_not_starve_a_fast_one(light):
         finally:
             for client in slow:
                 client.close()
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def taken_by_nobody(server: Server, size: int) -> socket.socket:
+    """A client that asks for so many bytes, and never reads them."""
+    tensor = {"name": "input-0", "datatype": "UINT8", "shape": [size // 8, 2]}
+    tensor["parameters"] = {"binary_data_size": size // 4}
+    text = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
+    head = f"POST /v2/models/iris/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(text) + size // 4}\r\n"
+    head += f"Content-Type: application/octet-stream\r\nInference-Header-Content-Length: {len(text)}\r\n\r\n"
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect((server.host, server.port))
+    client.sendall(head.encode() + text + bytes(size // 4))
+    return client
+
+
+def test_answers_that_nobody_takes_are_not_kept(light):
+    with Server(light, "--answer-timeout", 500) as server, taken_by_nobody(server, 16_000_000) as client:
+        poll = select.poll()
+        poll.register(client, 0)
+        # The end of the connection, and not its rest, which nobody takes either.
+        [(_, event)] = poll.poll(20_000)
+        assert event & select.POLLHUP
+        assert server.predict([ROW]) == [10.25]
+
+
+def test_answers_have_so_much_room_together(light):
+    with Server(light, "--bodies", 30_000_000) as server:
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(taken_by_nobody(server, 16_000_000)) for _ in range(3)]
+            until(lambda: server.status()["requests"]["total"] == 3 and server.status()["requests"]["in_flight"] == 1)
+            answers = sorted(client.recv(12) for client in clients)
+            assert answers == [b"HTTP/1.1 200", b"HTTP/1.1 503", b"HTTP/1.1 503"]
+        # Who goes gives back what they had.
+        until(lambda: server.ask(PREDICT, {"instances": [ROW] * 100_000}).status == 200)
 
 
 def test_slow_heads_and_bodies_are_ended(light):

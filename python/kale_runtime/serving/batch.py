@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kale_runtime.serving import inputs, outputs
+from kale_runtime.serving import inputs, joining, outputs
 from kale_runtime.serving.bundle import Bundle
 from kale_runtime.serving.faults import described
 from kale_runtime.serving.frames import Body
-from kale_runtime.serving.tensors import numpy
 
 
 @dataclass
@@ -39,7 +38,7 @@ def answers(bundle: Bundle, requests: list[dict[str, Any]], memory: memoryview) 
     body = Body(memory)
     tasks = [Task(request) for request in requests]
     for task in tasks:
-        task.step(lambda _, task=task: prepared(bundle, task.request, body))
+        task.step(lambda _, task=task: prepared(bundle, inputs.sent(task.request, body), task.request))
     clock.append(time.perf_counter())
     predict(bundle, tasks)
     clock.append(time.perf_counter())
@@ -58,8 +57,7 @@ def answers(bundle: Bundle, requests: list[dict[str, Any]], memory: memoryview) 
     return {"kind": "answers", "answers": told, "seconds": seconds}, parts
 
 
-def prepared(bundle: Bundle, request: dict[str, Any], body: Body) -> Any:
-    data = inputs.sent(request, body)
+def prepared(bundle: Bundle, data: Any, request: dict[str, Any]) -> Any:
     # What the signature says is what the first of the chain takes: `preprocess`, else the model.
     if bundle.preprocess is None:
         return inputs.prepared(data, request, bundle.signature)
@@ -78,50 +76,34 @@ def answered(bundle: Bundle, task: Task) -> None:
 
 def predict(bundle: Bundle, tasks: list[Task]) -> None:
     """Together where they fit together, else each alone; a fault of one is not a fault of the others."""
-    waiting = [task for task in tasks if task.error is None]
-    if len(waiting) > 1 and bundle.is_batchable and (joined := together([task.data for task in waiting])) is not None:
+    for group in grouped([task for task in tasks if task.error is None]):
+        if len(group) == 1 or not predicted_together(bundle, group):
+            for task in group:
+                task.step(bundle.predict)
+
+
+def grouped(tasks: list[Task]) -> list[list[Task]]:
+    """Those together that are alike."""
+    if len(tasks) < 2:
+        return [tasks] if tasks else []
+    groups: dict[Any, list[Task]] = {}
+    for task in tasks:
         try:
-            results = parted(bundle.predict(joined), [len(task.data) for task in waiting])
+            found = joining.kind(task.data)
         except Exception:
-            results = None
-        if results is not None:
-            for task, result in zip(waiting, results, strict=True):
-                task.data = result
-            return
-    for task in waiting:
-        task.step(bundle.predict)
+            found = None  # of the user's own making
+        groups.setdefault(id(task) if found is None else found, []).append(task)
+    return list(groups.values())
 
 
-def together(data: list[Any]) -> Any:
-    """One value of several; nothing where they are not alike."""
-    first = data[0]
-    if any(type(one) is not type(first) for one in data):
-        return None
-    if isinstance(first, list):
-        return [row for one in data for row in one]
-    if numpy is not None and isinstance(first, numpy.ndarray):
-        alike = first.ndim and all(one.dtype == first.dtype and one.shape[1:] == first.shape[1:] for one in data)
-        return numpy.concatenate(data) if alike else None
-    if hasattr(first, "columns") and hasattr(first, "iloc"):
-        alike = all(list(one.columns) == list(first.columns) and list(one.dtypes) == list(first.dtypes) for one in data)
-        import pandas
-
-        return pandas.concat(data, ignore_index=True) if alike else None
-    return None
-
-
-def parted(result: Any, counts: list[int]) -> list[Any] | None:
-    """What each has of a result; nothing where its rows are not theirs."""
-    if isinstance(result, dict):
-        columns = {name: parted(value, counts) for name, value in result.items()}
-        if any(column is None for column in columns.values()):
-            return None
-        return [{name: column[number] for name, column in columns.items()} for number in range(len(counts))]  # type: ignore[index]
-    if not hasattr(result, "__len__") or isinstance(result, (str, bytes)) or len(result) != sum(counts):
-        return None
-    rows = result.iloc if hasattr(result, "iloc") else result
-    found, start = [], 0
-    for count in counts:
-        found.append(rows[start : start + count])
-        start += count
-    return found
+def predicted_together(bundle: Bundle, tasks: list[Task]) -> bool:
+    data = [task.data for task in tasks]
+    try:
+        results = joining.parted(bundle.predict(joining.joined(data)), data)
+    except (Exception, SystemExit):
+        return False
+    if results is None:
+        return False
+    for task, result in zip(tasks, results, strict=True):
+        task.data = result
+    return True

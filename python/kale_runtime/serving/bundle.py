@@ -44,10 +44,6 @@ class Bundle:
         is_part = self.model_only and (functions.get("preprocess") or functions.get("postprocess"))
         return {} if is_part else self.about.get("signature") or {}
 
-    @property
-    def is_batchable(self) -> bool:
-        return bool(self.about.get("batchable", True))
-
     @staticmethod
     def load(folder: Path, predictor: str | None = None, model_only: bool = False) -> Bundle:
         about = described(folder)

@@ -213,6 +213,8 @@ Examples:
     #[command(after_help = "\
 Nothing that a remaining run needs is removed: its values, snapshots, logs and executed notebook
 stay. Runs that are at work stay. Without a policy only values that no run names are removed.
+Bundles of models go with their run, those of no run when nobody has served them for --keep-days;
+what is served stays.
 
 Examples:
   kale-rs gc --keep-days 30

@@ -19,7 +19,10 @@ fn main() {
     let options = Options {
         port: u16::try_from(number("--port", 0)).expect("a port"),
         replicas: number("--replicas", 1),
-        batching: Batching { max_rows: number("--rows", 1), max_delay: milliseconds("--delay", 0) },
+        batching: Batching {
+            max_rows: option("--rows").map(|text| text.parse().expect("a number")),
+            max_delay: milliseconds("--delay", 0),
+        },
         limits: Limits {
             max_queue: number("--queue", limits.max_queue),
             max_connections: number("--connections", limits.max_connections),
@@ -27,6 +30,8 @@ fn main() {
             request_timeout: milliseconds("--request-timeout", 60_000),
             header_timeout: milliseconds("--header-timeout", 30_000),
             body_timeout: milliseconds("--body-timeout", 30_000),
+            answer_timeout: milliseconds("--answer-timeout", 30_000),
+            max_bodies: number("--bodies", limits.max_bodies),
             worker_memory: option("--memory").map(|text| text.parse().expect("bytes")),
             ..limits
         },

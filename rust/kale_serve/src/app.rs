@@ -122,7 +122,7 @@ impl From<BodyError> for Problem {
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {most} bytes"))
             }
             BodyError::TooSlow => Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
-            BodyError::NoRoom => Problem::unavailable("too many large requests at one time", 1),
+            BodyError::NoRoom => Problem::unavailable("too many large requests or answers at one time", 1),
             BodyError::Broken(reason) => Problem::new(StatusCode::BAD_REQUEST, format!("the body broke off: {reason}")),
         }
     }
@@ -160,8 +160,8 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
     bytes_response(status, "application/json", body)
 }
 
-pub fn bytes_response(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(body));
+pub fn bytes_response(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
@@ -219,6 +219,7 @@ impl App {
             url: self.url.clone(),
             uptime_seconds: self.begun.elapsed().as_secs_f64(),
             replicas: self.replicas(),
+            batch_rows: self.pool.queue.max_rows,
             requests: Requests {
                 total,
                 errors,

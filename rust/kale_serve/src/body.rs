@@ -15,6 +15,8 @@ use crate::options::Limits;
 /// So long, and so much, of a body that is refused is taken in all the same.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 8 << 20;
+/// Less has room in the buffers that the system has for a connection anyway.
+const LARGE: usize = 64 << 10;
 
 #[derive(Debug)]
 pub enum BodyError {
@@ -29,6 +31,7 @@ pub enum BodyError {
 }
 
 /// Bytes of all bodies that are in memory.
+#[derive(Debug)]
 pub struct Room {
     used: AtomicUsize,
     most: usize,
@@ -41,6 +44,7 @@ impl Room {
 }
 
 /// What one of them uses; given back when it goes.
+#[derive(Debug)]
 pub struct Share {
     room: Arc<Room>,
     bytes: usize,
@@ -53,6 +57,28 @@ impl Share {
         self.bytes += bytes;
         if used + bytes > self.room.most { Err(BodyError::NoRoom) } else { Ok(()) }
     }
+}
+
+/// An answer, which has its share until the last of it was taken.
+struct Held {
+    answer: Vec<u8>,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.answer
+    }
+}
+
+/// An answer as it is sent. A large one may be in memory for as long as its client takes.
+pub fn answer(answer: Vec<u8>, room: &Arc<Room>) -> Result<Bytes, BodyError> {
+    if answer.len() < LARGE {
+        return Ok(answer.into());
+    }
+    let mut share = Share { room: room.clone(), bytes: 0 };
+    share.grow(answer.len())?;
+    Ok(Bytes::from_owner(Held { answer, _share: share }))
 }
 
 impl Drop for Share {

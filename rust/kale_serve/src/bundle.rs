@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::error::ServeError;
 
+pub const ABOUT: &str = "bundle.json";
 /// The newest format that is understood here.
 pub const FORMAT_VERSION: u64 = 1;
 
@@ -26,15 +27,12 @@ pub struct Bundle {
     pub signature: Option<Signature>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<Environment>,
-    #[serde(default = "yes")]
-    pub batchable: bool,
+    /// Whether the model answers rows of several requests together as it answers each alone; `None`: nobody has tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batchable: Option<bool>,
     /// What is there besides; it belongs to whoever has packed it.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -118,7 +116,7 @@ pub struct Environment {
 impl Bundle {
     pub fn load(folder: &Path) -> Result<Bundle, ServeError> {
         let wrong = |reason: String| ServeError::Bundle { folder: folder.to_owned(), reason };
-        let text = std::fs::read_to_string(folder.join("bundle.json")).map_err(|error| wrong(error.to_string()))?;
+        let text = std::fs::read_to_string(folder.join(ABOUT)).map_err(|error| wrong(error.to_string()))?;
         let bundle: Bundle = serde_json::from_str(&text).map_err(|error| wrong(format!("bundle.json: {error}")))?;
         bundle.check(folder).map_err(wrong)?;
         Ok(bundle)

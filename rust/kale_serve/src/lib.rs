@@ -28,12 +28,13 @@ mod queue;
 mod routes;
 mod server;
 mod status;
+mod stream;
 mod worker;
 
 pub use client::{Client, Told};
 pub use error::ServeError;
 pub use metrics::Latency;
-pub use options::{Batching, Event, Limits, Log, Options, Stop};
+pub use options::{Batching, Event, Limits, Log, Options, Stop, TOGETHER};
 pub use pool::ReplicaView;
 pub use server::serve;
 pub use status::{Requests, State, Status};

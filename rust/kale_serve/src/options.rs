@@ -61,23 +61,22 @@ impl Default for Options {
 }
 
 /// Requests that wait go to the model together, up to `max_rows`; one that comes alone waits `max_delay` for others.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Batching {
-    /// 1: each request alone, as if it were the only one.
-    pub max_rows: usize,
+    /// 1: each request alone, as if it were the only one. `None`: [`TOGETHER`] where the bundle says that its model
+    /// answers rows together as it answers them alone, else 1.
+    pub max_rows: Option<usize>,
+    /// Without one, only what waits already goes together, and nobody waits for others.
     pub max_delay: Duration,
 }
 
-impl Default for Batching {
-    fn default() -> Batching {
-        Batching { max_rows: 1, max_delay: Duration::ZERO }
-    }
-}
+/// Rows that go together where nobody says so. More save little: what a request costs beside its rows is gone by then.
+pub const TOGETHER: usize = 32;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub max_body: usize,
-    /// Bytes of all bodies that are in memory.
+    /// Bytes of all bodies that are in memory, and of answers that clients have not taken yet.
     pub max_bodies: usize,
     /// Requests that wait for a worker.
     pub max_queue: usize,
@@ -88,6 +87,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// The whole body arrives in this time.
     pub body_timeout: Duration,
+    /// A client takes as much of its answer in this time as is worth waiting for.
+    pub answer_timeout: Duration,
     /// The model is loaded in this time.
     pub start_timeout: Duration,
     /// What is in flight when the server is to end has this time.
@@ -106,6 +107,7 @@ impl Default for Limits {
             request_timeout: Duration::from_secs(60),
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
+            answer_timeout: Duration::from_secs(30),
             start_timeout: Duration::from_secs(300),
             grace: Duration::from_secs(30),
             worker_memory: None,

@@ -1,13 +1,14 @@
 //! Requests that wait for a worker, and which of them go together.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use crate::frames::{Answer, Question};
-use crate::options::Batching;
 
 pub struct Job {
     /// The request's.
@@ -42,12 +43,17 @@ pub struct Queue {
     jobs: Mutex<VecDeque<Job>>,
     changed: Notify,
     capacity: usize,
-    batching: Batching,
+    /// Rows that go together; 1: each request goes alone.
+    pub max_rows: usize,
+    max_delay: Duration,
+    /// Replicas that wait for a batch.
+    idle: AtomicUsize,
 }
 
 impl Queue {
-    pub fn new(capacity: usize, batching: Batching) -> Queue {
-        Queue { jobs: Mutex::default(), changed: Notify::new(), capacity, batching }
+    pub fn new(capacity: usize, max_rows: usize, max_delay: Duration) -> Queue {
+        let (jobs, changed, idle) = (Mutex::default(), Notify::new(), AtomicUsize::new(0));
+        Queue { jobs, changed, capacity, max_rows, max_delay, idle }
     }
 
     pub fn len(&self) -> usize {
@@ -71,6 +77,7 @@ impl Queue {
 
     /// The next batch. Whoever stops waiting has taken nothing.
     pub async fn next(&self) -> Vec<Job> {
+        let _idle = Idle::new(&self.idle);
         loop {
             let changed = self.changed.notified();
             let wake = match self.take() {
@@ -92,11 +99,13 @@ impl Queue {
             jobs.pop_front();
         }
         let Some(first) = jobs.front() else { return Taken::Wait(None) };
-        let complete = first.arrived + self.batching.max_delay;
+        let complete = first.arrived + self.max_delay;
         let (count, is_full) = self.batch(&jobs);
         if !is_full && Instant::now() < complete {
             return Taken::Wait(Some(complete));
         }
+        // What another replica could begin with at once is left to it.
+        let count = count.min(jobs.len().div_ceil(self.idle.load(Ordering::Relaxed).max(1)));
         let batch = jobs.drain(..count).filter(|job| !job.reply.is_closed()).collect();
         if !jobs.is_empty() {
             self.changed.notify_one();
@@ -109,12 +118,12 @@ impl Queue {
         let (mut rows, mut count) = (0_usize, 0);
         for job in jobs {
             rows = rows.saturating_add(job.question.rows().max(1));
-            if count > 0 && rows > self.batching.max_rows {
+            if count > 0 && rows > self.max_rows {
                 return (count, true);
             }
             count += 1;
         }
-        (count, rows >= self.batching.max_rows)
+        (count, rows >= self.max_rows)
     }
 
     /// Nobody will take what is there.
@@ -126,6 +135,22 @@ impl Queue {
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Job>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts who waits for work.
+struct Idle<'a>(&'a AtomicUsize);
+
+impl Idle<'_> {
+    fn new(idle: &AtomicUsize) -> Idle<'_> {
+        idle.fetch_add(1, Ordering::Relaxed);
+        Idle(idle)
+    }
+}
+
+impl Drop for Idle<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -152,7 +177,7 @@ mod tests {
 
     /// With a job for each name, of so many rows.
     fn queue(max_rows: usize, delay: Duration, jobs: &[(&str, usize)]) -> (Queue, Vec<Answered>) {
-        let queue = Queue::new(8, Batching { max_rows, max_delay: delay });
+        let queue = Queue::new(8, max_rows, delay);
         let answered = jobs
             .iter()
             .map(|(id, rows)| {
@@ -183,6 +208,22 @@ mod tests {
         let (queue, _answered) = queue(1, Duration::ZERO, &[("a", 1), ("b", 0)]);
         assert_eq!(ids(&queue.next().await), ["a"]);
         assert_eq!(ids(&queue.next().await), ["b"]);
+    }
+
+    #[tokio::test]
+    async fn who_is_idle_gets_a_share() {
+        let (queue, _answered) = queue(8, Duration::ZERO, &[]);
+        let jobs = async {
+            for id in ["a", "b", "c"] {
+                let (job, answered) = job(id, 1);
+                queue.push(job).expect("there is room");
+                std::mem::forget(answered);
+            }
+        };
+        let (first, second, ()) = tokio::join!(queue.next(), queue.next(), jobs);
+        let mut shares = [ids(&first).join(" "), ids(&second).join(" ")];
+        shares.sort();
+        assert_eq!(shares, ["a b", "c"]);
     }
 
     #[tokio::test(start_paused = true)]

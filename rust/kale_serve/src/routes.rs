@@ -278,7 +278,7 @@ async fn v1_predicted(
         Answer::Fault(fault) => Err(Problem::from(fault)),
     })
     .await?;
-    let response = bytes_response(StatusCode::OK, "application/json", body);
+    let response = bytes_response(StatusCode::OK, "application/json", body::answer(body, &app.room)?);
     Ok(traced(response, rows, reply.replica))
 }
 
@@ -316,7 +316,7 @@ async fn v2_inferred(
     let (name, version, id) = (app.bundle.name.clone(), app.bundle.version.clone(), asked_as.unwrap_or(id));
     let encoded = beside(size, move || v2::encode((&name, version.as_deref()), &id, &outputs, &wanted)).await?;
     let kind = if encoded.json_length.is_some() { "application/octet-stream" } else { "application/json" };
-    let mut response = bytes_response(StatusCode::OK, kind, encoded.body);
+    let mut response = bytes_response(StatusCode::OK, kind, body::answer(encoded.body, &app.room)?);
     if let Some(length) = encoded.json_length {
         response.headers_mut().insert(binary::HEADER, HeaderValue::from(length));
     }

@@ -1,5 +1,6 @@
 //! The server's life: it listens, loads the model, serves, and drains.
 
+use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -20,15 +21,16 @@ use tokio::time::{sleep, timeout};
 
 use crate::app::App;
 use crate::body::Room;
-use crate::bundle::{Bundle, check_name};
+use crate::bundle::{ABOUT, Bundle, check_name};
 use crate::connections::{Connection, Connections};
 use crate::error::ServeError;
 use crate::guard::Guard;
 use crate::log::Logger;
 use crate::metrics::Metrics;
-use crate::options::{Batching, Event, Limits, Options};
+use crate::options::{Batching, Event, Limits, Options, TOGETHER};
 use crate::pool::{Listener, Pool};
 use crate::queue::{Failure, Queue};
+use crate::stream::PatientStream;
 use crate::worker::{Launch, StartError};
 
 const BACKLOG: u32 = 4096;
@@ -41,6 +43,8 @@ const LAST_CALL: Duration = Duration::from_secs(3);
 /// Serves until SIGTERM or SIGINT, or until `options.stop`. Makes a tokio runtime of its own.
 pub fn serve(folder: &Path, options: Options, listener: Listener<'_>) -> Result<(), ServeError> {
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    // Nobody clears away what is served.
+    let used = File::open(folder.join(ABOUT)).and_then(|about| about.lock_shared().map(|()| about));
     let mut bundle = Bundle::load(&folder)?;
     if let Some(name) = &options.name {
         check_name(name).map_err(|reason| ServeError::Name { name: name.clone(), reason })?;
@@ -57,6 +61,7 @@ pub fn serve(folder: &Path, options: Options, listener: Listener<'_>) -> Result<
     let served = runtime.block_on(run(&folder, bundle, options, listener));
     // Nobody waits for what still hangs, such as a read of standard input.
     runtime.shutdown_background();
+    drop(used);
     served
 }
 
@@ -68,9 +73,10 @@ async fn run(folder: &Path, bundle: Bundle, options: Options, listener: Listener
     // Workers are needed until the last request has its answer.
     let (end, mut ended) = watch::channel(false);
     let metrics = Arc::new(Metrics::new(&bundle.name));
+    let max_rows = rows_together(&bundle, options.batching);
     let limits = Limits { max_connections: connections_at_most(options.limits.max_connections), ..options.limits };
     let pool = Arc::new(Pool::new(
-        (Queue::new(limits.max_queue, batching(&bundle, options.batching)), options.replicas),
+        (Queue::new(limits.max_queue, max_rows, options.batching.max_delay), options.replicas),
         (launch(folder, &options), limits),
         (logger.clone(), metrics.clone()),
         ended.clone(),
@@ -209,8 +215,9 @@ fn open_log(options: &Options) -> Result<Logger, ServeError> {
     })
 }
 
-fn batching(bundle: &Bundle, wanted: Batching) -> Batching {
-    if bundle.batchable { wanted } else { Batching::default() }
+fn rows_together(bundle: &Bundle, wanted: Batching) -> usize {
+    let usual = if bundle.batchable == Some(true) { TOGETHER } else { 1 };
+    wanted.max_rows.unwrap_or(usual)
 }
 
 fn launch(folder: &Path, options: &Options) -> Launch {
@@ -282,6 +289,7 @@ async fn converse(
     mut stopping: watch::Receiver<bool>,
 ) {
     let _ = stream.set_nodelay(true);
+    let stream = PatientStream::new(stream, limits.answer_timeout);
     let service = TowerToHyperService::new(router.layer(axum::Extension(connection.clone())));
     let http = http1::Builder::new()
         .timer(TokioTimer::new())

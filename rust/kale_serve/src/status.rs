@@ -28,6 +28,8 @@ pub struct Status {
     pub url: String,
     pub uptime_seconds: f64,
     pub replicas: Vec<ReplicaView>,
+    /// Rows of several requests that go to the model together; 1: each request goes alone.
+    pub batch_rows: usize,
     pub requests: Requests,
     /// Of the last 1,024 predictions.
     pub latency_seconds: Latency,

@@ -198,7 +198,7 @@ fn list(folder: &Path, inner: &Path, files: &mut String) {
 }
 
 /// Bytes of the files below a folder; links are not followed.
-fn size(folder: &Path) -> u64 {
+pub(crate) fn size(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let sizes = entries.filter_map(|entry| {
         let metadata = entry.metadata().ok()?;

@@ -1,4 +1,4 @@
-//! Garbage collection: which runs go by policy, and then which blobs and environments nobody names any more.
+//! Garbage collection: which runs go by policy, and then which blobs, environments and bundles nobody names any more.
 //!
 //! A run that stays keeps every blob that it names, snapshots included, and so do results that may still be used again.
 //! Engines may be at work meanwhile. They write blobs before they record who names them, and find blobs that are there
@@ -48,6 +48,8 @@ pub struct Collected {
     pub blobs: usize,
     /// Environments of isolated runs.
     pub environments: usize,
+    /// Bundles of models.
+    pub bundles: usize,
     pub bytes: u64,
     /// What is left.
     pub kept_runs: usize,
@@ -101,6 +103,8 @@ impl Store {
         }
         let named: BTreeSet<&PathBuf> = staying().filter_map(|run| Some(&run.environment.as_ref()?.folder)).collect();
         self.collect_environments(policy, &named, now, &mut collected);
+        let kept: BTreeSet<&RunId> = staying().map(|run| &run.id).collect();
+        self.collect_bundles(policy, &kept, (grace, now), &mut collected);
         Ok(collected)
     }
 
@@ -114,6 +118,34 @@ impl Store {
             let bytes = place.bytes();
             if garbage && (policy.dry_run || place.remove_if_idle()) {
                 collected.environments += 1;
+                collected.bytes += bytes;
+            } else {
+                collected.kept_bytes += bytes;
+            }
+        }
+    }
+
+    /// Those of runs that are gone, and those that nobody has used for as long as runs are kept, unless their run is.
+    /// What was packed in a notebook is nowhere else, and goes by its age only. What a server has stays.
+    fn collect_bundles(
+        &self,
+        policy: &Policy,
+        kept: &BTreeSet<&RunId>,
+        (grace, now): (Duration, f64),
+        collected: &mut Collected,
+    ) {
+        for place in self.bundles() {
+            let used = place.last_used.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+            let is_old = policy.keep_days.is_some_and(|days| now - used > days * DAY);
+            let garbage = match &place.run {
+                _ if now - used <= grace.as_secs_f64() => false,
+                _ if !place.is_finished => now - used > DAY,
+                Some(run) => !kept.contains(run),
+                None => is_old,
+            };
+            let bytes = place.bytes();
+            if garbage && if policy.dry_run { place.is_idle() } else { place.remove_if_idle() } {
+                collected.bundles += 1;
                 collected.bytes += bytes;
             } else {
                 collected.kept_bytes += bytes;

@@ -21,6 +21,7 @@
 
 mod arriving;
 mod blob;
+mod bundles;
 mod cache;
 mod database;
 mod diff;
@@ -51,6 +52,7 @@ use std::path::{Path, PathBuf};
 
 pub use arriving::Arriving;
 pub use blob::{Blobs, Digest, Hashing, Incoming};
+pub use bundles::bundle_note;
 pub use database::STORE_VERSION;
 pub use diff::{Change, RunDiff, StepChange};
 pub use earlier::EarlierStep;

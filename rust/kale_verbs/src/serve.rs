@@ -109,6 +109,7 @@ pub fn serve(
             (bundle, remarks, packed.answer.map(|answer| (answer, interpreter)))
         }
     };
+    answer.extend(bundle.against_batches(request.settings.batch));
     let mut told = ServeAnswer {
         name: request.name.clone().unwrap_or_else(|| bundle.name.clone()),
         url: None,
@@ -129,6 +130,7 @@ pub fn serve(
         told.verified = verify(asked)?;
         return Ok(told);
     }
+    bundle.is_used();
     let python = bundle.python(&interpreter);
     if request.detach {
         let started = server::start(session, request, &bundle, &told.name, &python, &root);

@@ -57,7 +57,8 @@ pub struct ServeArgs {
     /// How many processes have the model [default: 1]
     #[arg(long, value_name = "N")]
     pub replicas: Option<usize>,
-    /// Predict up to so many rows of several requests together [default: each request alone]
+    /// Predict up to so many rows of several requests together; 1: each request alone [default: 32 where the model was
+    /// seen to answer rows together as it answers them alone, else 1]
     #[arg(long, value_name = "ROWS")]
     pub batch: Option<usize>,
     /// How long a request waits for others, in milliseconds [default: 0]

@@ -23,10 +23,11 @@ pub fn gc(session: &Session, args: GcArgs) -> Done {
     }
     let word = if collected.dry_run { "would remove" } else { "removed" };
     output::answer(format_args!(
-        "{word} {}, {} and {} ({})\nleft: {}, {}\n",
+        "{word} {}, {}, {} and {} ({})\nleft: {}, {}\n",
         count(collected.runs.len(), "run"),
         count(collected.blobs, "value"),
         count(collected.environments, "environment"),
+        count(collected.bundles, "bundle"),
         bytes(collected.bytes),
         count(collected.kept_runs, "run"),
         bytes(collected.kept_bytes),

@@ -6,9 +6,10 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
 use kale_model::Requirement;
-use kale_store::Digest;
+use kale_store::{Digest, bundle_note};
 use serde_json::{Map, Value, json};
 
 use super::bundles;
@@ -35,9 +36,14 @@ pub struct Bundle {
 }
 
 impl Bundle {
+    /// For `gc`, which removes what is not used for long.
+    pub fn is_used(&self) {
+        let _ = fs::File::open(bundle_note(&self.folder)).and_then(|note| note.set_modified(SystemTime::now()));
+    }
+
     /// Models are loaded by the interpreter that they were packed under, where that is here.
     pub fn python(&self, own: &Interpreter) -> PathBuf {
-        let noted = fs::read_to_string(note(&self.folder)).map(PathBuf::from).ok();
+        let noted = fs::read_to_string(bundle_note(&self.folder)).map(PathBuf::from).ok();
         noted.filter(|path| path.is_file()).unwrap_or_else(|| own.executable.clone())
     }
 
@@ -53,18 +59,21 @@ impl Bundle {
         is_there()
     }
 
+    /// What speaks against answering requests together, where somebody has asked for that.
+    pub fn against_batches(&self, rows: Option<usize>) -> Option<String> {
+        let is_batchable = self.about.get("batchable").and_then(Value::as_bool).unwrap_or(true);
+        let why = self.about.get("batchable_because").and_then(Value::as_str).unwrap_or("the bundle says so");
+        (rows > Some(1) && !is_batchable).then(|| {
+            format!("requests are answered together as you ask for, and what is answered may depend on it: {why}")
+        })
+    }
+
     /// The versions in its requirements.
     pub fn requirements(&self) -> BTreeMap<String, String> {
         let text = fs::read_to_string(self.folder.join(REQUIREMENTS)).unwrap_or_default();
         let pinned = text.lines().filter_map(|line| line.split_once("=="));
         pinned.map(|(name, version)| (name.trim().to_owned(), version.trim().to_owned())).collect()
     }
-}
-
-/// Beside a bundle, since it is of this machine: a file that names the interpreter by which it was packed.
-fn note(folder: &Path) -> PathBuf {
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    folder.with_file_name(format!(".{name}.python"))
 }
 
 pub fn read(folder: &Path) -> Result<Bundle, VerbError> {
@@ -169,7 +178,7 @@ fn put(bundle: &Bundle, root: &Path, interpreter: &Interpreter) -> Result<Bundle
         fs::create_dir_all(parent).map_err(|error| VerbError::writing(parent, plain(&error)))?;
         fs::rename(&bundle.folder, &place).map_err(|error| VerbError::writing(&place, plain(&error)))?;
     }
-    write(&note(&place), &interpreter.executable.to_string_lossy())?;
+    write(&bundle_note(&place), &interpreter.executable.to_string_lossy())?;
     Ok(Bundle { folder: place, ..bundle.clone() })
 }
 

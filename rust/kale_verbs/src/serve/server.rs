@@ -38,7 +38,7 @@ pub struct Settings {
     pub open: bool,
     #[serde(default)]
     pub replicas: Option<usize>,
-    /// Rows that are predicted together.
+    /// Rows that are predicted together; `None`: as the bundle says.
     #[serde(default)]
     pub batch: Option<usize>,
     /// Milliseconds that a request waits for others.
@@ -221,7 +221,7 @@ fn options(session: &Session, request: &ServerRequest, log: Option<PathBuf>) -> 
     });
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let batching = Batching {
-        max_rows: given.batch.unwrap_or(usual.batching.max_rows),
+        max_rows: given.batch,
         max_delay: given.batch_delay.map_or(usual.batching.max_delay, |ms| Duration::from_micros((ms * 1e3) as u64)),
     };
     Ok(Options {
