@@ -124,10 +124,19 @@ class Service:
         for side in ("inputs", "outputs"):
             if signature.get(side):
                 facts.append((side, ", ".join(map(_tensor, signature[side]))))
+        facts.append(("batching", self._batching()))
         checked = {True: "answers in a fresh process as here", None: "loads in a fresh process; no example to compare"}
         facts.append(("verified", checked.get(self.verified, "")))
         facts.append(("bundle", f"{self.bundle} ({self.version})"))
         return facts
+
+    def _batching(self) -> str:
+        try:
+            rows = int(self.status().get("batch_rows", 1))
+        except Exception:
+            rows = 1
+        why = self.about.get("batchable_because", "nobody has tried otherwise")
+        return f"what waits goes together, up to {rows} rows" if rows > 1 else f"each request alone: {why}"
 
     def _state(self) -> str:
         try:

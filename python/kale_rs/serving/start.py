@@ -43,7 +43,7 @@ def serve(
 ) -> Service:
     """Serve a model: an endpoint on this machine that speaks KServe's protocols, V1 and V2.
 
-    `model` is an object of sklearn, xgboost, lightgbm, onnx or statsmodels, anything with a method
+    `model` is an object of sklearn, xgboost, lightgbm, torch, keras, onnx or statsmodels, anything with a method
     `predict`, or a function. `preprocess` makes of the rows of a request what the model takes, `postprocess` of the
     model's answer what is sent; each is called once per request, with all of its rows. What they refer to goes with
     them: functions, classes and values of the notebook, modules beside it, and the versions of packages. `assets` are
@@ -52,6 +52,9 @@ def serve(
 
     `model` may also be text: `"RUN:STEP:VARIABLE"`, `"best:STEP:VARIABLE"` (of the newest sweep's best trial), the path
     of a model's file or of a bundle. Then `preprocess`, `postprocess`, `assets` and `example` are names of variables.
+
+    Requests that wait go to the model together where it was seen to answer them as it answers each, to the last bit;
+    `batch` is how many rows at most (1: each request alone), `batch_delay` how many milliseconds one waits for others.
 
     The service ends with this process, or with its `.stop()`; with `detach` only with that.
     """

@@ -5,6 +5,7 @@ The folder is complete but for two things that need to know what is installed: t
 BUNDLE --once`). `packed` gives what that process is held against.
 """
 
+import dataclasses
 import json
 import os
 import pickle
@@ -13,7 +14,7 @@ import shutil
 import sys
 from dataclasses import dataclass, field
 
-from kale_runtime.packing import code, flavours, live, referenced, signature
+from kale_runtime.packing import code, flavours, live, referenced, signature, together
 
 FORMAT_VERSION = 1
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -57,6 +58,7 @@ def pack(wanted, folder):
 
 def packed(wanted, folder):
     check(wanted)
+    wanted = dataclasses.replace(wanted, model=flavours.plain(wanted.model))
     model = wanted.model
     flavour = flavours.flavour_of(model)
     closure = referenced.Closure(wanted.assets)
@@ -77,16 +79,21 @@ def packed(wanted, folder):
         "model": {"flavour": flavour, "file": saved.file, "format": saved.format, "class": saved.kind},
     }
     about["model"]["method"] = saved.method
+    if saved.custom_objects:
+        about["model"]["custom_objects"] = saved.custom_objects
     closure.imported |= NEEDED_BY.get((flavour, saved.format), set())
     if assets := write_assets(wanted.assets, folder):
         about["assets"] = assets
     write_functions(about, functions, closure, saved, folder)
-    known, rows = signature.infer(model, flavour, wanted.names, wanted.example, bool(wanted.preprocess))
+    known, example, rows = signature.infer(model, flavour, wanted.names, wanted.example, bool(wanted.preprocess))
     answer, remarks = None, []
+    verdict = together.Verdict(False, "there is no row to try it with: give an `example`")
     if rows:
-        asked = live.ask(wanted, saved, folder, known, rows)
+        own = live.chain(wanted, saved, folder, known)
+        asked = live.ask(own, wanted.assets, example)
         if asked.error is None:
-            about["example"], answer = {"instances": rows}, asked.told
+            about["example"], answer = {"instances": example}, asked.told
+            verdict = together.tried(own, wanted.assets, rows, asked.data)
             if outputs := signature.outputs(asked.result):
                 known["outputs"] = outputs
         elif wanted.example is not None:
@@ -95,8 +102,9 @@ def packed(wanted, folder):
             known = {}
     if known:
         about["signature"] = known
+    about |= {"batchable": verdict.is_same, "batchable_because": verdict.reason}
     closure.imported |= {"dataframe": {"numpy", "pandas"}, "array": {"numpy"}}.get(known.get("container"), set())
-    about["environment"] = environment(closure, folder)
+    about["environment"] = environment(closure, folder, flavour)
     if wanted.origin:
         about["origin"] = wanted.origin
     remarks += large(folder)
@@ -116,6 +124,7 @@ NEEDED_BY = {
     ("keras", "native"): {"keras"},
     ("torch", "native"): {"torch", "numpy"},
     ("torch", "pickle"): {"torch", "numpy"},
+    ("torch", "dill"): {"torch", "numpy"},
 }
 
 
@@ -213,8 +222,15 @@ def bind(names, kind, function):
     return name
 
 
-def environment(closure, folder):
+def environment(closure, folder, flavour):
+    variables = {}
+    if flavour == "keras":
+        # What computes for it is chosen when it is imported.
+        variables["KERAS_BACKEND"] = sys.modules["keras"].backend.backend()
+        closure.imported.add(variables["KERAS_BACKEND"])
     about = {"python_version": ".".join(map(str, sys.version_info[:2])), "imports": sorted(closure.imported)}
+    if variables:
+        about["variables"] = variables
     if os.path.isdir(os.path.join(folder, "modules")):
         about["modules"] = "modules"
     return about

@@ -6,9 +6,10 @@ A library is known by the names of a model's classes: nothing is imported that t
 import os
 import pickle
 import sys
-from dataclasses import dataclass
+import types
+from dataclasses import dataclass, field
 
-from kale_runtime.packing import code
+from kale_runtime.packing import code, referenced
 
 
 class NotAModel(Exception):
@@ -24,6 +25,8 @@ class Saved:
     format: str
     kind: str
     method: str
+    #: Classes and functions of the notebook by the names that the file has for them.
+    custom_objects: dict = field(default_factory=dict)
 
 
 def save(model, folder, method=None):
@@ -35,7 +38,13 @@ def save(model, folder, method=None):
         method = "predict" if flavour != "python" or hasattr(model, "predict") else ""
     elif method and not callable(getattr(model, method, None)):
         raise NotAModel(f"the model, a `{name_of(type(model))}`, has no method `{method}`")
-    return Saved(flavour, f"model/{file}", format, name_of(type(model)), method)
+    custom = custom_objects(model) if flavour == "keras" else {}
+    return Saved(flavour, f"model/{file}", format, name_of(type(model)), method, custom)
+
+
+def plain(model):
+    """What is stored of a model: a module that `torch.compile` made faster is compiled again where that is wanted."""
+    return getattr(model, "_orig_mod", model)
 
 
 def flavour_of(model):
@@ -55,11 +64,12 @@ def flavour_of(model):
     return flavour
 
 
-#: Classes by which flavours are known, the more special before the more general.
+#: Classes by which flavours are known, the more special before the more general: models of keras are modules of torch
+#: where that computes for them.
 CLASSES = {
     "onnx": {"onnx.onnx_ml_pb2.ModelProto", "onnxruntime.capi.onnxruntime_inference_collection.InferenceSession"},
-    "torch": {"torch.nn.modules.module.Module"},
     "keras": {"keras.src.models.model.Model", "keras.engine.training.Model", "keras.src.engine.training.Model"},
+    "torch": {"torch.nn.modules.module.Module"},
     "xgboost": {"xgboost.core.Booster", "xgboost.sklearn.XGBModel"},
     "lightgbm": {"lightgbm.basic.Booster", "lightgbm.sklearn.LGBMModel"},
     "sklearn": {"sklearn.base.BaseEstimator"},
@@ -143,8 +153,7 @@ def save_torch(model, folder):
     if isinstance(model, torch.jit.ScriptModule):
         torch.jit.save(model, path)
         return "model.pt", "native"
-    torch.save(model, path)
-    return "model.pt", "pickle"
+    return by_reference(model, folder, "model.pt", "pickle", lambda path: torch.save(model, path))
 
 
 def save_keras(model, folder):
@@ -185,10 +194,31 @@ WRITERS = {
 def parts_of(model, flavour):
     """What refers to classes in a file that is no pickle: objects to look at instead of the model."""
     if flavour == "torch":
-        return [type(each) for each in model.modules()]
+        return parts_of_torch(model)
     if flavour == "keras":
-        layers = model._flatten_layers() if hasattr(model, "_flatten_layers") else model.layers
-        return [type(model), *(type(each) for each in layers)]
+        return parts_of_keras(model)
     if flavour == "onnx":
         return []
     return [type(model)] if flavour == "xgboost" or hasattr(model, "save_model") else [model]
+
+
+def parts_of_torch(model):
+    """Modules are known by their class, and have more than weights: functions, settings."""
+    if isinstance(model, sys.modules["torch"].jit.ScriptModule):
+        return [type(model)]
+    modules = list(model.modules())
+    settings = [value for each in modules for name, value in vars(each).items() if name[:1] != "_"]
+    return [*dict.fromkeys(map(type, modules)), settings]
+
+
+def parts_of_keras(model):
+    layers = [model, *(model._flatten_layers() if hasattr(model, "_flatten_layers") else model.layers)]
+    functions = [value for each in layers for value in vars(each).values() if isinstance(value, types.FunctionType)]
+    return [*dict.fromkeys(map(type, layers)), functions]
+
+
+def custom_objects(model):
+    """What of the notebook a model of keras is made of, by the names that keras writes down."""
+    *kinds, functions = parts_of_keras(model)
+    registered = sys.modules["keras"].saving.get_registered_name
+    return {registered(each): each.__name__ for each in (*kinds, *functions) if referenced.is_named(each)}

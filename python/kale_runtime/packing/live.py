@@ -7,32 +7,36 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from kale_runtime.serving import inputs, models, outputs
+from kale_runtime.serving import batch, models, outputs
+from kale_runtime.serving.bundle import Bundle
 
 
 @dataclass
 class Asked:
+    #: What the model was given.
+    data: object = None
     #: What `predict` (and `postprocess`) gave, and the same as JSON; or why there is none.
     result: object = None
     told: object = None
     error: str = None
 
 
-def ask(wanted, saved, folder, signature, rows):
+def ask(chain, assets, rows):
     """Do with the notebook's own objects what a service will do with its copies."""
     try:
-        with assets_bound(wanted.assets):
-            data = rows
-            if wanted.preprocess is None or signature.get("container"):
-                data = inputs.prepared(data, {"protocol": "v1", "inputs": []}, signature)
-            if wanted.preprocess is not None:
-                data = wanted.preprocess(data)
-            result = predict(wanted.model, saved, folder)(data)
-            if wanted.postprocess is not None:
-                result = wanted.postprocess(result)
-        return Asked(result, json.loads(outputs.written(outputs.rows(result))))
+        with assets_bound(assets):
+            data = batch.prepared(chain, rows, {"protocol": "v1", "inputs": []})
+            result = chain.predict(data)
+            if chain.postprocess is not None:
+                result = chain.postprocess(result)
+        return Asked(data, result, json.loads(outputs.written(outputs.rows(result))))
     except Exception as error:
         return Asked(error=f"{type(error).__name__}: {error}")
+
+
+def chain(wanted, saved, folder, signature):
+    """What a worker has of a bundle, of the notebook's own objects."""
+    return Bundle({"signature": signature}, predict(wanted.model, saved, folder), wanted.preprocess, wanted.postprocess)
 
 
 @contextlib.contextmanager
@@ -56,10 +60,13 @@ def predict(model, saved, folder):
     about = {"flavour": saved.flavour, "format": "native", "file": saved.file, "method": saved.method}
     if saved.flavour == "onnx":
         return models.load(Path(folder), about)  # what was saved is all that there is
-    training = [each for each in model.modules() if each.training] if saved.flavour == "torch" else []
     answer = models.live(model, about)
+    if saved.flavour != "torch":
+        return answer
 
     def restoring(data):
+        training = [each for each in model.modules() if each.training]
+        model.eval()
         try:
             return answer(data)
         finally:

@@ -42,6 +42,8 @@ class Closure:
         self.given = set(given)
         self.names, self.imported, self.local, self.faults = {}, set(), {}, []
         self.seen, self.kept = set(), []
+        #: Names that assets have, as far as somebody asks for them.
+        self.asked = set()
         #: Whose reference is followed, for what is told: `preprocess`, and within it `clean`.
         self.path = []
 
@@ -121,6 +123,7 @@ class Closure:
     def name(self, name, names):
         """A global name in code, looked up where the code would."""
         if name in self.given and names is self.main:
+            self.asked.add(name)
             return
         if name not in names:
             if not hasattr(builtins, name) or name == "get_ipython":
@@ -264,6 +267,11 @@ def travels(value):
     return found is not value and isinstance(value, types.FunctionType)
 
 
+def is_named(value):
+    """Whether it is found in the notebook by its name."""
+    return value.__module__ == MAIN and getattr(sys.modules[MAIN], value.__qualname__, None) is value
+
+
 def functions_of(member):
     """The functions behind a member of a class: its own, those of a property, that of a class method."""
     member = inspect.unwrap(member, stop=lambda each: not hasattr(each, "__wrapped__")) if callable(member) else member
@@ -276,6 +284,13 @@ def globals_of(code):
     loads = (each for each in dis.get_instructions(code) if each.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
     made = {each.argval for each in dis.get_instructions(code) if each.opname == "STORE_NAME"}
     return [name for name in dict.fromkeys(each.argval for each in loads) if name not in made and name[:2] != "__"]
+
+
+def globals_written(code):
+    """Global names that code binds anew, and the functions within it."""
+    own = [each.argval for each in dis.get_instructions(code) if each.opname in ("STORE_GLOBAL", "DELETE_GLOBAL")]
+    inner = (globals_written(each) for each in code.co_consts if isinstance(each, types.CodeType))
+    return list(dict.fromkeys([*own, *(name for names in inner for name in names)]))
 
 
 def imports_of(code):

@@ -2,10 +2,11 @@
 trained with, where that is still there.
 """
 
+import random
 import sys
 
-#: Rows that are kept as an example.
-ROWS = 2
+#: Rows that are kept as an example, and rows that a model is tried with.
+ROWS, SAMPLE = 2, 32
 #: Names that training data usually has come first.
 USUAL = ("X_train", "train_X", "x_train", "X", "x", "features", "train", "df")
 #: By kind and size of numpy's types; what is not here travels as text.
@@ -17,6 +18,13 @@ DATATYPES = {
 }
 
 
+def sample(length):
+    """Places of rows: the first, and some from everywhere."""
+    if length <= SAMPLE:
+        return list(range(length))
+    return [*range(ROWS), *(ROWS + number * (length - ROWS) // (SAMPLE - ROWS) for number in range(SAMPLE - ROWS))]
+
+
 class Data:
     """Rows that a service could be asked about: a table, an array or a list."""
 
@@ -25,9 +33,9 @@ class Data:
 
     @staticmethod
     def of(value):
-        """The first rows of what people give as an example, or have trained with."""
+        """Rows of what people give as an example, or have trained with; those that are kept come first."""
         if is_frame(value):
-            head = value.head(ROWS)
+            head = value.iloc[sample(len(value))]
             columns = [{"name": str(name), "dtype": str(value[name].dtype)} for name in value.columns]
             rows = [
                 dict(zip(map(str, head.columns), map(plain, row), strict=True)) for row in head.itertuples(index=False)
@@ -38,12 +46,13 @@ class Data:
         if hasattr(value, "to_numpy"):
             value = value.to_numpy()
         if hasattr(value, "toarray"):
-            value = value[:ROWS].toarray()
+            value = value[sample(value.shape[0])].toarray()
         if hasattr(value, "detach"):
             value = value.detach().cpu().numpy()
         if hasattr(value, "dtype") and getattr(value, "ndim", 0):
-            return Data("array", value[:ROWS].tolist(), shape=[-1, *value.shape[1:]], dtype=value.dtype)
-        rows = list(value)[:ROWS] if isinstance(value, (list, tuple)) else [value]
+            rows = value[sample(len(value))].tolist()
+            return Data("array", rows, shape=[-1, *value.shape[1:]], dtype=value.dtype)
+        rows = [value[place] for place in sample(len(value))] if isinstance(value, (list, tuple)) else [value]
         return Data(None, [plain(row) for row in rows])
 
     @staticmethod
@@ -51,8 +60,8 @@ class Data:
         """Columns by name, or one row by name."""
         columns = {name: column for name, column in value.items() if hasattr(column, "__len__")}
         if len(columns) == len(value) and not any(isinstance(each, (str, bytes)) for each in value.values()):
-            rows = [dict(zip(value, row, strict=True)) for row in list(zip(*value.values(), strict=False))[:ROWS]]
-            return Data(None, [plain(row) for row in rows])
+            rows = [dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=False)]
+            return Data(None, [plain(rows[place]) for place in sample(len(rows))])
         return Data(None, [plain(value)])
 
 
@@ -122,7 +131,10 @@ class Known:
                 self.names = list(map(str, self.frame.columns))
 
     def keras(self, model):
-        shape = getattr(model, "input_shape", None)
+        try:
+            shape = model.input_shape
+        except (AttributeError, ValueError):  # it has several, or was never called
+            shape = None
         if isinstance(shape, tuple):
             dtype = str(getattr(model.inputs[0], "dtype", "float32")) if getattr(model, "inputs", None) else "float32"
             self.inputs = [tensor("input-0", dtype, [-1, *(-1 if size is None else size for size in shape[1:])])]
@@ -162,37 +174,50 @@ def names_in(text):
 
 
 def infer(model, flavour, namespace, example=None, preprocessed=False):
-    """The signature (without outputs), and the example rows, as far as they are known."""
+    """The signature (without outputs), rows for the bundle's example, and more to try it with, as far as known."""
     known = Known(model, flavour)
     data = Data.of(example) if example is not None else None
     if preprocessed:
         # What comes in is raw: only an example tells of it.
-        return (of_data(data) if data and data.container else {}), (data.rows if data else None)
+        return (of_data(data) if data and data.container else {}), *rows_of(data)
     if data is None or (data.container is None and known.names):
         data = trained_with(known, namespace, data)
     if known.inputs:
-        rows = data.rows if data else zeros(known.inputs)
-        return {"container": "array", "inputs": known.inputs}, rows
+        return {"container": "array", "inputs": known.inputs}, *rows_of(data, known.inputs)
     if data is not None and data.container:
-        return of_data(data), data.rows
+        return of_data(data), *rows_of(data)
     if known.names and not known.by_place:
         columns = [{"name": name} for name in known.names]
-        return {"container": "dataframe", "columns": columns}, data and data.rows
+        return {"container": "dataframe", "columns": columns}, *rows_of(data)
     if known.width:
-        signature = {"container": "array", "inputs": [tensor("input-0", "float64", [-1, known.width])]}
-        return signature, data.rows if data else [[0.0] * known.width]
-    return {}, data and data.rows
+        inputs = [tensor("input-0", "float64", [-1, known.width])]
+        return {"container": "array", "inputs": inputs}, *rows_of(data, inputs)
+    return {}, *rows_of(data)
 
 
-def zeros(inputs):
-    """A row that can be tried where nothing better is known."""
-    shape = inputs[0]["shape"][1:]
-    if len(inputs) != 1 or -1 in shape or inputs[0]["datatype"] == "BYTES":
+def rows_of(data, inputs=()):
+    """For the example, and to try: made up where there are none."""
+    if data is not None:
+        return data.rows[:ROWS], data.rows
+    rows = made_up(inputs) if len(inputs) == 1 else None
+    return (rows[:1], rows) if rows else (None, None)
+
+
+def made_up(inputs):
+    """Zeros, and numbers of any size, where nothing better is known."""
+    shape, datatype = inputs[0]["shape"][1:], inputs[0]["datatype"]
+    if -1 in shape or datatype == "BYTES":
         return None
-    row = 0
-    for size in reversed(shape):
-        row = [row] * size
-    return [row]
+    chance = random.Random(0)
+
+    def row(shape, number):
+        return [row(shape[1:], number) for _ in range(shape[0])] if shape else number()
+
+    others = SAMPLE - 1 if datatype in ("FP32", "FP64") else 0
+    return [
+        row(shape, lambda: 0),
+        *(row(shape, lambda: chance.gauss(0, 10 ** chance.randint(-2, 2))) for _ in range(others)),
+    ]
 
 
 def trained_with(known, namespace, data=None):

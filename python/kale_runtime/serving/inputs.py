@@ -10,7 +10,7 @@ from typing import Any
 
 from kale_runtime.serving.faults import BadInput
 from kale_runtime.serving.frames import Body
-from kale_runtime.serving.tensors import decoded, numpy
+from kale_runtime.serving.tensors import TYPES, decoded, numpy
 
 
 def taken(tensor: dict[str, Any], body: Body) -> Any:
@@ -123,6 +123,7 @@ def _contained(data: Any, signature: dict[str, Any]) -> Any:
         return data if isinstance(data, list) else data.tolist()
     if container == "array" and not isinstance(data, list):
         _fits(data, signature)
+        return _as_floats(data, signature)
     return data
 
 
@@ -178,6 +179,14 @@ def _fits(data: Any, signature: dict[str, Any]) -> None:
         if want not in (-1, have) and data.shape[0]:
             what = f"{have} columns" if len(shape) == 2 else f"the shape {list(data.shape)}"
             raise BadInput(f"the rows have {what}, and the model takes {want if len(shape) == 2 else shape}")
+
+
+def _as_floats(data: Any, signature: dict[str, Any]) -> Any:
+    """Whole numbers of JSON where the model was made for others: torch adds no whole numbers to them."""
+    wanted = [one["datatype"] for one in signature.get("inputs") or []]
+    if data.dtype.kind in "iub" and len(wanted) == 1 and wanted[0] in ("FP32", "FP64"):
+        return data.astype(TYPES[wanted[0]])
+    return data
 
 
 def _columns(count: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,18 +17,19 @@ def load(folder: Path, about: dict[str, Any]) -> Predict:
     path, form = folder / about["file"], about.get("format", "pickle")
     if form == "native":
         return NATIVE[about["flavour"]](path, about)
-    if about["flavour"] == "torch":
-        return live(_torch().load(path, map_location="cpu", weights_only=False), about)
-    return live(unpickled(path, form), about)
+    if about["flavour"] == "torch" and form == "pickle":
+        return live(_torch().load(path, map_location="cpu", weights_only=False).eval(), about)
+    found = unpickled(path, form)
+    return live(found.eval() if about["flavour"] == "torch" else found, about)
 
 
 def live(model: Any, about: dict[str, Any]) -> Predict:
     """Of a model that is there, such as the one of the notebook."""
     flavour, method = about["flavour"], about.get("method", "predict")
     if flavour == "torch":
-        return _of_torch(model)
+        return _of_torch(model, method)
     if flavour == "keras":
-        return lambda rows: model.predict(rows, verbose=0)
+        return _of_keras(model, method)
     if flavour == "xgboost" and type(model).__name__ == "Booster":
         matrix = importlib.import_module("xgboost").DMatrix
         return lambda rows: model.predict(matrix(rows))
@@ -94,12 +96,11 @@ def _torch() -> Any:
 
 
 def _torchscript(path: Path, about: dict[str, Any]) -> Predict:
-    return live(_torch().jit.load(str(path), map_location="cpu"), about)
+    return live(_torch().jit.load(str(path), map_location="cpu").eval(), about)
 
 
-def _of_torch(module: Any) -> Predict:
+def _of_torch(module: Any, method: str) -> Predict:
     torch = _torch()
-    module.eval()
     #: What the weights are made of: what is sent as 64 bits becomes that.
     weights = next((one.dtype for one in module.parameters() if one.is_floating_point()), None)
 
@@ -107,23 +108,38 @@ def _of_torch(module: Any) -> Predict:
         made = value if isinstance(value, torch.Tensor) else torch.as_tensor(value)
         return made.to(weights) if weights is not None and made.is_floating_point() else made
 
+    call = module if method in ("", "predict", "forward") else getattr(module, method)
+
     def plain(value: Any) -> Any:
         if isinstance(value, torch.Tensor):
             return value.detach().cpu().numpy()
         if isinstance(value, dict):
             return {name: plain(one) for name, one in value.items()}
-        return value
+        return tuple(map(plain, value)) if isinstance(value, (list, tuple)) else value
 
     def predict(data: Any) -> Any:
         with torch.no_grad():
             given = {name: tensor(one) for name, one in data.items()} if isinstance(data, dict) else tensor(data)
-            return plain(module(**given) if isinstance(data, dict) else module(given))
+            return plain(call(**given) if isinstance(data, dict) else call(given))
+
+    return predict
+
+
+def _of_keras(model: Any, method: str) -> Predict:
+    def predict(data: Any) -> Any:
+        found = model.predict(data, verbose=0) if method == "predict" else getattr(model, method)(data)
+        # One for each output.
+        return tuple(found) if isinstance(found, list) else found
 
     return predict
 
 
 def _keras(path: Path, about: dict[str, Any]) -> Predict:
-    return live(importlib.import_module("keras").models.load_model(path), about)
+    # Classes of the notebook have come along; what it was trained by is not needed to predict.
+    names = vars(sys.modules["__main__"])
+    custom = {known_as: names[name] for known_as, name in (about.get("custom_objects") or {}).items()}
+    keras = importlib.import_module("keras")
+    return live(keras.models.load_model(path, custom_objects=custom, compile=False, safe_mode=False), about)
 
 
 NATIVE: dict[str, Callable[[Path, dict[str, Any]], Predict]] = {

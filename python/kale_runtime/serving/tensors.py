@@ -27,6 +27,7 @@ DATATYPES = {
     "FP32": ("float32", "f"),
     "FP64": ("float64", "d"),
 }
+TYPES: dict[str, Any] = {}
 if numpy is not None:
     #: Made once: numpy takes its time to find a type by its name.
     TYPES = {datatype: numpy.dtype(name).newbyteorder("<") for datatype, (name, _) in DATATYPES.items()}
