@@ -5,6 +5,7 @@ Its pictures are those of the tutorial: `KALE_BLESS=1` puts new ones in their pl
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -117,7 +118,16 @@ def serve(lab: LabPage, best: Locator) -> None:
     expect(card).to_contain_text("answers in a fresh process as here", timeout=RUN_MS)
     answer = execute(lab, best, f"service.predict({list(QUESTIONS)!r})")
     expect(answer).to_contain_text(str(list(QUESTIONS.values())))
+    lab.panel.locator("[data-service=helpdesk] button").click()
+    view = lab.page.locator(".kale-ServiceView[data-service=helpdesk]:visible")
+    expect(view).to_have_attribute("data-state", "ready")
+    view.locator("[name=json]").fill(json.dumps({"instances": list(QUESTIONS)}, indent=1))
+    view.locator("[data-action=predict]").click()
+    expect(view.locator(".kale-TestBox-predictions")).to_contain_text("matplotlib")
+    expect(view.locator("[data-figure=requests] dd")).to_have_text("2")
     picture(lab, "serve")
+    view.locator("[data-action=stop]").click()
+    expect(lab.panel.locator("[data-service=helpdesk]")).to_have_count(0)
 
 
 def execute(lab: LabPage, notebook: Locator, code: str) -> Locator:
