@@ -33,16 +33,17 @@ def in_browser(python: str | Path) -> list[str]:
 
 
 def parts() -> dict[str, list[str]]:
+    # Each file's in their order, the files too: what builds something does so early.
+    two_at_a_time = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
     ignored = [*KFP_TESTS, "tests/heavy", "tests/ui", *INSTALLING]
     return {
         "rust": ["cargo", "test", "--workspace", "--quiet"],
-        # Two at a time, each file's in their order, the files too: what builds something does so early.
         "python": [
-            *(sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "tests"),
+            *(sys.executable, "-m", "pytest", "-q", *two_at_a_time, "tests"),
             *(f"--ignore={path}" for path in ignored),
         ],
         "lab": in_browser(sys.executable),
-        "kfp": [kfp_python(), "-m", "pytest", "-q", *KFP_TESTS],
+        "kfp": [kfp_python(), "-m", "pytest", "-q", *two_at_a_time, *KFP_TESTS],
     }
 
 
