@@ -1,10 +1,13 @@
 """Services over the channel: real kernels, real servers."""
 
 import json
+import subprocess
 
 import kale_rs
 import pytest
-from cli.support import call, cell, notebook, wait_for
+from cli.support import COMMAND, call, cell, environment, notebook, wait_for
+from kale_rs import _native
+from sklearn.linear_model import LinearRegression
 
 from .support import Panel, kernel, text
 
@@ -174,4 +177,29 @@ def test_the_best_trial_is_known_by_its_service(folder, monkeypatch):
     shown = call("services", "show", "model").stdout
     assert f"{best['run_id']}:train:model" in shown and "p99" in shown
     assert "POST /v1/models/model:predict 500" in call("services", "logs", "model").stdout
-    assert call("services", "stop", "model").returncode == 0
+    command = [COMMAND, "services", "logs", "model", "-f"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment(), text=True) as follower:
+        assert any("POST /v1/models/model:predict 200" in line for line in follower.stdout)
+        assert call("services", "stop", "model").returncode == 0
+        assert "predict 500" in follower.stdout.read()
+    assert follower.returncode == 0
+
+
+def test_a_service_that_wants_a_token(folder, monkeypatch):
+    """Its figures and answers are for those who have it; that it is ready is told to everybody."""
+    monkeypatch.setenv("SERVICE_TOKEN", "secret")
+    line = LinearRegression().fit([[0.0], [1.0]], [0.0, 3.0])
+    kale_rs.serve(line, name="line", token_env="SERVICE_TOKEN", store=folder)
+
+    def asked():
+        [service] = json.loads(_native.services(json.dumps({"action": "list", "store": str(folder)})))["services"]
+        request = {"name": "line", "data": [[2.0]], "store": str(folder)}
+        return service, json.loads(_native.predict(json.dumps(request)))
+
+    service, told = asked()
+    assert (service["state"], service["token_env"]) == ("ready", "SERVICE_TOKEN")
+    assert service["requests"]["total"] == 0 and told["predictions"] == [pytest.approx(6.0)]
+    monkeypatch.delenv("SERVICE_TOKEN")
+    service, told = asked()
+    assert service["state"] == "ready" and "requests" not in service
+    assert told["status"] == 401 and "send the token" in told["error"]["message"]

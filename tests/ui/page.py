@@ -84,6 +84,13 @@ class LabPage:
             assert time.monotonic() < deadline, f"it never came: {function}"
             self.page.wait_for_timeout(100)
 
+    def await_gone(self, file: Path) -> None:
+        """Wait until a file is not there any more."""
+        deadline = time.monotonic() + WAIT_MS / 1000
+        while file.exists():
+            assert time.monotonic() < deadline, f"{file} is still there"
+            self.page.wait_for_timeout(100)
+
     def save(self) -> None:
         """Save the notebook in front and wait until it is on the disk."""
         self.evaluate("app => app.shell.currentWidget.context.save()")

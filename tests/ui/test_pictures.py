@@ -36,6 +36,30 @@ def test_the_pictures_of_the_readme(lab: LabPage, example: str) -> None:
     keep(lab.screenshot("run"), "run.png")
 
 
+def test_the_picture_of_a_service(lab: LabPage, example: str) -> None:
+    lab.page.set_viewport_size({"width": 1500, "height": 950})
+    lab.open_pipeline(example)
+    lab.command("filebrowser:hide-main")
+    lab.panel.locator("[data-action=run]").click()
+    lab.panel.locator(".kale-RunStrip[data-status=succeeded]").click(timeout=180_000)
+    run = lab.page.locator(".kale-RunView:visible")
+    run.locator("tr[data-step=forest] button").click()
+    run.locator("[data-action=serve]").click()
+    form = lab.page.locator(".kale-ServeForm")
+    expect(form.locator("[name=step]")).to_have_value("forest")
+    form.locator("[name=example]").fill("X_test")
+    form.locator("[data-action=begin-service]").click()
+    view = lab.page.locator(".kale-ServiceView:visible")
+    expect(view).to_have_attribute("data-state", "ready")
+    for answered in ("1", "2", "3"):
+        view.locator("[data-action=predict]").click()
+        expect(view.locator("[data-figure=requests] dd")).to_have_text(answered)
+    expect(view.locator(".kale-TestBox-predictions")).to_be_visible()
+    keep(lab.screenshot("service-example"), "service.png")
+    view.locator("[data-action=stop]").click()
+    expect(view).to_have_attribute("data-state", "ended")
+
+
 def test_the_picture_of_a_sweep(lab: LabPage, example: str) -> None:
     lab.page.set_viewport_size({"width": 1500, "height": 950})
     lab.open_pipeline(example)

@@ -9,7 +9,10 @@ import type { PanelProps } from './actions';
 export function ServiceList({ pipeline, actions }: PanelProps): JSX.Element {
   const trans = useTranslation();
   const services = pipeline.services.list;
-  if (services === null || services.length === 0) {
+  if (services === null) {
+    return <p className="kale-empty">{trans.__('The kernel has not told of any yet.')}</p>;
+  }
+  if (services.length === 0) {
     return (
       <p className="kale-empty">
         {trans.__(

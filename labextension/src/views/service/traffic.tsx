@@ -7,6 +7,9 @@ import { formatBytes, formatMilliseconds, formatSeconds } from '../../ui/format'
 import { useNow } from '../../ui/useNow';
 import { useTranslation } from '../../ui/translation';
 
+/** Its id, its name, its value, and whether that is bad. */
+type Figure = [string, string, string, boolean?];
+
 /** Requests, errors and how long answers take: the service's own figures, live. */
 export function Traffic({ service, samples }: { service: Service; samples: readonly Sample[] }): JSX.Element {
   const trans = useTranslation();
@@ -24,25 +27,14 @@ export function Traffic({ service, samples }: { service: Service; samples: reado
   const restarts = replicas.reduce((sum, replica) => sum + replica.restarts, 0);
   const memory = replicas.reduce((sum, replica) => sum + (replica.rss_bytes ?? 0), 0);
   const time = (seconds: number) => (requests.total === 0 ? '–' : formatMilliseconds(seconds));
-  const figures: [string, string, string, boolean?][] = [
+  const figures: Figure[] = [
     ['requests', trans.__('Requests'), String(requests.total)],
     ['errors', trans.__('Errors'), String(requests.errors), requests.errors > 0],
-    ...(requests.rejected > 0
-      ? [
-          ['rejected', trans.__('Turned away'), String(requests.rejected), true] as [
-            string,
-            string,
-            string,
-            boolean
-          ]
-        ]
-      : []),
+    ...only(requests.rejected > 0, ['rejected', trans.__('Turned away'), String(requests.rejected), true]),
     ['p50', trans.__('Half within'), time(latency.p50)],
     ['p99', trans.__('99 % within'), time(latency.p99)],
-    ['replicas', trans._n('Process', 'Processes', replicas.length), String(replicas.length)],
-    ...(restarts > 0
-      ? [['restarts', trans.__('Restarts'), String(restarts), true] as [string, string, string, boolean]]
-      : []),
+    ...only(replicas.length > 1, ['replicas', trans.__('Processes'), String(replicas.length)]),
+    ...only(restarts > 0, ['restarts', trans.__('Restarts'), String(restarts), true]),
     ['memory', trans.__('Memory'), formatBytes(memory)],
     ['uptime', trans.__('Up for'), formatSeconds(Math.max(0, (now - Date.parse(service.since)) / 1000))]
   ];
@@ -59,6 +51,11 @@ export function Traffic({ service, samples }: { service: Service; samples: reado
       <LastMinute counts={perSecond(samples, now)} />
     </section>
   );
+}
+
+/** What is mostly nothing to speak of. */
+function only(isThere: boolean, figure: Figure): Figure[] {
+  return isThere ? [figure] : [];
 }
 
 const HEIGHT = 32;
