@@ -40,6 +40,10 @@ def preprocess(rows):
             open(gate).read()
         if row == "grow":
             kept.append(b"x" * 150_000_000)
+        if row == "fork":
+            os.fork()
+        if row == "print":
+            print("a line\\n" * 2000, "no end", "\xe9", end="")
     return [[1, 2] for _ in rows]
 
 kept = []
@@ -110,6 +114,66 @@ def test_what_ends_a_program_does_not_end_the_worker(obedient):
         aborted = server.ask(PREDICT, {"instances": ["abort"]})
         assert aborted.status == 500 and "SIGABRT" in aborted.json["error"]
         assert server.predict(["row"]) == [3]
+
+
+def test_a_fork_that_comes_back_answers_nobody(obedient):
+    with Server(obedient) as server:
+        for row in ("fork", "print", "fork", "row", "row"):
+            assert server.predict([row]) == [3]
+        assert server.status()["replicas"][0]["restarts"] == 0
+
+
+def test_an_answer_beyond_all_bounds_costs_its_request(tmp_path):
+    large = "def postprocess(rows):\n    return 'x' * (40_000_000 if rows[0] == 3 else 4)\n"
+    with Server(bundle(tmp_path / "large", SUM, functions=large), "--bodies", 30_000_000) as server:
+        answer = server.ask(PREDICT, {"instances": [[1, 2]]})
+        assert answer.status == 500 and "ask for fewer rows" in answer.json["error"]
+        server.event("WorkerReady", 2)
+        assert server.predict([[1, 1]]) == "xxxx"
+
+
+#: What a function gives, and what JSON says of it.
+GIVEN = [
+    ("float('nan')", None),
+    ("[1.0, float('-inf')]", [1.0, None]),
+    ("b'ab\\xff'", "ab\ufffd"),
+    ("datetime.datetime(2026, 1, 2, 3)", "2026-01-02T03:00:00"),
+    ("numpy.float32(0.5)", 0.5),
+    ("numpy.array([numpy.nan, 1.0])", [None, 1.0]),
+    ("numpy.datetime64('2026-01-02')", "2026-01-02"),
+    ("{1: {2, }, 'é': None}", {"1": [2], "é": None}),
+    ("decimal.Decimal('1.5')", "1.5"),
+    ("2 ** 100", 2**100),
+    ("'\\ud800'", "\ud800"),
+    ("pandas.Series([1, 2])", [1, 2]),
+    (
+        "pandas.DataFrame({'a': [pandas.NaT, pandas.Timestamp('2026-01-02')]})",
+        [{"a": None}, {"a": "2026-01-02T00:00:00"}],
+    ),
+    ("[pandas.NA, 1]", [None, 1]),
+    ("iter([1])", None),
+]
+
+
+@pytest.mark.parametrize("protocol", ["v1", "v2"])
+def test_whatever_functions_give_has_an_answer(tmp_path, protocol):
+    values = ", ".join(f"lambda: {text}" for text, _ in GIVEN)
+    source = f"import datetime, decimal, numpy, pandas\nVALUES = [{values}]\n"
+    source += "def postprocess(rows):\n    return VALUES[int(rows[0])]()\n"
+    with Server(bundle(tmp_path / "odd", SUM, functions=source)) as server:
+        for number, (text, expected) in enumerate(GIVEN):
+            if protocol == "v2":
+                tensor = {"name": "x", "datatype": "FP64", "shape": [1, 2], "data": [number, 0]}
+                answer = server.ask("/v2/models/iris/infer", {"inputs": [tensor]})
+                # What is not text goes into no JSON, or into no tensor.
+                status = 400 if "xff" in text else 500 if "ud800" in text else 200
+                assert answer.status == status, (text, answer.body)
+            else:
+                answer = server.ask(PREDICT, {"instances": [[number, 0]]})
+                assert answer.status == 200, (text, answer.body)
+                if "iter(" not in text:
+                    assert answer.json["predictions"] == expected, text
+        assert server.status()["replicas"][0]["restarts"] == 0
 
 
 def test_a_request_that_takes_too_long_is_ended(obedient):

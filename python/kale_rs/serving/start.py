@@ -29,6 +29,9 @@ def serve(
     replicas: int | None = None,
     batch: int | None = None,
     batch_delay: float | None = None,
+    timeout: float | None = None,
+    max_body: str | int | None = None,
+    memory: str | int | None = None,
     host: str | None = None,
     port: int | None = None,
     token_env: str | None = None,
@@ -55,6 +58,8 @@ def serve(
 
     Requests that wait go to the model together where it was seen to answer them as it answers each, to the last bit;
     `batch` is how many rows at most (1: each request alone), `batch_delay` how many milliseconds one waits for others.
+    A request may take `timeout` seconds and have `max_body` bytes (or a text such as `"200MB"`), and a process of the
+    model that has more than `memory` is replaced once another one is ready.
 
     The service ends with this process, or with its `.stop()`; with `detach` only with that.
     """
@@ -66,6 +71,9 @@ def serve(
         "replicas": replicas,
         "batch": batch,
         "batch_delay": batch_delay,
+        "timeout": timeout,
+        "max_body": None if max_body is None else str(max_body),
+        "memory": None if memory is None else str(memory),
         "host": host,
         "port": port,
         "token_env": token_env,

@@ -6,6 +6,7 @@ BUNDLE --once`). `packed` gives what that process is held against.
 """
 
 import dataclasses
+import errno
 import json
 import os
 import pickle
@@ -20,6 +21,9 @@ FORMAT_VERSION = 1
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 #: What a service takes with it without anybody having asked for it is told from here on.
 LARGE = 64 << 20
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 class CannotPack(Exception):
@@ -51,6 +55,12 @@ def pack(wanted, folder):
         return packed(wanted, folder)
     except flavours.NotAModel as error:
         raise CannotPack(str(error)) from None
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise CannotPack(
+            f"the bundle cannot be written: {error.strerror}", "make room, or set TMPDIR to a disk that has some"
+        ) from None
     except referenced.Unresolved as error:
         what = "\n".join(f"- {fault}" for fault in error.faults)
         raise CannotPack(f"a service could not find all that it needs:\n{what}") from None

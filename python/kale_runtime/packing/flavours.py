@@ -125,6 +125,8 @@ def by_reference(model, folder, name, format, dump):
     try:
         dump(path)
         return name, format
+    except OSError:
+        raise  # the disk's fault
     except Exception as reason:
         if os.path.exists(path):
             os.unlink(path)

@@ -17,6 +17,8 @@ LENGTHS = struct.Struct("<IQ")
 #: One read has all of an ordinary frame.
 ONE_READ = 1 << 16
 ALIGNMENT = 8
+#: Made once: `json.dumps` makes one for every call.
+ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Channel:
@@ -38,7 +40,7 @@ class Channel:
         if len(received) < start + body:
             received = self._rest(received, start + body)
         view = memoryview(received)
-        return json.loads(received[LENGTHS.size : start]), view[start:]
+        return json.loads(received[LENGTHS.size : start].decode()), view[start:]
 
     def _rest(self, received: bytearray, size: int) -> bytearray:
         whole = bytearray(size)
@@ -52,7 +54,7 @@ class Channel:
         return whole
 
     def send(self, head: dict[str, Any], parts: list[bytes]) -> None:
-        text = json.dumps(head, separators=(",", ":")).encode()
+        text = ENCODE(head).encode()
         text += b" " * (-(LENGTHS.size + len(text)) % ALIGNMENT)
         body = padded(parts)
         self.end.sendall(b"".join([LENGTHS.pack(len(text), sum(map(len, body))), text, *body]))

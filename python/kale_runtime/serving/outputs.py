@@ -124,7 +124,17 @@ def rows(value: Any) -> Any:
         return value.decode(errors="replace")
     if value is None or isinstance(value, (str, int, bool, float)):
         return value
+    if _is_nothing(value):
+        return None
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _is_nothing(value: Any) -> bool:
+    """What pandas has in place of a time, or of anything."""
+    try:
+        return bool(value != value)
+    except Exception:
+        return type(value).__name__ == "NAType"
 
 
 def written(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import os
 import platform
@@ -38,12 +39,19 @@ def serve(load: Callable[[], Bundle]) -> int:
     except BaseException as error:
         channel.send({"kind": "failed", "error": described(error)}, [])
         return 1
+    # What has been made so far is there to stay: nobody looks through it for garbage again.
+    gc.collect()
+    gc.freeze()
     threading.Thread(target=end_with, args=(end,), daemon=True).start()
     seconds = time.perf_counter() - begun
     channel.send({"kind": "ready", "python": platform.python_version(), "seconds": seconds, "pid": os.getpid()}, [])
+    own = os.getpid()
     while (frame := channel.receive()) is not None:
         head, body = frame
-        channel.send(*batch.answers(bundle, head["requests"], body))
+        answers = batch.answers(bundle, head["requests"], body)
+        if os.getpid() != own:
+            os._exit(0)  # a fork of user code that has come back: the first is the one that answers
+        channel.send(*answers)
     return 0
 
 

@@ -19,9 +19,6 @@ use crate::protocol::{Datatype, Tensor};
 
 const LENGTHS: usize = 12;
 const ALIGNMENT: usize = 8;
-/// A worker that announces more is out of its mind.
-const MOST: u64 = 1 << 40;
-
 /// A request as the model's process gets it.
 #[derive(Clone, Debug)]
 pub enum Question {
@@ -186,11 +183,13 @@ pub fn batch<'a>(questions: impl Iterator<Item = (&'a str, &'a Question)> + Clon
 pub struct Channel {
     stream: UnixStream,
     received: bytes::BytesMut,
+    /// Bytes of the largest frame that is taken in.
+    most: usize,
 }
 
 impl Channel {
-    pub fn new(stream: UnixStream) -> Channel {
-        Channel { stream, received: bytes::BytesMut::with_capacity(1 << 16) }
+    pub fn new(stream: UnixStream, most: usize) -> Channel {
+        Channel { stream, received: bytes::BytesMut::with_capacity(1 << 16), most }
     }
 
     pub async fn send(&mut self, frame: &[u8]) -> io::Result<()> {
@@ -214,10 +213,13 @@ impl Channel {
         let lengths = self.received.split_to(LENGTHS);
         let head = u32::from_le_bytes(lengths[..4].try_into().expect("4 bytes")) as usize;
         let body = u64::from_le_bytes(lengths[4..].try_into().expect("8 bytes"));
-        if body > MOST {
-            return Err(io::Error::other("a frame is too large"));
+        let body = usize::try_from(body).unwrap_or(usize::MAX);
+        if head.saturating_add(body) > self.most {
+            let most = self.most;
+            return Err(io::Error::other(format!(
+                "its answer has {body} bytes, and {most} is the most: ask for fewer rows"
+            )));
         }
-        let body = usize::try_from(body).map_err(io::Error::other)?;
         self.fill(head + body).await?;
         let mut frame = self.received.split_to(head + body).freeze();
         Ok((frame.split_to(head), frame))

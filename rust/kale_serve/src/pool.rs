@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::log::Logger;
@@ -24,6 +24,8 @@ const SOUND_AFTER: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub type Listener<'a> = &'a (dyn Fn(Event) + Send + Sync);
+/// On their way to the listener.
+pub type Events = mpsc::UnboundedSender<Event>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -149,9 +151,9 @@ impl Pool {
 
     /// Keeps a replica going until the server ends. `first` is told how its first start went.
     pub async fn keep(
-        &self,
+        self: Arc<Self>,
         number: usize,
-        listener: Listener<'_>,
+        events: Events,
         first: tokio::sync::oneshot::Sender<Result<(), StartError>>,
     ) {
         let mut first = Some(first);
@@ -162,13 +164,13 @@ impl Pool {
             replica.set(State::Starting);
             let started = tokio::select! {
                 started = Worker::start(&self.launch, number, &self.logger) => started,
-                _ = ending.wait_for(|ending| *ending) => break,
+                () = ended(&mut ending) => break,
             };
             let worker = match started {
                 Ok(worker) => worker,
                 Err(error) => {
                     replica.failures.fetch_add(1, Ordering::Relaxed);
-                    self.lost(number, &format!("it could not be started: {}", error.reason()), listener);
+                    self.lost(number, &format!("it could not be started: {}", error.reason()), &events);
                     if let Some(first) = first.take() {
                         let _ = first.send(Err(error));
                         return;
@@ -180,14 +182,14 @@ impl Pool {
             replica.failures.store(0, Ordering::Relaxed);
             replica.has_been_ready.store(true, Ordering::Relaxed);
             replica.set(State::Ready);
-            listener(Event::WorkerReady { replica: number });
+            let _ = events.send(Event::WorkerReady { replica: number });
             self.logger.say("info", &format!("replica {number} is ready: process {}", worker.pid));
             if let Some(first) = first.take() {
                 let _ = first.send(Ok(()));
             }
             let begun = Instant::now();
             if let Some(reason) = self.work(number, worker).await {
-                self.lost(number, &reason, listener);
+                self.lost(number, &reason, &events);
                 if begun.elapsed() > SOUND_AFTER {
                     pause = FIRST_PAUSE;
                 }
@@ -196,12 +198,12 @@ impl Pool {
         }
     }
 
-    fn lost(&self, number: usize, reason: &str, listener: Listener<'_>) {
+    fn lost(&self, number: usize, reason: &str, events: &Events) {
         self.replicas[number].set(State::Waiting);
         self.replicas[number].restarts.fetch_add(1, Ordering::Relaxed);
         self.metrics.restarts.inc();
         self.logger.say("error", &format!("replica {number} has lost its process: {reason}"));
-        listener(Event::WorkerLost { replica: number, reason: reason.to_owned() });
+        let _ = events.send(Event::WorkerLost { replica: number, reason: reason.to_owned() });
     }
 
     async fn pause(&self, replica: &Replica, pause: &mut Duration) {
@@ -209,7 +211,7 @@ impl Pool {
         let mut ending = self.ending.clone();
         tokio::select! {
             () = sleep(*pause) => {}
-            _ = ending.wait_for(|ending| *ending) => {}
+            () = ended(&mut ending) => {}
         }
         *pause = (*pause * 2).min(LONGEST_PAUSE);
     }
@@ -240,7 +242,7 @@ impl Pool {
                     }
                     replica.set(State::Ready);
                 }
-                _ = ending.wait_for(|ending| *ending) => {
+                () = ended(&mut ending) => {
                     worker.end().await;
                     return None;
                 }
@@ -300,6 +302,11 @@ impl Pool {
         }
         recent.push_back(seconds);
     }
+}
+
+/// No more work comes.
+async fn ended(ending: &mut watch::Receiver<bool>) {
+    let _ = ending.wait_for(|ending| *ending).await;
 }
 
 type Successor<'a> = Pin<Box<dyn Future<Output = Result<Worker, StartError>> + Send + 'a>>;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use futures_util::future::{join, join_all};
+use futures_util::future::join3;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -16,7 +16,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::app::App;
@@ -104,12 +105,21 @@ async fn run(folder: &Path, bundle: Bundle, options: Options, listener: Listener
 
     let mut outcome = Ok(());
     {
-        let (firsts, replicas): (Vec<_>, Vec<_>) = (0..pool.replicas.len())
-            .map(|number| {
-                let (first, told) = oneshot::channel();
-                (told, pool.keep(number, listener, first))
-            })
-            .unzip();
+        let (events, mut happened) = mpsc::unbounded_channel();
+        // Tasks of their own: to wake this one takes system calls, and they are woken by every request.
+        let mut replicas = JoinSet::new();
+        let firsts = (0..pool.replicas.len()).map(|number| {
+            let (first, told) = oneshot::channel();
+            replicas.spawn(pool.clone().keep(number, events.clone(), first));
+            told
+        });
+        let firsts = firsts.collect();
+        drop(events);
+        let telling = async {
+            while let Some(event) = happened.recv().await {
+                listener(event);
+            }
+        };
         let ready = |seconds| Event::Ready { name, url, port: address.port(), seconds };
         let life = async {
             outcome = live(firsts, &options, listener, ready, (begun, &limits)).await;
@@ -124,7 +134,7 @@ async fn run(folder: &Path, bundle: Bundle, options: Options, listener: Listener
             sleep(LAST_CALL).await;
         };
         tokio::select! {
-            _ = join(life, join_all(replicas)) => {}
+            _ = join3(telling, life, replicas.join_all()) => {}
             () = cut_off => {}
         }
     }
@@ -228,6 +238,7 @@ fn launch(folder: &Path, options: &Options) -> Launch {
         predictor: options.predictor.clone(),
         model_only: options.model_only,
         start_timeout: options.limits.start_timeout,
+        largest_answer: options.limits.max_bodies,
     }
 }
 

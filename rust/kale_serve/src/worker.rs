@@ -34,6 +34,7 @@ pub struct Launch {
     pub predictor: Option<String>,
     pub model_only: bool,
     pub start_timeout: Duration,
+    pub largest_answer: usize,
 }
 
 pub struct Worker {
@@ -101,7 +102,13 @@ impl Worker {
         if let Some(stderr) = child.stderr.take() {
             tokio::spawn(follow(stderr, "stderr", replica, logger.clone(), last_lines.clone()));
         }
-        Ok(Worker { channel: Channel::new(UnixStream::from_std(ours)?), pid, child, last_lines, _family: Family(pid) })
+        Ok(Worker {
+            channel: Channel::new(UnixStream::from_std(ours)?, launch.largest_answer),
+            pid,
+            child,
+            last_lines,
+            _family: Family(pid),
+        })
     }
 
     /// How it has ended, or that it had to be ended.

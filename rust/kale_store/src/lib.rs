@@ -61,7 +61,7 @@ pub use error::{Result, StoreError};
 pub use event::StoredEvent;
 pub use gc::{Collected, Policy};
 pub use liveness::ProcessIdentity;
-pub use location::{FOLDER, HOME_VARIABLE, locate};
+pub use location::{FOLDER, HOME_VARIABLE, create, locate};
 pub use log::{LogPart, StepLog};
 pub use packed::{PackedRun, PackedStep, without_controls};
 pub use progress::{Origin, StepProgress};

@@ -21,7 +21,7 @@ use crate::interpreter;
 use crate::session::{Interpreter, Session};
 
 pub use packed::Packed;
-pub use running::{Record, running, service_log};
+pub use running::{Record, lost, running, service_log};
 pub use sealed::{Bundle, read as read_bundle};
 pub use server::{Settings, serve_here};
 

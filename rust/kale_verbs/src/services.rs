@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::VerbError;
 use crate::history::StoreChoice;
-use crate::serve::{Record, running};
+use crate::serve::{Record, lost, running};
 use crate::session::Session;
 
 pub use log::{LogRequest, ServiceLog, follow_log, readable};
@@ -70,6 +70,11 @@ pub(crate) fn find(session: &Session, choice: &ServiceChoice) -> Result<Record, 
     let all = running(&choice.store.root(session));
     let found = all.iter().find(|one| one.name == choice.name && choice.pid.is_none_or(|pid| pid == one.pid));
     found.cloned().ok_or_else(|| {
+        if let Some(record) = lost(&choice.store.root(session), &choice.name) {
+            let message =
+                format!("service `{}` was ended from outside: process {} is no more", record.name, record.pid);
+            return VerbError::usage(message, format!("`kale-rs services logs {}` has its last words", record.name));
+        }
         let names: Vec<String> = all.iter().map(|one| format!("`{}`", one.name)).collect();
         let help = match names.is_empty() {
             true => "no service of this store runs; `kale-rs serve MODEL` starts one".to_owned(),

@@ -64,6 +64,15 @@ pub struct ServeArgs {
     /// How long a request waits for others, in milliseconds [default: 0]
     #[arg(long, value_name = "MS", requires = "batch")]
     pub batch_delay: Option<f64>,
+    /// Give a request up after so many seconds [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<f64>,
+    /// Refuse requests that are larger, such as 200MB [default: 64MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub max_body: Option<String>,
+    /// Replace a process of the model that has more memory, such as 4GB, once another one is ready
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
     /// Only do what comes before and after the model, which is served at this URL
     #[arg(long, value_name = "URL")]
     pub predictor: Option<String>,

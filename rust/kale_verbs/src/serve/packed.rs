@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::origin::{Origin, origin};
+use super::sealed::PACKING;
 use super::{ServeRequest, bundles};
 use crate::error::VerbError;
 use crate::notebook::plain;
@@ -78,10 +79,11 @@ pub fn pack(
 
 /// A new folder among the bundles, so that it can be renamed to its place.
 fn folder_in(root: &Path) -> Result<PathBuf, VerbError> {
+    kale_store::create(root)?;
     let bundles = bundles(root);
-    fs::create_dir_all(&bundles).map_err(|error| VerbError::writing(&bundles, plain(&error)))?;
-    let folder = tempfile::Builder::new().prefix(".packing-").tempdir_in(&bundles);
-    Ok(folder.map_err(|error| VerbError::writing(&bundles, plain(&error)))?.keep())
+    let made =
+        fs::create_dir_all(&bundles).and_then(|()| tempfile::Builder::new().prefix(PACKING).tempdir_in(&bundles));
+    Ok(made.map_err(|error| VerbError::writing(&bundles, plain(&error)))?.keep())
 }
 
 fn carry_out(session: &Session, python: &Path, asked: &Value) -> Result<(), VerbError> {

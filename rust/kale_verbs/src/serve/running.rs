@@ -1,7 +1,7 @@
 //! Services that run: each has a folder in the store, `services/NAME`, with a record and its log. The record is there as
 //! long as the server is; that of one that was killed is told by its process.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -19,6 +19,7 @@ use crate::notebook::plain;
 const PATIENCE: Duration = Duration::from_secs(45);
 const RECORD: &str = "service.json";
 const LOG: &str = "log.jsonl";
+const LOCK: &str = "lock";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {
@@ -93,6 +94,32 @@ pub fn running(root: &Path) -> Vec<Record> {
     found.retain(Record::is_alive);
     found.sort_by(|a, b| a.name.cmp(&b.name));
     found
+}
+
+/// One that was ended from outside: a server that ends by itself takes its record along.
+pub fn lost(root: &Path, name: &str) -> Option<Record> {
+    read(&service_folder(root, name).join(RECORD)).filter(|record| !record.is_alive())
+}
+
+/// The right to a name, for as long as the process lives that has it: two may be started at the same time.
+pub struct Claim {
+    _lock: File,
+}
+
+impl Claim {
+    pub fn of(root: &Path, name: &str) -> Result<Claim, VerbError> {
+        let path = service_folder(root, name).join(LOCK);
+        let lock = File::create(&path).map_err(|error| VerbError::writing(&path, plain(&error)))?;
+        match lock.try_lock() {
+            Err(fs::TryLockError::WouldBlock) => {
+                refuse_taken(root, name)?;
+                let help = "wait until it is there, or choose another name (`--name`)";
+                Err(VerbError::usage(format!("a service `{name}` is being started by another process"), help))
+            }
+            // Where locks do not work, everybody has them.
+            _ => Ok(Claim { _lock: lock }),
+        }
+    }
 }
 
 pub fn refuse_taken(root: &Path, name: &str) -> Result<(), VerbError> {

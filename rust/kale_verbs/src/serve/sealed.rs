@@ -20,6 +20,8 @@ use crate::notebook::plain;
 use crate::session::{Interpreter, Session};
 
 pub const ABOUT: &str = "bundle.json";
+/// Begins the names of folders among the bundles that are on their way.
+pub const PACKING: &str = ".packing-";
 /// A folder of what a container installs besides.
 const WHEEL: &str = "wheel";
 const REQUIREMENTS: &str = "requirements.txt";
@@ -174,12 +176,30 @@ fn put(bundle: &Bundle, root: &Path, interpreter: &Interpreter) -> Result<Bundle
     if place.join(ABOUT).is_file() {
         let _ = fs::remove_dir_all(&bundle.folder);
     } else {
+        kale_store::create(root)?;
         let parent = place.parent().expect("a bundle is in the folder of its name");
         fs::create_dir_all(parent).map_err(|error| VerbError::writing(parent, plain(&error)))?;
-        fs::rename(&bundle.folder, &place).map_err(|error| VerbError::writing(&place, plain(&error)))?;
+        moved(&bundle.folder, &place, root).map_err(|error| VerbError::writing(&place, plain(&error)))?;
     }
     write(&bundle_note(&place), &interpreter.executable.to_string_lossy())?;
     Ok(Bundle { folder: place, ..bundle.clone() })
+}
+
+/// To its place, which it has at once or not at all. What was packed for a notebook may be on another disk.
+fn moved(folder: &Path, place: &Path, root: &Path) -> std::io::Result<()> {
+    match fs::rename(folder, place) {
+        Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => {}
+        done => return done,
+    }
+    let near = tempfile::Builder::new().prefix(PACKING).tempdir_in(bundles(root))?;
+    for path in files(folder) {
+        let target = near.path().join(&path);
+        fs::create_dir_all(target.parent().expect("it is in the folder"))?;
+        fs::copy(folder.join(&path), target)?;
+    }
+    fs::rename(near.keep(), place)?;
+    let _ = fs::remove_dir_all(folder);
+    Ok(())
 }
 
 #[cfg(test)]

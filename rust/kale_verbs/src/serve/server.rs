@@ -14,12 +14,13 @@ use kale_serve::{Batching, Event, Log, Options, ServeError};
 use kale_store::ProcessIdentity;
 use serde::{Deserialize, Serialize};
 
-use super::running::{self, Record};
+use super::running::{self, Claim, Record};
 use super::sealed::Bundle;
 use super::{ServeAnswer, ServeRequest};
 use crate::error::VerbError;
 use crate::notebook::plain;
 use crate::session::Session;
+use crate::size::size;
 
 /// How a server listens and what it allows.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -44,6 +45,15 @@ pub struct Settings {
     /// Milliseconds that a request waits for others.
     #[serde(default)]
     pub batch_delay: Option<f64>,
+    /// Seconds that a request may take.
+    #[serde(default)]
+    pub timeout: Option<f64>,
+    /// Of a request's body: `64MB`, or bytes.
+    #[serde(default)]
+    pub max_body: Option<String>,
+    /// Of a process of the model: one that has more is replaced.
+    #[serde(default)]
+    pub memory: Option<String>,
     /// Where the model is served, when this one only does what comes before and after it.
     #[serde(default)]
     pub predictor: Option<String>,
@@ -104,6 +114,7 @@ pub fn start(
     root: &Path,
 ) -> Result<Record, VerbError> {
     let request = request(asked, bundle, name, python, root)?;
+    kale_store::create(root)?;
     let text = serde_json::to_string(&request).expect("a request is plain data");
     let (program, arguments) = session.launcher.split_first().expect("a launcher has a command line");
     let mut command = Command::new(program);
@@ -148,8 +159,10 @@ pub fn serve_here(session: &Session, request: &ServerRequest) -> Result<(), Verb
         // Whoever started it may be gone.
         let _ = writeln!(out, "{text}").and_then(|()| out.flush());
     };
-    let log = running::log(&request.root, &request.name)?;
-    let done = carry_out(session, request, Some(log), &|record| say(&Word::Ready(record.clone())));
+    let done = running::log(&request.root, &request.name).and_then(|log| {
+        let _claim = Claim::of(&request.root, &request.name)?;
+        carry_out(session, request, Some(log), &|record| say(&Word::Ready(record.clone())))
+    });
     if let Err(error) = &done {
         say(&Word::Failed { message: error.to_string(), help: error.help().to_owned() });
     }
@@ -224,6 +237,18 @@ fn options(session: &Session, request: &ServerRequest, log: Option<PathBuf>) -> 
         max_rows: given.batch,
         max_delay: given.batch_delay.map_or(usual.batching.max_delay, |ms| Duration::from_micros((ms * 1e3) as u64)),
     };
+    let mut limits = usual.limits;
+    if let Some(seconds) = given.timeout {
+        limits.request_timeout =
+            Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero()).ok_or_else(|| {
+                VerbError::usage(format!("{seconds} is no time for a request"), "give seconds, such as `--timeout 30`")
+            })?;
+    }
+    if let Some(text) = &given.max_body {
+        limits.max_body = usize::try_from(size(text)?).unwrap_or(usize::MAX);
+        limits.max_bodies = limits.max_bodies.max(limits.max_body.saturating_mul(2));
+    }
+    limits.worker_memory = given.memory.as_deref().map(size).transpose()?;
     Ok(Options {
         host: given.host.unwrap_or(usual.host),
         port: given.port.unwrap_or(usual.port),
@@ -239,6 +264,7 @@ fn options(session: &Session, request: &ServerRequest, log: Option<PathBuf>) -> 
         cors: given.cors.clone(),
         log: log.map_or(Log::Stderr, Log::File),
         ends_with_stdin: request.tied,
+        limits,
         ..usual
     })
 }
