@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from cli.support import call
 from kale_runtime.packing import bundle
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
@@ -135,6 +136,8 @@ def test_a_service_says_it_and_does_it(serve):
     for thread in threads:
         thread.join()
     assert all(found[part[0]] == [expected[place] for place in part] for part in parts)
+    shown = call("services", "show", "iris").stdout
+    assert "what waits goes together, up to 32 rows" in shown
     alone = serve(classifier(), name="iris", batch=1)
     assert alone.status()["batch_rows"] == 1
     differing = serve(LinearRegression().fit(ARRAY, TARGET), name="line")

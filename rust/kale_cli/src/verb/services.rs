@@ -69,6 +69,7 @@ fn facts(view: &ServiceView) -> Vec<Vec<String>> {
         facts.push(("latency", quantiles.join(", ")));
         let memory: u64 = traffic.replicas.iter().filter_map(|replica| replica.rss_bytes).sum();
         facts.push(("memory", render::bytes(memory)));
+        facts.push(("batching", batching(view, traffic.batch_rows)));
     }
     if let Some(origin) = view.known.as_ref().and_then(|known| known.origin.as_ref()) {
         facts.push(("from", format!("{}:{}:{}", origin.run, origin.step, origin.variable)));
@@ -79,6 +80,15 @@ fn facts(view: &ServiceView) -> Vec<Vec<String>> {
     facts.push(("bundle", output::path(&record.bundle.to_string_lossy()).to_owned()));
     facts.push(("log", output::path(&record.log.to_string_lossy()).to_owned()));
     facts.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect()
+}
+
+/// Which requests go to the model together, and why.
+fn batching(view: &ServiceView, rows: usize) -> String {
+    if rows > 1 {
+        return format!("what waits goes together, up to {rows} rows");
+    }
+    let why = view.known.as_ref().and_then(|known| known.about.get("batchable_because")?.as_str());
+    why.map_or_else(|| "each request alone".to_owned(), |why| format!("each request alone: {why}"))
 }
 
 fn follow(session: &Session, of: &OfServiceArgs) -> Done {

@@ -34,6 +34,8 @@ pub struct Traffic {
     pub requests: Requests,
     pub latency_seconds: Latency,
     pub replicas: Vec<ReplicaView>,
+    /// Rows of several requests that go to the model together; 1: each request goes alone.
+    pub batch_rows: usize,
 }
 
 impl ServiceView {
@@ -41,8 +43,8 @@ impl ServiceView {
         let client = client(&record, PATIENCE);
         let (state, traffic) = match client.status() {
             Ok(Some(status)) => {
-                let (requests, latency_seconds, replicas) = (status.requests, status.latency_seconds, status.replicas);
-                (word(status.state), Some(Traffic { requests, latency_seconds, replicas }))
+                let kale_serve::Status { state, requests, latency_seconds, replicas, batch_rows, .. } = status;
+                (word(state), Some(Traffic { requests, latency_seconds, replicas, batch_rows }))
             }
             // Whether it is ready is told to everybody.
             Ok(None) => match client.get("/v2/health/ready") {
