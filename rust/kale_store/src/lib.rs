@@ -61,7 +61,7 @@ pub use error::{Result, StoreError};
 pub use event::StoredEvent;
 pub use gc::{Collected, Policy};
 pub use liveness::ProcessIdentity;
-pub use location::{FOLDER, HOME_VARIABLE, create, locate};
+pub use location::{FOLDER, HOME_VARIABLE, create_root, locate};
 pub use log::{LogPart, StepLog};
 pub use packed::{PackedRun, PackedStep, without_controls};
 pub use progress::{Origin, StepProgress};
@@ -89,7 +89,7 @@ pub struct Store {
 impl Store {
     /// Opens the store at `root` (see [`locate`]), making it when there is none.
     pub fn open(root: &Path) -> Result<Store> {
-        location::create(root)?;
+        create_root(root)?;
         let root = root.canonicalize().map_err(|error| StoreError::reading(root, &error))?;
         let database = Database::open(&root.join("store.db"))?;
         let blobs = Blobs::new(root.join("blobs"));

@@ -33,7 +33,7 @@ fn locate_from(near: &Path) -> PathBuf {
 }
 
 /// Makes the folder, hidden from git.
-pub fn create(root: &Path) -> Result<()> {
+pub fn create_root(root: &Path) -> Result<()> {
     let fault = |error: &std::io::Error| StoreError::writing(root, error);
     for folder in [root.to_owned(), root.join("blobs"), root.join("runs")] {
         fs::create_dir_all(&folder).map_err(|error| match in_the_way(&folder) {

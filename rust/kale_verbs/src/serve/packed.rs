@@ -79,7 +79,7 @@ pub fn pack(
 
 /// A new folder among the bundles, so that it can be renamed to its place.
 fn folder_in(root: &Path) -> Result<PathBuf, VerbError> {
-    kale_store::create(root)?;
+    kale_store::create_root(root)?;
     let bundles = bundles(root);
     let made =
         fs::create_dir_all(&bundles).and_then(|()| tempfile::Builder::new().prefix(PACKING).tempdir_in(&bundles));

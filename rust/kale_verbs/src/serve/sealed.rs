@@ -176,7 +176,7 @@ fn put(bundle: &Bundle, root: &Path, interpreter: &Interpreter) -> Result<Bundle
     if place.join(ABOUT).is_file() {
         let _ = fs::remove_dir_all(&bundle.folder);
     } else {
-        kale_store::create(root)?;
+        kale_store::create_root(root)?;
         let parent = place.parent().expect("a bundle is in the folder of its name");
         fs::create_dir_all(parent).map_err(|error| VerbError::writing(parent, plain(&error)))?;
         moved(&bundle.folder, &place, root).map_err(|error| VerbError::writing(&place, plain(&error)))?;

@@ -114,7 +114,7 @@ pub fn start(
     root: &Path,
 ) -> Result<Record, VerbError> {
     let request = request(asked, bundle, name, python, root)?;
-    kale_store::create(root)?;
+    kale_store::create_root(root)?;
     let text = serde_json::to_string(&request).expect("a request is plain data");
     let (program, arguments) = session.launcher.split_first().expect("a launcher has a command line");
     let mut command = Command::new(program);
