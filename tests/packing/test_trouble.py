@@ -47,6 +47,11 @@ def changed(bundle, **about):
     path.write_text(json.dumps(json.loads(path.read_text()) | about))
 
 
+def ended(folder):
+    """What has told that it failed is gone a moment later."""
+    wait_for(lambda: processes_with(str(folder)) == [], "the end of all processes")
+
+
 DAMAGES = {
     "half of its description": (lambda b: (b / "bundle.json").write_text('{"name": "line", '), "is no bundle"),
     "no model": (lambda b: (b / "model" / "model.joblib").unlink(), "`model/model.joblib` is missing"),
@@ -72,7 +77,7 @@ def test_a_bundle_that_was_changed_is_told(bundle, damage):
     done = call("serve", "--bundle", bundle, "--detach", cwd=bundle.parent)
     assert done.returncode == 2 and told in done.stderr, done.stderr
     assert json.loads(call("services", "--json", cwd=bundle.parent).stdout)["services"] == []
-    assert processes_with(str(bundle)) == []
+    ended(bundle)
 
 
 def test_bundles_are_not_for_git(packed):
@@ -93,7 +98,7 @@ def test_a_port_that_is_taken(bundle):
         port = str(taken.getsockname()[1])
         done = call("serve", "--bundle", bundle, "--port", port, "--detach", cwd=bundle.parent)
     assert done.returncode == 2 and port in done.stderr and "in use" in done.stderr, done.stderr
-    assert processes_with(str(bundle)) == []
+    ended(bundle)
 
 
 def test_of_several_that_want_one_name_one_gets_it(bundle):
@@ -107,7 +112,7 @@ def test_of_several_that_want_one_name_one_gets_it(bundle):
         assert len(json.loads(call("services", "--json", cwd=bundle.parent).stdout)["services"]) == 1
     finally:
         assert call("services", "stop", "line", cwd=bundle.parent).returncode == 0
-    assert processes_with(str(bundle)) == []
+    ended(bundle)
 
 
 def test_a_server_that_is_killed_leaves_nothing_and_its_name(bundle):
