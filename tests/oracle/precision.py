@@ -24,12 +24,9 @@ CORPUS = Path(__file__).parent.parent / "precision"
 REQUIRED = 0.75
 #: The notebooks that do not reach it yet, with what they have.
 BELOW = {
-    "diabetes_regression": 0.38,
-    "docs_scipy_optimize": 0.60,
-    "inventory_classes": 0.50,
-    "server_logs": 0.43,
-    "tiny_network": 0.30,
-    "weather_chain": 0.71,
+    "inventory_classes": 0.44,
+    "server_logs": 0.53,
+    "tiny_network": 0.42,
 }
 
 

@@ -38,6 +38,7 @@ mod nesting;
 mod objects;
 mod operators;
 mod outcomes;
+mod owned;
 pub mod parse;
 mod pragmas;
 pub mod pseudo;

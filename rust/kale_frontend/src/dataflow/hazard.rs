@@ -87,7 +87,7 @@ fn shared_buffers(facts: &Facts, needs: &[Needs], grouping: &Grouping, found: &m
     for (cell, cell_facts) in facts.cells.iter().enumerate() {
         for &id in &cell_facts.versions {
             let version = facts.version(id);
-            if version.mutated.is_empty() || !version.view || planted(Fault::ViewMissed) {
+            if !version.rewritten || !version.view || planted(Fault::ViewMissed) {
                 continue;
             }
             // A name that the cell itself binds, if only perhaps (a loop's target), does not see the change.

@@ -27,11 +27,11 @@ use std::rc::Rc;
 use kale_model::Environment;
 use ruff_python_ast::{ModModule, Parameters, Stmt, StmtClassDef};
 use ruff_text_size::{Ranged, TextRange};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::calls::Invocation;
 use super::dead_targets::{DeadTargets, dead_targets};
-use super::effects::{Assumed, Effects, Summary};
+use super::effects::{Assumed, Changed, Effects, Summary};
 use super::facts::{
     CellFacts, CellId, Facts, Replay, Resource, ResourceUse, Source, StatementFacts, StatementId, VersionId,
 };
@@ -39,11 +39,12 @@ use super::fixpoint::Recursion;
 use super::heap::{Class, Heap, ObjectId, Place};
 use super::knowledge::Knowledge;
 use super::names::{Name, NameSet};
+use super::owned::owned_attributes;
 use super::pragmas::pure_callee;
 use super::replay::MAX_DEPTH;
 use super::scope::{ScopeKind, ScopeRef, SymbolTable};
 use super::summary::SummaryKey;
-use super::types::Types;
+use super::types::{Held, Types};
 use super::value::{CodeId, Codes, Type, Value};
 use crate::pragma::Pragma;
 
@@ -60,7 +61,13 @@ pub struct Definition<'a> {
 
 pub enum DefinitionKind<'a> {
     Function(Function<'a>),
-    Class { methods: BTreeMap<String, CodeId>, bases: Vec<Type>, statement: Option<&'a StmtClassDef>, holds: Types },
+    Class {
+        methods: BTreeMap<String, CodeId>,
+        bases: Vec<Type>,
+        statement: Option<&'a StmtClassDef>,
+        /// What its attributes hold; `None` for anything.
+        holds: Option<Vec<Held>>,
+    },
 }
 
 #[derive(Clone, Copy)]
@@ -130,8 +137,8 @@ pub struct Frame<'a> {
     pub returned: Option<Value>,
     /// Exceptions raised so far, outside of what handlers have caught.
     pub raised: Option<Value>,
-    /// Outside objects that were changed.
-    pub mutated: BTreeSet<Place>,
+    /// Outside objects that were changed, or of which a part was.
+    pub mutated: BTreeMap<Place, Changed>,
     /// What has been run by calls that cannot be seen into.
     pub invoked: BTreeMap<Invocation, Vec<Value>>,
     pub assumptions: Vec<(Name, Option<Assumed>)>,
@@ -162,7 +169,7 @@ impl<'a> Frame<'a> {
             effects: Effects::default(),
             returned: None,
             raised: None,
-            mutated: BTreeSet::new(),
+            mutated: BTreeMap::new(),
             invoked: BTreeMap::new(),
             assumptions: vec![],
             trusts: false,
@@ -219,6 +226,8 @@ pub struct Analyzer<'a> {
     pub(super) uses: BTreeMap<Name, TextRange>,
     /// Names whose objects the current cell changed, with the first statement that did.
     pub(super) mutated: FxHashMap<Name, StatementId>,
+    /// Those of which not only the elements or attributes changed, as far as is known.
+    pub(super) rewritten: NameSet,
     pub(super) statement_reads: BTreeMap<Name, Source>,
     pub(super) statement_binds: NameSet,
     /// By module, how many statements that steps repeat change its settings.
@@ -230,6 +239,8 @@ pub struct Analyzer<'a> {
     /// Callees that pragmas declare to be pure, as calls write them.
     pub pure: BTreeSet<&'a str>,
     pub(super) dead_targets: DeadTargets<'a>,
+    /// Names of attributes to which nothing but their objects refers.
+    pub(super) owned: FxHashSet<&'a str>,
     /// By version, an object of its alias class.
     pub(super) classes: Vec<Option<ObjectId>>,
 }
@@ -262,6 +273,7 @@ pub fn analyze<'a>(units: &[Unit<'a>], knowledge: &'static Knowledge, environmen
     }
     analyzer.pure = units.iter().flat_map(|unit| unit.pragmas).filter_map(|(said, _)| pure_callee(said)).collect();
     analyzer.dead_targets = dead_targets(units);
+    analyzer.owned = owned_attributes(units);
     for unit in units {
         analyzer.cell(unit);
     }
@@ -287,6 +299,7 @@ impl<'a> Analyzer<'a> {
             entry: FxHashMap::default(),
             uses: BTreeMap::new(),
             mutated: FxHashMap::default(),
+            rewritten: NameSet::default(),
             statement_reads: BTreeMap::new(),
             statement_binds: NameSet::default(),
             repeated_settings: BTreeMap::new(),
@@ -294,6 +307,7 @@ impl<'a> Analyzer<'a> {
             words: BTreeSet::new(),
             pure: BTreeSet::new(),
             dead_targets: DeadTargets::default(),
+            owned: FxHashSet::default(),
             classes: vec![],
         }
     }

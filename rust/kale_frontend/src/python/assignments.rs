@@ -1,6 +1,6 @@
 //! Binding, changing and deleting by targets: names, attributes, items, and tuples of these.
 
-use ruff_python_ast::{Expr, Operator, StmtAnnAssign, StmtAssign, StmtTypeAlias};
+use ruff_python_ast::{Expr, ExprAttribute, Operator, StmtAnnAssign, StmtAssign, StmtTypeAlias};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, Inner};
@@ -16,6 +16,11 @@ impl<'a> Analyzer<'a> {
                 self.assign(target, value);
             }
             return;
+        }
+        if let [Expr::Attribute(attribute)] = s.targets.as_slice()
+            && self.owned.contains(attribute.attr.as_str())
+        {
+            return self.assign_owned(attribute, &s.value, s.range());
         }
         let value = self.evaluate(&s.value);
         let value = self.of_member(value, s.range());
@@ -102,7 +107,40 @@ impl<'a> Analyzer<'a> {
         }
     }
 
+    /// `owner.name = value`, where the attribute keeps what it holds to itself as long as that is new.
+    fn assign_owned(&mut self, target: &'a ExprAttribute, value: &'a Expr, range: TextRange) {
+        let age = self.frame().heap.age();
+        let value = self.evaluate(value);
+        let value = self.of_member(value, range);
+        let is_new = self.is_new_array(&value, age);
+        let owner = self.evaluate(&target.value);
+        self.set_attribute(&owner, &target.attr, &value, range);
+        self.note_stored(&owner, is_new);
+    }
+
+    /// `owner.name -= operand`, where only the owner has what is there: as `owner.name = owner.name - operand`.
+    fn augment_owned(&mut self, target: &'a ExprAttribute, operand: &'a Expr, range: TextRange) -> bool {
+        let Expr::Name(name) = target.value.as_ref() else { return false };
+        if !self.owned.contains(target.attr.as_str()) {
+            return false;
+        }
+        let owner = self.read(&name.id, name.range());
+        if !self.is_owned(&owner, &target.attr) {
+            return false;
+        }
+        let value = self.evaluate(operand);
+        self.operate(&[&value], range);
+        let made = self.typed("numpy.ndarray");
+        self.set_attribute(&owner, &target.attr, &made, range);
+        true
+    }
+
     pub(super) fn augmented(&mut self, target: &'a Expr, operator: Operator, operand: &'a Expr, range: TextRange) {
+        if let Expr::Attribute(attribute) = target
+            && self.augment_owned(attribute, operand, range)
+        {
+            return;
+        }
         let old = self.evaluate_target(target);
         let value = self.evaluate(operand);
         self.operate(&[&old, &value], range);

@@ -76,14 +76,17 @@ impl<'a> Analyzer<'a> {
                 self.invoke_code(owner, range);
                 self.learn(owner, Type::Unknown);
             }
-            None if name.starts_with("__") => self.learn(owner, Type::Unknown),
+            None if name.starts_with("__") || (self.is_record(class) && is_of_records(name)) => {
+                self.learn(owner, Type::Unknown)
+            }
             None => {}
         }
         if !self.is_closed(class) || self.method_of(class, "__getattr__").is_some() {
             self.invoke_methods(owner, range, is_accessor);
             self.learn(owner, Type::Unknown);
         }
-        self.inside(owner)
+        let at = self.attribute_name(name);
+        self.inside_at(owner, at)
     }
 
     /// A value that a module holds. Changes of it are settings of the module, not of an object of the notebook.
@@ -107,6 +110,14 @@ impl<'a> Analyzer<'a> {
     }
 
     pub fn store_attribute(&mut self, owner: &Value, name: &str, value: &Value, range: TextRange) {
+        self.set_attribute(owner, name, value, range);
+        if self.owned.contains(name) {
+            self.note_stored(owner, false);
+        }
+    }
+
+    /// As [`Self::store_attribute`], of what may be a new object that nothing else refers to.
+    pub(super) fn set_attribute(&mut self, owner: &Value, name: &str, value: &Value, range: TextRange) {
         if planted(Fault::MissedAttributeStore) {
             return;
         }
@@ -130,15 +141,25 @@ impl<'a> Analyzer<'a> {
             return;
         }
         self.change_setting(owner);
-        if owner.ty == Type::Unknown {
-            self.mutate_definitions(owner, range);
-        }
-        self.mutate(owner);
         let owners = self.types_as(owner);
-        let is_plain = |ty: Type| matches!(ty, Type::Object(class) if self.sets_plainly(class, name));
-        match owners.is_some_and(|types| types.into_iter().all(is_plain)) {
-            true => self.put(owner, value),
-            false => self.link(owner, value, false),
+        let is_plain = |ty: &Type| matches!(ty, Type::Object(class) if self.sets_plainly(*class, name));
+        match owners.filter(|types| types.iter().all(is_plain)) {
+            Some(types) => {
+                let is_exact = types.iter().all(|&ty| self.is_exact(ty));
+                if owner.ty == Type::Unknown && !is_exact {
+                    self.mutate_definitions(owner, range);
+                }
+                self.mutate_parts(owner, is_exact.then_some(&types));
+                let at = self.attribute_name(name);
+                self.put_at(owner, at, value)
+            }
+            None => {
+                if owner.ty == Type::Unknown {
+                    self.mutate_definitions(owner, range);
+                }
+                self.mutate(owner);
+                self.link(owner, value, false)
+            }
         }
     }
 
@@ -178,6 +199,11 @@ pub(super) const BOUND_METHOD: &str = "types.MethodType";
 
 /// A method of a container that only looks at it: `counts.get`.
 const LOOKING_METHOD: &str = "looking_method";
+
+/// Attributes that tuples with names have besides these.
+fn is_of_records(name: &str) -> bool {
+    name.starts_with('_') || matches!(name, "count" | "index")
+}
 
 /// Methods that loading an attribute may call.
 fn is_accessor(name: &str) -> bool {

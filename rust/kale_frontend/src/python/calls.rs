@@ -11,6 +11,7 @@ use super::classes::MethodKind;
 use super::heap::ObjectId;
 use super::knowledge::Unlisted;
 use super::library::Caller;
+use super::names::Name;
 use super::operators::is_operator;
 use super::types::Types;
 use super::value::{CodeId, Codes, Type, Value};
@@ -112,9 +113,45 @@ impl<'a> Analyzer<'a> {
             }
             Type::Immutable | Type::Unknown => {
                 self.frame().effects.calls = true;
-                self.unknown_call(Some(callee), arguments, range)
+                match self.functions_among(callee) {
+                    Some(functions) => self.call_either(&functions, callee, arguments, range),
+                    None => self.unknown_call(Some(callee), arguments, range),
+                }
             }
         }
+    }
+
+    /// The functions of the notebook of which a value of unknown type can only be one, or else nothing that can be called.
+    fn functions_among(&self, callee: &Value) -> Option<Vec<CodeId>> {
+        let mut functions = vec![];
+        for ty in self.candidates(callee)? {
+            match ty {
+                Type::Function(code) => functions.push(code),
+                Type::Instance(path) if self.is_container(self.facts.text(path)) => {}
+                _ => return None,
+            }
+        }
+        (!functions.is_empty()).then_some(functions)
+    }
+
+    fn call_either(
+        &mut self,
+        functions: &[CodeId],
+        callee: &Value,
+        arguments: &Arguments<'a>,
+        range: TextRange,
+    ) -> Value {
+        self.frame().effects.expensive = true;
+        let mut result: Option<Value> = None;
+        for &code in functions {
+            let callee = callee.part(Type::Function(code));
+            let given = self.perhaps(|this| this.call_function(code, &callee, None, arguments, range)).named();
+            result = Some(match result {
+                Some(other) => self.either(other, &given),
+                None => given,
+            });
+        }
+        result.unwrap_or_else(Value::immutable)
     }
 
     fn call_method(&mut self, receiver: &Value, name: &str, arguments: &Arguments<'a>, range: TextRange) -> Value {
@@ -231,12 +268,11 @@ impl<'a> Analyzer<'a> {
     /// A new instance of a class of the notebook.
     fn instantiate(&mut self, class: CodeId, callee: &Value, arguments: &Arguments<'a>, range: TextRange) -> Value {
         let mut instance = self.fresh(Type::Object(class));
-        if let Some(mut types) = self.class_contents(class) {
-            let inherited = types.known().map(<[Type]>::to_vec).unwrap_or_default();
-            types.join(&Types::empty(Type::Object(class)));
-            let held = inherited.iter().find_map(|&ty| self.unshippable(&Value { ty, ..Value::immutable() }));
+        if let Some(inherited) = self.class_contents(class) {
+            let held = inherited.iter().find_map(|&(_, ty)| self.unshippable(&Value { ty, ..Value::immutable() }));
             let held = held.filter(|_| !self.pickles_itself(class));
-            inherited.into_iter().for_each(|ty| types.insert_held(Type::Object(class), ty));
+            let mut types = Types::empty(Type::Object(class));
+            inherited.into_iter().for_each(|held| types.insert_held(Type::Object(class), held));
             for &object in &instance.objects {
                 let made = self.frame().heap.class(object);
                 (made.types, made.unshippable) = (types.clone(), held);
@@ -246,27 +282,45 @@ impl<'a> Analyzer<'a> {
         if !self.is_stateless(callee) {
             self.link(&instance, callee, false);
         }
-        for constructor in ["__new__", "__init__", "__post_init__"] {
+        for constructor in ["__new__", "__init__"] {
             if let Some(method) = self.method_of(class, constructor) {
                 self.call_function(method, &instance.clone(), Some(&instance.clone()), arguments, range);
             }
         }
         let has_init = self.method_of(class, "__init__").is_some();
         if !has_init || !self.is_closed(class) || self.has_exception_base(class) {
-            let values: Vec<Value> = arguments.all().cloned().collect();
-            let is_plain = !self.has_exception_base(class)
-                && self.method_of(class, "__new__").is_none()
-                && self.sets_plainly(class, "");
-            for value in &values {
-                if is_plain {
-                    self.put(&instance, value)
-                } else {
-                    self.link(&instance, value, false)
-                }
-                instance.code.extend(value.code.iter().copied());
-            }
+            self.keep_arguments(class, &mut instance, arguments);
+        }
+        if let Some(method) = self.method_of(class, "__post_init__") {
+            self.call_function(method, &instance.clone(), Some(&instance.clone()), arguments, range);
         }
         instance
+    }
+
+    /// Where the class does not say what becomes of the arguments, the instance holds them; one of a data class each in
+    /// the attribute of its field.
+    fn keep_arguments(&mut self, class: CodeId, instance: &mut Value, arguments: &Arguments<'a>) {
+        let is_plain = !self.has_exception_base(class)
+            && self.method_of(class, "__new__").is_none()
+            && self.sets_plainly(class, "");
+        let fields = if arguments.spread.is_empty() { self.fields(class) } else { vec![] };
+        let positional = arguments.positional.iter().enumerate().map(|(i, (value, _))| (fields.get(i).copied(), value));
+        let keywords = arguments.keywords.iter().map(|(name, value, _)| {
+            let field = self.facts.names.get(name).filter(|name| fields.contains(name));
+            (field, value)
+        });
+        let kept: Vec<(Option<Name>, Value)> = positional
+            .chain(keywords)
+            .chain(arguments.spread.iter().map(|value| (None, value)))
+            .map(|(field, value)| (field, value.clone()))
+            .collect();
+        for (field, value) in kept {
+            match is_plain {
+                true => self.put_at(instance, field, &value),
+                false => self.link(instance, &value, false),
+            }
+            instance.code.extend(value.code.iter().copied());
+        }
     }
 
     /// A call that we cannot see into: it may change its receiver and arguments, and its result may be part of them.
@@ -345,7 +399,9 @@ impl<'a> Analyzer<'a> {
             ty => self.is_exact(ty),
         };
         if !types.known().is_some_and(|types| types.iter().all(calls_nothing)) {
-            return self.invoke_code(value, range);
+            // What is called gets what the iterator gives, and not the iterator.
+            let given = Value { ty: Type::Unknown, ..self.without_shell(value) };
+            return self.invoke_code(&given, range);
         }
         for code in self.codes(value) {
             if matches!(self.definitions[code.index()].kind, DefinitionKind::Function { .. })

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ruff_python_ast::name::UnqualifiedName;
-use ruff_python_ast::{Decorator, Stmt, StmtClassDef, StmtFunctionDef};
+use ruff_python_ast::{Decorator, Expr, Keyword, Stmt, StmtAnnAssign, StmtClassDef, StmtFunctionDef};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, Body, Definition, DefinitionKind, Inner};
@@ -11,7 +11,7 @@ use super::definitions::patches;
 use super::heap::Class;
 use super::names::{Name, NameSet};
 use super::scope::ScopeKind;
-use super::types::Types;
+use super::types::Held;
 use super::value::{CodeId, Type, Value};
 
 impl<'a> Analyzer<'a> {
@@ -53,10 +53,10 @@ impl<'a> Analyzer<'a> {
             .chain(&inherited)
             .filter(|value| !value.objects.is_empty() && !self.is_stateless(value))
             .collect();
-        let mut holds = Types::none();
-        for (_, value) in attributes.iter().filter(|(_, value)| !matches!(value.ty, Type::Function(_))) {
-            holds.insert(value.ty);
-        }
+        let held = attributes.iter().filter(|(_, value)| !matches!(value.ty, Type::Function(_) | Type::Immutable));
+        let holds: Option<Vec<Held>> = held
+            .map(|(name, value)| (value.ty != Type::Unknown).then(|| (self.attribute_name(name), value.ty)))
+            .collect();
         let stateless = state.is_empty() && !patches(&statement.body, &statement.name);
         let object = self.frame().heap.allocate(Class { definition: stateless, ..Class::default() });
         let code = self.add_class(statement, methods, bases, holds);
@@ -85,7 +85,7 @@ impl<'a> Analyzer<'a> {
         statement: &'a StmtClassDef,
         methods: BTreeMap<String, CodeId>,
         bases: Vec<Type>,
-        holds: Types,
+        holds: Option<Vec<Held>>,
     ) -> CodeId {
         let in_module = self.in_module();
         let address = Body::Statements(&statement.body).address();
@@ -138,15 +138,16 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    /// A class made by a call, such as `namedtuple("Point", "x y")`: named by the variable it is assigned to.
-    pub fn made_class(&mut self) -> Value {
+    /// A class made by a call, such as `namedtuple("Point", "x y")`: named by the variable it is assigned to. Of records,
+    /// it is known what their instances are: tuples of what they are made from.
+    pub fn made_class(&mut self, are_records: bool) -> Value {
         let code = CodeId::next(self.definitions.len());
         self.definitions.push(Definition {
             kind: DefinitionKind::Class {
                 methods: BTreeMap::new(),
                 bases: vec![],
                 statement: None,
-                holds: Types::default(),
+                holds: are_records.then(Vec::new),
             },
             name: None,
             class_name: None,
@@ -259,20 +260,20 @@ impl<'a> Analyzer<'a> {
         bases.iter().any(is_enum) && !name.starts_with('_') && self.method_of(class, name).is_none()
     }
 
-    /// The types of what the attributes of a class hold, which its instances have, too. `None` when a base is unknown.
-    pub fn class_contents(&mut self, class: CodeId) -> Option<Types> {
+    /// What the attributes of a class hold, which its instances have, too. `None` for anything, or when a base is unknown.
+    pub fn class_contents(&mut self, class: CodeId) -> Option<Vec<Held>> {
         let tuple = Type::Instance(self.name("tuple"));
         if !self.is_closed(class) {
             return None;
         }
-        let mut contents = Types::none();
+        let mut contents = vec![];
         let (mut todo, mut seen) = (vec![class], BTreeSet::new());
         while let Some(class) = todo.pop() {
             let DefinitionKind::Class { bases, holds, .. } = &self.definitions[class.index()].kind else { continue };
             if seen.insert(class) {
-                contents.join(holds);
+                contents.extend(holds.as_ref()?);
                 if self.has_exception_base(class) {
-                    contents.insert(tuple);
+                    contents.push((None, tuple));
                 }
                 todo.extend(bases.iter().filter_map(|base| match base {
                     Type::Class(code) => Some(*code),
@@ -283,13 +284,84 @@ impl<'a> Analyzer<'a> {
         Some(contents)
     }
 
+    /// The fields of a plain data class, in the order of its parameters; none where something else may be a parameter.
+    pub(super) fn fields(&mut self, class: CodeId) -> Vec<Name> {
+        let DefinitionKind::Class { bases, statement: Some(statement), .. } = &self.definitions[class.index()].kind
+        else {
+            return vec![];
+        };
+        let is_plain = |decorator: &Decorator| {
+            let path = UnqualifiedName::from_expr(&decorator.expression).map(|path| path.to_string());
+            path.is_some_and(|path| PLAIN_DECORATORS.contains(&path.as_str()))
+        };
+        if !bases.is_empty() || statement.decorator_list.len() != 1 || !statement.decorator_list.iter().all(is_plain) {
+            return vec![];
+        }
+        let mut fields = vec![];
+        for statement in &statement.body {
+            match statement {
+                Stmt::AnnAssign(field) => match field.target.as_name_expr().map(|name| name.id.as_str()) {
+                    Some(name) if !name.starts_with("__") && !fields.contains(&name) && self.is_plain_field(field) => {
+                        fields.push(name)
+                    }
+                    _ => return vec![],
+                },
+                Stmt::FunctionDef(_) | Stmt::Expr(_) | Stmt::Pass(_) => {}
+                _ => return vec![],
+            }
+        }
+        fields.into_iter().map(|field| self.facts.names.intern(field)).collect()
+    }
+
+    /// Whether an annotated name in the body of a data class is one of its parameters, in its place.
+    fn is_plain_field(&self, field: &StmtAnnAssign) -> bool {
+        let made = field.value.as_deref().and_then(Expr::as_call_expr);
+        let is_special =
+            |keyword: &Keyword| keyword.arg.as_ref().is_none_or(|name| SPECIAL_FIELDS.contains(&name.as_str()));
+        if made.is_some_and(|call| call.arguments.keywords.iter().any(is_special)) {
+            return false;
+        }
+        let annotation = field.annotation.as_subscript_expr().map_or(&field.annotation, |generic| &generic.value);
+        let text = match annotation.as_ref() {
+            Expr::Name(name) => self.path_of(annotation).unwrap_or_else(|| name.id.to_string()),
+            Expr::Attribute(_) => self.path_of(annotation).unwrap_or_default(),
+            Expr::BinOp(_) | Expr::NoneLiteral(_) => return true,
+            _ => return false,
+        };
+        text.rsplit('.').next().is_some_and(|name| !name.is_empty() && !SPECIAL_ANNOTATIONS.contains(&name))
+    }
+
+    /// The name of an attribute as it tells what is in it. (Of one that is private, the name depends on the class around.)
+    pub(super) fn attribute_name(&mut self, text: &str) -> Option<Name> {
+        (!text.starts_with("__")).then(|| self.name(text))
+    }
+
     /// Whether setting an attribute of an instance does no more than that: no property, no descriptor, no hook.
     pub(super) fn sets_plainly(&mut self, class: CodeId, name: &str) -> bool {
         let contents = self.class_contents(class);
         let may_be_descriptor = |ty: &Type| !matches!(ty, Type::Instance(_));
         self.method_of(class, "__setattr__").is_none()
             && self.method_of(class, name).is_none()
-            && contents.is_some_and(|types| types.known().is_some_and(|types| !types.iter().any(may_be_descriptor)))
+            && contents.is_some_and(|held| !held.iter().any(|(_, ty)| may_be_descriptor(ty)))
+    }
+
+    /// Whether instances are tuples with names for their elements.
+    pub(super) fn is_record(&self, class: CodeId) -> bool {
+        let mut todo = vec![class];
+        let mut seen = BTreeSet::from([class]);
+        while let Some(class) = todo.pop() {
+            let DefinitionKind::Class { bases, statement, holds, .. } = &self.definitions[class.index()].kind else {
+                continue;
+            };
+            if statement.is_none() && holds.is_some() {
+                return true;
+            }
+            todo.extend(bases.iter().filter_map(|base| match base {
+                Type::Class(base) if seen.insert(*base) => Some(*base),
+                _ => None,
+            }));
+        }
+        false
     }
 
     /// Whether every base of the class is a class of the notebook, so that its methods are all known.
@@ -313,11 +385,10 @@ impl<'a> Analyzer<'a> {
         let mut todo = vec![class];
         let mut seen = BTreeSet::from([class]);
         while let Some(class) = todo.pop() {
-            let DefinitionKind::Class { bases, statement: Some(statement), .. } = &self.definitions[class.index()].kind
-            else {
+            let DefinitionKind::Class { bases, statement, holds, .. } = &self.definitions[class.index()].kind else {
                 return false;
             };
-            if !is_good(statement) {
+            if !statement.map_or(holds.is_some(), &is_good) {
                 return false;
             }
             for base in bases {
@@ -335,6 +406,12 @@ impl<'a> Analyzer<'a> {
 
 /// Decorators that add special methods, which only use the instance's own attributes, or none.
 const PLAIN_DECORATORS: &[&str] = &["dataclass", "dataclasses.dataclass"];
+
+/// What annotates a name of a data class that is no field, or one that is given otherwise.
+const SPECIAL_ANNOTATIONS: &[&str] = &["ClassVar", "InitVar", "KW_ONLY"];
+
+/// What `field(...)` says of one that is no parameter in its place.
+const SPECIAL_FIELDS: &[&str] = &["init", "kw_only"];
 
 /// Methods of binary operators and comparisons.
 const OPERATORS: &[&str] = &[

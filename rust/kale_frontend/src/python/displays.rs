@@ -73,18 +73,26 @@ impl<'a> Analyzer<'a> {
 
     pub(super) fn display(&mut self, elements: &'a [Expr], type_path: &str) -> Value {
         let values: Vec<Value> = elements.iter().map(|element| self.evaluate(element)).collect();
-        if type_path == "tuple" && values.iter().all(Value::is_constant) {
-            let mut value = Value::immutable();
-            value.code = values.into_iter().flat_map(|v| v.code).collect();
-            return value;
-        }
-        if type_path == "tuple" && values.iter().all(|value| self.travels(value)) {
-            return self.loose_tuple(values);
+        if type_path == "tuple" {
+            return self.tuple(values);
         }
         if type_path == "set" {
             self.look_for(&values.iter().collect::<Vec<_>>(), None);
         }
         self.container(&values, type_path)
+    }
+
+    /// A new tuple of these.
+    pub(super) fn tuple(&mut self, values: Vec<Value>) -> Value {
+        if values.iter().all(Value::is_constant) {
+            let mut value = Value::immutable();
+            value.code = values.into_iter().flat_map(|v| v.code).collect();
+            return value;
+        }
+        if values.iter().all(|value| self.travels(value)) {
+            return self.loose_tuple(values);
+        }
+        self.container(&values, "tuple")
     }
 
     /// A tuple that has no name yet. It refers to its elements, but they need not become one alias class: unpacked at

@@ -146,13 +146,16 @@ pub struct Outcome {
     pub parts: Vec<Outcome>,
 }
 
+/// Of what types the objects are that change themselves, not only what they hold; `None` for any. Sorted.
+pub type Changed = Option<Vec<Type>>;
+
 /// What calling a function does, in terms of its parameters and the module's variables.
 ///
 /// It is applied at each call, so that module variables mean the versions that reach the call (late binding).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
     pub effects: Effects,
-    pub mutated: BTreeSet<Place>,
+    pub mutated: BTreeMap<Place, Changed>,
     /// Definitions that the places may call afterwards.
     pub code: Vec<(Place, CodeId)>,
     /// Places that share state afterwards.

@@ -1,7 +1,5 @@
 //! Evaluation of expressions to abstract values.
 
-use std::rc::Rc;
-
 use ruff_python_ast::{Expr, UnaryOp};
 use ruff_text_size::{Ranged, TextRange};
 use smallvec::smallvec;
@@ -169,7 +167,7 @@ impl<'a> Analyzer<'a> {
                 } else {
                     // A slice of a list holds what the list does.
                     if ty != owner.ty {
-                        self.learn(owner, ty);
+                        self.note_held(owner, &[owner.ty], None, &[ty]);
                     }
                     owner.part(ty)
                 };
@@ -207,9 +205,8 @@ impl<'a> Analyzer<'a> {
                     TuplePart::Held(value) if self.holds_scalars(value) => Value::immutable(),
                     TuplePart::Held(value) => self.inside(value),
                 });
-                let parts = Some(Rc::new(Parts::Each(parts.collect())));
-                let ty = Type::Instance(self.name("tuple"));
-                return Value { ty, parts, ..self.inside(value) };
+                let parts = parts.collect();
+                return self.tuple(parts);
             }
             Some(Parts::New(made)) => return made.clone(),
             Some(&Parts::Alike { ty: Type::Immutable, .. }) => return Value::immutable(),
@@ -246,7 +243,7 @@ impl<'a> Analyzer<'a> {
         }
         let consumed = match value.ty {
             Type::Unknown => !self.is_iterable_again(value),
-            Type::Object(_) => true,
+            Type::Object(class) => !self.is_plain_record(class),
             Type::Instance(path) => {
                 let text = self.facts.text(path);
                 self.knowledge.type_facts(text).is_none()
@@ -316,7 +313,8 @@ impl<'a> Analyzer<'a> {
             let arguments = Arguments::of_values(std::slice::from_ref(index));
             return self.call_function(method, owner, Some(owner), &arguments, range);
         }
-        if !is_slice && self.holds_elements(owner) {
+        let is_record = matches!(owner.ty, Type::Object(class) if self.is_plain_record(class));
+        if !is_slice && (is_record || self.holds_elements(owner)) {
             return self.inside(owner);
         }
         if let Some(types) = self.subscribed_types(owner) {

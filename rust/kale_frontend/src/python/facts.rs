@@ -147,6 +147,8 @@ pub struct Version {
     /// Names whose objects changed, with the first statement that did it: though the cell does not bind them, they must
     /// come from it.
     pub mutated: NameMap<StatementId>,
+    /// More changed than elements of containers and attributes of objects: arrays, perhaps.
+    pub rewritten: bool,
     /// Names that may be unbound.
     pub optional: NameSet,
     /// The alias class that it is a state of, where that holds nothing but values: copies of its objects only differ from

@@ -48,6 +48,8 @@ pub struct Class {
     pub shell: bool,
     /// Some object of it was changed, so that an array may have other axes now.
     pub changed: bool,
+    /// It was joined with another one.
+    pub joined: bool,
     /// The types of its objects.
     pub types: Types,
     /// Something that cannot travel was stored in an object of this class.
@@ -119,6 +121,7 @@ impl Heap {
         self.surprises += usize::from(is_new(into, &before) || is_new(from, &absorbed.types));
         let class = &mut self.classes[into.0 as usize];
         class.scalars = false;
+        class.joined = true;
         class.shell = false;
         class.definition &= absorbed.definition;
         class.unshippable = class.unshippable.or(absorbed.unshippable);
@@ -140,6 +143,13 @@ impl Heap {
     /// The number of objects so far, below which all are older than what is allocated next.
     pub fn age(&self) -> u32 {
         self.parent.len() as u32
+    }
+
+    /// Whether the object was made when the heap was of this age or later, and shares nothing with any other.
+    pub fn is_alone_since(&mut self, object: ObjectId, age: u32) -> bool {
+        let class = self.class(object);
+        let is_alone = !class.joined && !class.view && class.places.is_empty() && class.members.is_empty();
+        is_alone && object.0 >= age
     }
 
     /// Gives up what is known of the types of objects.

@@ -6,7 +6,8 @@
 //! this way. Wherever objects are joined and nobody says which of them holds the other, any of them may.
 
 use super::analyzer::Analyzer;
-use super::types::{HASHING, Types, UNHASHABLE};
+use super::names::Name;
+use super::types::{HASHING, Held, Types, UNHASHABLE};
 use super::value::{Type, Value};
 
 /// Built-in types that hold their elements themselves.
@@ -30,7 +31,13 @@ impl<'a> Analyzer<'a> {
         match ty {
             Type::Instance(path) => EXACT.contains(&self.facts.text(path)),
             // (Of a class that has a state of its own, instances have that, too.)
-            Type::Object(class) => self.is_closed(class) && !self.has_stateful_class(&[class]),
+            // (And where a class says how its instances travel, code runs with them that may read anything.)
+            Type::Object(class) => {
+                let travels = ["__setstate__", "__getstate__", "__reduce__", "__reduce_ex__"];
+                self.is_closed(class)
+                    && !self.has_stateful_class(&[class])
+                    && !travels.iter().any(|name| self.method_of(class, name).is_some())
+            }
             _ => false,
         }
     }
@@ -38,12 +45,17 @@ impl<'a> Analyzer<'a> {
     /// `holder` now holds the value itself, as an element or in an attribute. (What links two values otherwise is
     /// [`Self::link`].)
     pub(super) fn put(&mut self, holder: &Value, value: &Value) {
+        self.put_at(holder, None, value);
+    }
+
+    /// The same, in the attribute of a name where that is known.
+    pub(super) fn put_at(&mut self, holder: &Value, at: Option<Name>, value: &Value) {
         let value = &*value.held();
         let (holders, held) = (self.types_as(holder), self.types_as(value));
         match (holders, held) {
             (Some(holders), Some(held)) if holders.iter().all(|&ty| self.is_exact(ty)) => {
                 self.fuse(holder, value, false);
-                self.note_held(holder, &holders, &held);
+                self.note_held(holder, &holders, at, &held);
             }
             _ => self.link(holder, value, false),
         }
@@ -67,12 +79,12 @@ impl<'a> Analyzer<'a> {
     }
 
     /// Notes that objects of these types, among those of the holder, hold some of the others.
-    pub(super) fn note_held(&mut self, holder: &Value, holders: &[Type], held: &[Type]) {
+    pub(super) fn note_held(&mut self, holder: &Value, holders: &[Type], at: Option<Name>, held: &[Type]) {
         for &object in &holder.objects {
             let heap = &mut self.frame().heap;
             heap.learn_with(object, |types| {
                 for &holder in holders {
-                    held.iter().for_each(|&ty| types.insert_held(holder, ty));
+                    held.iter().for_each(|&ty| types.insert_held(holder, (at, ty)));
                 }
             });
         }
@@ -89,6 +101,36 @@ impl<'a> Analyzer<'a> {
 
     pub(super) fn is_look(&self, ty: Type) -> bool {
         matches!(ty, Type::Instance(path) if LOOKS.contains(&self.facts.text(path)))
+    }
+
+    /// Whether objects of the type hold nothing but values, and nothing can be attached to them.
+    pub(super) fn is_sealed(&self, ty: Type) -> bool {
+        matches!(ty, Type::Instance(path) if self.knowledge.inherited(self.facts.text(path), |t| t.sealed) == Some(true))
+    }
+
+    /// Whether an object of this type, in a class of these types, may be one of the types wanted, or hold one by whatever
+    /// way.
+    pub(super) fn leads_to(&self, types: &Types, from: Type, wanted: &[Type]) -> bool {
+        let mut seen = vec![from];
+        let mut next = 0;
+        while let Some(&ty) = seen.get(next) {
+            next += 1;
+            if wanted.contains(&ty) {
+                return true;
+            }
+            if self.is_sealed(ty) {
+                continue;
+            }
+            match types.held_by(ty).filter(|_| self.is_exact(ty)) {
+                Some(Some(held)) => {
+                    held.iter().filter(|(_, ty)| !seen.contains(ty)).map(|(_, ty)| *ty).collect::<Vec<_>>()
+                }
+                _ => return true,
+            }
+            .into_iter()
+            .for_each(|ty| seen.push(ty));
+        }
+        false
     }
 
     /// Notes of what types the containers are that a new iterator or view looks into.
@@ -110,6 +152,11 @@ impl<'a> Analyzer<'a> {
 
     /// The types of what a value of one of these types holds; `None` when that may be anything.
     pub(super) fn held_by(&self, value: &Value, holders: &[Type]) -> Option<Vec<Type>> {
+        self.held_at(value, holders, None)
+    }
+
+    /// The same of what is in the attribute of a name.
+    pub(super) fn held_at(&self, value: &Value, holders: &[Type], at: Option<Name>) -> Option<Vec<Type>> {
         let looked_into = self.looked_into(value);
         let holders = looked_into.as_deref().unwrap_or(holders);
         if value.objects.is_empty() || !holders.iter().all(|&ty| self.is_exact(ty)) {
@@ -123,11 +170,12 @@ impl<'a> Analyzer<'a> {
             if looked_into.is_some() && class.shell {
                 continue;
             }
-            let held: Vec<Option<&[Type]>> = holders.iter().filter_map(|&holder| types.held_by(holder)).collect();
+            let held: Vec<Option<&[Held]>> = holders.iter().filter_map(|&holder| types.held_by(holder)).collect();
             if held.is_empty() || held.contains(&None) {
                 found.extend(known);
             } else {
-                found.extend(held.into_iter().flatten().flatten());
+                let is_there = |held: &&Held| at.is_none() || held.0.is_none() || held.0 == at;
+                found.extend(held.into_iter().flatten().flatten().filter(is_there).map(|(_, ty)| *ty));
             }
         }
         found.sort();

@@ -72,6 +72,9 @@ const CLASS_MAKERS: &[&str] = &[
     "enum.StrEnum",
 ];
 
+/// Those of which the instances are tuples.
+const RECORD_MAKERS: &[&str] = &["collections.namedtuple", "typing.NamedTuple"];
+
 /// Who carries out a call that the knowledge base describes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
@@ -86,7 +89,7 @@ impl<'a> Analyzer<'a> {
         self.note_library(&path);
         let shared = self.call_member(&path, arguments, range);
         if CLASS_MAKERS.contains(&path.as_str()) && arguments.positional.len() > 1 {
-            return self.made_class();
+            return self.made_class(RECORD_MAKERS.contains(&path.as_str()));
         }
         let cheap = CHEAP.contains(&path.as_str())
             && arguments.all().all(|value| value.objects.is_empty() || self.is_stateless(value));

@@ -1,9 +1,11 @@
 //! Objects and hidden state: what is made, changed, linked, drawn.
 
+use std::collections::btree_map::Entry;
+
 use ruff_text_size::TextRange;
 
 use super::analyzer::Analyzer;
-use super::effects::Effects;
+use super::effects::{Changed, Effects};
 use super::facts::{Kind, Resource, ResourceUse};
 use super::heap::{Class, ObjectId, Place, Unshippable};
 use super::names::Name;
@@ -26,59 +28,77 @@ impl<'a> Analyzer<'a> {
     }
 
     pub fn mutate(&mut self, value: &Value) {
-        for object in value.objects.clone() {
-            self.mutate_object(object);
-        }
+        self.mutate_parts(value, None);
     }
 
     /// A container gets or loses elements: nothing of what it holds changes, nor what could not hold it.
     pub(super) fn mutate_container(&mut self, container: &Value) {
-        if !matches!(container.ty, Type::Instance(_)) || !self.is_exact(container.ty) {
-            return self.mutate(container);
-        }
-        for object in container.objects.clone() {
-            self.mutate_unless(object, |this, value| {
-                let path = this.type_path(value);
-                path.is_some_and(|path| this.knowledge.inherited(path, |t| t.sealed) == Some(true))
-            });
+        let is_built_in = |ty: &Type| matches!(ty, Type::Instance(_)) && self.is_exact(*ty);
+        let types = self.types_as(container).filter(|types| types.iter().all(is_built_in));
+        self.mutate_parts(container, types.as_deref());
+    }
+
+    /// Among the value and what it holds, objects of these types change; of any type, where it is not known.
+    pub(super) fn mutate_parts(&mut self, value: &Value, changed: Option<&[Type]>) {
+        for object in value.objects.clone() {
+            self.mutate_object(object, changed);
         }
     }
 
-    pub fn mutate_object(&mut self, object: ObjectId) {
-        self.mutate_unless(object, |_, _| false);
-    }
-
-    /// Changes the objects of a class, but not those values for which `is_spared`.
-    fn mutate_unless(&mut self, object: ObjectId, is_spared: impl Fn(&Self, &Value) -> bool) {
+    /// Changes objects of a class, but not those names and places that cannot lead to one of the types changed.
+    pub(super) fn mutate_object(&mut self, object: ObjectId, changed: Option<&[Type]>) {
         if self.frame().trusts {
             return;
         }
         let in_module = self.in_module();
-        let members: Vec<Name> = {
+        let (members, places, types) = {
             let class = self.frame().heap.class(object);
-            class.members.iter().copied().collect()
+            (class.members.iter().copied().collect::<Vec<Name>>(), class.places.clone(), class.types.clone())
         };
         if in_module {
             for name in &members {
                 self.enter(*name);
             }
         }
-        let is_changed = |name: &Name| self.module_binding(*name).is_none_or(|bound| !is_spared(self, &bound.value));
-        let members: Vec<Name> = members.into_iter().filter(is_changed).collect();
-        let places = self.frame().heap.class(object).places.clone();
-        let is_changed = |place: &Place| {
-            self.place_type(*place).is_none_or(|ty| !is_spared(self, &Value { ty, ..Value::immutable() }))
+        let mut known: Vec<(Type, bool)> = vec![];
+        let mut is_changed = |this: &Self, ty: Type, among: Option<&[Type]>| {
+            let Some(changed) = changed else { return true };
+            let own = [ty];
+            let from = among.filter(|_| ty == Type::Unknown).unwrap_or(&own);
+            from.iter().any(|&ty| match known.iter().find(|(known, _)| *known == ty) {
+                Some(&(_, leads)) => leads,
+                None => {
+                    let leads = this.leads_to(&types, ty, changed);
+                    known.push((ty, leads));
+                    leads
+                }
+            })
         };
-        let places: Vec<Place> = places.into_iter().filter(is_changed).collect();
+        let members: Vec<Name> = members
+            .into_iter()
+            .filter(|name| {
+                let bound = self.module_binding(*name);
+                bound.is_none_or(|bound| is_changed(self, bound.value.ty, bound.value.among.as_deref()))
+            })
+            .collect();
+        let places: Vec<Place> = places
+            .into_iter()
+            .filter(|place| self.place_type(*place).is_none_or(|ty| is_changed(self, ty, None)))
+            .collect();
         let frame = self.frame();
         frame.heap.mark(object);
         frame.heap.class(object).changed = true;
         frame.effects.mutates |= !members.is_empty() || !places.is_empty();
-        frame.mutated.extend(places);
+        for place in places {
+            note_changed(frame.mutated.entry(place), changed);
+        }
         if in_module {
             for name in members {
                 let statement = self.statement;
                 self.mutated.entry(name).or_insert(statement);
+                if changed.is_none() {
+                    self.rewritten.insert(name);
+                }
             }
         }
     }
@@ -99,6 +119,10 @@ impl<'a> Analyzer<'a> {
     /// After this, `a` and `b` may share state: either may hold the other, or parts of it.
     pub fn link(&mut self, a: &Value, b: &Value, view: bool) {
         let b = &*b.held();
+        if self.is_sealed(a.ty) && self.is_sealed(b.ty) {
+            // Neither holds an object: what they share is a buffer.
+            return self.fuse(a, b, view);
+        }
         if !b.is_immutable() {
             self.learn_held(a, b);
         }
@@ -147,7 +171,7 @@ impl<'a> Analyzer<'a> {
         let value = &*value.held();
         let own = Value { objects: holder.objects.iter().copied().take(1).collect(), ..holder.clone() };
         match self.types_as(value) {
-            Some(held) if self.is_exact(holder.ty) => self.note_held(&own, &[holder.ty], &held),
+            Some(held) if self.is_exact(holder.ty) => self.note_held(&own, &[holder.ty], None, &held),
             _ => {
                 self.learn_held(&own, value);
                 own.objects.iter().for_each(|&object| self.frame().heap.learn_with(object, Types::loosen));
@@ -284,5 +308,18 @@ impl<'a> Analyzer<'a> {
     /// The state of a global generator. Tensorflow's cannot be read.
     fn generator_state(&mut self, generator: &str) -> Value {
         if generator == "tensorflow" { self.typed("tensorflow.random.State") } else { Value::immutable() }
+    }
+}
+
+/// Adds to what is known of the changes of a place.
+fn note_changed(entry: Entry<'_, Place, Changed>, changed: Option<&[Type]>) {
+    let known = entry.or_insert_with(|| Some(vec![]));
+    match (known.as_mut(), changed) {
+        (Some(known), Some(changed)) => {
+            known.extend(changed);
+            known.sort();
+            known.dedup();
+        }
+        _ => *known = None,
     }
 }

@@ -96,6 +96,28 @@ impl<'a> Analyzer<'a> {
     /// The result of an operator: new, of no known type unless the knowledge base has it. It may share parts with an
     /// operand whose operators are not known, and what the knowledge base says with the others.
     pub(super) fn computed(&mut self, values: &[&Value], compares: bool) -> Value {
+        let only: Vec<Option<Value>> = values.iter().map(|value| self.as_only(value)).collect();
+        if only.iter().all(Option::is_none) {
+            return self.computed_of(values, compares);
+        }
+        let values: Vec<&Value> = only.iter().zip(values).map(|(only, value)| only.as_ref().unwrap_or(value)).collect();
+        let result = self.computed_of(&values, compares);
+        match result.ty {
+            Type::Immutable | Type::Unknown => result,
+            ty => Value { ty: Type::Unknown, among: Some([ty].into()), ..result },
+        }
+    }
+
+    /// A value that is immutable, or of one type whose operators are known, as one of this type: what an operator makes of
+    /// an immutable one shares no more.
+    fn as_only(&self, value: &Value) -> Option<Value> {
+        let candidates = self.candidates(value)?;
+        let [ty @ Type::Instance(path)] = candidates.as_slice() else { return None };
+        self.knowledge.inherited(self.facts.text(*path), |t| t.operators)?;
+        Some(Value { ty: *ty, among: None, ..value.clone() })
+    }
+
+    fn computed_of(&mut self, values: &[&Value], compares: bool) -> Value {
         if values.iter().all(|value| value.is_constant()) {
             return Value::immutable();
         }

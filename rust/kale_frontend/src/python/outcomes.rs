@@ -8,7 +8,7 @@ use ruff_text_size::TextRange;
 
 use super::analyzer::{Analyzer, Frame};
 use super::effects::Outcome;
-use super::heap::{ObjectId, Place};
+use super::heap::{Class, ObjectId, Place};
 use super::types::Types;
 use super::value::{Parts, Type, Value};
 use crate::fault::{Fault, planted};
@@ -18,8 +18,19 @@ impl<'a> Analyzer<'a> {
         match place {
             Place::Parameter(index) => arguments.get(index).cloned().unwrap_or_else(Value::immutable),
             Place::Global(name) => self.read_variable(name, range),
-            Place::Own => callee.clone(),
+            Place::Own => self.own(callee),
         }
+    }
+
+    /// What a function object holds. The body of a generator expression does not see how far that has come.
+    pub(super) fn own(&mut self, callee: &Value) -> Value {
+        if self.type_path(callee) != Some("generator") {
+            return callee.clone();
+        }
+        let heap = &mut self.frame().heap;
+        let is_own = |class: &Class| class.shell && class.types.known().is_some_and(|types| types.contains(&callee.ty));
+        let objects = callee.objects.iter().copied().filter(|&object| !is_own(heap.class(object))).collect();
+        Value { objects, ..callee.part(Type::Unknown) }
     }
 
     fn outcome_parts(

@@ -27,7 +27,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// What a dotted name means in a library.
-    fn path_of(&self, expr: &Expr) -> Option<String> {
+    pub(super) fn path_of(&self, expr: &Expr) -> Option<String> {
         match expr {
             Expr::Name(name) => match self.module_binding(self.facts.names.get(&name.id)?)?.value.ty {
                 Type::Library(path) => Some(self.facts.text(path).to_owned()),
@@ -175,7 +175,7 @@ impl<'a> Analyzer<'a> {
             if path == "factory" {
                 let made = self.factory_type(arguments);
                 types.join(&if self.is_exact(made) { Types::empty(made) } else { Types::of(made) });
-                types.insert_held(ty, made);
+                types.insert_held(ty, (None, made));
             } else {
                 types.insert(Type::Instance(self.name(path)));
             }
@@ -193,6 +193,9 @@ impl<'a> Analyzer<'a> {
         receiver: Option<&Value>,
         arguments: &Arguments<'a>,
     ) -> Option<Rc<Parts>> {
+        // What holds for some calls only may say what their tuples consist of.
+        let is_tuple = self.type_path(result) == Some("tuple");
+        let facts = applied.iter().rev().copied().find(|facts| is_tuple && !facts.elements.is_empty()).unwrap_or(facts);
         if !facts.tuples.is_empty() {
             return Some(Rc::new(Parts::Tuples(self.tuple_parts(&facts.tuples, receiver, arguments))));
         }

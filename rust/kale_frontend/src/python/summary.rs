@@ -21,7 +21,7 @@ use super::heap::Place;
 use super::names::Name;
 use super::outcomes::outcome;
 use super::types::Types;
-use super::value::{CodeId, Codes, Type, Value};
+use super::value::{Axes, CodeId, Codes, Type, Value};
 use crate::fault::{Fault, planted};
 
 /// What a summary depends on of an argument.
@@ -66,14 +66,18 @@ impl<'a> Analyzer<'a> {
         }
         let recursive = self.recursion.is_active(|key| key.code == code);
         let shapes: Vec<Shape> = values.iter().map(|value| self.shape(value, recursive)).collect();
-        let summary = self.summarize(self.summary_key(code, shapes, &callee.code, self.types_of(callee)));
+        let own = self.own(callee);
+        let summary = self.summarize(self.summary_key(code, shapes, &callee.code, self.types_of(&own)));
         self.apply(&summary, &values, callee, range)
     }
 
     pub fn summary_key(&self, code: CodeId, shapes: Vec<Shape>, own_code: &[CodeId], own_types: Types) -> SummaryKey {
         let has_state = match &self.definitions[code.index()].kind {
             DefinitionKind::Function(function) => {
-                function.has_mutable_defaults || function.scope.captures().next().is_some()
+                // (What a generator expression iterates over first belongs to it, but not to its scope.)
+                function.has_mutable_defaults
+                    || function.scope.captures().next().is_some()
+                    || matches!(function.body, Body::Generator(_))
             }
             DefinitionKind::Class { .. } => false,
         };
@@ -140,13 +144,14 @@ impl<'a> Analyzer<'a> {
                 n if n == kwarg => Some((&rest_keywords, "dict")),
                 _ => None,
             };
+            let has_default = parameters.iter().nth(index).is_some_and(|parameter| parameter.default().is_some());
             let value = match collected {
                 Some((items, type_path)) => {
                     let mut items: Vec<Value> = items.clone();
                     items.extend(arguments.spread.iter().cloned());
                     self.container(&items, type_path)
                 }
-                None => self.parameter_value(code, callee, bound[index].take(), &arguments.spread),
+                None => self.parameter_value(code, callee, bound[index].take(), has_default, &arguments.spread),
             };
             values.push(value);
         }
@@ -154,19 +159,28 @@ impl<'a> Analyzer<'a> {
     }
 
     /// The argument of one parameter; without one, the default, which the function object holds.
-    fn parameter_value(&mut self, code: CodeId, callee: &Value, given: Option<Value>, spread: &[Value]) -> Value {
+    fn parameter_value(
+        &mut self,
+        code: CodeId,
+        callee: &Value,
+        given: Option<Value>,
+        has_default: bool,
+        spread: &[Value],
+    ) -> Value {
         if let Some(value) = given {
             return value;
         }
         let has_mutable_defaults =
             matches!(&self.definitions[code.index()].kind, DefinitionKind::Function(f) if f.has_mutable_defaults);
-        let mut value =
+        let default =
             if has_mutable_defaults { Value { text: None, ..callee.part(Type::Unknown) } } else { Value::immutable() };
-        for item in spread {
-            (value.ty, value.among) = (Type::Unknown, None);
-            value.absorb(item);
+        let given = spread.iter().map(|item| item.clone().named()).reduce(|one, other| one.join(&other));
+        match given {
+            // (The text of one that may be given is not that of the default.)
+            Some(given) if !has_default => Value { text: None, axes: Axes::default(), ..given },
+            Some(given) => Value { text: None, axes: Axes::default(), ..given.join(&default) },
+            None => default,
         }
-        value
     }
 
     pub(super) fn evaluate_body(&mut self, SummaryKey { code, shapes, own_code, own_types }: &SummaryKey) -> Summary {
@@ -317,7 +331,7 @@ impl<'a> Analyzer<'a> {
         for &name in effects.reads.keys().filter(|_| !planted(Fault::EarlyBinding)) {
             self.read_variable(name, range);
         }
-        for &place in &summary.mutated {
+        for (&place, changed) in &summary.mutated {
             if planted(Fault::MissedGlobalMutation) && matches!(place, Place::Global(_)) {
                 continue;
             }
@@ -326,7 +340,7 @@ impl<'a> Analyzer<'a> {
             }
             let value = self.at(place, arguments, callee, range);
             if !self.is_stateless(&value) || place == Place::Own {
-                self.mutate(&value);
+                self.mutate_parts(&value, changed.as_deref());
             }
         }
         for &place in &summary.mixed {

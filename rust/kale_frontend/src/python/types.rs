@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 use super::analyzer::Analyzer;
 use super::facts::Kind;
 use super::heap::{Class, ObjectId};
+use super::names::Name;
 use super::value::{CodeId, Type, Value};
 
 /// The types of objects, sorted, each with the types of what its objects hold: `None` for any, `Some(None)` where there
@@ -28,8 +29,11 @@ pub struct Types(Option<Option<Rc<Known>>>);
 struct Known {
     types: SmallVec<[Type; 2]>,
     /// Beside each type, what objects of that type in the class hold that is not immutable; `None` for anything in it.
-    held: SmallVec<[Option<Vec<Type>>; 1]>,
+    held: SmallVec<[Option<Vec<Held>>; 1]>,
 }
+
+/// What an object holds: in the attribute of a name, or (`None`) as an element or in any attribute.
+pub type Held = (Option<Name>, Type);
 
 /// More types than this are not told apart.
 const MOST: usize = 12;
@@ -58,7 +62,7 @@ impl Types {
     }
 
     /// What objects of the type hold: `None` when the class has no such objects, `Some(None)` for anything in it.
-    pub fn held_by(&self, holder: Type) -> Option<Option<&[Type]>> {
+    pub fn held_by(&self, holder: Type) -> Option<Option<&[Held]>> {
         let known = self.0.as_ref()?.as_ref()?;
         let place = known.types.binary_search(&holder).ok()?;
         Some(known.held[place].as_deref())
@@ -72,8 +76,8 @@ impl Types {
         }
     }
 
-    /// Objects of the type `holder` may hold one of the type `ty`.
-    pub fn insert_held(&mut self, holder: Type, ty: Type) {
+    /// Objects of the type `holder` may hold one of the type `ty`, there.
+    pub fn insert_held(&mut self, holder: Type, (at, ty): Held) {
         if ty != Type::Immutable && self.known().is_some_and(|types| !types.contains(&ty)) {
             self.add(ty, None);
         }
@@ -81,12 +85,12 @@ impl Types {
             _ if ty == Type::Immutable => {}
             None => self.insert(ty),
             Some(None) => {}
-            Some(Some(held)) if held.contains(&ty) => {}
+            Some(Some(held)) if held.contains(&(at, ty)) => {}
             Some(Some(_)) => {
                 let Some(Some(known)) = &mut self.0 else { return };
                 let place = known.types.binary_search(&holder).expect("it holds something");
                 if let Some(held) = &mut Rc::make_mut(known).held[place] {
-                    held.push(ty);
+                    held.push((at, ty));
                     held.sort();
                 }
             }
@@ -102,7 +106,7 @@ impl Types {
         }
     }
 
-    fn add(&mut self, ty: Type, held: Option<&[Type]>) {
+    fn add(&mut self, ty: Type, held: Option<&[Held]>) {
         let Some(types) = &mut self.0 else { return };
         if ty == Type::Immutable {
             return;
@@ -129,7 +133,7 @@ impl Types {
             Err(place) => {
                 let known = Rc::make_mut(types);
                 known.types.insert(place, ty);
-                known.held.insert(place, held.map(<[Type]>::to_vec));
+                known.held.insert(place, held.map(<[Held]>::to_vec));
                 if known.types.len() > MOST {
                     self.0 = None;
                 }
@@ -309,6 +313,11 @@ impl<'a> Analyzer<'a> {
 
     /// Something that is inside of a value: an element, or an attribute.
     pub(super) fn inside(&mut self, owner: &Value) -> Value {
+        self.inside_at(owner, None)
+    }
+
+    /// What is in the attribute of a name, or (`None`) anything that is inside of a value.
+    pub(super) fn inside_at(&mut self, owner: &Value, at: Option<Name>) -> Value {
         let holders = match owner.ty {
             Type::Unknown => self.candidates(owner),
             ty => Some(vec![ty]),
@@ -317,7 +326,7 @@ impl<'a> Analyzer<'a> {
             self.learn(owner, Type::Unknown);
             return self.without_shell(owner).part(Type::Unknown);
         };
-        let among = self.held_by(owner, &holders);
+        let among = self.held_at(owner, &holders, at);
         if among.as_ref().is_some_and(Vec::is_empty) {
             return Value::immutable();
         }
@@ -366,7 +375,7 @@ impl<'a> Analyzer<'a> {
     pub(super) fn consume(&mut self, value: &Value) {
         for &object in &value.objects {
             if self.may_hold_iterators(object) {
-                self.mutate_object(object);
+                self.mutate_object(object, None);
             }
         }
     }
@@ -384,7 +393,7 @@ impl<'a> Analyzer<'a> {
                 this.knowledge.inherited(text, |t| t.iterate.as_ref()).map(|_| true)
             }
             Type::Object(class) if this.is_closed(class) => {
-                Some(ITERATION.iter().any(|m| this.method_of(class, m).is_some()))
+                Some(this.is_record(class) || ITERATION.iter().any(|m| this.method_of(class, m).is_some()))
             }
             Type::Function(_) => Some(false),
             _ => None,
@@ -399,7 +408,9 @@ impl<'a> Analyzer<'a> {
                 let known = this.knowledge.inherited(text, |t| t.subscript.as_ref()).is_some();
                 if known || is_container(text) { Some(known) } else { None }
             }
-            Type::Object(class) if this.is_closed(class) => Some(this.method_of(class, "__getitem__").is_some()),
+            Type::Object(class) if this.is_closed(class) => {
+                Some(this.is_record(class) || this.method_of(class, "__getitem__").is_some())
+            }
             Type::Function(_) => Some(false),
             _ => None,
         })
@@ -425,7 +436,10 @@ impl<'a> Analyzer<'a> {
                     }
                 }
                 Type::Object(class) if self.is_closed(class) && !self.has_hooks(class) => {
-                    if self.has_exception_base(class) && self.knowledge.method("BaseException", name).is_some() {
+                    let has_others = |path: &str| self.knowledge.method(path, name).is_some();
+                    if (self.has_exception_base(class) && has_others("BaseException"))
+                        || (self.is_record(class) && (has_others("tuple") || name.starts_with('_')))
+                    {
                         return None;
                     }
                     if self.method_of(class, name).is_some() {
@@ -491,6 +505,11 @@ impl<'a> Analyzer<'a> {
                 _ => false,
             })
         })
+    }
+
+    /// Whether iterating over an instance, and taking elements of it, is what it is for a tuple.
+    pub(super) fn is_plain_record(&self, class: CodeId) -> bool {
+        self.is_record(class) && ITERATION.iter().all(|method| self.method_of(class, method).is_none())
     }
 
     /// Whether a value of unknown type can be held by a tuple that links it to nothing.

@@ -275,7 +275,7 @@ impl<'a> Analyzer<'a> {
             }
             Home::Captured => {
                 let own = self.frame().place(Place::Own);
-                self.mutate_object(own);
+                self.mutate_object(own, None);
                 for object in value.objects {
                     self.frame().heap.union(own, object, false);
                 }
@@ -391,7 +391,7 @@ impl<'a> Analyzer<'a> {
             }
             Home::Captured => {
                 let own = self.frame().place(Place::Own);
-                self.mutate_object(own);
+                self.mutate_object(own, None);
             }
             Home::Module if self.in_module() => self.delete_module(name),
             Home::Module => {

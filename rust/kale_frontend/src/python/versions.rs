@@ -38,6 +38,7 @@ impl<'a> Analyzer<'a> {
             }
         }
         self.mutated.clear();
+        self.rewritten = NameSet::default();
         let uses = std::mem::take(&mut self.uses);
         let entry = std::mem::take(&mut self.entry);
         let used = uses.into_iter().filter_map(|(name, range)| {
@@ -122,6 +123,7 @@ impl<'a> Analyzer<'a> {
             bound,
             parents: parents.into_iter().collect(),
             mutated: members.iter().filter_map(|name| Some((*name, *self.mutated.get(name)?))).collect(),
+            rewritten: members.iter().any(|name| self.rewritten.contains(name)),
             optional,
             class: None,
             view: class.view,
