@@ -24,9 +24,8 @@ CORPUS = Path(__file__).parent.parent / "precision"
 REQUIRED = 0.75
 #: The notebooks that do not reach it yet, with what they have.
 BELOW = {
-    "inventory_classes": 0.44,
-    "server_logs": 0.53,
-    "tiny_network": 0.42,
+    "inventory_classes": 0.57,
+    "server_logs": 0.70,
 }
 
 

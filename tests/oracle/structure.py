@@ -141,7 +141,7 @@ class Describer:
         parts = [self.text(maker), self.text(arguments)]
         if isinstance(state, dict) and not ADDRESSES.isdisjoint(state):
             state = {key: part for key, part in state.items() if key not in ADDRESSES}
-        if state is not None:
+        if state is not None and not forgets_state(type(value)):
             parts.append(f"state {Describer({}).text(state) if makes_up_state(type(value)) else self.text(state)}")
         if items is not None:
             parts.append(f"items {self.text(list(items))}")
@@ -156,6 +156,11 @@ def makes_up_state(kind: type) -> bool:
         if any(name in vars(each) for name in ("__getstate__", "__reduce__", "__reduce_ex__")):
             return not each.__flags__ & HEAP_TYPE
     return False
+
+
+def forgets_state(kind: type) -> bool:
+    """What scikit-learn's Bunch has besides its items stays behind: its `__setstate__` does nothing."""
+    return f"{kind.__module__}.{kind.__qualname__}" == "sklearn.utils._bunch.Bunch"
 
 
 def digest(data: bytes) -> str:

@@ -67,6 +67,8 @@ pub enum DefinitionKind<'a> {
         statement: Option<&'a StmtClassDef>,
         /// What its attributes hold; `None` for anything.
         holds: Option<Vec<Held>>,
+        /// Of named tuples that a call makes: the names of their elements, where they are known.
+        record: Option<Vec<Name>>,
     },
 }
 

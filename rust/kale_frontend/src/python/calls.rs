@@ -294,15 +294,17 @@ impl<'a> Analyzer<'a> {
         if let Some(method) = self.method_of(class, "__post_init__") {
             self.call_function(method, &instance.clone(), Some(&instance.clone()), arguments, range);
         }
+        let is_plain = |value: &Value| value.is_immutable() && value.code.is_empty();
+        if self.has_fixed_instances(class) && arguments.all().all(is_plain) {
+            instance.objects = smallvec![];
+        }
         instance
     }
 
     /// Where the class does not say what becomes of the arguments, the instance holds them; one of a data class each in
     /// the attribute of its field.
     fn keep_arguments(&mut self, class: CodeId, instance: &mut Value, arguments: &Arguments<'a>) {
-        let is_plain = !self.has_exception_base(class)
-            && self.method_of(class, "__new__").is_none()
-            && self.sets_plainly(class, "");
+        let is_plain = self.method_of(class, "__new__").is_none() && self.sets_plainly(class, "");
         let fields = if arguments.spread.is_empty() { self.fields(class) } else { vec![] };
         let positional = arguments.positional.iter().enumerate().map(|(i, (value, _))| (fields.get(i).copied(), value));
         let keywords = arguments.keywords.iter().map(|(name, value, _)| {

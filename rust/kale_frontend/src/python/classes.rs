@@ -101,7 +101,7 @@ impl<'a> Analyzer<'a> {
         }
         let code = CodeId::next(self.definitions.len());
         made.push(code);
-        let kind = DefinitionKind::Class { methods, bases, statement: Some(statement), holds };
+        let kind = DefinitionKind::Class { methods, bases, statement: Some(statement), holds, record: None };
         self.definitions.push(Definition { kind, name: None, class_name: None, suspends: vec![] });
         code
     }
@@ -140,14 +140,15 @@ impl<'a> Analyzer<'a> {
 
     /// A class made by a call, such as `namedtuple("Point", "x y")`: named by the variable it is assigned to. Of records,
     /// it is known what their instances are: tuples of what they are made from.
-    pub fn made_class(&mut self, are_records: bool) -> Value {
+    pub fn made_class(&mut self, record: Option<Vec<Name>>) -> Value {
         let code = CodeId::next(self.definitions.len());
         self.definitions.push(Definition {
             kind: DefinitionKind::Class {
                 methods: BTreeMap::new(),
                 bases: vec![],
                 statement: None,
-                holds: are_records.then(Vec::new),
+                holds: record.is_some().then(Vec::new),
+                record,
             },
             name: None,
             class_name: None,
@@ -284,11 +285,13 @@ impl<'a> Analyzer<'a> {
         Some(contents)
     }
 
-    /// The fields of a plain data class, in the order of its parameters; none where something else may be a parameter.
+    /// The fields of a record or a plain data class, in the order of its parameters; none where something else may be a
+    /// parameter.
     pub(super) fn fields(&mut self, class: CodeId) -> Vec<Name> {
-        let DefinitionKind::Class { bases, statement: Some(statement), .. } = &self.definitions[class.index()].kind
-        else {
-            return vec![];
+        let (bases, statement) = match &self.definitions[class.index()].kind {
+            DefinitionKind::Class { record: Some(fields), .. } => return fields.clone(),
+            DefinitionKind::Class { bases, statement: Some(statement), .. } => (bases, statement),
+            _ => return vec![],
         };
         let is_plain = |decorator: &Decorator| {
             let path = UnqualifiedName::from_expr(&decorator.expression).map(|path| path.to_string());
@@ -350,10 +353,8 @@ impl<'a> Analyzer<'a> {
         let mut todo = vec![class];
         let mut seen = BTreeSet::from([class]);
         while let Some(class) = todo.pop() {
-            let DefinitionKind::Class { bases, statement, holds, .. } = &self.definitions[class.index()].kind else {
-                continue;
-            };
-            if statement.is_none() && holds.is_some() {
+            let DefinitionKind::Class { bases, record, .. } = &self.definitions[class.index()].kind else { continue };
+            if record.is_some() {
                 return true;
             }
             todo.extend(bases.iter().filter_map(|base| match base {
@@ -362,6 +363,17 @@ impl<'a> Analyzer<'a> {
             }));
         }
         false
+    }
+
+    /// Whether nothing of an instance can change but what it was made from: a tuple with names for its elements and no
+    /// other attributes, or a member of an enumeration of constants.
+    pub(super) fn has_fixed_instances(&self, class: CodeId) -> bool {
+        let DefinitionKind::Class { bases, holds, record, methods, .. } = &self.definitions[class.index()].kind else {
+            return false;
+        };
+        let is_enum = |base: &Type| matches!(base, Type::Library(path) if is_enumeration(self.facts.text(*path)));
+        let has_constants = || methods.is_empty() && holds.as_ref().is_some_and(Vec::is_empty);
+        record.is_some() || (!bases.is_empty() && bases.iter().all(is_enum) && has_constants())
     }
 
     /// Whether every base of the class is a class of the notebook, so that its methods are all known.
@@ -385,10 +397,10 @@ impl<'a> Analyzer<'a> {
         let mut todo = vec![class];
         let mut seen = BTreeSet::from([class]);
         while let Some(class) = todo.pop() {
-            let DefinitionKind::Class { bases, statement, holds, .. } = &self.definitions[class.index()].kind else {
+            let DefinitionKind::Class { bases, statement, record, .. } = &self.definitions[class.index()].kind else {
                 return false;
             };
-            if !statement.map_or(holds.is_some(), &is_good) {
+            if !statement.map_or(record.is_some(), &is_good) {
                 return false;
             }
             for base in bases {

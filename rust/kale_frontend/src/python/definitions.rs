@@ -83,8 +83,12 @@ impl<'a> Analyzer<'a> {
         let scalars = elements.returns.as_ref().is_some_and(|outcome| outcome.scalars);
         let contents = elements.returns.as_ref().map(|outcome| outcome.types.clone()).unwrap_or_default();
         let sources: Vec<Value> = first.into_iter().chain(captured).collect();
+        let frozen = self.frozen_of(&contents);
         let contents = (!scalars).then_some(contents);
         let mut value = self.computing_iterator(Type::Instance(path), contents, sources);
+        if let Some(frozen) = frozen {
+            value.parts = Some(Rc::new(Parts::New(frozen)));
+        }
         value.code.push(code);
         value
     }

@@ -149,6 +149,15 @@ pub struct Outcome {
 /// Of what types the objects are that change themselves, not only what they hold; `None` for any. Sorted.
 pub type Changed = Option<Vec<Type>>;
 
+/// Places that are in one class afterwards.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Link {
+    pub places: Vec<Place>,
+    pub view: bool,
+    /// And in regions of their own.
+    pub apart: bool,
+}
+
 /// What calling a function does, in terms of its parameters and the module's variables.
 ///
 /// It is applied at each call, so that module variables mean the versions that reach the call (late binding).
@@ -159,7 +168,7 @@ pub struct Summary {
     /// Definitions that the places may call afterwards.
     pub code: Vec<(Place, CodeId)>,
     /// Places that share state afterwards.
-    pub links: Vec<(Vec<Place>, bool)>,
+    pub links: Vec<Link>,
     /// Places that may hold more than immutable elements afterwards.
     pub mixed: BTreeSet<Place>,
     pub returns: Option<Outcome>,

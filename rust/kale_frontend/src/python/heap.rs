@@ -4,6 +4,10 @@
 //! another, or letting a call keep a reference, joins their classes for good. Names, on the other hand, are followed
 //! flow-sensitively: rebinding a name leaves its class. All names bound to one class at a point form an alias group,
 //! which travels between steps as one unit.
+//!
+//! Within a class there are *regions*: what leads from one object to another stays in one. An array that is put into two
+//! containers joins the classes of both, but not their regions, for it leads to nothing; so a change of the one container
+//! is none of the other, unless it is the array that changes.
 
 use super::names::{Name, NameSet};
 use super::types::Types;
@@ -59,6 +63,8 @@ pub struct Class {
 #[derive(Default)]
 pub struct Heap {
     parent: Vec<u32>,
+    /// A forest as `parent`, of the regions.
+    regions: Vec<u32>,
     classes: Vec<Class>,
     /// Classes that were changed, joined or bound anew, possibly stale after unions.
     marked: Vec<ObjectId>,
@@ -71,18 +77,30 @@ impl Heap {
     pub fn allocate(&mut self, class: Class) -> ObjectId {
         let id = ObjectId(self.parent.len() as u32);
         self.parent.push(id.0);
+        self.regions.push(id.0);
         self.classes.push(class);
         id
     }
 
     pub fn find(&mut self, object: ObjectId) -> ObjectId {
-        let mut at = object.0;
-        while self.parent[at as usize] != at {
-            let up = self.parent[at as usize];
-            self.parent[at as usize] = self.parent[up as usize];
-            at = self.parent[at as usize];
-        }
-        ObjectId(at)
+        ObjectId(root(&mut self.parent, object.0))
+    }
+
+    /// The region of an object.
+    pub fn region(&mut self, object: ObjectId) -> u32 {
+        root(&mut self.regions, object.0)
+    }
+
+    /// Whether two objects of a class are in one region.
+    pub fn is_near(&self, one: ObjectId, other: ObjectId) -> bool {
+        let region = |object: ObjectId| {
+            let mut at = object.0;
+            while self.regions[at as usize] != at {
+                at = self.regions[at as usize];
+            }
+            at
+        };
+        region(one) == region(other)
     }
 
     /// The class of an object, without path compression.
@@ -99,8 +117,15 @@ impl Heap {
         &mut self.classes[root.0 as usize]
     }
 
-    /// Joins two classes; the one with more members absorbs the other. Returns the surviving root.
+    /// Joins two classes, and the regions of these two objects. Returns the surviving root of the classes.
     pub fn union(&mut self, a: ObjectId, b: ObjectId, view: bool) -> ObjectId {
+        let (one, other) = (self.region(a), self.region(b));
+        self.regions[one as usize] = other;
+        self.union_apart(a, b, view)
+    }
+
+    /// Joins two classes, but not the regions; the class with more members absorbs the other.
+    pub fn union_apart(&mut self, a: ObjectId, b: ObjectId, view: bool) -> ObjectId {
         let (a, b) = (self.find(a), self.find(b));
         if a == b {
             if view {
@@ -192,4 +217,15 @@ impl Heap {
     pub fn roots(&mut self) -> Vec<ObjectId> {
         (0..self.parent.len() as u32).map(ObjectId).filter(|o| self.parent[o.0 as usize] == o.0).collect()
     }
+}
+
+/// The root of an object's tree, to which its way is made shorter.
+fn root(forest: &mut [u32], object: u32) -> u32 {
+    let mut at = object;
+    while forest[at as usize] != at {
+        let up = forest[at as usize];
+        forest[at as usize] = forest[up as usize];
+        at = forest[at as usize];
+    }
+    at
 }

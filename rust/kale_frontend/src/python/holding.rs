@@ -54,10 +54,22 @@ impl<'a> Analyzer<'a> {
         let (holders, held) = (self.types_as(holder), self.types_as(value));
         match (holders, held) {
             (Some(holders), Some(held)) if holders.iter().all(|&ty| self.is_exact(ty)) => {
-                self.fuse(holder, value, false);
+                match held.iter().all(|&ty| self.is_sealed(ty)) {
+                    true => self.fuse_apart(holder, value, false),
+                    false => self.fuse(holder, value, false),
+                }
+                self.note_frozen(holder, value);
                 self.note_held(holder, &holders, at, &held);
             }
             _ => self.link(holder, value, false),
+        }
+    }
+
+    /// The class of a holder has no object of a frozen value that tells what that holds: nothing.
+    pub(super) fn note_frozen(&mut self, holder: &Value, value: &Value) {
+        let types = self.record_types(value.ty, value.among.as_deref()).filter(|_| value.objects.is_empty());
+        for &ty in types.iter().flat_map(|types| types.iter()) {
+            self.learn_all(holder, &Types::empty(ty));
         }
     }
 

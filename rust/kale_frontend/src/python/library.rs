@@ -89,7 +89,17 @@ impl<'a> Analyzer<'a> {
         self.note_library(&path);
         let shared = self.call_member(&path, arguments, range);
         if CLASS_MAKERS.contains(&path.as_str()) && arguments.positional.len() > 1 {
-            return self.made_class(RECORD_MAKERS.contains(&path.as_str()));
+            let is_record = RECORD_MAKERS.contains(&path.as_str());
+            let record = if is_record { self.record_fields(arguments) } else { None };
+            let made = self.made_class(record);
+            // Defaults are part of the class.
+            for (_, value, _) in &arguments.keywords {
+                if !value.objects.is_empty() && !self.holds_scalars(value) && !self.is_stateless(value) {
+                    made.objects.iter().for_each(|&object| self.frame().heap.class(object).definition = false);
+                    self.link(&made, value, false);
+                }
+            }
+            return made;
         }
         let cheap = CHEAP.contains(&path.as_str())
             && arguments.all().all(|value| value.objects.is_empty() || self.is_stateless(value));
@@ -152,6 +162,26 @@ impl<'a> Analyzer<'a> {
             self.link(&result, &state, false);
         }
         result
+    }
+
+    /// The names that `namedtuple(...)` gives to elements, empty where they are not known; `None` where its tuples may have
+    /// elements that they are not made from (`defaults=`).
+    fn record_fields(&mut self, arguments: &Arguments<'a>) -> Option<Vec<Name>> {
+        let is_plain = |value: &Value| value.is_immutable() || self.holds_scalars(value);
+        let [_, (names, expr)] = arguments.positional.as_slice() else { return None };
+        if !arguments.keywords.iter().all(|(_, value, _)| is_plain(value)) || !arguments.spread.is_empty() {
+            return None;
+        }
+        let text = |expr: &Expr| expr.as_string_literal_expr().map(|literal| literal.value.to_str().to_owned());
+        let renamed = arguments.keywords.iter().any(|(name, ..)| *name == "rename");
+        let fields: Option<Vec<String>> = match (names.text.as_deref(), expr) {
+            _ if renamed => None,
+            (Some(text), _) => Some(text.replace(',', " ").split_whitespace().map(str::to_owned).collect()),
+            (None, Some(Expr::List(list))) => list.elts.iter().map(text).collect(),
+            (None, Some(Expr::Tuple(tuple))) => tuple.elts.iter().map(text).collect(),
+            _ => None,
+        };
+        Some(fields.unwrap_or_default().iter().map(|field| self.name(field)).collect())
     }
 
     /// `sum(x)`: what adding the elements to each other gives.

@@ -7,7 +7,7 @@ use ruff_text_size::TextRange;
 use super::analyzer::Analyzer;
 use super::effects::{Changed, Effects};
 use super::facts::{Kind, Resource, ResourceUse};
-use super::heap::{Class, ObjectId, Place, Unshippable};
+use super::heap::{Class, Heap, ObjectId, Place, Unshippable};
 use super::names::Name;
 use super::pseudo;
 use super::types::Types;
@@ -79,11 +79,13 @@ impl<'a> Analyzer<'a> {
             .filter(|name| {
                 let bound = self.module_binding(*name);
                 bound.is_none_or(|bound| is_changed(self, bound.value.ty, bound.value.among.as_deref()))
+                    && (changed.is_none() || self.is_name_near(*name, object))
             })
             .collect();
         let places: Vec<Place> = places
             .into_iter()
             .filter(|place| self.place_type(*place).is_none_or(|ty| is_changed(self, ty, None)))
+            .filter(|place| changed.is_none() || self.is_place_near(*place, object))
             .collect();
         let frame = self.frame();
         frame.heap.mark(object);
@@ -101,6 +103,19 @@ impl<'a> Analyzer<'a> {
                 }
             }
         }
+    }
+
+    /// Whether a name of the module may lead to this object, or be led to by it.
+    fn is_name_near(&self, name: Name, object: ObjectId) -> bool {
+        let heap = &self.frames[0].heap;
+        self.module_binding(name)
+            .is_none_or(|bound| bound.value.objects.iter().any(|&other| heap.is_near(object, other)))
+    }
+
+    /// Whether a place of the function may.
+    fn is_place_near(&self, place: Place, object: ObjectId) -> bool {
+        let frame = self.frames.last().expect("the module's frame is always there");
+        frame.places.get(&place).is_none_or(|&other| frame.heap.is_near(object, other))
     }
 
     /// What is known of the type of the object that a place had when the function was called.
@@ -134,8 +149,17 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    /// Two values become one alias class.
+    /// Two values become one alias class, and one region of it.
     pub(super) fn fuse(&mut self, a: &Value, b: &Value, view: bool) {
+        self.join_classes(a, b, |heap, one, other| heap.union(one, other, view));
+    }
+
+    /// Two values become one alias class, of which one leads to nothing.
+    pub(super) fn fuse_apart(&mut self, a: &Value, b: &Value, view: bool) {
+        self.join_classes(a, b, |heap, one, other| heap.union_apart(one, other, view));
+    }
+
+    fn join_classes(&mut self, a: &Value, b: &Value, mut union: impl FnMut(&mut Heap, ObjectId, ObjectId) -> ObjectId) {
         if !b.is_immutable() {
             a.objects.iter().for_each(|&object| self.frame().heap.class(object).scalars = false);
         }
@@ -155,9 +179,9 @@ impl<'a> Analyzer<'a> {
             }
         }
         let heap = &mut self.frame().heap;
-        let mut root = heap.union(first, second, view);
+        let mut root = union(heap, first, second);
         for &object in a.objects.iter().chain(&b.objects).skip(1) {
-            root = heap.union(root, object, view);
+            root = union(heap, first, object);
         }
         if let Some(held) = held {
             heap.class(root).unshippable.get_or_insert(held);
@@ -171,7 +195,10 @@ impl<'a> Analyzer<'a> {
         let value = &*value.held();
         let own = Value { objects: holder.objects.iter().copied().take(1).collect(), ..holder.clone() };
         match self.types_as(value) {
-            Some(held) if self.is_exact(holder.ty) => self.note_held(&own, &[holder.ty], None, &held),
+            Some(held) if self.is_exact(holder.ty) => {
+                self.note_frozen(&own, value);
+                self.note_held(&own, &[holder.ty], None, &held);
+            }
             _ => {
                 self.learn_held(&own, value);
                 own.objects.iter().for_each(|&object| self.frame().heap.learn_with(object, Types::loosen));

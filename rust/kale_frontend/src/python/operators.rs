@@ -227,6 +227,9 @@ impl<'a> Analyzer<'a> {
                 "element_iterator" | "iterator" | "generator" => true,
                 _ => false,
             },
+            Type::Object(class) if self.is_record(class) => {
+                !matches!(operator, Add | Mult) && !self.has_operators(class)
+            }
             Type::Object(class) => self.is_closed(class) && !self.has_operators(class),
             Type::Function(_) => true,
             _ => false,

@@ -289,6 +289,10 @@ impl<'a> Analyzer<'a> {
     ) {
         let Some((kind, which)) = shared.split_once(':') else { return };
         for value in select(which, receiver, arguments) {
+            if matches!(value.ty, Type::Library(_)) && self.type_path(result) == Some("collections.defaultdict") {
+                // A factory is no element.
+                continue;
+            }
             // What is made from an iterator holds its elements.
             let is_taken = self.is_iterator(value) && !self.is_iterator(result);
             let held = match kind {

@@ -7,6 +7,7 @@
 //!
 //! Functions that call each other are evaluated until nothing is added ([`super::fixpoint`]).
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -15,9 +16,9 @@ use smallvec::smallvec;
 
 use super::analyzer::{Analyzer, Binding, Body, DefinitionKind, Frame, Function};
 use super::arguments::Arguments;
-use super::effects::{Outcome, Summary};
+use super::effects::{Link, Outcome, Summary};
 use super::facts::StatementId;
-use super::heap::Place;
+use super::heap::{ObjectId, Place};
 use super::names::Name;
 use super::outcomes::outcome;
 use super::types::Types;
@@ -255,9 +256,7 @@ impl<'a> Analyzer<'a> {
                 summary.types.extend(class.places.iter().map(|&place| (place, class.types.clone())));
             }
             if class.places.len() > 1 {
-                let mut places = class.places.clone();
-                places.sort();
-                summary.links.push((places, class.view));
+                summary.links.extend(links(&mut frame, root));
             }
         }
         // In one order, whatever was joined first, so that a recursion sees when nothing has been added.
@@ -305,13 +304,16 @@ impl<'a> Analyzer<'a> {
             });
             made.parts = vec![];
             made.looks_into = None;
+            let records = self.record_types(made.ty, made.among.as_deref()).filter(|_| !made.object);
+            let frozen = records.map_or(vec![], Cow::into_owned);
             if !made.object {
                 made.types = Types::none();
+                frozen.iter().for_each(|&ty| made.types.join(&Types::empty(ty)));
             } else if let Some(among) = made.among.take() {
                 made.types = Types::none();
                 among.iter().for_each(|&ty| made.types.insert(ty));
             }
-            made.scalars = !made.object;
+            made.scalars = !made.object && frozen.is_empty();
             made.ty = Type::Instance(path);
             made.object = true;
             made.places = frame.places.keys().copied().collect::<BTreeSet<_>>().into_iter().collect();
@@ -348,11 +350,14 @@ impl<'a> Analyzer<'a> {
                 self.frame().heap.class(object).scalars = false;
             }
         }
-        for (places, view) in &summary.links {
-            let values: Vec<Value> = places.iter().map(|&p| self.at(p, arguments, callee, range)).collect();
+        for link in &summary.links {
+            let values: Vec<Value> = link.places.iter().map(|&p| self.at(p, arguments, callee, range)).collect();
             for pair in values.windows(2) {
                 // Which of them holds the other is told by the types of the places.
-                self.fuse(&pair[0], &pair[1], *view);
+                match link.apart {
+                    true => self.fuse_apart(&pair[0], &pair[1], link.view),
+                    false => self.fuse(&pair[0], &pair[1], link.view),
+                }
             }
         }
         for &(place, held) in &summary.unshippable {
@@ -411,4 +416,23 @@ impl<'a> Analyzer<'a> {
             self.frame().effects.deletes.insert(name);
         }
     }
+}
+
+/// How the places of a class are linked: within each of its regions, and these with each other.
+fn links(frame: &mut Frame<'_>, root: ObjectId) -> Vec<Link> {
+    let class = frame.heap.class(root);
+    let (mut places, view) = (class.places.clone(), class.view);
+    places.sort();
+    let mut regions: Vec<(u32, Vec<Place>)> = vec![];
+    for place in places {
+        let region = frame.heap.region(frame.places[&place]);
+        match regions.iter_mut().find(|(known, _)| *known == region) {
+            Some((_, places)) => places.push(place),
+            None => regions.push((region, vec![place])),
+        }
+    }
+    let between = regions.iter().map(|(_, places)| places[0]).collect();
+    let within = regions.into_iter().map(|(_, places)| Link { places, view, apart: false });
+    let all = within.chain([Link { places: between, view, apart: true }]);
+    all.filter(|link| link.places.len() > 1).collect()
 }

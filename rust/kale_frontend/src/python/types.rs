@@ -9,6 +9,7 @@
 //! seen. What comes out of a library's object may be anything: then the class is one of any types (see
 //! [`Analyzer::inside`]), as it is from the start unless whoever allocates an object says what it holds.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use smallvec::SmallVec;
@@ -293,13 +294,58 @@ impl<'a> Analyzer<'a> {
 
     /// The types that a value of unknown type may have, other than immutable ones.
     pub(super) fn candidates(&self, value: &Value) -> Option<Vec<Type>> {
-        if value.ty != Type::Unknown || value.objects.is_empty() {
-            return None;
-        }
         match &value.among {
+            _ if value.ty != Type::Unknown => None,
             Some(among) => Some(among.to_vec()),
+            None if value.objects.is_empty() => None,
             None => self.types_of(value).known().map(<[Type]>::to_vec),
         }
+    }
+
+    /// Whether the value can only be a named tuple of immutable values, or a member of an enumeration, which is immutable
+    /// itself: it has a type, but no object that could change or be shared.
+    pub(super) fn is_frozen(&self, value: &Value) -> bool {
+        value.objects.is_empty() && self.record_types(value.ty, value.among.as_deref()).is_some()
+    }
+
+    /// The types of a value, where they are all such that only what an object holds could change.
+    pub(super) fn record_types<'t>(&self, ty: Type, among: Option<&'t [Type]>) -> Option<Cow<'t, [Type]>> {
+        let types = match ty {
+            Type::Unknown => Cow::Borrowed(among?),
+            ty => Cow::Owned(vec![ty]),
+        };
+        let is_record = |ty: &Type| matches!(ty, Type::Object(class) if self.has_fixed_instances(*class));
+        (!types.is_empty() && types.iter().all(is_record)).then_some(types)
+    }
+
+    /// Whether what the owner holds of these types is frozen.
+    fn holds_frozen(&self, owner: &Value, types: &[Type]) -> bool {
+        let frame = self.frames.last().expect("the module's frame is always there");
+        let is_empty = |known: &Types, ty: &Type| match known.held_by(*ty) {
+            None => known.known().is_some(),
+            Some(held) => held.is_some_and(<[Held]>::is_empty),
+        };
+        self.record_types(Type::Unknown, Some(types)).is_some()
+            && owner.objects.iter().all(|&object| {
+                let known = &frame.heap.peek(object).types;
+                types.iter().all(|ty| is_empty(known, ty))
+            })
+    }
+
+    /// What something gives that holds objects of these types only, where they are frozen.
+    pub(super) fn frozen_of(&self, types: &Types) -> Option<Value> {
+        let known = types.known().filter(|known| self.record_types(Type::Unknown, Some(known)).is_some())?;
+        let is_empty = |ty: &Type| types.held_by(*ty).flatten().is_some_and(<[Held]>::is_empty);
+        known.iter().all(is_empty).then(|| self.frozen(known))
+    }
+
+    /// A frozen value of one of these types.
+    pub(super) fn frozen(&self, types: &[Type]) -> Value {
+        let code = types.iter().filter_map(|ty| match ty {
+            Type::Object(class) => Some(*class),
+            _ => None,
+        });
+        Value { ty: Type::Unknown, among: Some(types.into()), code: code.collect(), ..Value::immutable() }
     }
 
     /// Whether what is inside of a value of this type was put there by code that is seen.
@@ -318,6 +364,9 @@ impl<'a> Analyzer<'a> {
 
     /// What is in the attribute of a name, or (`None`) anything that is inside of a value.
     pub(super) fn inside_at(&mut self, owner: &Value, at: Option<Name>) -> Value {
+        if self.is_frozen(owner) {
+            return Value::immutable();
+        }
         let holders = match owner.ty {
             Type::Unknown => self.candidates(owner),
             ty => Some(vec![ty]),
@@ -329,6 +378,9 @@ impl<'a> Analyzer<'a> {
         let among = self.held_at(owner, &holders, at);
         if among.as_ref().is_some_and(Vec::is_empty) {
             return Value::immutable();
+        }
+        if let Some(types) = among.as_deref().filter(|types| self.holds_frozen(owner, types)) {
+            return self.frozen(types);
         }
         Value { among: among.map(Into::into), ..self.without_shell(owner).part(Type::Unknown) }
     }

@@ -338,11 +338,13 @@ impl<'a> Analyzer<'a> {
     pub(super) fn unite(&mut self, name: Name, value: &mut Value) {
         let Some((&first, rest)) = value.objects.split_first() else { return };
         let heap = &mut self.frames[0].heap;
-        let root = rest.iter().fold(first, |root, &object| heap.union(root, object, false));
-        let root = heap.find(root);
-        heap.class(root).members.insert(name);
-        heap.mark(root);
-        value.objects = smallvec![root];
+        for &object in rest {
+            heap.union(first, object, false);
+        }
+        heap.class(first).members.insert(name);
+        heap.mark(first);
+        // (Not the root of the class, which may be in another region.)
+        value.objects = smallvec![first];
     }
 
     /// Binds a module variable that may also keep its value.
