@@ -52,11 +52,11 @@ pub fn router(app: Arc<App>, origins: &[String]) -> Router {
     if origins.is_empty() { router } else { router.layer(cors(origins)) }
 }
 
-/// Pages of these origins may ask, from within a browser.
+/// Pages of these origins (`*`: of all) may ask, from within a browser.
 fn cors(origins: &[String]) -> CorsLayer {
-    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    let listed = || AllowOrigin::list(origins.iter().filter_map(|origin| origin.parse().ok()));
     CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
+        .allow_origin(if origins.iter().any(|origin| origin == "*") { AllowOrigin::any() } else { listed() })
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, REQUEST_ID.clone()])
 }
