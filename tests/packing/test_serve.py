@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from cli.support import COMMAND, call, cell, environment, notebook, processes_with, wait_for
+from kale_runtime.packing import bundle
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -237,6 +238,14 @@ def test_a_function_of_the_notebook_is_a_model(serve, notebook_names):
     assert service.predict([[1.0, 2.0], [3.0, 4.0]]) == [6.0, 14.0]
 
 
+def test_what_cannot_be_packed_leaves_its_forerunner(serve, notebook_names):
+    names = notebook_names("def add(rows):\n    return [sum(row) for row in rows]")
+    service = serve(names["add"], name="sums")
+    with pytest.raises(kale_rs.UsageError, match="`missing`"):
+        serve(notebook_names("def add(rows):\n    return missing(rows)")["add"], name="sums")
+    assert service.predict([[1.0, 2.0]]) == [3.0]
+
+
 @pytest.fixture
 def trained(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -318,6 +327,31 @@ def test_a_file_is_served_in_the_foreground(tmp_path, monkeypatch):
     assert process.wait(60) == 0
     process.stdout.close()
     process.stderr.close()
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (["--name", "../iris"], "cannot be the service's name"),
+        (["--token-env", "NO_TOKEN"], "has no token"),
+        (["--batch-delay", "inf"], "can wait inf milliseconds"),
+    ],
+)
+def test_settings_that_make_no_sense_are_told(tmp_path, monkeypatch, arguments, told):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_TOKEN", "")
+    Path("bundle").mkdir()
+    bundle.pack(bundle.Wanted(model=LogisticRegression(max_iter=500).fit(ARRAY, TARGET), name="iris"), "bundle")
+    done = call("serve", "--bundle", "bundle", *arguments)
+    assert done.returncode == 2 and told in done.stderr, done.stderr
+    assert not Path(".kale_rs/iris").exists()
+
+
+def test_pages_of_all_origins_may_ask(serve):
+    service = serve(LogisticRegression(max_iter=500).fit(ARRAY, TARGET), cors=["*"], name="open")
+    request = urllib.request.Request(service.url, headers={"Origin": "https://anywhere.example"})
+    with urllib.request.urlopen(request) as answer:
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
 @pytest.mark.parametrize(

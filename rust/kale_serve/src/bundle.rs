@@ -127,7 +127,8 @@ impl Bundle {
             let version = self.format_version;
             return Err(format!("it has format {version}, and this kale_rs knows formats up to {FORMAT_VERSION}"));
         }
-        check_name(&self.name)?;
+        check_name(&self.name)
+            .map_err(|rule| format!("`{}` cannot be a model's name: {rule}", crate::protocol::shown(&self.name)))?;
         for file in self.files() {
             if !Path::new(file).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
                 return Err(format!("`{file}` is not within the bundle"));
@@ -171,13 +172,12 @@ impl Bundle {
     }
 }
 
-/// What stands in URLs, and is the name of a service in Kubernetes, too, when it is in lower case.
+/// What stands in URLs, and is the name of a service in Kubernetes, too, when it is in lower case. The error is the rule.
 pub fn check_name(name: &str) -> Result<(), String> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     if begins && name.len() <= 63 && name.bytes().all(fits) {
         return Ok(());
     }
-    let rule = "letters, digits, `.`, `_` and `-`, 63 at most, the first a letter or digit";
-    Err(format!("`{}` cannot be a model's name: {rule}", crate::protocol::shown(name)))
+    Err("a name has letters, digits, `.`, `_` and `-`, 63 at most, the first a letter or digit".to_owned())
 }

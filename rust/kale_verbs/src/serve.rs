@@ -93,7 +93,7 @@ pub fn serve(
 ) -> Result<ServeAnswer, VerbError> {
     let interpreter = python(session, request)?;
     let root = request.store.root(session);
-    let (bundle, mut answer, example) = match &request.bundle {
+    let (bundle, mut remarks, example) = match &request.bundle {
         Some(folder) => {
             let folder = session.directory.join(folder);
             let bundle = sealed::read(&folder)?;
@@ -109,7 +109,7 @@ pub fn serve(
             (bundle, remarks, packed.answer.map(|answer| (answer, interpreter)))
         }
     };
-    answer.extend(bundle.against_batches(request.settings.batch));
+    remarks.extend(bundle.against_batches(request.settings.batch));
     let mut told = ServeAnswer {
         name: request.name.clone().unwrap_or_else(|| bundle.name.clone()),
         url: None,
@@ -118,8 +118,9 @@ pub fn serve(
         bundle: bundle.folder.clone(),
         log: None,
         verified: None,
-        remarks: std::mem::take(&mut answer),
+        remarks,
     };
+    server::refuse_name(&told.name)?;
     // A process of its own loads it while the server's does.
     let asked = example.map(|(answer, python)| verified::ask(session, &bundle.folder, &python, answer));
     let verify = move |asked: Option<Result<verified::Asked, VerbError>>| match asked {

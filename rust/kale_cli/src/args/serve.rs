@@ -62,7 +62,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ROWS")]
     pub batch: Option<usize>,
     /// How long a request waits for others, in milliseconds [default: 0]
-    #[arg(long, value_name = "MS", requires = "batch")]
+    #[arg(long, value_name = "MS")]
     pub batch_delay: Option<f64>,
     /// Give a request up after so many seconds [default: 60]
     #[arg(long, value_name = "SECONDS")]

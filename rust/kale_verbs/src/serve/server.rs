@@ -226,16 +226,10 @@ fn carry_out(
 fn options(session: &Session, request: &ServerRequest, log: Option<PathBuf>) -> Result<Options, VerbError> {
     let given = &request.settings;
     let usual = Options::default();
-    let token = given.token_env.as_ref().map(|variable| {
-        std::env::var(variable).map_err(|_| {
-            let help = "set it to the token that requests are to show";
-            VerbError::usage(format!("the environment variable `{variable}` is not set"), help)
-        })
-    });
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let token = given.token_env.as_deref().map(token).transpose()?;
     let batching = Batching {
         max_rows: given.batch,
-        max_delay: given.batch_delay.map_or(usual.batching.max_delay, |ms| Duration::from_micros((ms * 1e3) as u64)),
+        max_delay: given.batch_delay.map(delay).transpose()?.unwrap_or(usual.batching.max_delay),
     };
     let mut limits = usual.limits;
     if let Some(seconds) = given.timeout {
@@ -253,7 +247,7 @@ fn options(session: &Session, request: &ServerRequest, log: Option<PathBuf>) -> 
         host: given.host.unwrap_or(usual.host),
         port: given.port.unwrap_or(usual.port),
         name: Some(request.name.clone()),
-        token: token.transpose()?,
+        token,
         open: given.open,
         replicas: given.replicas.unwrap_or(usual.replicas).max(1),
         batching,
@@ -267,6 +261,29 @@ fn options(session: &Session, request: &ServerRequest, log: Option<PathBuf>) -> 
         limits,
         ..usual
     })
+}
+
+/// An empty one would guard nothing.
+fn token(variable: &str) -> Result<String, VerbError> {
+    std::env::var(variable).ok().filter(|token| !token.trim().is_empty()).ok_or_else(|| {
+        let help = "set it to the token that requests are to show";
+        VerbError::usage(format!("the environment variable `{variable}` has no token"), help)
+    })
+}
+
+fn delay(milliseconds: f64) -> Result<Duration, VerbError> {
+    // So long a request waits for its answer, where nobody says otherwise.
+    const MOST: f64 = 60_000.0;
+    if (0.0..=MOST).contains(&milliseconds) {
+        return Ok(Duration::from_secs_f64(milliseconds / 1e3));
+    }
+    let help = format!("give milliseconds from 0 to {MOST}, such as `--batch-delay 5`");
+    Err(VerbError::usage(format!("no request can wait {milliseconds} milliseconds for others"), help))
+}
+
+/// It is the name of a folder before the server looks at it.
+pub fn refuse_name(name: &str) -> Result<(), VerbError> {
+    kale_serve::bundle::check_name(name).map_err(|reason| in_words(&ServeError::Name { name: name.to_owned(), reason }))
 }
 
 fn in_words(error: &ServeError) -> VerbError {
