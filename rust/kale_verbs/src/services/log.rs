@@ -64,13 +64,8 @@ fn read(path: &Path, request: &LogRequest) -> std::io::Result<(u64, Vec<u8>)> {
     let is_tail = request.offset.is_none() && request.last.is_some_and(|last| last < size);
     let offset = match (request.offset, request.last) {
         // It was put aside when it was large: this is another one.
-        (Some(offset), _) => {
-            if offset > size {
-                0
-            } else {
-                offset
-            }
-        }
+        (Some(offset), _) if offset > size => 0,
+        (Some(offset), _) => offset,
         (None, Some(last)) => size.saturating_sub(last),
         (None, None) => 0,
     };
@@ -78,7 +73,9 @@ fn read(path: &Path, request: &LogRequest) -> std::io::Result<(u64, Vec<u8>)> {
     let mut bytes = vec![];
     let most = if request.offset.is_some() { PART } else { u64::MAX };
     file.take(most).read_to_end(&mut bytes)?;
-    let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    // A line that is longer than a part comes in parts: else it would be waited for without end.
+    let unfinished = if bytes.len() as u64 == most { bytes.len() } else { 0 };
+    let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(unfinished, |at| at + 1);
     bytes.truncate(end);
     // The first line of a tail is half a line.
     let begin = if is_tail { bytes.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1) } else { 0 };
@@ -149,7 +146,24 @@ fn told(line: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::readable;
+    use super::{LogRequest, PART, read, readable};
+    use crate::history::StoreChoice;
+    use crate::services::ServiceChoice;
+
+    #[test]
+    fn a_line_that_is_longer_than_a_part_is_not_waited_for() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let long = "x".repeat(PART as usize + 10);
+        std::fs::write(file.path(), format!("{long}\nshort\nhalf a li")).unwrap();
+        let choice = ServiceChoice { store: StoreChoice::default(), name: "m".to_owned(), pid: None };
+        let part = |offset| {
+            let request = LogRequest { choice: choice.clone(), offset: Some(offset), last: None, readable: false };
+            read(file.path(), &request).unwrap().1
+        };
+        assert_eq!(part(0).len() as u64, PART);
+        assert_eq!(part(PART), b"xxxxxxxxxx\nshort\n");
+        assert_eq!(part(PART + 17), b"");
+    }
 
     #[test]
     fn lines_of_json_become_lines_for_people() {
