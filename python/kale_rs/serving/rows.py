@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import re
 import sys
 from typing import Any
@@ -41,8 +40,7 @@ def of_variable(name: str, rows: str) -> list[Any]:
     """Rows of a variable, such as `0:3`, as a service is sent them."""
     names = sys.modules["__main__"].__dict__
     if name not in names:
-        help = "name a variable that a cell has bound" if name.isidentifier() and not keyword.iskeyword(name) else ""
-        raise UsageError(f"there is no variable `{name}` in the kernel", help)
+        raise UsageError(f"there is no variable `{name}` in the kernel", "name a variable that a cell has bound")
     part, value = _slice(rows), names[name]
     if isinstance(value, dict):
         value = {key: column if wire.as_list(column) is None else column[part] for key, column in value.items()}

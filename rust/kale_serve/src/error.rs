@@ -43,9 +43,7 @@ impl ServeError {
             ServeError::Load { .. } => {
                 "the traceback has the place; what is not installed there is in the bundle's requirements".to_owned()
             }
-            ServeError::Slow { .. } => {
-                "allow more with `--start-timeout`, or see its log for what it waits for".to_owned()
-            }
+            ServeError::Slow { .. } => "its log says what it was waiting for: `kale-rs services logs NAME`".to_owned(),
             ServeError::Stopped => String::new(),
             ServeError::System { .. } => "see `ulimit -a`, and start it again".to_owned(),
         }

@@ -127,7 +127,7 @@ pub fn refuse_taken(root: &Path, name: &str) -> Result<(), VerbError> {
     match read(&path).filter(Record::is_alive) {
         Some(record) => Err(VerbError::usage(
             format!("a service `{name}` is running already, at {} (process {})", record.url, record.pid),
-            format!("stop it (`kill {}`), or choose another name (`--name`)", record.pid),
+            format!("stop it (`kale-rs services stop {name}`), or choose another name (`--name`)"),
         )),
         None => Ok(()),
     }
