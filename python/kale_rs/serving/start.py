@@ -88,9 +88,11 @@ def serve(
     }
     if isinstance(model, str | os.PathLike):
         request = _named(os.fspath(model), preprocess, postprocess, assets, example)
-        answer = json.loads(_native.serve(json.dumps(_replacing(settings) | request)))
+        if name is not None:
+            _stop_forerunner(name)
+        answer = json.loads(_native.serve(json.dumps(settings | request)))
     else:
-        answer = _packed(model, preprocess, postprocess, assets, example, _replacing(settings))
+        answer = _packed(model, preprocess, postprocess, assets, example, settings)
     for remark in answer["remarks"]:
         print(f"note: {remark}", file=sys.stderr)
     service = Service(answer, token_env=token_env, store=text(store))
@@ -143,12 +145,13 @@ def _packed(
         method=settings["method"],
         names=names,
     )
-    _stop_forerunner(wanted.name)
     with tempfile.TemporaryDirectory(prefix="kale-rs-") as folder:
         try:
             packed = bundle.pack(wanted, folder)
         except bundle.CannotPack as error:
             raise UsageError(str(error), error.help) from None
+        # Not before: what cannot be packed leaves it as it is.
+        _stop_forerunner(wanted.name)
         told = {key: packed[key] for key in ("modules", "answer", "remarks")}
         request = settings | {"name": wanted.name, "packed": {"folder": folder, **told}}
         return json.loads(_native.serve(json.dumps(request)))
@@ -158,12 +161,6 @@ def _name_of(model: object, names: Mapping[str, object]) -> str:
     """As the notebook calls it."""
     found = (name for name, value in names.items() if value is model and name[:1] != "_")
     return next(found, type(model).__name__.lower())
-
-
-def _replacing(settings: dict[str, Any]) -> dict[str, Any]:
-    if settings["name"]:
-        _stop_forerunner(settings["name"])
-    return settings
 
 
 def _stop_forerunner(name: str) -> None:

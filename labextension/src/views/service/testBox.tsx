@@ -56,7 +56,11 @@ export function TestBox({ pipeline, name, test: state, page, isRunning }: TestBo
   const trans = useTranslation();
   const { test, change } = state;
   const text = test.text ?? written(page?.about.example ?? { instances: [] });
+  const isBlocked = !isRunning || test.isAsking || (test.kind === 'rows' && test.variable.trim() === '');
   const predict = async () => {
+    if (isBlocked) {
+      return; // The keys of the box ask, too.
+    }
     const { services } = pipeline;
     change({ isAsking: true, fault: null, answer: null });
     try {
@@ -118,7 +122,7 @@ export function TestBox({ pipeline, name, test: state, page, isRunning }: TestBo
           className="kale-Button kale-mod-primary"
           data-action="predict"
           type="submit"
-          disabled={!isRunning || test.isAsking || (test.kind === 'rows' && test.variable.trim() === '')}
+          disabled={isBlocked}
         >
           {test.isAsking ? trans.__('Predicting …') : trans.__('Predict')}
         </button>
