@@ -131,7 +131,7 @@ def _framed(data: Any, columns: list[dict[str, Any]]) -> Any:
     if isinstance(data, list):
         data = [[value] for value in data]
     elif data.ndim != 2:
-        raise BadInput(f"the data has {data.ndim} axes, and the model takes rows of {_wanted(columns)}")
+        raise BadInput(f"the data has {_axes(data.ndim)}, and the model takes rows of {_wanted(columns)}")
     count = len(data[0]) if isinstance(data, list) else data.shape[1]
     if len(data) and columns and count != len(columns):
         raise BadInput(f"the rows have {_columns(count)}, and the model takes {_wanted(columns)}")
@@ -171,13 +171,11 @@ def _fits(data: Any, signature: dict[str, Any]) -> None:
         return
     shape = inputs[0].get("shape") or []
     if len(shape) != data.ndim:
-        axes = f"{data.ndim} {'axis' if data.ndim == 1 else 'axes'}"
-        raise BadInput(
-            f"the data has {axes}, and the model takes {len(shape)}: a shape like {shape}, -1 being any number"
-        )
+        wanted = f"{len(shape)}: a shape like {shape}, -1 being any number"
+        raise BadInput(f"the data has {_axes(data.ndim)}, and the model takes {wanted}")
     for have, want in zip(data.shape[1:], shape[1:], strict=True):
         if want not in (-1, have) and data.shape[0]:
-            what = f"{have} columns" if len(shape) == 2 else f"the shape {list(data.shape)}"
+            what = _columns(have) if len(shape) == 2 else f"the shape {list(data.shape)}"
             raise BadInput(f"the rows have {what}, and the model takes {want if len(shape) == 2 else shape}")
 
 
@@ -187,6 +185,10 @@ def _as_floats(data: Any, signature: dict[str, Any]) -> Any:
     if data.dtype.kind in "iub" and len(wanted) == 1 and wanted[0] in ("FP32", "FP64"):
         return data.astype(TYPES[wanted[0]])
     return data
+
+
+def _axes(count: int) -> str:
+    return "1 axis" if count == 1 else f"{count} axes"
 
 
 def _columns(count: int) -> str:

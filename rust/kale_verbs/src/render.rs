@@ -13,6 +13,7 @@ pub mod text;
 pub mod why;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use kale_model::RunStatus;
 use serde_json::Value;
@@ -29,8 +30,9 @@ pub struct Context<'a> {
 }
 
 /// `1 step`, `2 steps`.
-pub fn count(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
+pub fn count(number: impl Display, noun: &str) -> String {
+    let number = number.to_string();
+    let plural = if number == "1" { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }
 

@@ -44,7 +44,7 @@ fn choice(of: &OfServiceArgs) -> ServiceChoice {
 fn row(view: &ServiceView) -> Vec<String> {
     let record = &view.record;
     let told = [record.name.as_str(), view.state, &record.url, &record.version];
-    let requests = view.traffic.as_ref().map(|traffic| format!("{} requests", traffic.requests.total));
+    let requests = view.traffic.as_ref().map(|traffic| render::count(traffic.requests.total, "request"));
     let pid = format!("process {}", record.pid);
     told.into_iter().map(str::to_owned).chain([requests.unwrap_or_default(), pid]).collect()
 }
@@ -61,9 +61,8 @@ fn facts(view: &ServiceView) -> Vec<Vec<String>> {
     ];
     if let Some(traffic) = &view.traffic {
         let (requests, latency) = (&traffic.requests, &traffic.latency_seconds);
-        let told = [(requests.errors, "errors"), (requests.rejected, "turned away")];
-        let told: String = told.iter().map(|(count, what)| format!(", {count} {what}")).collect();
-        facts.push(("requests", format!("{}{told}", requests.total)));
+        let errors = render::count(requests.errors, "error");
+        facts.push(("requests", format!("{}, {errors}, {} turned away", requests.total, requests.rejected)));
         let quantiles = [("p50", latency.p50), ("p90", latency.p90), ("p99", latency.p99)];
         let quantiles = quantiles.map(|(name, seconds)| format!("{name} {:.1} ms", seconds * 1e3));
         facts.push(("latency", quantiles.join(", ")));

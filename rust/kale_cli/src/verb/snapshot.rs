@@ -71,5 +71,5 @@ fn pulled_text(pulled: &Pulled) -> String {
 }
 
 fn values(number: u64) -> String {
-    count(usize::try_from(number).unwrap_or(usize::MAX), "value")
+    count(number, "value")
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kale_model::RunStatus;
 use kale_model::sweep::{Direction, ObjectiveView, SweepId, SweepView, TrialView};
-use kale_verbs::render::{self, table};
+use kale_verbs::render::{self, count, table};
 use kale_verbs::sweep::{SweepAnswer, SweepListener, SweepPlan, SweepRequest, sweep as carry_out};
 use kale_verbs::{Interrupt, Session};
 
@@ -64,13 +64,15 @@ impl SweepListener for Progress {
             output::note(format_args!("no step reads `{name}`: trials are alike in it"));
         }
         let runs = match plan.step_executions {
-            Some(count) if count < plan.without_sharing => format!("{count} step runs, not {}", plan.without_sharing),
-            Some(count) => format!("{count} step runs"),
-            None => format!("at most {} step runs", plan.without_sharing),
+            Some(runs) if runs < plan.without_sharing => {
+                format!("{}, not {}", count(runs, "step run"), plan.without_sharing)
+            }
+            Some(runs) => count(runs, "step run"),
+            None => format!("at most {}", count(plan.without_sharing, "step run")),
         };
         let time = plan.seconds.map(|seconds| format!(", about {}", render::seconds(seconds))).unwrap_or_default();
         let name = sweep.map(|id| format!("sweep {id}: ")).unwrap_or_default();
-        output::note(format_args!("{name}{} trials: {runs}{time}", plan.trials));
+        output::note(format_args!("{name}{}: {runs}{time}", count(plan.trials, "trial")));
     }
 
     fn taken_up(&mut self, view: &SweepView) {
@@ -114,7 +116,8 @@ pub fn summary(view: &SweepView) -> String {
     let style = output::stdout_style();
     let (status, sweep) = (render::run_status(view.status, style), &view.definition);
     let chosen = format!("{}, seed {}", sweep.algorithm.as_str(), sweep.seed);
-    let mut out = format!("{status}  {} trials, {} step runs  ({chosen})\n", view.trials.len(), view.step_executions);
+    let (trials, runs) = (count(view.trials.len(), "trial"), count(view.step_executions, "step run"));
+    let mut out = format!("{status}  {trials}, {runs}  ({chosen})\n");
     match &view.best {
         Some(best) => {
             let mut rows = vec![vec!["best".to_owned(), format!("trial {}", best.trial)]];

@@ -123,7 +123,8 @@ fn export(session: &Session, args: ExportArgs) -> Done {
     if json {
         output::json(&exported);
     } else {
-        let words = format!("{} trials are in study `{}` of {}", exported.trials, exported.study, exported.storage);
+        let trials = render::count(exported.trials, "trial");
+        let words = format!("study `{}` of {} has {trials} now", exported.study, exported.storage);
         output::answer(format!("{words}\nlook at them with `optuna-dashboard {}`\n", exported.storage));
     }
     Ok(0)
