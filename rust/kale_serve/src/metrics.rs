@@ -145,7 +145,7 @@ impl Metrics {
     /// As text; what changes by itself is told when it is asked for.
     pub fn text(&self, queued: usize, replicas: &[crate::pool::ReplicaView]) -> String {
         self.queued.set(queued.try_into().unwrap_or(i64::MAX));
-        let ready = replicas.iter().filter(|one| one.rss_bytes.is_some()).count();
+        let ready = replicas.iter().filter(|one| one.state.is_ready()).count();
         self.replicas_ready.set(ready.try_into().unwrap_or(i64::MAX));
         for (replica, view) in (0..).zip(replicas) {
             let bytes = view.rss_bytes.unwrap_or_default();

@@ -38,6 +38,13 @@ pub enum State {
     Waiting,
 }
 
+impl State {
+    /// Whether the model is loaded.
+    pub fn is_ready(self) -> bool {
+        matches!(self, State::Ready | State::Busy)
+    }
+}
+
 /// A replica as others see it.
 pub struct Replica {
     state: AtomicU8,
@@ -84,7 +91,7 @@ impl Replica {
     }
 
     pub fn is_ready(&self) -> bool {
-        matches!(self.state(), State::Ready | State::Busy)
+        self.state().is_ready()
     }
 
     /// Whether waiting for it makes sense: it is there, or was a moment ago.
