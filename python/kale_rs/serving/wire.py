@@ -22,7 +22,6 @@ DATATYPES = {
     **{f"{kind}{bits}": f"{kind.upper()}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)},
     **{f"float{bits}": f"FP{bits}" for bits in (16, 32, 64)},
 }
-DTYPES = {word: name for name, word in DATATYPES.items()}
 PATIENCE = 300.0
 LENGTH = struct.Struct("<I")
 
@@ -182,33 +181,19 @@ class Client:
 
 
 def _array(output: dict[str, Any], data: Any) -> Any:
-    """By shape; without numpy nested lists come as they are sent."""
+    """By shape."""
     import numpy
+    from kale_runtime.serving.tensors import TYPES, texts
 
     datatype, shape = output["datatype"], output["shape"]
     if datatype == "BYTES":
-        values = _texts(data) if isinstance(data, bytes) else data
+        values = texts(data) if isinstance(data, bytes) else data
         return numpy.array(values, dtype=object if any(not isinstance(one, str) for one in values) else None).reshape(
             shape
         )
     if isinstance(data, bytes):
-        return numpy.frombuffer(data, dtype=DTYPES[datatype]).reshape(shape).copy()
-    return numpy.array(data, dtype=DTYPES[datatype]).reshape(shape)
-
-
-def _texts(data: bytes) -> list[Any]:
-    found: list[Any] = []
-    at = 0
-    while at < len(data):
-        (length,) = LENGTH.unpack_from(data, at)
-        at += LENGTH.size
-        part = data[at : at + length]
-        at += length
-        try:
-            found.append(part.decode())
-        except UnicodeDecodeError:
-            found.append(part)
-    return found
+        return numpy.frombuffer(data, dtype=TYPES[datatype]).reshape(shape).copy()
+    return numpy.array(data, dtype=TYPES[datatype]).reshape(shape)
 
 
 def fault(name: str, status: int, text: bytes) -> ServiceError:

@@ -16,8 +16,8 @@ import sys
 from dataclasses import dataclass, field
 
 from kale_runtime.packing import code, flavours, live, referenced, signature, together
+from kale_runtime.serving.bundle import FORMAT_VERSION
 
-FORMAT_VERSION = 1
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 #: What a service takes with it without anybody having asked for it is told from here on.
 LARGE = 64 << 20
@@ -96,7 +96,7 @@ def packed(wanted, folder):
         about["assets"] = assets
     write_functions(about, functions, closure, saved, folder)
     known, example, rows = signature.infer(model, flavour, wanted.names, wanted.example, bool(wanted.preprocess))
-    answer, remarks = None, []
+    answer = None
     verdict = together.Verdict(False, "there is no row to try it with: give an `example`")
     if rows:
         own = live.chain(wanted, saved, folder, known)
@@ -117,7 +117,7 @@ def packed(wanted, folder):
     about["environment"] = environment(closure, folder, flavour)
     if wanted.origin:
         about["origin"] = wanted.origin
-    remarks += large(folder)
+    remarks = list(large(folder))
     with open(os.path.join(folder, "bundle.json"), "w", encoding="utf-8") as file:
         json.dump(about, file, indent=2)
         file.write("\n")

@@ -52,7 +52,7 @@ def decoded(datatype: str, shape: list[int], memory: memoryview) -> Any:
     return numpy.frombuffer(memory, TYPES[datatype]).reshape(shape)
 
 
-def texts(memory: memoryview) -> list[Any]:
+def texts(memory: bytes | memoryview) -> list[Any]:
     elements: list[Any] = []
     position = 0
     while position < len(memory):

@@ -23,7 +23,7 @@ pub struct Client {
 }
 
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct Response {
     pub status: u16,
     pub body: Bytes,
 }
@@ -31,20 +31,20 @@ pub struct Told {
 impl Client {
     /// `None`: it has another answer, such as that it wants a token.
     pub fn status(&self) -> io::Result<Option<Status>> {
-        let told = self.get(STATUS)?;
-        Ok(serde_json::from_slice(&told.body).ok().filter(|_| told.status == 200))
+        let response = self.get(STATUS)?;
+        Ok(serde_json::from_slice(&response.body).ok().filter(|_| response.status == 200))
     }
 
-    pub fn get(&self, path: &str) -> io::Result<Told> {
+    pub fn get(&self, path: &str) -> io::Result<Response> {
         self.ask(Request::get(path), Bytes::new())
     }
 
     /// Sends JSON.
-    pub fn post(&self, path: &str, body: Vec<u8>) -> io::Result<Told> {
+    pub fn post(&self, path: &str, body: Vec<u8>) -> io::Result<Response> {
         self.ask(Request::post(path).header(header::CONTENT_TYPE, "application/json"), body.into())
     }
 
-    fn ask(&self, request: request::Builder, body: Bytes) -> io::Result<Told> {
+    fn ask(&self, request: request::Builder, body: Bytes) -> io::Result<Response> {
         let address: Uri = self.url.parse().map_err(io::Error::other)?;
         let host = address.authority().map(ToString::to_string).unwrap_or_default();
         let mut request = request.header(header::HOST, &host);
@@ -60,7 +60,7 @@ impl Client {
     }
 }
 
-async fn exchange(host: &str, request: Request<Full<Bytes>>) -> io::Result<Told> {
+async fn exchange(host: &str, request: Request<Full<Bytes>>) -> io::Result<Response> {
     let stream = TcpStream::connect(host).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     // It ends with the runtime, which is this request's.
@@ -68,5 +68,5 @@ async fn exchange(host: &str, request: Request<Full<Bytes>>) -> io::Result<Told>
     let answer = sender.send_request(request).await.map_err(io::Error::other)?;
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await.map_err(io::Error::other)?.to_bytes();
-    Ok(Told { status, body })
+    Ok(Response { status, body })
 }

@@ -52,13 +52,15 @@ impl Question {
     fn head<'a>(&'a self, id: &'a str) -> Asked<'a> {
         let mut asked = Asked { id, protocol: "v1", instances: None, inputs: None, parameters: None };
         match self {
-            Question::Instances(Instances::Tensor(tensor)) => asked.instances = Some(Data::Tensor(Told::of(tensor))),
+            Question::Instances(Instances::Tensor(tensor)) => {
+                asked.instances = Some(Data::Tensor(TensorHead::of(tensor)))
+            }
             Question::Instances(Instances::Json { text, .. }) => {
                 asked.instances = Some(Data::Json { json: text.len() })
             }
             Question::Inputs { tensors, parameters } => {
                 asked.protocol = "v2";
-                asked.inputs = Some(tensors.iter().map(Told::of).collect());
+                asked.inputs = Some(tensors.iter().map(TensorHead::of).collect());
                 asked.parameters = (!parameters.is_empty()).then_some(parameters);
             }
         }
@@ -79,7 +81,7 @@ struct Asked<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     instances: Option<Data<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    inputs: Option<Vec<Told<'a>>>,
+    inputs: Option<Vec<TensorHead<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parameters: Option<&'a Parameters>,
 }
@@ -87,22 +89,22 @@ struct Asked<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Data<'a> {
-    Tensor(Told<'a>),
+    Tensor(TensorHead<'a>),
     Json { json: usize },
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct TensorHead<'a> {
     name: &'a str,
     datatype: &'a str,
     shape: &'a [u64],
     size: usize,
 }
 
-impl<'a> Told<'a> {
-    fn of(tensor: &'a Tensor) -> Told<'a> {
+impl<'a> TensorHead<'a> {
+    fn of(tensor: &'a Tensor) -> TensorHead<'a> {
         let (datatype, size) = (tensor.datatype.name(), tensor.data.len());
-        Told { name: &tensor.name, datatype, shape: &tensor.shape, size }
+        TensorHead { name: &tensor.name, datatype, shape: &tensor.shape, size }
     }
 }
 

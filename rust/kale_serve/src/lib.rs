@@ -31,7 +31,7 @@ mod status;
 mod stream;
 mod worker;
 
-pub use client::{Client, Told};
+pub use client::{Client, Response};
 pub use error::ServeError;
 pub use metrics::Latency;
 pub use options::{Batching, Event, Limits, Log, Options, Stop, TOGETHER};

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::bundle::{Bundle, TensorType};
+use crate::status::STATUS;
 
 pub fn document(bundle: &Bundle, has_token: bool) -> Value {
     let name = &bundle.name;
@@ -25,7 +26,7 @@ pub fn document(bundle: &Bundle, has_token: bool) -> Value {
             "/v2/health/live": {"get": plain("Whether the server lives")},
             "/v2/health/ready": {"get": plain("Whether the server is ready")},
             "/metrics": {"get": plain("Metrics for Prometheus")},
-            "/kale/status": {"get": plain("State, traffic and latency")}
+            (STATUS): {"get": plain("State, traffic and latency")}
         },
         "components": {"schemas": schemas()}
     });

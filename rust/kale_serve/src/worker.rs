@@ -1,7 +1,6 @@
 //! The process that holds the model: `PYTHON .../kale_runtime --serve BUNDLE`, with a socket as its standard input.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -87,7 +86,7 @@ impl Worker {
             .arg(&launch.bundle)
             .args(launch.predictor.iter().flat_map(|url| ["--predictor", url]))
             .args(launch.model_only.then_some("--model-only"))
-            .env("PYTHONUNBUFFERED", OsString::from("1"))
+            .env("PYTHONUNBUFFERED", "1")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
