@@ -347,6 +347,17 @@ def test_settings_that_make_no_sense_are_told(tmp_path, monkeypatch, arguments, 
     assert not Path(".kale_rs/iris").exists()
 
 
+def test_who_has_no_token_is_told_that_it_runs(serve, monkeypatch, tmp_path):
+    monkeypatch.setenv("IRIS_TOKEN", "a word")
+    model = LogisticRegression(max_iter=500).fit(ARRAY, TARGET)
+    assert serve(model, name="guarded", token_env="IRIS_TOKEN").predict(ARRAY[:1]).tolist() == [0]
+    monkeypatch.delenv("IRIS_TOKEN")
+    found = kale_rs.services("show", "guarded", store=tmp_path)
+    assert repr(found).startswith("service guarded silent at ") and "batching" not in repr(found)
+    with pytest.raises(kale_rs.ServiceError, match="401: send the token"):
+        found.predict(ARRAY[:1])
+
+
 def test_pages_of_all_origins_may_ask(serve):
     service = serve(LogisticRegression(max_iter=500).fit(ARRAY, TARGET), cors=["*"], name="open")
     request = urllib.request.Request(service.url, headers={"Origin": "https://anywhere.example"})

@@ -9,7 +9,7 @@ from collections import UserDict, UserList
 from html import escape
 from typing import Any
 
-from kale_rs.errors import UsageError
+from kale_rs.errors import ServiceError, UsageError
 from kale_rs.results import Compiled, Json, coloured, html_table
 from kale_rs.serving import wire
 
@@ -111,7 +111,15 @@ class Service:
             kserve={"name": self.name, **kserve},
         )
 
-    def _facts(self) -> list[tuple[str, str]]:
+    def _now(self) -> Json:
+        """Its status; only a state where it does not tell more."""
+        try:
+            return self.status()
+        except ServiceError as error:
+            # One that runs answers, also those who have no token for it.
+            return {"state": "stopped" if error.status is None else "silent"}
+
+    def _facts(self, status: Json) -> list[tuple[str, str]]:
         model = self.about["model"]
         facts = [("model", f"{model['flavour']}: {model.get('class', '')}")]
         functions = self.about.get("functions") or {}
@@ -124,38 +132,34 @@ class Service:
         for side in ("inputs", "outputs"):
             if signature.get(side):
                 facts.append((side, ", ".join(map(_tensor, signature[side]))))
-        facts.append(("batching", self._batching()))
+        if "batch_rows" in status:
+            facts.append(("batching", self._batching(status["batch_rows"])))
         checked = {True: "answers in a fresh process as here", None: "loads in a fresh process; no example to compare"}
         facts.append(("verified", checked.get(self.verified, "")))
         facts.append(("bundle", f"{self.bundle} ({self.version})"))
         return facts
 
-    def _batching(self) -> str:
-        try:
-            rows = int(self.status().get("batch_rows", 1))
-        except Exception:
-            rows = 1
+    def _batching(self, rows: int) -> str:
         why = self.about.get("batchable_because", "nobody has tried otherwise")
         return f"what waits goes together, up to {rows} rows" if rows > 1 else f"each request alone: {why}"
 
-    def _state(self) -> str:
-        try:
-            return str(self.status()["state"])
-        except Exception:
-            return "stopped"
+    def _text(self, status: Json) -> str:
+        lines = [f"service {self.name} {status['state']} at {self.url}"]
+        return "\n".join(lines + [f"  {what:<10} {value}" for what, value in self._facts(status)])
 
     def __repr__(self) -> str:
-        lines = [f"service {self.name} {self._state()} at {self.url}"]
-        return "\n".join(lines + [f"  {what:<10} {value}" for what, value in self._facts()])
+        return self._text(self._now())
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        state = self._state()
-        colour = {"ready": "succeeded", "starting": "running", "degraded": "warning"}.get(state, "failed")
+        status = self._now()
+        state = status["state"]
+        colours = {"ready": "succeeded", "starting": "running", "degraded": "warning", "silent": "warning"}
+        colour = colours.get(state, "failed")
         word = coloured(colour).replace(f">{colour}<", f">{escape(state)}<")
-        rows = ((escape(what), f"<code>{escape(value)}</code>") for what, value in self._facts())
+        rows = ((escape(what), f"<code>{escape(value)}</code>") for what, value in self._facts(status))
         address = f'<a href="{escape(self.url)}" target="_blank" rel="noopener">{escape(self.url)}</a>'
         html = f"service <b>{escape(self.name)}</b> {word} at {address}{html_table(('', ''), rows)}"
-        return {"text/plain": repr(self), "text/html": html}
+        return {"text/plain": self._text(status), "text/html": html}
 
 
 def _tensor(one: Json) -> str:
