@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use kale_model::sweep::{Objective, Point, Sweep, SweepId};
 use kale_model::{RunId, RunStatus};
-use kale_store::{NewRun, NewTrial, Result, RunOptions, Store, SweepRecord, TrialEnd, TrialRecord};
+use kale_store::{NewRun, NewTrial, Result, RunOptions, Store, StoreError, SweepRecord, TrialEnd, TrialRecord};
 use serde_json::Value;
 use tokio::task::{JoinSet, LocalSet};
 
@@ -99,7 +99,7 @@ impl Conductor {
             Ok(Course::Cancelled) => (RunStatus::Cancelled, None),
             Ok(Course::Failing(reason)) => (RunStatus::Failed, Some(reason.clone())),
             Ok(Course::Ending | Course::On) => (outcome(&self.trials), None),
-            Err(error) => (RunStatus::Failed, Some(stuck(&error.to_string(), "See to that", &self.record.id))),
+            Err(error) => (RunStatus::Failed, Some(stuck(error, &self.record.id))),
         };
         // The store may still take a few words when it does not take a value.
         let finished = self.store.finish_sweep(&self.record.id, status, reason.as_deref());
@@ -279,8 +279,8 @@ impl Conductor {
 }
 
 /// Why a sweep has ended though there was more to do.
-fn stuck(why: &str, what: &str, id: &SweepId) -> String {
-    format!("The sweep could not go on: {why}. {what}; `kale-rs sweeps resume {id}` goes on where it stopped.")
+fn stuck(why: &StoreError, id: &SweepId) -> String {
+    format!("The sweep could not go on: {why}. See to that; `kale-rs sweeps resume {id}` goes on where it stopped.")
 }
 
 fn is_cancelled(store: &Store, id: &SweepId) -> Result<bool> {
