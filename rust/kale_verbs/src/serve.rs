@@ -14,6 +14,7 @@ mod verified;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::error::VerbError;
 use crate::history::StoreChoice;
@@ -91,24 +92,9 @@ pub fn serve(
     request: &ServeRequest,
     on_ready: &(dyn Fn(&ServeAnswer) + Send + Sync),
 ) -> Result<ServeAnswer, VerbError> {
-    let interpreter = python(session, request)?;
+    let interpreter = interpreter::named(session, request.python.as_deref())?;
     let root = request.store.root(session);
-    let (bundle, mut remarks, example) = match &request.bundle {
-        Some(folder) => {
-            let folder = session.directory.join(folder);
-            let bundle = sealed::read(&folder)?;
-            (bundle, vec![], None)
-        }
-        None => {
-            let (packed, interpreter) = match &request.packed {
-                Some(packed) => (packed.clone(), interpreter.clone()),
-                None => packed::pack(session, request, &root, &interpreter)?,
-            };
-            let remarks = packed.remarks.clone();
-            let bundle = sealed::seal(&packed, &interpreter, &root)?;
-            (bundle, remarks, packed.answer.map(|answer| (answer, interpreter)))
-        }
-    };
+    let Made { bundle, mut remarks, example } = made(session, request, &root, &interpreter)?;
     remarks.extend(bundle.against_batches(request.settings.batch));
     let mut told = ServeAnswer {
         name: request.name.clone().unwrap_or_else(|| bundle.name.clone()),
@@ -151,9 +137,24 @@ pub fn serve(
     server::foreground(session, request, &bundle, told, &python, &root, on_ready)
 }
 
-/// The interpreter that a service's model is loaded by, unless a run says another one.
-fn python(session: &Session, request: &ServeRequest) -> Result<Interpreter, VerbError> {
-    interpreter::named(session, request.python.as_deref())
+/// A complete bundle, what is to be said of it, and the answer to its example with the Python that gave it.
+struct Made {
+    bundle: Bundle,
+    remarks: Vec<String>,
+    example: Option<(Value, Interpreter)>,
+}
+
+fn made(session: &Session, request: &ServeRequest, root: &Path, own: &Interpreter) -> Result<Made, VerbError> {
+    if let Some(folder) = &request.bundle {
+        let bundle = sealed::read(&session.directory.join(folder))?;
+        return Ok(Made { bundle, remarks: vec![], example: None });
+    }
+    let (packed, python) = match &request.packed {
+        Some(packed) => (packed.clone(), own.clone()),
+        None => packed::pack(session, request, root, own)?,
+    };
+    let bundle = sealed::seal(&packed, &python, root)?;
+    Ok(Made { bundle, remarks: packed.remarks, example: packed.answer.map(|answer| (answer, python)) })
 }
 
 /// The folder of all bundles of a store.
