@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from kale_runtime.packing import bundle, referenced
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 
 RUNTIME = pathlib.Path(bundle.__file__).parents[1]
@@ -64,6 +65,20 @@ def told(answer, unit="EUR"):
     made = pack(tmp_path / "b", preprocess=names["prepare"], postprocess=names["told"], example=[[1, 4], [2, 5]])
     assert made["answer"] == once(tmp_path / "b")["predictions"] and made["answer"][0].endswith(" EUR")
     assert names["calls"] == 11
+
+
+@pytest.mark.parametrize("rows", [TABLE.mask(TABLE < 2), TABLE.mask(TABLE < 2).to_numpy()], ids=["table", "array"])
+def test_what_is_no_number_is_null(tmp_path, rows):
+    model = HistGradientBoostingRegressor(max_iter=2).fit(rows, [1.0, 2.0, 4.0])
+    made = pack(tmp_path / "b", model, example=rows)
+
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    about = json.loads((tmp_path / "b" / "bundle.json").read_text(), parse_constant=refuse)
+    first = about["example"]["instances"][0]
+    assert (first["age"] if isinstance(first, dict) else first[0]) is None
+    assert made["answer"] == once(tmp_path / "b")["predictions"] == pytest.approx(model.predict(rows)[:2].tolist())
 
 
 def test_a_traceback_shows_the_functions_lines_and_nothing_else(tmp_path, notebook_names):

@@ -7,12 +7,13 @@ read by shape and position: servers give outputs different names.
 from __future__ import annotations
 
 import json
-import math
 import struct
 import sys
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+
+from kale_runtime.packing.signature import plain
 
 from kale_rs.errors import ServiceError
 
@@ -92,23 +93,6 @@ def as_list(value: Any) -> list[Any] | None:
     if array is not None:
         return list(array.tolist())
     return list(value) if isinstance(value, list | tuple) else None
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON has it: what is no number is null."""
-    if isinstance(value, dict):
-        return {str(name): plain(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if hasattr(value, "isoformat") and value == value:
-        return value.isoformat()
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    return None if value != value else str(value)
 
 
 def is_of(value: object, library: str, name: str) -> bool:

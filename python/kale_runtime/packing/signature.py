@@ -2,6 +2,7 @@
 trained with, where that is still there.
 """
 
+import math
 import random
 import sys
 
@@ -50,7 +51,7 @@ class Data:
         if hasattr(value, "detach"):
             value = value.detach().cpu().numpy()
         if hasattr(value, "dtype") and getattr(value, "ndim", 0):
-            rows = value[sample(len(value))].tolist()
+            rows = plain(value[sample(len(value))])
             return Data("array", rows, shape=[-1, *value.shape[1:]], dtype=value.dtype)
         rows = [value[place] for place in sample(len(value))] if isinstance(value, (list, tuple)) else [value]
         return Data(None, [plain(row) for row in rows])
@@ -66,16 +67,20 @@ class Data:
 
 
 def plain(value):
-    """As JSON has it."""
+    """As JSON has it: what is no number is null."""
     if isinstance(value, dict):
         return {str(name): plain(each) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(each) for each in value]
-    if isinstance(value, (str, bool, int, float, type(None))) and type(value).__module__ == "builtins":
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (str, bool, int)):
         return value
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return plain(value.tolist()) if hasattr(value, "tolist") else str(value)
+    if type(value).__name__ in ("NAType", "NaTType"):
+        return None  # what pandas has in place of anything, or of a time
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def is_frame(value):

@@ -180,11 +180,14 @@ def _fits(data: Any, signature: dict[str, Any]) -> None:
 
 
 def _as_floats(data: Any, signature: dict[str, Any]) -> Any:
-    """Whole numbers of JSON where the model was made for others: torch adds no whole numbers to them."""
+    """Whole numbers and nulls of JSON where the model was made for others: torch adds no whole numbers to them."""
     wanted = [one["datatype"] for one in signature.get("inputs") or []]
-    if data.dtype.kind in "iub" and len(wanted) == 1 and wanted[0] in ("FP32", "FP64"):
+    if data.dtype.kind not in "iubO" or len(wanted) != 1 or wanted[0] not in ("FP32", "FP64"):
+        return data
+    try:
         return data.astype(TYPES[wanted[0]])
-    return data
+    except (ValueError, TypeError) as error:
+        raise BadInput(f"the rows are to be numbers, or null for what is none: {error}") from None
 
 
 def _axes(count: int) -> str:
