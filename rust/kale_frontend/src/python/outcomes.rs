@@ -152,10 +152,6 @@ pub(super) fn outcome(frame: &mut Frame<'_>, value: &Value) -> Outcome {
         looks_into: looks_into(frame, value),
         parts,
     };
-    outcome.types.insert(value.ty);
-    if value.ty == Type::Unknown && !value.objects.is_empty() {
-        outcome.types = Types::none();
-    }
     for &object in &value.objects {
         let class = frame.heap.class(object);
         outcome.view |= class.view;
@@ -169,6 +165,10 @@ pub(super) fn outcome(frame: &mut Frame<'_>, value: &Value) -> Outcome {
         for code in &class.code {
             outcome.code.push(*code);
         }
+    }
+    let is_told = outcome.types.known().is_none_or(|types| types.contains(&value.ty));
+    if value.objects.is_empty() || (value.ty != Type::Unknown && !is_told) {
+        outcome.types.insert(value.ty);
     }
     // In one order, so that a recursion sees when nothing has been added.
     outcome.code.sort();
