@@ -379,6 +379,8 @@ export interface Service {
   since: string;
   /** The environment variable that has the token which requests show. */
   token_env: string | null;
+  /** What it was started with. */
+  settings: Record<string, unknown>;
   state: ServiceState;
   /** Without these it does not say, or wants a token that the kernel does not have. */
   requests?: { total: number; errors: number; rejected: number; queued: number };

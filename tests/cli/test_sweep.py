@@ -237,7 +237,7 @@ def test_what_has_ended_a_sweep_is_told_before_it_would_end_it_again(project):
         sweep.extend(trials=3)
     sweep = sweep.extend(goal=-1.0, progress=False)
     assert len(sweep.trials) == 3
-    with pytest.raises(UsageError, match="3 trials were asked for, and there are 3"):
+    with pytest.raises(UsageError, match="there are 3 trials, and no more in all are asked for"):
         sweep.extend()
     with pytest.raises(UsageError, match="grid has 3 points here, and all of them have been tried"):
         sweep.extend(trials=9)

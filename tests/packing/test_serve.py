@@ -323,6 +323,12 @@ def test_a_file_is_served_in_the_foreground(tmp_path, monkeypatch):
         text += line
     told = json.loads(text)
     assert answered(told["url"], *ARRAY[:2].tolist()) == [0, 0] and told["pid"] == process.pid
+    listed = json.loads(call("services", "--json").stdout)["services"]
+    assert [(one["name"], one["pid"]) for one in listed] == [("model", process.pid)]
+    asked = call("predict", "model", json.dumps(ARRAY[:1].tolist()), "--json")
+    assert asked.returncode == 0, asked.stderr
+    logs = call("services", "logs", "model")
+    assert logs.returncode == 2 and "runs in a terminal, which shows its log" in logs.stderr
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
     process.stdout.close()

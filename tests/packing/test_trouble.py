@@ -122,12 +122,14 @@ def test_a_server_that_is_killed_leaves_nothing_and_its_name(bundle):
         return json.loads(done.stdout)
 
     first = start()
+    logged = lambda: "is ready" in call("services", "logs", "line", cwd=bundle.parent).stdout  # noqa: E731
+    wait_for(logged, "its log, which is written some lines at a time")
     os.kill(first["pid"], signal.SIGKILL)
     wait_for(lambda: processes_with(str(bundle)) == [], "the end of the model's process")
     assert json.loads(call("services", "--json", cwd=bundle.parent).stdout)["services"] == []
     done = call("services", "show", "line", cwd=bundle.parent)
     assert done.returncode == 2 and f"was ended from outside: process {first['pid']} is no more" in done.stderr
-    assert "is ready" in call("services", "logs", "line", cwd=bundle.parent).stdout
+    assert logged()
     second = start()
     assert Client(second["url"], "line", None).predict([[3.0]]) == [pytest.approx(6.0)]
     assert call("services", "stop", "line", cwd=bundle.parent).returncode == 0

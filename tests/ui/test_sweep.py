@@ -204,7 +204,7 @@ def test_more_trials_where_the_good_ones_were(lab: LabPage, folder: Path) -> Non
     expect(view.locator("[name=opt-values]")).to_have_value("adam")
     view.locator("[name=extend-trials]").fill("8")
     view.locator("[data-action=extend]").click()
-    expect(view.locator("[role=alert]").first).to_contain_text("8 trials were asked for")
+    expect(view.locator("[role=alert]").first).to_contain_text("there are 8 trials, and no more")
     lab.screenshot("sweep-extend")
     view.locator("[name=layers-mode]").select_option("range")
     view.locator("[name=layers-low]").fill("2")

@@ -73,9 +73,9 @@ export class Services implements IDisposable {
     return this.link.request('serve', { ...choice });
   }
 
-  /** One that has ended, as it was. */
-  async serveAgain({ bundle, name }: Service): Promise<Served> {
-    return this.link.request('serve', { bundle, name, tied: true });
+  /** One that has ended, as it was: with its token, too. */
+  async serveAgain({ bundle, name, settings }: Service): Promise<Served> {
+    return this.link.request('serve', { ...settings, bundle, name, tied: true });
   }
 
   async page(name: string): Promise<ServicePage> {

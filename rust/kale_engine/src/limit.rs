@@ -36,8 +36,8 @@ impl fmt::Display for Limit {
                 write!(f, "trial {trial} has reached the goal: its `{metric}` is {value}, and {goal} is asked for")
             }
             Limit::Time { allowed } => write!(f, "it has had its {allowed} seconds"),
-            Limit::Trials { begun: 1 } => f.write_str("1 trial was asked for, and there is one"),
-            Limit::Trials { begun } => write!(f, "{begun} trials were asked for, and there are {begun}"),
+            Limit::Trials { begun: 1 } => f.write_str("there is one trial, and no more are asked for"),
+            Limit::Trials { begun } => write!(f, "there are {begun} trials, and no more in all are asked for"),
         }
     }
 }

@@ -149,10 +149,13 @@ fn made(session: &Session, request: &ServeRequest, root: &Path, own: &Interprete
         let bundle = sealed::read(&session.directory.join(folder))?;
         return Ok(Made { bundle, remarks: vec![], example: None });
     }
-    let (packed, python) = match &request.packed {
+    let (mut packed, python) = match &request.packed {
         Some(packed) => (packed.clone(), own.clone()),
         None => packed::pack(session, request, root, own)?,
     };
+    if packed.answer.is_none() {
+        packed.remarks.push("it is loaded and asked nothing before it counts as ready: it has no `example`".to_owned());
+    }
     let bundle = sealed::seal(&packed, &python, root)?;
     Ok(Made { bundle, remarks: packed.remarks, example: packed.answer.map(|answer| (answer, python)) })
 }

@@ -12,6 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
+use super::server::Settings;
 use crate::error::VerbError;
 use crate::notebook::plain;
 
@@ -36,6 +37,9 @@ pub struct Record {
     /// The environment variable that has the token which requests show.
     #[serde(default)]
     pub token_env: Option<String>,
+    /// What it was started with, for another one like it.
+    #[serde(default)]
+    pub settings: Settings,
 }
 
 impl Record {

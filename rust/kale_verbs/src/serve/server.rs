@@ -81,7 +81,7 @@ pub struct ServerRequest {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Word {
-    Ready(Record),
+    Ready(Box<Record>),
     Failed { message: String, help: String },
 }
 
@@ -139,7 +139,7 @@ pub fn start(
     // Whoever starts a server and lives on must not keep its zombie.
     std::thread::spawn(move || child.wait());
     match serde_json::from_str(&line) {
-        Ok(Word::Ready(record)) => Ok(record),
+        Ok(Word::Ready(record)) => Ok(*record),
         Ok(Word::Failed { message, help }) => Err(VerbError::usage(message, help)),
         Err(_) => {
             let why = match told {
@@ -161,7 +161,7 @@ pub fn serve_here(session: &Session, request: &ServerRequest) -> Result<(), Verb
     };
     let done = running::log(&request.root, &request.name).and_then(|log| {
         let _claim = Claim::of(&request.root, &request.name)?;
-        carry_out(session, request, Some(log), &|record| say(&Word::Ready(record.clone())))
+        carry_out(session, request, Some(log), &|record| say(&Word::Ready(Box::new(record.clone()))))
     });
     if let Err(error) = &done {
         say(&Word::Failed { message: error.to_string(), help: error.help().to_owned() });
@@ -180,6 +180,10 @@ pub fn foreground(
     on_ready: &(dyn Fn(&ServeAnswer) + Send + Sync),
 ) -> Result<ServeAnswer, VerbError> {
     let request = request(asked, bundle, &answer.name, python, root)?;
+    // Where there is a store, other verbs find it there. Its log is in the terminal.
+    if root.is_dir() {
+        let _ = running::log(root, &answer.name);
+    }
     carry_out(session, &request, None, &|record| {
         on_ready(&ServeAnswer { url: Some(record.url.clone()), pid: Some(record.pid), ..answer.clone() });
     })?;
@@ -208,10 +212,9 @@ fn carry_out(
                 log: log.clone().unwrap_or_default(),
                 since: kale_store::rfc3339(kale_store::now()),
                 token_env: request.settings.token_env.clone(),
+                settings: request.settings.clone(),
             };
-            if log.is_some() {
-                let _ = record.write(&request.root);
-            }
+            let _ = record.write(&request.root);
             on_ready(&record);
             *noted.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(record);
         }

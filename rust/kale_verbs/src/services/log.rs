@@ -13,7 +13,7 @@ use super::{ServiceChoice, find};
 use crate::error::VerbError;
 use crate::listener::Listener;
 use crate::notebook::plain;
-use crate::serve::service_log;
+use crate::serve::{Record, running, service_log};
 use crate::session::Session;
 
 const POLL: Duration = Duration::from_millis(250);
@@ -49,6 +49,11 @@ pub struct ServiceLog {
 /// Also of one that has ended.
 pub fn log(session: &Session, request: &LogRequest) -> Result<ServiceLog, VerbError> {
     let ServiceChoice { store, name, .. } = &request.choice;
+    let is_here = |record: &Record| record.name == *name && record.log.as_os_str().is_empty();
+    if running(&store.root(session)).iter().any(is_here) {
+        let message = format!("service `{name}` runs in a terminal, which shows its log");
+        return Err(VerbError::usage(message, "with `--detach` it goes on by itself, and its log is kept"));
+    }
     let (offset, bytes) = read(&service_log(&store.root(session), name), request).map_err(|error| {
         let message = format!("service `{name}` has no log: {}", plain(&error));
         VerbError::usage(message, "`kale-rs services` lists those that run")
