@@ -167,7 +167,9 @@ def test_resume_waits_for_a_run_that_nobody_waits_for(clusters, slow):
     dev, prod = clusters
     run = killed_on_the_way()
     process = start("resume", run, "--json")
-    wait_for(lambda: "is still at work" in call("resume", run).stderr, "whoever waits now")
+    # A second one that came first would be the one that waits.
+    wait_for(lambda: "not-promoted" not in call("show", run, "--json").stdout, "whoever waits now")
+    assert "is still at work" in call("resume", run).stderr
     slow.touch()
     told, _ = process.communicate(timeout=60)
     assert [stage[:2] for stage in stages(json.loads(told))] == [("dev", "succeeded"), ("prod", "succeeded")]

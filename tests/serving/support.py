@@ -117,7 +117,8 @@ class Server:
         return self.ask("/kale/status").json
 
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        """What it has logged, without a line that it is at."""
+        return [json.loads(line) for line in self.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
 
 class Answer:

@@ -143,7 +143,7 @@ def test_rows_by_name_and_by_position_become_the_table(table):
         ([{"town": "a", "size": 1}], "no `age`"),
         ([["a", 1]], "2 columns, and the model takes 3 columns: `town`, `size`, `age`"),
         ([["a", "much", 1.0]], "column `size` is to be int64"),
-        ([1.0, 2.0], "axes"),
+        ([1.0, 2.0], "1 axis,"),
         (["a"], "1 column,"),
     ],
 )
