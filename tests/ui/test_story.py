@@ -33,8 +33,10 @@ QUESTIONS = {
 }
 
 
-def picture(lab: LabPage, name: str) -> None:
+def picture(lab: LabPage, name: str, part: Locator | None = None) -> None:
     taken = lab.screenshot(f"story-{name}")
+    if part is not None:
+        part.screenshot(path=str(taken))
     if os.environ.get("KALE_BLESS"):
         shutil.copyfile(taken, STORY / f"{name}.png")
 
@@ -125,7 +127,8 @@ def serve(lab: LabPage, best: Locator) -> None:
     view.locator("[data-action=predict]").click()
     expect(view.locator(".kale-TestBox-predictions")).to_contain_text("matplotlib")
     expect(view.locator("[data-figure=requests] dd")).to_have_text("2")
-    picture(lab, "serve")
+    # Beside it is the card, with a path of this machine.
+    picture(lab, "serve", view)
     view.locator("[data-action=stop]").click()
     expect(lab.panel.locator("[data-service=helpdesk]")).to_have_count(0)
 
