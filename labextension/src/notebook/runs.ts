@@ -1,10 +1,10 @@
-import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
 import type { KernelLink } from '../channel/link';
 import { isFinished } from '../protocol';
 import type { Notification, Run, RunDetail, Step, StepPage } from '../protocol';
+import { KernelListener } from './kernelListener';
 
 /** Runs in the list of the panel. */
 const LISTED = 20;
@@ -43,18 +43,13 @@ export interface Log {
  * The runs of one notebook: those in its store, and one that is followed live. Following survives a lost connection:
  * the kernel is told the last event that was seen.
  */
-export class Runs implements IDisposable {
+export class Runs extends KernelListener {
   constructor(
-    private link: KernelLink,
+    link: KernelLink,
     /** Where the notebook lies, as the Jupyter server calls it. */
     private path: () => string
   ) {
-    link.notified.connect(this.onNotified, this);
-    link.connected.connect(this.onConnected, this);
-  }
-
-  get isDisposed(): boolean {
-    return this.disposed;
+    super(link);
   }
 
   /** The list, or a run in it, has changed. */
@@ -165,23 +160,14 @@ export class Runs implements IDisposable {
     this.changedSignal.emit(null);
   }
 
-  dispose(): void {
-    if (!this.disposed) {
-      this.disposed = true;
-      this.link.notified.disconnect(this.onNotified, this);
-      this.link.connected.disconnect(this.onConnected, this);
-      Signal.clearData(this);
-    }
-  }
-
-  private onConnected(): void {
+  protected onConnected(): void {
     void this.refresh().catch(() => undefined);
     for (const [run, log] of this.watched) {
       void this.watch(run, log).catch(() => undefined);
     }
   }
 
-  private onNotified(_: KernelLink, notification: Notification): void {
+  protected onNotified(_: KernelLink, notification: Notification): void {
     if (notification.method === 'log') {
       const { run_id: run, step, offset, text } = notification.params;
       this.loggedSignal.emit({ run, step, offset, text });
@@ -217,7 +203,6 @@ export class Runs implements IDisposable {
   private awaited = new Set<string>();
   private archived = new Set<string>();
   private currentId: string | null = null;
-  private disposed = false;
   private changedSignal = new Signal<this, string | null>(this);
   private loggedSignal = new Signal<this, Log>(this);
   private finishedSignal = new Signal<this, RunDetail>(this);

@@ -1,9 +1,9 @@
-import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
 import type { KernelLink } from '../channel/link';
 import type { Notification, Predicted, Served, Service, ServicePage, Variable } from '../protocol';
+import { KernelListener } from './kernelListener';
 
 /** What is served, as `kale-rs serve` takes it; functions, assets and example are names of the run's variables. */
 export interface ServeChoice {
@@ -36,16 +36,7 @@ export interface ServiceLines {
 }
 
 /** The services of the notebook's store, whoever has started them: those that run, as they go. */
-export class Services implements IDisposable {
-  constructor(private link: KernelLink) {
-    link.notified.connect(this.onNotified, this);
-    link.connected.connect(this.onConnected, this);
-  }
-
-  get isDisposed(): boolean {
-    return this.disposed;
-  }
-
+export class Services extends KernelListener {
   get changed(): ISignal<this, void> {
     return this.changedSignal;
   }
@@ -112,20 +103,11 @@ export class Services implements IDisposable {
     await this.link.request('unwatch_service_log', { name });
   }
 
-  dispose(): void {
-    if (!this.disposed) {
-      this.disposed = true;
-      this.link.notified.disconnect(this.onNotified, this);
-      this.link.connected.disconnect(this.onConnected, this);
-      Signal.clearData(this);
-    }
-  }
-
-  private onConnected(): void {
+  protected onConnected(): void {
     void this.link.request('watch_services').catch(() => undefined);
   }
 
-  private onNotified(_: KernelLink, notification: Notification): void {
+  protected onNotified(_: KernelLink, notification: Notification): void {
     if (notification.method === 'service_log') {
       this.loggedSignal.emit(notification.params);
     } else if (notification.method === 'services') {
@@ -146,7 +128,6 @@ export class Services implements IDisposable {
 
   private running: readonly Service[] | null = null;
   private traffic = new Map<number, readonly Sample[]>();
-  private disposed = false;
   private changedSignal = new Signal<this, void>(this);
   private loggedSignal = new Signal<this, ServiceLines>(this);
 }

@@ -1,10 +1,10 @@
-import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
 import type { KernelLink } from '../channel/link';
 import { isFinished } from '../protocol';
 import type { Notification, Sweep, SweepAnswer } from '../protocol';
+import { KernelListener } from './kernelListener';
 
 /** What a sweep is begun with, as `kale-rs sweep` takes it. */
 export interface SweepChoice {
@@ -25,18 +25,13 @@ export interface SweepChoice {
 const LISTED = 20;
 
 /** The sweeps of one notebook, and those that are followed live. */
-export class Sweeps implements IDisposable {
+export class Sweeps extends KernelListener {
   constructor(
-    private link: KernelLink,
+    link: KernelLink,
     /** Where the notebook lies, as the Jupyter server calls it. */
     private path: () => string
   ) {
-    link.notified.connect(this.onNotified, this);
-    link.connected.connect(this.onConnected, this);
-  }
-
-  get isDisposed(): boolean {
-    return this.disposed;
+    super(link);
   }
 
   /** The list, or a sweep in it, has changed. */
@@ -92,15 +87,6 @@ export class Sweeps implements IDisposable {
     }
   }
 
-  dispose(): void {
-    if (!this.disposed) {
-      this.disposed = true;
-      this.link.notified.disconnect(this.onNotified, this);
-      this.link.connected.disconnect(this.onConnected, this);
-      Signal.clearData(this);
-    }
-  }
-
   private async ask(
     notebook: string,
     text: string,
@@ -111,14 +97,14 @@ export class Sweeps implements IDisposable {
     return this.link.request('sweep', { notebook, text, ...rest, parameters: { assignments: fixed }, plan });
   }
 
-  private onConnected(): void {
+  protected onConnected(): void {
     for (const sweep of this.watched) {
       void this.watch(sweep).catch(() => undefined);
     }
     void this.refresh().catch(() => undefined);
   }
 
-  private onNotified(_: KernelLink, notification: Notification): void {
+  protected onNotified(_: KernelLink, notification: Notification): void {
     if (notification.method !== 'sweep') {
       return;
     }
@@ -133,6 +119,5 @@ export class Sweeps implements IDisposable {
   private sweeps: Sweep[] = [];
   private details = new Map<string, Sweep>();
   private watched = new Set<string>();
-  private disposed = false;
   private changedSignal = new Signal<this, string | null>(this);
 }
