@@ -207,12 +207,12 @@ function ServeForm({ pipeline, pointed, served }: ServeFormProps): JSX.Element {
   );
 }
 
-/** Variables that may be models: those that the compiler knows to be some first. */
+/** Variables that the step has made or was given, and that may be models: those that are known to be some first. */
 function variablesOf(page: StepPage): string[] {
-  const values = [...page.artifacts].filter(artifact => artifact.kind === 'value');
+  const values = [...page.artifacts, ...page.inputs].filter(artifact => artifact.kind === 'value');
   const isModel = (type: string) => type === MODEL;
   const ordered = values.sort((a, b) => Number(isModel(b.type)) - Number(isModel(a.type)));
-  return ordered.flatMap(artifact => artifact.names);
+  return [...new Set(ordered.flatMap(artifact => artifact.names))];
 }
 
 function hasModel(page: StepPage): boolean {
