@@ -377,10 +377,8 @@ export interface Service {
   bundle: string;
   /** When it was ready. */
   since: string;
-  /** The environment variable that has the token which requests show. */
-  token_env: string | null;
-  /** What it was started with. */
-  settings: Record<string, unknown>;
+  /** What it was started with; `token_env`: the environment variable that has the token which requests show. */
+  settings: { token_env: string | null } & Record<string, unknown>;
   state: ServiceState;
   /** Without these it does not say, or wants a token that the kernel does not have. */
   requests?: { total: number; errors: number; rejected: number; queued: number };

@@ -121,8 +121,10 @@ def test_a_server_that_is_killed_leaves_nothing_and_its_name(bundle):
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
+    def logged():
+        return "is ready" in call("services", "logs", "line", cwd=bundle.parent).stdout
+
     first = start()
-    logged = lambda: "is ready" in call("services", "logs", "line", cwd=bundle.parent).stdout  # noqa: E731
     wait_for(logged, "its log, which is written some lines at a time")
     os.kill(first["pid"], signal.SIGKILL)
     wait_for(lambda: processes_with(str(bundle)) == [], "the end of the model's process")

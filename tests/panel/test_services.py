@@ -197,7 +197,13 @@ def test_a_service_that_wants_a_token(folder, monkeypatch):
         return service, json.loads(_native.predict(json.dumps(request)))
 
     service, told = asked()
-    assert (service["state"], service["token_env"]) == ("ready", "SERVICE_TOKEN")
+    assert (service["state"], service["settings"]["token_env"]) == ("ready", "SERVICE_TOKEN")
+    # Served again as the panel does it, it wants its token as before.
+    kale_rs.services("stop", "line", store=folder)
+    again = {**service["settings"], "bundle": service["bundle"], "name": "line", "tied": True, "store": str(folder)}
+    _native.serve(json.dumps(again))
+    service, told = asked()
+    assert service["settings"]["token_env"] == "SERVICE_TOKEN"
     assert service["requests"]["total"] == 0 and told["predictions"] == [pytest.approx(6.0)]
     monkeypatch.delenv("SERVICE_TOKEN")
     service, told = asked()

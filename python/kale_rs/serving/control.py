@@ -47,7 +47,7 @@ def services(action: str = "list", name: str | None = None, *, store: Path | Non
         return ServiceLogs(answer["text"].splitlines())
     if action == "stop":
         return None
-    return Service(answer | {"verified": None}, token_env=answer["token_env"], store=text(store))
+    return Service(answer | {"verified": None}, token_env=answer["settings"]["token_env"], store=text(store))
 
 
 def predict(service: str, data: Any, *, store: Path | None = None) -> Any:

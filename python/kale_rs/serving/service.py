@@ -28,7 +28,7 @@ class Service:
         self.bundle: str = answer["bundle"]
         #: Whether a fresh process gave this one's answer to the example; None: there was none to try.
         self.verified: bool | None = answer["verified"]
-        self._log: str = answer["log"]
+        self._log: str | None = answer["log"]
         self._store = store
         self._client = wire.Client(self.url, self.name, os.environ.get(token_env) if token_env else None)
         with open(os.path.join(self.bundle, "bundle.json"), encoding="utf-8") as file:
@@ -65,11 +65,10 @@ class Service:
 
     def logs(self, limit: int | None = None) -> ServiceLogs:
         """What it has logged, the newest last; with `limit` only so many lines."""
-        try:
-            with open(self._log, encoding="utf-8", errors="replace") as file:
+        lines: list[str] = []
+        if self._log is not None:  # else the terminal that it runs in shows it
+            with contextlib.suppress(FileNotFoundError), open(self._log, encoding="utf-8", errors="replace") as file:
                 lines = file.readlines()
-        except FileNotFoundError:
-            lines = []
         return ServiceLogs(lines if limit is None else lines[-limit:])
 
     def stop(self) -> None:

@@ -130,7 +130,7 @@ pub fn serve(
                 return Err(error);
             }
         };
-        (told.url, told.pid, told.log) = (Some(started.url.clone()), Some(started.pid), Some(started.log.clone()));
+        (told.url, told.pid, told.log) = (Some(started.url.clone()), Some(started.pid), started.log.clone());
         return Ok(told);
     }
     told.verified = verify(asked)?;

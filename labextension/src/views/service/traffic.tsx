@@ -14,7 +14,8 @@ type Figure = [string, string, string, boolean?];
 export function Traffic({ service, samples }: { service: Service; samples: readonly Sample[] }): JSX.Element {
   const trans = useTranslation();
   const now = useNow(true);
-  const { requests, latency_seconds: latency, replicas = [], token_env: token } = service;
+  const { requests, latency_seconds: latency, replicas = [] } = service;
+  const { token_env: token } = service.settings;
   if (requests === undefined || latency === undefined) {
     return (
       <p className="kale-empty" role="status">

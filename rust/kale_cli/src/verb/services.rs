@@ -77,7 +77,8 @@ fn facts(view: &ServiceView) -> Vec<Vec<String>> {
         }
     }
     facts.push(("bundle", output::path(&record.bundle.to_string_lossy()).to_owned()));
-    facts.push(("log", output::path(&record.log.to_string_lossy()).to_owned()));
+    let log = record.log.as_ref().map(|log| output::path(&log.to_string_lossy()).to_owned());
+    facts.push(("log", log.unwrap_or_else(|| "in the terminal that it runs in".to_owned())));
     facts.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect()
 }
 

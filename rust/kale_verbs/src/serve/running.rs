@@ -31,12 +31,10 @@ pub struct Record {
     /// When the process began, as the system counts.
     pub process: String,
     pub bundle: PathBuf,
-    pub log: PathBuf,
+    /// `None`: the terminal that it runs in shows it.
+    pub log: Option<PathBuf>,
     /// When it was ready.
     pub since: String,
-    /// The environment variable that has the token which requests show.
-    #[serde(default)]
-    pub token_env: Option<String>,
     /// What it was started with, for another one like it.
     #[serde(default)]
     pub settings: Settings,
@@ -84,13 +82,6 @@ pub fn service_log(root: &Path, name: &str) -> PathBuf {
     service_folder(root, name).join(LOG)
 }
 
-/// Where a service's log goes; its folder is made.
-pub fn log(root: &Path, name: &str) -> Result<PathBuf, VerbError> {
-    let folder = service_folder(root, name);
-    fs::create_dir_all(&folder).map_err(|error| VerbError::writing(&folder, plain(&error)))?;
-    Ok(service_log(root, name))
-}
-
 /// The services of a store that run, by name.
 pub fn running(root: &Path) -> Vec<Record> {
     let folders = fs::read_dir(root.join("services")).into_iter().flatten().flatten();
@@ -111,8 +102,11 @@ pub struct Claim {
 }
 
 impl Claim {
+    /// The folder of the name is there then.
     pub fn of(root: &Path, name: &str) -> Result<Claim, VerbError> {
-        let path = service_folder(root, name).join(LOCK);
+        let folder = service_folder(root, name);
+        fs::create_dir_all(&folder).map_err(|error| VerbError::writing(&folder, plain(&error)))?;
+        let path = folder.join(LOCK);
         let lock = File::create(&path).map_err(|error| VerbError::writing(&path, plain(&error)))?;
         match lock.try_lock() {
             Err(fs::TryLockError::WouldBlock) => {

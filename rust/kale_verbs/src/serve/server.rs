@@ -159,8 +159,8 @@ pub fn serve_here(session: &Session, request: &ServerRequest) -> Result<(), Verb
         // Whoever started it may be gone.
         let _ = writeln!(out, "{text}").and_then(|()| out.flush());
     };
-    let done = running::log(&request.root, &request.name).and_then(|log| {
-        let _claim = Claim::of(&request.root, &request.name)?;
+    let done = Claim::of(&request.root, &request.name).and_then(|_claim| {
+        let log = running::service_log(&request.root, &request.name);
         carry_out(session, request, Some(log), &|record| say(&Word::Ready(Box::new(record.clone()))))
     });
     if let Err(error) = &done {
@@ -180,10 +180,11 @@ pub fn foreground(
     on_ready: &(dyn Fn(&ServeAnswer) + Send + Sync),
 ) -> Result<ServeAnswer, VerbError> {
     let request = request(asked, bundle, &answer.name, python, root)?;
-    // Where there is a store, other verbs find it there. Its log is in the terminal.
-    if root.is_dir() {
-        let _ = running::log(root, &answer.name);
-    }
+    // Where there is a store that can be written, other verbs find it there. Its log is in the terminal.
+    let _claim = match root.is_dir().then(|| Claim::of(root, &answer.name)) {
+        Some(Err(error @ VerbError::Usage { .. })) => return Err(error),
+        claim => claim,
+    };
     carry_out(session, &request, None, &|record| {
         on_ready(&ServeAnswer { url: Some(record.url.clone()), pid: Some(record.pid), ..answer.clone() });
     })?;
@@ -209,9 +210,8 @@ fn carry_out(
                 pid: own.pid,
                 process: own.started,
                 bundle: request.bundle.clone(),
-                log: log.clone().unwrap_or_default(),
+                log: log.clone(),
                 since: kale_store::rfc3339(kale_store::now()),
-                token_env: request.settings.token_env.clone(),
                 settings: request.settings.clone(),
             };
             let _ = record.write(&request.root);

@@ -49,7 +49,7 @@ pub struct ServiceLog {
 /// Also of one that has ended.
 pub fn log(session: &Session, request: &LogRequest) -> Result<ServiceLog, VerbError> {
     let ServiceChoice { store, name, .. } = &request.choice;
-    let is_here = |record: &Record| record.name == *name && record.log.as_os_str().is_empty();
+    let is_here = |record: &Record| record.name == *name && record.log.is_none();
     if running(&store.root(session)).iter().any(is_here) {
         let message = format!("service `{name}` runs in a terminal, which shows its log");
         return Err(VerbError::usage(message, "with `--detach` it goes on by itself, and its log is kept"));

@@ -60,7 +60,7 @@ impl ServiceView {
 
 /// Asks the service with the token that this process's environment has for it.
 pub fn client(record: &Record, patience: Duration) -> Client {
-    let token = record.token_env.as_ref().and_then(|variable| std::env::var(variable).ok());
+    let token = record.settings.token_env.as_ref().and_then(|variable| std::env::var(variable).ok());
     Client { url: record.url.clone(), token, patience }
 }
 
