@@ -308,20 +308,32 @@ def test_the_best_of_a_sweep_is_served(trained):
         found.stop()
 
 
-def test_a_file_is_served_in_the_foreground(tmp_path, monkeypatch):
-    import joblib
-
-    monkeypatch.chdir(tmp_path)
-    joblib.dump(LogisticRegression(max_iter=500).fit(ARRAY, TARGET), "model.joblib")
+def in_the_foreground(*arguments):
+    """The process, and what it says when it is ready."""
     process = subprocess.Popen(
-        [COMMAND, "serve", "model.joblib", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+        [COMMAND, "serve", *arguments, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
     )
     text = b""
     while not text.endswith(b"}\n"):
         line = process.stdout.readline()
         assert line, process.stderr.read().decode()
         text += line
-    told = json.loads(text)
+    return process, json.loads(text)
+
+
+def ended(process):
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+    process.stdout.close()
+    process.stderr.close()
+
+
+def test_a_file_is_served_in_the_foreground(tmp_path, monkeypatch):
+    import joblib
+
+    monkeypatch.chdir(tmp_path)
+    joblib.dump(LogisticRegression(max_iter=500).fit(ARRAY, TARGET), "model.joblib")
+    process, told = in_the_foreground("model.joblib")
     assert answered(told["url"], *ARRAY[:2].tolist()) == [0, 0] and told["pid"] == process.pid
     listed = json.loads(call("services", "--json").stdout)["services"]
     assert [(one["name"], one["pid"]) for one in listed] == [("model", process.pid)]
@@ -329,10 +341,17 @@ def test_a_file_is_served_in_the_foreground(tmp_path, monkeypatch):
     assert asked.returncode == 0, asked.stderr
     logs = call("services", "logs", "model")
     assert logs.returncode == 2 and "runs in a terminal, which shows its log" in logs.stderr
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
-    process.stdout.close()
-    process.stderr.close()
+    ended(process)
+
+
+def test_a_bundle_is_served_where_there_is_no_store_and_none_is_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("bundle").mkdir()
+    bundle.pack(bundle.Wanted(model=LogisticRegression(max_iter=500).fit(ARRAY, TARGET), name="model"), "bundle")
+    process, told = in_the_foreground("--bundle", "bundle")
+    assert answered(told["url"], *ARRAY[:2].tolist()) == [0, 0]
+    ended(process)
+    assert os.listdir() == ["bundle"]
 
 
 @pytest.mark.parametrize(

@@ -57,21 +57,6 @@ impl Record {
             sleep(Duration::from_millis(10));
         }
     }
-
-    pub fn write(&self, root: &Path) -> Result<(), VerbError> {
-        let path = service_folder(root, &self.name).join(RECORD);
-        let text = serde_json::to_string_pretty(self).expect("a record is plain data");
-        kale_engine::replace_file(&path, |file| file.write_all(text.as_bytes()))
-            .map_err(|error| VerbError::writing(&path, plain(&error)))
-    }
-
-    /// When the server has ended. Another one of the name may be there by then.
-    pub fn remove(&self, root: &Path) {
-        let path = service_folder(root, &self.name).join(RECORD);
-        if read(&path).is_some_and(|found| found.pid == self.pid) {
-            let _ = fs::remove_file(path);
-        }
-    }
 }
 
 fn service_folder(root: &Path, name: &str) -> PathBuf {
@@ -98,6 +83,7 @@ pub fn lost(root: &Path, name: &str) -> Option<Record> {
 
 /// The right to a name, for as long as the process lives that has it: two may be started at the same time.
 pub struct Claim {
+    folder: PathBuf,
     _lock: File,
 }
 
@@ -115,7 +101,22 @@ impl Claim {
                 Err(VerbError::usage(format!("a service `{name}` is being started by another process"), help))
             }
             // Where locks do not work, everybody has them.
-            _ => Ok(Claim { _lock: lock }),
+            _ => Ok(Claim { folder, _lock: lock }),
+        }
+    }
+
+    pub fn write(&self, record: &Record) -> Result<(), VerbError> {
+        let path = self.folder.join(RECORD);
+        let text = serde_json::to_string_pretty(record).expect("a record is plain data");
+        kale_engine::replace_file(&path, |file| file.write_all(text.as_bytes()))
+            .map_err(|error| VerbError::writing(&path, plain(&error)))
+    }
+
+    /// When the server has ended. Another one of the name may be there by then.
+    pub fn remove(&self, record: &Record) {
+        let path = self.folder.join(RECORD);
+        if read(&path).is_some_and(|found| found.pid == record.pid) {
+            let _ = fs::remove_file(path);
         }
     }
 }

@@ -159,9 +159,9 @@ pub fn serve_here(session: &Session, request: &ServerRequest) -> Result<(), Verb
         // Whoever started it may be gone.
         let _ = writeln!(out, "{text}").and_then(|()| out.flush());
     };
-    let done = Claim::of(&request.root, &request.name).and_then(|_claim| {
+    let done = Claim::of(&request.root, &request.name).and_then(|claim| {
         let log = running::service_log(&request.root, &request.name);
-        carry_out(session, request, Some(log), &|record| say(&Word::Ready(Box::new(record.clone()))))
+        carry_out(session, request, Some(&claim), Some(log), &|record| say(&Word::Ready(Box::new(record.clone()))))
     });
     if let Err(error) = &done {
         say(&Word::Failed { message: error.to_string(), help: error.help().to_owned() });
@@ -181,24 +181,25 @@ pub fn foreground(
 ) -> Result<ServeAnswer, VerbError> {
     let request = request(asked, bundle, &answer.name, python, root)?;
     // Where there is a store that can be written, other verbs find it there. Its log is in the terminal.
-    let _claim = match root.is_dir().then(|| Claim::of(root, &answer.name)) {
+    let claim = match root.is_dir().then(|| Claim::of(root, &answer.name)) {
         Some(Err(error @ VerbError::Usage { .. })) => return Err(error),
-        claim => claim,
+        claim => claim.and_then(Result::ok),
     };
-    carry_out(session, &request, None, &|record| {
+    carry_out(session, &request, claim.as_ref(), None, &|record| {
         on_ready(&ServeAnswer { url: Some(record.url.clone()), pid: Some(record.pid), ..answer.clone() });
     })?;
     Ok(answer)
 }
 
+/// Without a claim it is not recorded: a container's bundle may lie where nothing can be written.
 fn carry_out(
     session: &Session,
     request: &ServerRequest,
+    claim: Option<&Claim>,
     log: Option<PathBuf>,
     on_ready: &(dyn Fn(&Record) + Send + Sync),
 ) -> Result<(), VerbError> {
     let options = options(session, request, log.clone())?;
-    // A container's bundle may lie where nothing can be written.
     let noted: Mutex<Option<Record>> = Mutex::new(None);
     let tell = |event: Event| {
         if let Event::Ready { url, .. } = event {
@@ -214,14 +215,15 @@ fn carry_out(
                 since: kale_store::rfc3339(kale_store::now()),
                 settings: request.settings.clone(),
             };
-            let _ = record.write(&request.root);
+            let _ = claim.map(|claim| claim.write(&record));
             on_ready(&record);
             *noted.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(record);
         }
     };
     let done = kale_serve::serve(&request.bundle, options, &tell);
-    if let Some(record) = noted.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
-        record.remove(&request.root);
+    if let (Some(claim), Some(record)) = (claim, noted.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+    {
+        claim.remove(&record);
     }
     done.map_err(|error| in_words(&error))
 }
