@@ -1,6 +1,7 @@
 //! Where the store of a notebook is.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Result, StoreError};
@@ -12,7 +13,8 @@ pub const HOME_VARIABLE: &str = "KALE_RS_HOME";
 
 /// `KALE_RS_HOME`, else the nearest `.kale_rs/` upwards from `near` (a notebook or a folder), else one beside it.
 ///
-/// Nothing is created.
+/// Nothing is created. What another user has put where everybody may write (`/tmp/.kale_rs`) is no store of ours: results
+/// of a store are unpickled.
 pub fn locate(near: &Path) -> PathBuf {
     if let Some(home) = std::env::var_os(HOME_VARIABLE).filter(|home| !home.is_empty()) {
         return PathBuf::from(home);
@@ -28,8 +30,15 @@ fn locate_from(near: &Path) -> PathBuf {
     folder
         .ancestors()
         .map(|ancestor| ancestor.join(FOLDER))
-        .find(|candidate| candidate.is_dir())
+        .find(|candidate| candidate.is_dir() && !is_planted(candidate))
         .unwrap_or_else(|| folder.join(FOLDER))
+}
+
+fn is_planted(store: &Path) -> bool {
+    let (Ok(own), Some(Ok(around))) = (store.metadata(), store.parent().map(Path::metadata)) else { return false };
+    // SAFETY: it has no preconditions and cannot fail.
+    let user = unsafe { libc::geteuid() };
+    around.mode() & 0o002 != 0 && own.uid() != user && own.uid() != 0
 }
 
 /// Makes the folder, hidden from git.
@@ -58,6 +67,25 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    /// Only root can give a folder to somebody else; others see at least that their own counts.
+    #[test]
+    fn what_another_user_left_for_everybody_is_not_taken() {
+        use std::os::unix::fs::{PermissionsExt, chown};
+
+        let top = tempfile::tempdir().unwrap();
+        let top = top.path().canonicalize().unwrap();
+        let (notebook, store) = (top.join("a/n.ipynb"), top.join(FOLDER));
+        fs::create_dir(top.join("a")).unwrap();
+        fs::create_dir(&store).unwrap();
+        fs::set_permissions(&top, fs::Permissions::from_mode(0o1777)).unwrap();
+        assert_eq!(locate_from(&notebook), store);
+        if chown(&store, Some(12345), None).is_ok() {
+            assert_eq!(locate_from(&notebook), top.join("a").join(FOLDER));
+            fs::set_permissions(&top, fs::Permissions::from_mode(0o755)).unwrap();
+            assert_eq!(locate_from(&notebook), store);
+        }
+    }
 
     #[test]
     fn the_nearest_folder_upwards_wins() {
