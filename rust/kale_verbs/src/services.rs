@@ -3,6 +3,8 @@
 mod log;
 mod view;
 
+use std::thread;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::VerbError;
@@ -38,7 +40,7 @@ pub enum ServicesRequest {
 pub enum ServicesAnswer {
     List(ServiceList),
     Shown(Box<ServiceView>),
-    One(Box<Record>),
+    Stopped(Box<Record>),
     Logs(ServiceLog),
 }
 
@@ -51,13 +53,19 @@ pub fn services(session: &Session, request: &ServicesRequest) -> Result<Services
     Ok(match request {
         ServicesRequest::List(choice) => ServicesAnswer::List(list(session, choice)),
         ServicesRequest::Show(choice) => ServicesAnswer::Shown(Box::new(show(session, choice)?)),
-        ServicesRequest::Stop(choice) => ServicesAnswer::One(Box::new(stop(session, choice)?)),
+        ServicesRequest::Stop(choice) => ServicesAnswer::Stopped(Box::new(stop(session, choice)?)),
         ServicesRequest::Logs(request) => ServicesAnswer::Logs(log::log(session, request)?),
     })
 }
 
+/// All are asked at once: one that is silent is waited for.
 fn list(session: &Session, choice: &StoreChoice) -> ServiceList {
-    ServiceList { services: running(&choice.root(session)).into_iter().map(ServiceView::of).collect() }
+    let records = running(&choice.root(session));
+    let services = thread::scope(|scope| {
+        let asked: Vec<_> = records.into_iter().map(|record| scope.spawn(|| ServiceView::of(record))).collect();
+        asked.into_iter().map(|one| one.join().expect("asking does not panic")).collect()
+    });
+    ServiceList { services }
 }
 
 fn show(session: &Session, choice: &ServiceChoice) -> Result<ServiceView, VerbError> {

@@ -31,7 +31,7 @@ pub fn services(session: &Session, args: ServicesArgs) -> Done {
         ServicesAnswer::List(list) if list.services.is_empty() => output::note("no services"),
         ServicesAnswer::List(list) => output::answer(table::table(&list.services.iter().map(row).collect::<Vec<_>>())),
         ServicesAnswer::Shown(view) => output::answer(table::table(&facts(view))),
-        ServicesAnswer::One(record) => output::note(format_args!("{} has ended", record.name)),
+        ServicesAnswer::Stopped(record) => output::note(format_args!("{} has ended", record.name)),
         ServicesAnswer::Logs(log) => output::answer(readable(&log.text)),
     }
     Ok(0)
