@@ -199,6 +199,8 @@ export interface SweepPlan {
   is_guessed: boolean;
   /** What is varied, and read by no step. */
   unread: string[];
+  /** What is to be said of it besides. */
+  remarks: string[];
   trials: number;
   /** `null` where it depends on what comes out. */
   step_executions: number | null;

@@ -54,6 +54,8 @@ class Plan:
         self.is_direction_guessed: bool = answer["is_direction_guessed"]
         #: What is varied, and read by no step.
         self.unread: list[str] = answer["unread"]
+        #: What is to be said of it besides, in words.
+        self.remarks: list[str] = answer["remarks"]
         #: Executions of steps; `None` where they depend on what comes out.
         self.step_executions: int | None = answer["step_executions"]
         #: As many as there would be if nothing was shared.
@@ -62,9 +64,9 @@ class Plan:
         self.seconds: float | None = answer["seconds"]
 
     def __repr__(self) -> str:
-        count = self.step_executions
-        runs = f"at most {self.without_sharing}" if count is None else str(count)
-        instead = f", not {self.without_sharing}" if count is not None and count < self.without_sharing else ""
+        runs, most = self.step_executions, self.without_sharing
+        cost = f"at most {_count(most, 'step run')}" if runs is None else _count(runs, "step run")
+        instead = f", not {most}" if runs is not None and runs < most else ""
         about = "" if self.seconds is None else f", about {self.seconds:.0f} s"
         better = {"minimize": "smaller", "maximize": "larger"}
         guessed = "".join(
@@ -73,7 +75,8 @@ class Plan:
             if self.is_direction_guessed
         )
         unread = "".join(f"\nno step reads `{name}`: trials are alike in it" for name in self.unread)
-        return f"{self.trials} trials: {runs} step runs{instead}{about}{guessed}{unread}"
+        remarks = "".join(f"\n{remark}" for remark in self.remarks)
+        return f"{_count(self.trials, 'trial')}: {cost}{instead}{about}{remarks}{guessed}{unread}"
 
 
 class Sweep:
@@ -147,20 +150,30 @@ class Sweep:
 
         return sorted(self.trials, key=key)
 
+    def _over(self) -> int:
+        return sum(trial.status not in ("pending", "running") for trial in self.trials)
+
     def __repr__(self) -> str:
-        over = sum(trial.status not in ("pending", "running") for trial in self.trials)
-        lines = [f"sweep {self.sweep_id} {self.status}: {over} trials, {self.step_executions} step runs"]
+        over, asked = self._over(), self.definition["trials"]
+        trials = f"{over} of {_count(asked, 'trial')}" if over < asked else _count(over, "trial")
+        runs = _count(self.step_executions, "step run")
+        lines = [f"sweep {self.sweep_id} {self.status}: {trials}, {runs}"]
         if self.best is not None:
             lines.append(f"  best: {self.objective['metric']} = {self.best_value} in trial {self.best.trial}")
             lines += [f"    {name} = {value!r}" for name, value in self.best.parameters.items()]
         if self.reason:
             lines.append(f"  {self.reason}")
-        return "\n".join(lines)
+        return "\n".join(lines + [f"  {line}" for line in self._remarks()])
+
+    def _remarks(self) -> list[str]:
+        remarks = self.plan.remarks if self.plan is not None else []
+        goes_on = ["`.resume()` goes on with it"] if self.status in ("cancelled", "interrupted") else []
+        return remarks + goes_on
 
     def _repr_html_(self) -> str:
-        parts = [f"sweep <b>{escape(self.sweep_id)}</b> {coloured(self.status)}, {self.step_executions} step runs"]
-        if self.reason:
-            parts.append(f"<p>{escape(self.reason)}</p>")
+        runs = _count(self.step_executions, "step run")
+        parts = [f"sweep <b>{escape(self.sweep_id)}</b> {coloured(self.status)}, {runs}"]
+        parts += [f"<p>{escape(line)}</p>" for line in ([self.reason] if self.reason else []) + self._remarks()]
         parts.append(history_svg(self))
         shown = self._sorted()[:_SHOWN]
         names = list(shown[0].parameters) if shown else []
@@ -186,7 +199,8 @@ class Sweeps(UserList[Sweep]):
 
     def _repr_html_(self) -> str:
         rows = (
-            [escape(one.sweep_id), coloured(one.status), str(len(one.trials)), escape(_short(one.best_value))]
+            [escape(one.sweep_id), coloured(one.status), f"{one._over()}/{one.definition['trials']}"]
+            + [escape(_short(one.best_value))]
             for one in self
         )
         return html_table(("sweep", "status", "trials", "best"), rows)
@@ -201,7 +215,7 @@ class Export:
         self.trials: int = answer["trials"]
 
     def __repr__(self) -> str:
-        return f"{self.trials} trials in study {self.study} of {self.storage}"
+        return f"{_count(self.trials, 'trial')} in study {self.study} of {self.storage}"
 
 
 class SweepProgress:
@@ -292,6 +306,10 @@ def history_svg(sweep: Sweep, width: int = 480, height: int = 120) -> str:
         f'<svg width="{width}" height="{height}" role="img" aria-label="{label}"><title>{label}</title>'
         f'{dots}<polyline points="{" ".join(line)}" fill="none" stroke="currentColor" stroke-width="1.5"/></svg>'
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _words(values: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
 import venv
@@ -187,6 +188,39 @@ def test_what_has_one_value_is_not_guessed(project):
     assert "x=loguniform:0.1:10" in done.stderr and "wide=" not in done.stderr
 
 
+def test_a_seed_is_varied_only_where_it_is_named(project):
+    path = notebook(project / "n.ipynb", cell("x = 1.0\nsplit_seed = 7", "pipeline-parameters"),
+                    cell("loss = x + split_seed", "step:train"), cell("print(loss)", "pipeline-metrics"))  # fmt: skip
+    kept = "`split_seed` keeps its value, since random numbers begin there: give it a range to vary it"
+    guessed = kale_rs.sweep(path, plan=True)
+    assert [one["name"] for one in guessed.definition["space"]] == ["x"]
+    assert guessed.remarks == [kept] and kept in repr(guessed)
+    assert kept in call("sweep", path, "--plan").stderr
+    for given in (("-p", "split_seed=3"), ("--param", "split_seed=int:1:9"), ("--param", "x=uniform:0:1")):
+        assert kept not in call("sweep", path, "--plan", *given).stderr
+    named = kale_rs.sweep(path, {"split_seed": "int:1:9"}, plan=True)
+    assert [one["name"] for one in named.definition["space"]] == ["split_seed"]
+
+
+def test_a_grid_that_is_cut_short_is_told(project):
+    path = four_steps(project / "n.ipynb")
+    ranges = ["--param", "x=discrete:1,2,3", "--param", "wide=int:1:4", "--algorithm", "grid", "--objective", "loss"]
+    told = "only the first 5 of the grid's 12 points will be tried: ask for 12 trials to have all"
+    cut = call("sweep", path, *ranges, "--trials", 5, "--plan", "--json")
+    assert told in cut.stderr and json.loads(cut.stdout)["plan"]["remarks"] == [told]
+    for whole in ((), ("--trials", 12), ("--trials", 100)):
+        plan = json.loads(call("sweep", path, *ranges, *whole, "--plan", "--json").stdout)["plan"]
+        assert (plan["remarks"], plan["trials"], plan["definition"]["trials"]) == ([], 12, 12)
+    assert told in repr(kale_rs.sweep(path, {"x": "discrete:1,2,3", "wide": "int:1:4"}, objective="loss", trials=5,
+                                      algorithm="grid", progress=False))  # fmt: skip
+
+
+def test_one_is_one(project):
+    path = four_steps(project / "n.ipynb")
+    sweep = kale_rs.sweep(path, {"x": "discrete:1,2"}, objective="loss", trials=1, progress=False)
+    assert repr(sweep.plan).startswith("1 trial: 5 step runs") and ": 1 trial, " in repr(sweep)
+
+
 def test_a_direction_that_nobody_has_said_is_told(project):
     path = notebook(project / "n.ipynb", cell("x = 1.0", "pipeline-parameters"), cell("auc = x", "step:train"),
                     cell("print(auc)", "pipeline-metrics"))  # fmt: skip
@@ -353,6 +387,11 @@ def test_a_sweep_that_was_stopped_goes_on(project, counts):
     wait_for(lambda: counts().get("test", 0) >= 2, "some trials")
     stopped = sweep.stop()
     assert stopped.status == "cancelled"
+    assert re.search(r" cancelled: \d+ of 12 trials, ", repr(stopped)) and "`.resume()` goes on" in repr(stopped)
+    assert re.search(rf"{stopped.sweep_id}  cancelled  \d+/12", call("sweeps").stdout)
+    assert f"to go on: `kale-rs sweeps resume {stopped.sweep_id}`" in call("sweeps", "stop").stdout
+    with pytest.raises(UsageError, match=f"ask for more than 12 trials: .* resume {stopped.sweep_id}` goes on"):
+        stopped.extend()
     before = counts()["test"]
     assert before < 12
     over = sweep.resume(progress=False)

@@ -95,7 +95,6 @@ def sweep(lab: LabPage) -> Locator:
     """How strong, and one word at a time or two: the split is made once, the words are counted twice."""
     lab.panel.locator("[data-action=sweep]").click()
     form = lab.page.locator(".kale-SweepForm")
-    form.locator("[name=seed-mode]").select_option("fixed")
     form.locator("[name=words_at_once-low]").fill("1")
     form.locator("[name=words_at_once-high]").fill("2")
     form.locator("[name=strength-low]").fill("0.01")

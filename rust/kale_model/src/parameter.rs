@@ -18,6 +18,14 @@ pub struct Parameter {
     pub span: Span,
 }
 
+impl Parameter {
+    /// Whether random numbers begin there, by its name: a better seed is better by chance.
+    pub fn is_seed(&self) -> bool {
+        let name = self.name.as_str().to_ascii_lowercase();
+        matches!(name.as_str(), "seed" | "randomseed") || name.ends_with("_seed") || name.ends_with("random_state")
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ParameterType {

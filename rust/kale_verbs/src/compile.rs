@@ -79,7 +79,7 @@ pub struct CompileAnswer {
     #[serde(skip)]
     pub listing: Listing,
     #[serde(skip)]
-    pub remark: Option<String>,
+    pub remarks: Vec<String>,
 }
 
 pub fn compile(session: &Session, request: &CompileRequest) -> Result<CompileAnswer, VerbError> {
@@ -101,13 +101,16 @@ pub fn compile(session: &Session, request: &CompileRequest) -> Result<CompileAns
         guessed: None,
         text: None,
         listing: compiled.listing(),
-        remark: compiled.remark.clone(),
+        remarks: compiled.remark.clone().into_iter().collect(),
         diagnostics: compiled.compilation.diagnostics.clone(),
     };
     let Some(pipeline) = pipeline else { return Ok(answer) };
     if target == Target::Katib {
         match katib::asked(session, request, &compiled.notebook.text, &pipeline, namespace)? {
-            Ok(asked) => (options.trials, answer.guessed) = (Some(asked.trials), asked.guessed),
+            Ok(asked) => {
+                (options.trials, answer.guessed) = (Some(asked.trials), asked.guessed);
+                answer.remarks.extend(asked.remarks);
+            }
             Err(faults) => {
                 answer.diagnostics.extend(faults);
                 return Ok(answer);
@@ -148,7 +151,7 @@ fn compile_service(session: &Session, request: &CompileRequest) -> Result<Compil
         guessed: None,
         text: None,
         listing: Listing::default(),
-        remark,
+        remarks: remark.into_iter().collect(),
         diagnostics: emitted.diagnostics,
     };
     let Some((_, text)) = emitted.files.and_then(|bundle| bundle.files.into_iter().next()) else { return Ok(answer) };

@@ -88,12 +88,11 @@ pub fn sweep(
         }
     };
     let options = request.options.clone().completed(session, &compiled.notebook.text)?;
-    let (definition, is_guessed) = options.definition(&new.pipeline, &given)?;
+    let defined = options.definition(&new.pipeline, &given)?;
     let seconds = plan::step_seconds(existing_store_of(&compiled)?.as_ref(), new.source.as_deref())?;
-    let plan = SweepPlan {
-        is_direction_guessed: !options.has_directions(),
-        ..SweepPlan::of(&definition, is_guessed, &new.pipeline, &seconds, vec![])?
-    };
+    let mut plan = SweepPlan::of(&defined.sweep, defined.is_guessed, &new.pipeline, &seconds, vec![])?;
+    plan.is_direction_guessed = !options.has_directions();
+    plan.remarks.extend(defined.remarks());
     let answer = |view, listing| SweepAnswer {
         sweep: view,
         plan: Some(plan.clone()),
@@ -104,10 +103,14 @@ pub fn sweep(
         listener.planned(None, &plan);
         return Ok(answer(None, compiled.listing()));
     }
-    kale_engine::check_algorithm(&definition, &new.options)?
+    kale_engine::check_algorithm(&plan.definition, &new.options)?
         .map_err(|unable| VerbError::usage(unable.message, unable.help))?;
     let store = store_of(&compiled)?;
-    let id = store.create_sweep(&NewSweep { sweep: definition, run: new.clone(), planned: plan.step_executions })?;
+    let id = store.create_sweep(&NewSweep {
+        sweep: plan.definition.clone(),
+        run: new.clone(),
+        planned: plan.step_executions,
+    })?;
     launch(session, &store, &id)?;
     listener.planned(Some(&id), &plan);
     if !request.detach {

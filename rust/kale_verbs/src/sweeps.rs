@@ -188,6 +188,15 @@ pub fn extend(
     let sweep = extended(request, &record)?;
     let trials = store.trials(&id)?;
     refuse_limit(&id, &sweep, &trials, record.seconds)?;
+    if sweep == record.sweep {
+        let help = format!(
+            "ask for more than {} trials: `kale-rs sweeps extend {id} --trials {}`; `kale-rs sweeps resume {id}` goes on \
+             as it was asked for",
+            sweep.trials,
+            sweep.trials.saturating_mul(2)
+        );
+        return Err(VerbError::usage(format!("nothing says what sweep `{id}` is to be extended by"), help));
+    }
     let points: Vec<Point> = trials.into_iter().map(|trial| trial.point).collect();
     let begun = points.len() as u64;
     let plan = SweepPlan::of(&sweep, false, &record.run.pipeline, &Default::default(), points)?;
@@ -198,7 +207,7 @@ pub fn extend(
         ));
     }
     check_algorithm(&sweep, &record)?;
-    store.change_sweep(&id, &sweep, plan.step_executions)?;
+    store.change_sweep(&id, &plan.definition, plan.step_executions)?;
     listener.planned(Some(&id), &plan);
     go_on(session, &store, &id, request.detach, listener)?;
     Ok(interrupted::sweep_view(&store, &id)?)

@@ -226,7 +226,7 @@ function planWords(plan: SweepPlan, trans: TranslationBundle): string {
         : trans.__('%1 trials: %2 step runs', trials, runs);
   const words = seconds === null ? cost : trans.__('%1, about %2', cost, formatSeconds(seconds));
   const unread = plan.unread.map(name => trans.__('no step reads %1: trials are alike in it', name));
-  return [words, ...unread].join('; ');
+  return [words, ...plan.remarks, ...unread].join('; ');
 }
 
 /** What the form would cost, asked for when it has rested for a moment. */

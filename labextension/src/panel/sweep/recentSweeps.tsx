@@ -27,7 +27,7 @@ export function RecentSweeps({ pipeline, actions }: PanelProps): JSX.Element {
                 {trans.__(
                   '%1 of %2 trials',
                   sweep.trials.filter(trial => isFinished(trial.status)).length,
-                  sweep.trials.length
+                  sweep.definition.trials
                 )}
               </span>
               <span className="kale-Runs-metrics">

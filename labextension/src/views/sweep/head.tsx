@@ -29,7 +29,7 @@ export function SweepHead({ pipeline, sweep, isActing, act, onExtend }: SweepHea
       </h2>
       <p role="status" className="kale-RunHead-status">
         <Status status={sweep.status} />
-        <span>{trans.__('%1 trials over, %2 begun', over, trials.length)}</span>
+        <span>{trans.__('%1 of %2 trials', over, sweep.definition.trials)}</span>
         <span>
           {sweep.planned_step_executions === null
             ? trans.__('%1 step runs', sweep.step_executions)

@@ -31,7 +31,7 @@ pub fn compile(session: &Session, mut args: CompileArgs) -> Done {
         output::json(&answer);
         return Ok(status(good));
     }
-    output::remark(answer.remark.as_deref());
+    answer.remarks.iter().for_each(|remark| output::remark(Some(remark)));
     note_diagnostics(&answer.diagnostics, &answer.listing);
     if let Some(space) = &answer.guessed {
         note_guessed(space);

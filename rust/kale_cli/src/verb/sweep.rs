@@ -60,6 +60,7 @@ impl SweepListener for Progress {
             };
             output::note(format_args!("`{}` is taken to be better when {better} (else `{other}`)", objective.metric));
         }
+        plan.remarks.iter().for_each(|remark| output::remark(Some(remark)));
         for name in &plan.unread {
             output::note(format_args!("no step reads `{name}`: trials are alike in it"));
         }
@@ -116,7 +117,7 @@ pub fn summary(view: &SweepView) -> String {
     let style = output::stdout_style();
     let (status, sweep) = (render::run_status(view.status, style), &view.definition);
     let chosen = format!("{}, seed {}", sweep.algorithm.as_str(), sweep.seed);
-    let (trials, runs) = (count(view.trials.len(), "trial"), count(view.step_executions, "step run"));
+    let (trials, runs) = (trials(view), count(view.step_executions, "step run"));
     let mut out = format!("{status}  {trials}, {runs}  ({chosen})\n");
     match &view.best {
         Some(best) => {
@@ -136,5 +137,28 @@ pub fn summary(view: &SweepView) -> String {
         let numbers: Vec<String> = view.front.iter().map(ToString::to_string).collect();
         out.push_str(&format!("\nno other is better in all objectives: trials {}\n", numbers.join(", ")));
     }
+    if let Some(next) = next(view) {
+        out.push_str(&format!("\n{}\n", style.dim(&next)));
+    }
     out
+}
+
+/// How many of them are over, and how many were asked for where that is more.
+fn trials(view: &SweepView) -> String {
+    match (view.over(), view.definition.trials) {
+        (over, asked) if over < asked => format!("{over} of {}", count(asked, "trial")),
+        (over, _) => count(over, "trial"),
+    }
+}
+
+/// Where to go from there.
+fn next(view: &SweepView) -> Option<String> {
+    let id = &view.sweep_id;
+    match view.status {
+        RunStatus::Cancelled | RunStatus::Interrupted => Some(format!("to go on: `kale-rs sweeps resume {id}`")),
+        RunStatus::Pending | RunStatus::Running => {
+            Some(format!("to watch: `kale-rs sweeps show {id}`; to stop: `kale-rs sweeps stop {id}`"))
+        }
+        RunStatus::Succeeded | RunStatus::Failed => None,
+    }
 }

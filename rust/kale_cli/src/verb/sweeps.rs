@@ -61,12 +61,11 @@ fn list(session: &Session, args: SweepsArgs) -> Done {
 }
 
 fn row(view: &SweepView) -> Vec<String> {
-    let over = view.trials.iter().filter(|trial| trial.status.is_finished()).count();
     let best = view.best.as_ref();
     vec![
         view.sweep_id.to_string(),
         view.status.as_str().to_owned(),
-        format!("{over}/{}", view.trials.len()),
+        format!("{}/{}", view.over(), view.definition.trials),
         best.map(|best| format!("{}={}", view.objective.metric, best.value)).unwrap_or_default(),
         best.map(|best| best.trial.to_string()).unwrap_or_default(),
     ]

@@ -156,6 +156,9 @@ impl Domain {
 
     /// A range around the notebook's own value, to begin with; `None` where nothing suggests one.
     pub fn guess(parameter: &Parameter) -> Option<Domain> {
+        if parameter.is_seed() {
+            return None;
+        }
         let default = &parameter.default;
         match parameter.parameter_type {
             ParameterType::Bool => Some(Domain::Categorical { values: vec![false.into(), true.into()] }),

@@ -47,6 +47,13 @@ pub struct SweepView {
     pub definition: Sweep,
 }
 
+impl SweepView {
+    /// How many trials have ended; as many as `definition` says were asked for.
+    pub fn over(&self) -> u64 {
+        self.trials.iter().filter(|trial| trial.status.is_finished()).count() as u64
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ObjectiveView {
     pub metric: String,

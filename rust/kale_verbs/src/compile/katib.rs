@@ -11,12 +11,13 @@ use super::CompileRequest;
 use crate::error::VerbError;
 use crate::parameters::{GivenParameters, ParameterInputs, arguments};
 use crate::session::Session;
-use crate::sweep::definition::SweepOptions;
+use crate::sweep::definition::{Defined, SweepOptions};
 
 /// A sweep for Katib, and the ranges in it that nobody gave.
 pub struct Asked {
     pub trials: Trials,
     pub guessed: Option<Space>,
+    pub remarks: Vec<String>,
 }
 
 /// Other targets vary nothing.
@@ -42,7 +43,9 @@ pub fn asked(
 ) -> Result<Result<Asked, Vec<Diagnostic>>, VerbError> {
     let options = request.options.clone().completed(session, notebook)?;
     let given = request.parameters.read(session)?;
-    let (sweep, is_guessed) = options.definition(pipeline, &given)?;
+    let defined = options.definition(pipeline, &given)?;
+    let remarks = defined.remarks();
+    let Defined { sweep, is_guessed, .. } = defined;
     let fixed = match fixed(given, pipeline) {
         Ok(fixed) => fixed,
         Err(diagnostics) => return Ok(Err(diagnostics)),
@@ -54,7 +57,7 @@ pub fn asked(
     let guessed = is_guessed.then(|| sweep.space.clone());
     let SweepOptions { parallel, seed, .. } = options;
     let service_account = request.service_account.clone();
-    Ok(Ok(Asked { trials: Trials { sweep, parallel, seed, arguments, namespace, service_account }, guessed }))
+    Ok(Ok(Asked { trials: Trials { sweep, parallel, seed, arguments, namespace, service_account }, guessed, remarks }))
 }
 
 /// Values that are given, of parameters that are not varied, where they are not the notebook's own.

@@ -3,7 +3,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use kale_model::Pipeline;
+use kale_model::{ParameterName, Pipeline};
 use kale_model::sweep::{
     Algorithm, AlgorithmError, Direction, EarlyStopping, Objective, Settings, Space, SpaceError, Sweep,
 };
@@ -55,6 +55,23 @@ pub struct SweepOptions {
     pub seed: Option<u64>,
 }
 
+/// What is asked for, compared with what the notebook has.
+pub struct Defined {
+    pub sweep: Sweep,
+    /// Whether nobody has said what is varied.
+    pub is_guessed: bool,
+    /// What is not varied since nobody has named it, and random numbers begin there.
+    pub seeds: Vec<ParameterName>,
+}
+
+impl Defined {
+    /// What is to be said of guesses.
+    pub fn remarks(&self) -> Vec<String> {
+        let kept = |name| format!("`{name}` keeps its value, since random numbers begin there: give it a range to vary it");
+        self.seeds.iter().map(kept).collect()
+    }
+}
+
 impl SweepOptions {
     /// Whether somebody has said of each objective if it is to become smaller or larger.
     pub fn has_directions(&self) -> bool {
@@ -62,9 +79,8 @@ impl SweepOptions {
         self.direction.is_some() || (!self.objectives.is_empty() && self.objectives.iter().all(says))
     }
 
-    /// What is asked for, compared with what the notebook has and what is `given` one value; and whether its ranges are
-    /// guessed.
-    pub fn definition(&self, pipeline: &Pipeline, given: &GivenParameters) -> Result<(Sweep, bool), VerbError> {
+    /// Values that are `given` are not varied.
+    pub fn definition(&self, pipeline: &Pipeline, given: &GivenParameters) -> Result<Defined, VerbError> {
         let space = self.space(pipeline, given)?;
         let algorithm = Algorithm::parse(self.algorithm.as_deref().unwrap_or("random")).map_err(in_algorithm)?;
         let settings = settings("--setting", &self.settings)?;
@@ -92,7 +108,9 @@ impl SweepOptions {
             definition.trials = whole_schedule(&definition).unwrap_or(DEFAULT_TRIALS);
         }
         refuse_numbers(&definition)?;
-        Ok((definition, self.vary.is_empty()))
+        let is_guessed = self.vary.is_empty();
+        let seeds = pipeline.parameters.iter().filter(|one| is_guessed && one.is_seed() && !given.has(one.name.as_str()));
+        Ok(Defined { sweep: definition, is_guessed, seeds: seeds.map(|one| one.name.clone()).collect() })
     }
 
     fn early_stopping(&self) -> Result<Option<(EarlyStopping, Settings)>, VerbError> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use kale_model::sweep::{Point, Space, Sweep};
+use kale_model::sweep::{Algorithm, Point, Space, Sweep};
 use kale_model::{Pipeline, StepId, StepStatus};
 use kale_store::{Store, Wanted};
 use kale_sweep::{Next, Sampler, SamplerError, StepUse, Trial, step_runs};
@@ -26,6 +26,8 @@ pub struct SweepPlan {
     pub is_direction_guessed: bool,
     /// What is varied and read by no step: all trials are alike in it.
     pub unread: Vec<String>,
+    /// What is to be said of it besides, in words.
+    pub remarks: Vec<String>,
     /// As many as there are at most.
     pub trials: u64,
     /// Executions of steps; `None` where they depend on what comes out.
@@ -55,7 +57,8 @@ impl SweepPlan {
             each.map(|(step, count)| Some(step_seconds.get(step.name.as_str())? * *count as f64)).sum();
         Ok(SweepPlan {
             unread: unread(&sweep.space, &uses),
-            definition: sweep.clone(),
+            remarks: cut_short(sweep)?.into_iter().collect(),
+            definition: Sweep { trials, ..sweep.clone() },
             is_guessed,
             is_direction_guessed: false,
             trials,
@@ -81,6 +84,18 @@ pub fn step_seconds(store: Option<&Store>, source: Option<&Path>) -> Result<BTre
 fn trials(sweep: &Sweep) -> Result<u64, VerbError> {
     let most = sampler(sweep)?.and_then(|sampler| sampler.most_trials());
     Ok(most.map_or(sweep.trials, |most| most.min(sweep.trials)))
+}
+
+/// Of an algorithm that is only what it is when all of its trials are run.
+fn cut_short(sweep: &Sweep) -> Result<Option<String>, VerbError> {
+    let most = sampler(sweep)?.and_then(|sampler| sampler.most_trials());
+    let Some(most) = most.filter(|most| *most > sweep.trials) else { return Ok(None) };
+    let whole = match sweep.algorithm {
+        Algorithm::Grid => format!("the grid's {most} points"),
+        Algorithm::Hyperband => format!("hyperband's {most} trials"),
+        _ => return Ok(None),
+    };
+    Ok(Some(format!("only the first {} of {whole} will be tried: ask for {most} trials to have all", sweep.trials)))
 }
 
 /// The points that are known before any trial is run.
