@@ -92,6 +92,14 @@ def test_what_is_asked_wrongly_is_told_kindly(server):
     ]:
         answer = server.ask(path, body)
         assert (answer.status, words in answer.json["error"]) == (status, True), (path, answer.body)
+    for path, body in [
+        ("/v1/models/iris:predict", {"instances": []}),
+        ("/v2/models/iris/infer", {"inputs": [tensor(np.empty((0, 4)), "FP64") | {"data": []}]}),
+    ]:
+        answer = server.ask(path, body)
+        # What sklearn says of it stands behind.
+        assert answer.status == 400 and answer.json.keys() == {"error"}, answer.body
+        assert answer.json["error"].startswith("the request has no rows, which the model does not take: ValueError:")
     form = server.ask("/v1/models/iris:predict", b"a=b", Content_Type="application/x-www-form-urlencoded")
     assert form.status == 415 and "application/json" in form.json["error"]
     page = server.ask("/v1/models", Host="evil.example")

@@ -9,7 +9,7 @@ from typing import Any
 
 from kale_runtime.serving import inputs, joining, outputs
 from kale_runtime.serving.bundle import Bundle
-from kale_runtime.serving.faults import described
+from kale_runtime.serving.faults import BadInput, described
 from kale_runtime.serving.frames import Body
 
 
@@ -20,6 +20,8 @@ class Task:
     request: dict[str, Any]
     data: Any = None
     error: BaseException | None = None
+    #: Nobody has been asked about.
+    is_empty: bool = False
 
     def step(self, function: Callable[[Any], Any]) -> None:
         if self.error is None:
@@ -38,7 +40,7 @@ def answers(bundle: Bundle, requests: list[dict[str, Any]], memory: memoryview) 
     body = Body(memory)
     tasks = [Task(request) for request in requests]
     for task in tasks:
-        task.step(lambda _, task=task: prepared(bundle, inputs.sent(task.request, body), task.request))
+        task.step(lambda _, task=task: taken(bundle, task, body))
     clock.append(time.perf_counter())
     predict(bundle, tasks)
     clock.append(time.perf_counter())
@@ -50,11 +52,23 @@ def answers(bundle: Bundle, requests: list[dict[str, Any]], memory: memoryview) 
             told.append(task.data[0])
             parts += task.data[1]
         else:
-            told.append({"error": described(task.error)})
+            told.append({"error": described(refused(task.error) if task.is_empty else task.error)})
     clock.append(time.perf_counter())
     spans = (after - before for before, after in zip(clock, clock[1:], strict=False))
     seconds = dict(zip(("preprocess", "predict", "postprocess"), spans, strict=True))
     return {"kind": "answers", "answers": told, "seconds": seconds}, parts
+
+
+def taken(bundle: Bundle, task: Task, body: Body) -> Any:
+    data = inputs.sent(task.request, body)
+    task.is_empty = inputs.is_empty(data)
+    return prepared(bundle, data, task.request)
+
+
+def refused(error: BaseException) -> BaseException:
+    """Some models answer no rows with no answers; what others say of them is not their fault."""
+    what = "" if isinstance(error, BadInput) else f"{type(error).__name__}: "
+    return BadInput(f"the request has no rows, which the model does not take: {what}{error}")
 
 
 def prepared(bundle: Bundle, data: Any, request: dict[str, Any]) -> Any:

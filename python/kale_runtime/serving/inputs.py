@@ -31,6 +31,12 @@ def sent(request: dict[str, Any], body: Body) -> Any:
         raise BadInput(f"`instances` cannot be read: {error}") from None
 
 
+def is_empty(data: Any) -> bool:
+    """Whether what was sent has no rows."""
+    parts = data.values() if isinstance(data, dict) else [data]
+    return all(part == [] if isinstance(part, list) else getattr(part, "shape", (1,))[:1] == (0,) for part in parts)
+
+
 def prepared(data: Any, request: dict[str, Any], signature: dict[str, Any]) -> Any:
     """What the model takes, of data that no `preprocess` has seen."""
     if request["protocol"] == "v2":

@@ -226,7 +226,7 @@ def good_tables() -> Iterator[Case]:
 
 def odd() -> Iterator[Case]:
     wrong = "the request is wrong, not the server"
-    yield v1("no rows", {"instances": []})
+    yield v1("no rows", {"instances": []}, wrong)
     yield v1("rows without numbers", {"instances": [[], []]})
     yield v1("three columns", {"instances": [[1, 2, 3]]})
     yield v1("five columns", {"instances": [[1, 2, 3, 4, 5]]})
@@ -248,7 +248,7 @@ def odd() -> Iterator[Case]:
         "a charset is no other type",
         headers={"Content-Type": "application/json; charset=utf-8"},
     )
-    yield v2("no rows", inputs(tensor([], [0, 4])))
+    yield v2("no rows", inputs(tensor([], [0, 4])), wrong)
     yield v2("three columns", inputs(tensor([1, 2, 3], [1, 3])))
     yield v2("one axis", inputs(tensor([1, 2, 3, 4], [4])))
     yield v2("no axis", inputs(tensor([1], [])))
