@@ -19,6 +19,9 @@ from kale_runtime.packing import bundle
 from kale_runtime.packing.bundle import CannotPack
 from kale_runtime.restoring import Restorer
 
+#: Names that are told where the one that is asked for is not there.
+MOST = 12
+
 
 def main():
     request = json.load(sys.stdin)
@@ -47,10 +50,8 @@ def of_namespace(request):
         if name in names:
             return names[name]
         reason = restorer.failed.get(name)
-        near = sorted(each for each in names if each[:1] != "_" and callable(names[each]) == (what == "function"))
-        known = f"there are {', '.join(f'`{each}`' for each in near[:12])}" if near else "nothing is bound there"
-        why = f"`{name}` {reason}" if reason else f"no variable `{name}` is bound after this step"
-        raise CannotPack(why, known)
+        why = f"`{name}` {reason}" if reason else f"no {what} `{name}` is bound after this step"
+        raise CannotPack(why, among(name, [each for each in names if is_a(what, each, names[each])]))
 
     def function(kind):
         return named(request[kind], "function") if request.get(kind) else None
@@ -66,6 +67,29 @@ def of_namespace(request):
         names=names,
         origin=request.get("origin"),
     )
+
+
+def is_a(what, name, value):
+    if name[:1] == "_" or isinstance(value, (types.ModuleType, type)):
+        return False
+    return callable(value) if what == "function" else not isinstance(value, types.FunctionType)
+
+
+def among(name, names):
+    """Which there are; where they are many, those that are most like it come first."""
+    import difflib
+
+    def told(some):
+        return ", ".join(f"`{each}`" for each in some)
+
+    if not names:
+        return "nothing is bound there"
+    near = difflib.get_close_matches(name, names, n=3)
+    meant = f"did you mean {told(near)}? " if near else ""
+    rest = sorted(each for each in names if each not in near)
+    more = f" and {len(rest) - MOST} more" if len(rest) > MOST else ""
+    others = f"there are {'also ' if near else ''}{told(rest[:MOST])}{more}" if rest else ""
+    return f"{meant}{others}".strip()
 
 
 def of_file(request):
