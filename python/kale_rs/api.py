@@ -57,7 +57,7 @@ def compile(
     notebook: Path | None = None,
     output: Path | None = None,
     *,
-    target: str = "kfp",
+    target: str | None = None,
     granularity: str | None = None,
     python: Path | None = None,
     overlay: Path | None = None,
@@ -70,11 +70,12 @@ def compile(
     kserve: Mapping[str, Any] | None = None,
     service_account: str | None = None,
 ) -> results.Compiled:
-    """Emit the pipeline for another system: `kfp` (KFP v2 IR), `kfp-script` (a readable Python file) or `katib`.
+    """Emit the pipeline for another system: `kfp` (KFP v2 IR, the default), `kfp-script` (a readable Python file) or
+    `katib`.
 
-    The target `kserve` is a service of KServe: `notebook` is then the folder of a bundle (`kale_rs.serve(...).bundle`),
-    and `kserve` what is wanted of the service, as options of the command have it: `{"storage_uri": "pvc://models/churn",
-    "max_replicas": 3}`.
+    The target `kserve`, which is the default of a bundle's folder (`kale_rs.serve(...).bundle`), is a service of
+    KServe, and `kserve` what is wanted of it, as options of the command have it: `{"storage_uri":
+    "pvc://models/churn", "max_replicas": 3}`.
 
     The target `katib` is a sweep for Katib, in `namespace`; `sweep` has what the function `sweep` takes: `{"ranges":
     {"lr": "loguniform:1e-5:1e-1"}, "objective": "loss", "trials": 20}`. Its trials ask for runs as `service_account`.

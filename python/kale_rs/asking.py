@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import os
 import sys
 from collections.abc import Mapping
@@ -78,6 +79,31 @@ def _beyond_64_bits(value: object) -> int | None:
         return None if -(2**63) <= value < 2**64 else value
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
     return next((found for found in map(_beyond_64_bits, inner) if found is not None), None)
+
+
+def whole(name: str, value: Any) -> int | None:
+    """A whole number, also one of numpy's."""
+    if value is None:
+        return None
+    try:
+        found = operator.index(value)
+    except TypeError:
+        found = -1
+    if not 0 <= found < 2**63:
+        raise UsageError(f"`{name}` is a whole number, not {value!r}", f"write `{name}=2`")
+    return int(found)
+
+
+def number(name: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise UsageError(f"`{name}` is a number, not {value!r}", f"write `{name}=0.5`")
+    return found
 
 
 def run_id(run: str | results.Run) -> str:

@@ -31,7 +31,7 @@ class KaleError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows: a user's mistake is told in words, and our own frames say nothing about it."""
-        return [f"{type(self).__name__}: {self}"]
+        return [f"{type(self).__name__}: {self.message}", *([f"help: {self.help}"] if self.help else [])]
 
 
 class UsageError(KaleError, ValueError):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -152,16 +150,16 @@ def _asked(
         "parameters": parameters,
         "objectives": [objective] if isinstance(objective, str) else list(objective),
         "direction": None if maximize is None else "maximize" if maximize else "minimize",
-        "goal": _number("goal", goal),
+        "goal": asking.number("goal", goal),
         "algorithm": algorithm,
         "settings": list(settings),
         "early_stopping": early_stopping,
         "early_stopping_settings": list(early_stopping_settings),
-        "trials": _count("trials", trials),
-        "parallel": _count("parallel", parallel),
-        "max_failed": _count("max_failed", max_failed),
-        "timeout": _number("timeout", timeout),
-        "seed": _count("seed", seed),
+        "trials": asking.whole("trials", trials),
+        "parallel": asking.whole("parallel", parallel),
+        "max_failed": asking.whole("max_failed", max_failed),
+        "timeout": asking.number("timeout", timeout),
+        "seed": asking.whole("seed", seed),
         "file": asking.text(file),
     }
 
@@ -196,15 +194,15 @@ def sweeps(
         raise UsageError("nobody knows where the study is to be", 'say where: `optuna="sqlite:///study.db"`')
     request: dict[str, Any] = {"action": action, "store": asking.text(store)}
     if action == "list":
-        request |= {"notebook": asking.text(notebook), "limit": _count("limit", limit)}
+        request |= {"notebook": asking.text(notebook), "limit": asking.whole("limit", limit)}
     else:
         request["sweep"] = sweep if isinstance(sweep, str) else sweep.sweep_id
     if action in ("resume", "extend"):
         request["detach"] = detach
     if action == "extend":
         counts = {"trials": trials, "parallel": parallel, "max_failed": max_failed}
-        request |= {name: _count(name, value) for name, value in counts.items()}
-        request |= {"goal": _number("goal", goal), "timeout": _number("timeout", timeout)}
+        request |= {name: asking.whole(name, value) for name, value in counts.items()}
+        request |= {"goal": asking.number("goal", goal), "timeout": asking.number("timeout", timeout)}
         request["vary"] = [f"{name}={_range(name, values)}" for name, values in (ranges or {}).items()]
     if action == "export":
         request |= {"optuna": optuna, "name": name}
@@ -235,31 +233,6 @@ def _range(name: str, values: object) -> str:
         f"the range of `{name}` cannot be this `{type(values).__name__}`",
         'write a text such as "uniform:0:1" or "int:1:8", or a list of values',
     )
-
-
-def _count(name: str, value: Any) -> int | None:
-    """A whole number, also one of numpy's."""
-    if value is None:
-        return None
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = -1
-    if not 0 <= number < 2**63:
-        raise UsageError(f"`{name}` is a whole number, not {value!r}", f"write `{name}=2`")
-    return int(number)
-
-
-def _number(name: str, value: Any) -> float | None:
-    if value is None:
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise UsageError(f"`{name}` is a number, not {value!r}", f"write `{name}=0.5`")
-    return number
 
 
 def _assignments(settings: Mapping[str, object] | None) -> list[str]:

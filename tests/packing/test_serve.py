@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -199,6 +200,69 @@ def test_it_ends_with_the_kernel_however_that_ends(tmp_path):
         stream.close()
 
 
+def test_who_watches_is_told_how_it_goes_on(trained):
+    assert call("run", trained).returncode == 0
+    words = ["serve", "last:train:model", "--preprocess", "prepare", "--example", "rows", "--pack"]
+    shown = in_terminal(*words)
+    assert shown.index("packing the model") < shown.index("asking it for the example's answer") < shown.index("model ")
+    assert "packing" not in in_terminal(*words, "--json")
+
+
+def in_terminal(*words):
+    """What somebody sees."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([COMMAND, *words], stdout=theirs, stderr=theirs, env=environment())
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(ours, 65536):
+            shown += piece
+    except OSError:  # the other end is closed
+        pass
+    os.close(ours)
+    assert process.wait(60) == 0, shown
+    return shown.decode()
+
+
+def test_one_that_is_served_again_takes_the_place_of_the_other(serve, capsys):
+    model = LogisticRegression(max_iter=500).fit(ARRAY, TARGET)
+    first = serve(model, name="iris")
+    port = int(first.url.rpartition(":")[2])
+    capsys.readouterr()
+    second = serve(model, name="iris", example=ARRAY[:2], port=port)
+    assert capsys.readouterr().err == f"note: it takes the place of the `iris` that was at {first.url}\n"
+    assert second.url == first.url and second.predict(ARRAY[:1]).tolist() == [0]
+    third = serve(second.bundle, name="iris")
+    assert (third.version, third.verified) == (second.version, None) and "fresh process" not in repr(third)
+    assert f"that was at {second.url}" in capsys.readouterr().err
+    shown = repr(third.metrics()).splitlines()
+    assert len(shown) < 30 and 'kale_request_seconds_count{model_name="iris"} 0' in shown
+    assert re.fullmatch(r"and \d+ buckets of these; all of it is in `.text`", shown[-1])
+    third.stop()
+    heading, *facts = repr(third).splitlines()
+    assert heading == f"service iris stopped, was at {third.url}"
+    assert [fact.split()[0] for fact in facts] == ["model", "bundle"]
+
+
+def test_what_python_is_given_is_looked_at(serve):
+    model = LogisticRegression(max_iter=500).fit(ARRAY, TARGET)
+    for options, told in [
+        ({"port": 99999}, "there is no port 99999"),
+        ({"port": "8080"}, "`port` is a whole number, not '8080'"),
+        ({"host": "localhost"}, "`host` is an address, not 'localhost'"),
+        ({"batch": "many"}, "`batch` is a whole number"),
+        ({"timeout": "long"}, "`timeout` is a number"),
+        ({"cors": "app.example.org"}, "`app.example.org` is no origin of pages"),
+        ({"name": "a b"}, "`a b` cannot be the service's name"),
+    ]:
+        with pytest.raises(kale_rs.UsageError, match=re.escape(told)) as raised:
+            serve(model, **options)
+        [heading, help] = raised.value._render_traceback_()
+        assert heading.startswith("UsageError: ") and heading.count("UsageError") == 1 and help.startswith("help: ")
+
+
 def test_what_only_works_here_is_found_out(serve, notebook_names, tmp_path):
     names = notebook_names("import os\ndef prepare(rows):\n    assert os.getpid() == HERE\n    return rows\n")
     model = LogisticRegression(max_iter=500).fit(ARRAY, TARGET)
@@ -222,7 +286,8 @@ TRAINING = [
     cell("import numpy as np\nfrom sklearn.linear_model import LinearRegression", "imports"),
     cell("def prepare(rows):\n    return np.array(rows, dtype=float) ** power", "functions"),
     cell(
-        "X = np.arange(10.0).reshape(-1, 1)\nmodel = LinearRegression().fit(X, 3 * X[:, 0])\nloss = abs(power - 2)",
+        "X = np.arange(10.0).reshape(-1, 1)\nrows = [[2.0], [3.0]]\n"
+        "model = LinearRegression().fit(X, 3 * X[:, 0])\nloss = abs(power - 2)",
         "step:train",
     ),
     cell("print(loss)", "pipeline-metrics"),
@@ -280,15 +345,24 @@ def test_a_variable_of_a_run_is_served(trained, tmp_path):
 
 def test_what_is_told_to_be_typed_works(trained):
     assert call("run", trained).returncode == 0
-    done = call("serve", "last:train:model", "--preprocess", "prepare", "--detach")
+    done = call("serve", "last:train:model", "--preprocess", "prepare", "--example", "rows", "--detach")
     assert done.returncode == 0, done.stderr
+    # Whoever does not watch is not told how it goes on.
+    assert "packing" not in done.stderr
     _, asking, ending = done.stdout.splitlines()
     curl, url, option, header, data, body = shlex.split(asking)
     assert (curl, option, data) == ("curl", "-H", "-d")
     kind, _, value = header.partition(": ")
-    request = urllib.request.Request(url, body.replace("...", "[2.0]").encode(), {kind: value})
-    with urllib.request.urlopen(request) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, body.encode(), {kind: value})) as answer:
         assert json.load(answer) == {"predictions": [pytest.approx(6.0)]}
+    asked = call("predict", "model")
+    assert [float(line) for line in asked.stdout.split()] == [pytest.approx(6.0), pytest.approx(9.0)]
+    assert "no rows are given, so it was asked with the 2 rows of its example: [[2.0],[3.0]]" in asked.stderr
+    assert call("predict", "model", "[[2.0]]").stderr == ""
+    assert json.loads(call("predict", "model", "--json").stdout)["example"] == {"instances": [[2.0], [3.0]]}
+    heading, row = call("services").stdout.splitlines()
+    assert heading.split() == ["service", "state", "url", "version", "requests", "process"]
+    assert row.split()[:3] == ["model", "ready", url.partition("/v1")[0]] and row.split()[4] == "4"
     assert call(*ending.split("`")[1].split()[1:]).returncode == 0
     assert json.loads(call("services", "--json").stdout) == {"services": []}
 
@@ -416,7 +490,7 @@ def test_what_cannot_be_served_is_told(tmp_path, monkeypatch, arguments, told):
 def test_variables_that_a_run_does_not_have_are_told(trained):
     assert call("run", trained).returncode == 0
     for arguments, told in [
-        (["last:train:modell"], "`modell` is bound"),
+        (["last:train:modell"], "did you mean `model`? there are also `X`, `loss`, `power`, `rows`"),
         (["last:train:model", "--preprocess", "clean"], "`clean` is bound"),
         (["last:fit:model"], "no step `fit`"),
     ]:

@@ -91,6 +91,59 @@ def test_a_file_that_ends_the_process_that_reads_it(tmp_path):
     assert not list((tmp_path / ".kale_rs" / "bundles").iterdir())
 
 
+@pytest.mark.parametrize(
+    "options, told",
+    [
+        (["--name", "a b"], "`a b` cannot be the service's name"),
+        (["--token-env", "NOT_THERE"], "the environment variable `NOT_THERE` has no token"),
+        (["--host", "0.0.0.0"], "a server that other machines reach needs a token"),
+        (["--cors", "app.example.org"], "`app.example.org` is no origin of pages"),
+        (["--cors", "https://a.example/"], "`https://a.example/` is no origin of pages"),
+        (["--timeout", "0"], "0 is no time for a request"),
+    ],
+)
+def test_what_can_be_known_is_told_before_anything_is_loaded(tmp_path, options, told):
+    (tmp_path / "fatal.pkl").write_bytes(pickle.dumps(Fatal()))
+    done = call("serve", "fatal.pkl", "--detach", *options, cwd=tmp_path)
+    assert done.returncode == 2 and told in done.stderr, done.stderr
+    assert not (tmp_path / ".kale_rs").exists()
+
+
+def test_a_name_and_a_port_that_are_taken_are_told_before_anything_is_loaded(bundle):
+    (bundle.parent / "line.pkl").write_bytes(pickle.dumps(Fatal()))
+    done = call("serve", bundle, "--detach", "--json", cwd=bundle.parent)
+    assert done.returncode == 0, done.stderr
+    url = json.loads(done.stdout)["url"]
+    try:
+        # By the file it would have the name, too.
+        for options, told in [
+            ([], "is running already"),
+            (["--name", "a", "--port", url.rpartition(":")[2]], "in use"),
+        ]:
+            done = call("serve", "line.pkl", "--detach", *options, cwd=bundle.parent)
+            assert done.returncode == 2 and told in done.stderr, done.stderr
+    finally:
+        assert call("services", "stop", "line", cwd=bundle.parent).returncode == 0
+
+
+def test_the_folder_of_a_bundle_is_known(bundle):
+    done = call("serve", bundle, "--preprocess", "clean", cwd=bundle.parent)
+    assert done.returncode == 2 and "a bundle has its functions" in done.stderr
+    assert json.loads(call("serve", bundle, "--pack", "--json", cwd=bundle.parent).stdout)["bundle"] == str(bundle)
+    done = call("compile", bundle, "-o", "-", cwd=bundle.parent)
+    assert done.returncode == 0 and "kind: InferenceService" in done.stdout
+    assert kale_rs.compile(bundle).target == "kserve"
+
+
+def test_a_server_that_dies_at_once_is_told_with_its_last_words(bundle, monkeypatch):
+    # The one module that is looked for before anything of ours is there to tell what goes wrong.
+    lines = ["import sys", "if 'server' in sys.argv: sys.exit('the disk is on fire')", "raise ImportError"]
+    (bundle.parent / "resource.py").write_text("\n".join(lines))
+    monkeypatch.setenv("PYTHONPATH", str(bundle.parent))
+    done = call("serve", bundle, "--detach", cwd=bundle.parent)
+    assert done.returncode == 2 and "its last words were\n\nthe disk is on fire" in done.stderr, done.stderr
+
+
 def test_a_port_that_is_taken(bundle):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -134,17 +134,21 @@ class Service:
         if "batch_rows" in status:
             facts.append(("batching", self._batching(status["batch_rows"])))
         checked = {True: "answers in a fresh process as here", None: "loads in a fresh process; no example to compare"}
-        facts.append(("verified", checked.get(self.verified, "")))
+        if self.verified or not self.about.get("example"):  # else it was not asked: it may be another process's
+            facts.append(("verified", checked.get(self.verified, "")))
         facts.append(("bundle", f"{self.bundle} ({self.version})"))
-        return facts
+        return facts if status["state"] != "stopped" else [facts[0], facts[-1]]
 
     def _batching(self, rows: int) -> str:
         why = self.about.get("batchable_because", "nobody has tried otherwise")
         return f"what waits goes together, up to {rows} rows" if rows > 1 else f"each request alone: {why}"
 
     def _text(self, status: Json) -> str:
-        lines = [f"service {self.name} {status['state']} at {self.url}"]
+        lines = [f"service {self.name} {status['state']}{self._place(status)}{self.url}"]
         return "\n".join(lines + [f"  {what:<10} {value}" for what, value in self._facts(status)])
+
+    def _place(self, status: Json) -> str:
+        return ", was at " if status["state"] == "stopped" else " at "
 
     def __repr__(self) -> str:
         return self._text(self._now())
@@ -157,7 +161,8 @@ class Service:
         word = coloured(colour).replace(f">{colour}<", f">{escape(state)}<")
         rows = ((escape(what), f"<code>{escape(value)}</code>") for what, value in self._facts(status))
         address = f'<a href="{escape(self.url)}" target="_blank" rel="noopener">{escape(self.url)}</a>'
-        html = f"service <b>{escape(self.name)}</b> {word} at {address}{html_table(('', ''), rows)}"
+        place = f"{self._place(status)}{address}"
+        html = f"service <b>{escape(self.name)}</b> {word}{place}{html_table(('', ''), rows)}"
         return {"text/plain": self._text(status), "text/html": html}
 
 
@@ -178,7 +183,10 @@ class Metrics(UserDict[str, float]):
                 self.data[name] = float(value)
 
     def __repr__(self) -> str:
-        return "\n".join(f"{name} {value:g}" for name, value in self.data.items())
+        shown = {name: value for name, value in self.data.items() if "_bucket{" not in name}
+        lines = [f"{name} {value:g}" for name, value in shown.items()]
+        rest = len(self.data) - len(shown)
+        return "\n".join(lines + ([f"and {rest} buckets of these; all of it is in `.text`"] if rest else []))
 
 
 class ServiceLogs(UserList[Json]):

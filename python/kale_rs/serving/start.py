@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from kale_rs.asking import Path, text
+from kale_rs.asking import Path, number, text, whole
 from kale_rs.errors import UsageError
 from kale_rs.serving.service import Service
 
@@ -68,17 +68,18 @@ def serve(
     settings: dict[str, Any] = {
         "name": name,
         "method": method,
-        "replicas": replicas,
-        "batch": batch,
-        "batch_delay": batch_delay,
-        "timeout": timeout,
+        "replicas": whole("replicas", replicas),
+        "batch": whole("batch", batch),
+        "batch_delay": number("batch_delay", batch_delay),
+        "timeout": number("timeout", timeout),
         "max_body": None if max_body is None else str(max_body),
         "memory": None if memory is None else str(memory),
-        "host": host,
-        "port": port,
+        "host": _address(host),
+        "port": _port(port),
         "token_env": token_env,
+        "replaces": [service.pid for service in _STARTED.values()],
         "open": open,
-        "cors": list(cors),
+        "cors": [cors] if isinstance(cors, str) else list(cors),
         "predictor": predictor,
         "model_only": model_only,
         "python": text(python),
@@ -88,8 +89,6 @@ def serve(
     }
     if isinstance(model, str | os.PathLike):
         request = _named(os.fspath(model), preprocess, postprocess, assets, example)
-        if name is not None:
-            _stop_forerunner(name)
         answer = json.loads(_native.serve(json.dumps(settings | request)))
     else:
         answer = _packed(model, preprocess, postprocess, assets, example, settings)
@@ -98,6 +97,22 @@ def serve(
     service = Service(answer, token_env=token_env, store=text(store))
     _STARTED[service.name] = service
     return service
+
+
+def _address(host: str | None) -> str | None:
+    import ipaddress
+
+    try:
+        return None if host is None else str(ipaddress.ip_address(host))
+    except ValueError:
+        raise UsageError(f"`host` is an address, not {host!r}", 'write `host="127.0.0.1"`') from None
+
+
+def _port(port: int | None) -> int | None:
+    found = whole("port", port)
+    if found is not None and found >= 2**16:
+        raise UsageError(f"there is no port {port}: the last one is 65535", "leave it out for any that is free")
+    return found
 
 
 def _named(
@@ -113,9 +128,8 @@ def _named(
         raise UsageError(
             "of a model that is named, `assets` are names of variables of its run", 'write `assets=["name"]`'
         )
-    place = "bundle" if os.path.isfile(os.path.join(model, "bundle.json")) else "model"
     names = {"preprocess": preprocess, "postprocess": postprocess, "assets": list(assets), "example": example}
-    return {place: model, **names}
+    return {"model": model, **names}
 
 
 def _packed(
@@ -135,9 +149,11 @@ def _packed(
             raise UsageError("`assets` are values by name", 'write `assets={"name": value}`')
         assets = {}
     names = sys.modules["__main__"].__dict__
+    settings = settings | {"name": settings["name"] or _name_of(model, names)}
+    _native.check_service(json.dumps(settings))
     wanted = bundle.Wanted(
         model=model,
-        name=settings["name"] or _name_of(model, names),
+        name=settings["name"],
         preprocess=preprocess,
         postprocess=postprocess,
         assets=dict(assets),
@@ -150,19 +166,11 @@ def _packed(
             packed = bundle.pack(wanted, folder)
         except bundle.CannotPack as error:
             raise UsageError(str(error), error.help) from None
-        # Not before: what cannot be packed leaves it as it is.
-        _stop_forerunner(wanted.name)
         told = {key: packed[key] for key in ("modules", "answer", "remarks")}
-        request = settings | {"name": wanted.name, "packed": {"folder": folder, **told}}
-        return json.loads(_native.serve(json.dumps(request)))
+        return json.loads(_native.serve(json.dumps(settings | {"packed": {"folder": folder, **told}})))
 
 
 def _name_of(model: object, names: Mapping[str, object]) -> str:
     """As the notebook calls it."""
     found = (name for name, value in names.items() if value is model and name[:1] != "_")
     return next(found, type(model).__name__.lower())
-
-
-def _stop_forerunner(name: str) -> None:
-    if (before := _STARTED.pop(name, None)) is not None:
-        before.stop()

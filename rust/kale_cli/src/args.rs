@@ -300,7 +300,7 @@ Examples:
   kale-rs serve last:train:model --preprocess clean --asset tokenizer --port 8080
   kale-rs serve best:train:model               that of the newest sweep's best trial
   kale-rs serve model.joblib --name churn --detach --json
-  kale-rs serve --bundle .kale_rs/bundles/churn/3f9a41c07d2e")]
+  kale-rs serve .kale_rs/bundles/churn/3f9a41c07d2e")]
     Serve(Box<ServeArgs>),
     /// List the services that run; show or stop one, or print its log
     #[command(after_help = "\
@@ -434,9 +434,9 @@ pub struct CompileArgs {
     #[command(flatten)]
     pub source: SourceArgs,
     /// What to write: `kfp` is KFP v2 IR, `kfp-script` a readable Python file, `katib` a sweep for Katib, `kserve` a
-    /// service of KServe (NOTEBOOK is then the folder of a bundle)
-    #[arg(long, default_value = "kfp", value_parser = PossibleValuesParser::new(target_names()))]
-    pub target: String,
+    /// service of KServe (NOTEBOOK is then the folder of a bundle) [default: kfp, and of a bundle kserve]
+    #[arg(long, value_parser = PossibleValuesParser::new(target_names()))]
+    pub target: Option<String>,
     /// Where to write it, or `-` for standard output [default: the pipeline's name]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,

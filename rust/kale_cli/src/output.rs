@@ -53,6 +53,13 @@ pub fn note(text: impl Display) {
     let _ = writeln!(out, "{text}");
 }
 
+/// What takes its time, for those who watch.
+pub fn progress(text: impl Display) {
+    if io::stderr().is_terminal() {
+        note(stderr_style().dim(&text.to_string()));
+    }
+}
+
 /// A remark of a verb, if there is one.
 pub fn remark(remark: Option<&str>) {
     if let Some(remark) = remark {

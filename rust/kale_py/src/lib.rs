@@ -18,9 +18,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod _native {
     #[pymodule_export]
     use crate::verbs::{
-        archive, artifact, cancel, check, cli_verbs, compile, context, diff, doctor, explain, explain_overlay, gc,
-        graph, lineage, logs, main, predict, render_graph, restore, resume, run, runs, schedule, serve, services, show,
-        snapshot, sweep, sweeps, unarchive,
+        archive, artifact, cancel, check, check_service, cli_verbs, compile, context, diff, doctor, explain,
+        explain_overlay, gc, graph, lineage, logs, main, predict, render_graph, restore, resume, run, runs, schedule,
+        serve, services, show, snapshot, sweep, sweeps, unarchive,
     };
 
     #[pymodule_init]

@@ -198,8 +198,14 @@ pub fn schedule(py: Python<'_>, request: &str) -> PyResult<String> {
 pub fn serve(py: Python<'_>, request: &str) -> PyResult<String> {
     ask(py, request, |session, request: &ServeRequest| {
         let request = ServeRequest { detach: true, ..request.clone() };
-        kale_verbs::serve::serve(session, &request, &|_| {})
+        kale_verbs::serve::serve(session, &request, &())
     })
+}
+
+/// What of a service would be refused when its model has been packed.
+#[pyfunction]
+pub fn check_service(py: Python<'_>, request: &str) -> PyResult<String> {
+    ask(py, request, kale_verbs::serve::check)
 }
 
 #[pyfunction]

@@ -11,6 +11,8 @@ pub enum ServeError {
     Name { name: String, reason: String },
     #[error("a server that other machines reach needs a token")]
     Unguarded,
+    #[error("`{origin}` is no origin of pages")]
+    Origin { origin: String },
     #[error("nothing can listen at {address}: {reason}")]
     Listen { address: SocketAddr, reason: String },
     #[error("the log cannot be written to `{}`: {reason}", path.display())]
@@ -33,10 +35,15 @@ impl ServeError {
     pub fn help(&self) -> String {
         match self {
             ServeError::Bundle { .. } => "give the folder that `serve` has packed: it has a `bundle.json`".to_owned(),
-            ServeError::Name { .. } => "choose another with `--name`".to_owned(),
+            ServeError::Name { .. } => "choose another name".to_owned(),
             ServeError::Unguarded => "give one (`--token-env VARIABLE`), say that something in front of it guards it \
                                       (`--open`), or listen on 127.0.0.1"
                 .to_owned(),
+            ServeError::Origin { .. } => {
+                "write it as browsers do: SCHEME://HOST or SCHEME://HOST:PORT, in small letters, such \
+                                          as https://app.example.org; or `*` for all"
+                    .to_owned()
+            }
             ServeError::Listen { .. } => "choose another port, or 0 for any that is free".to_owned(),
             ServeError::Log { .. } => "see to the folder, or log elsewhere".to_owned(),
             ServeError::Worker { .. } => "see that the interpreter is there (`--python`)".to_owned(),

@@ -36,5 +36,5 @@ pub use error::ServeError;
 pub use metrics::Latency;
 pub use options::{Batching, Event, Limits, Log, Options, Stop, TOGETHER};
 pub use pool::ReplicaView;
-pub use server::serve;
+pub use server::{check, check_port, serve};
 pub use status::{Requests, State, Status};

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::http::Uri;
+use axum::http::uri::Authority;
 use futures_util::future::join3;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -47,15 +49,12 @@ pub fn serve(folder: &Path, options: Options, listener: Listener<'_>) -> Result<
     // Nobody clears away what is served.
     let used = File::open(folder.join(ABOUT)).and_then(|about| about.lock_shared().map(|()| about));
     let mut bundle = Bundle::load(&folder)?;
+    check(&options)?;
     if let Some(name) = &options.name {
-        check_name(name).map_err(|reason| ServeError::Name { name: name.clone(), reason })?;
         bundle.name.clone_from(name);
     }
     if options.model_only {
         bundle = bundle.model_only();
-    }
-    if !options.host.is_loopback() && options.token.is_none() && !options.open {
-        return Err(ServeError::Unguarded);
     }
     let system = |error: io::Error| ServeError::System { reason: error.to_string() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
@@ -64,6 +63,37 @@ pub fn serve(folder: &Path, options: Options, listener: Listener<'_>) -> Result<
     runtime.shutdown_background();
     drop(used);
     served
+}
+
+/// What is wrong with options, whatever they are for.
+pub fn check(options: &Options) -> Result<(), ServeError> {
+    if let Some(name) = &options.name {
+        check_name(name).map_err(|reason| ServeError::Name { name: name.clone(), reason })?;
+    }
+    if !options.host.is_loopback() && options.token.is_none() && !options.open {
+        return Err(ServeError::Unguarded);
+    }
+    match options.cors.iter().find(|origin| !is_origin(origin)) {
+        Some(origin) => Err(ServeError::Origin { origin: origin.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// As browsers write it: they are compared letter by letter.
+fn is_origin(text: &str) -> bool {
+    let Ok(uri) = text.parse::<Uri>() else { return false };
+    let parts = uri.scheme_str().zip(uri.authority());
+    let is_plain = |(scheme, authority): (&str, &Authority)| {
+        text == format!("{scheme}://{authority}").to_ascii_lowercase() && !authority.as_str().contains('@')
+    };
+    matches!(text, "*" | "null") || parts.is_some_and(is_plain)
+}
+
+/// Whether a server with these options finds its port free.
+pub fn check_port(options: &Options) -> Result<(), ServeError> {
+    let address = SocketAddr::new(options.host, options.port);
+    let refuse = |error: io::Error| ServeError::Listen { address, reason: error.to_string() };
+    std::net::TcpListener::bind(address).map(drop).map_err(refuse)
 }
 
 async fn run(folder: &Path, bundle: Bundle, options: Options, listener: Listener<'_>) -> Result<(), ServeError> {

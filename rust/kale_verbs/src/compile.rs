@@ -16,6 +16,7 @@ use crate::error::VerbError;
 use crate::notebook::{Listing, STDIN, plain};
 use crate::packing;
 use crate::parameters::ParameterInputs;
+use crate::serve::is_bundle;
 use crate::session::Session;
 use crate::source::{Compiled, Source};
 use crate::sweep::definition::SweepOptions;
@@ -83,7 +84,11 @@ pub struct CompileAnswer {
 }
 
 pub fn compile(session: &Session, request: &CompileRequest) -> Result<CompileAnswer, VerbError> {
-    if request.target.as_deref() == Some(kserve::NAME) {
+    let is_service = match request.target.as_deref() {
+        Some(target) => target == kserve::NAME,
+        None => is_bundle(&session.directory.join(&request.source.notebook)),
+    };
+    if is_service {
         return compile_service(session, request);
     }
     let target = target(request.target.as_deref())?;

@@ -30,6 +30,8 @@ pub struct Predicted {
     /// HTTP's.
     pub status: u16,
     pub seconds: f64,
+    /// The example that it was packed with, where nothing else was asked: `{"instances": [...]}`.
+    pub example: Option<Value>,
     /// An answer for each row, or with V2 a tensor for each output; `None`: see `error`.
     pub predictions: Option<Value>,
     pub error: Option<ServiceFault>,
@@ -47,7 +49,11 @@ pub struct ServiceFault {
 
 pub fn predict(session: &Session, request: &PredictRequest) -> Result<Predicted, VerbError> {
     let record = find(session, &request.service)?;
-    let Asked { path, body, answer } = asked(&record, request.data.as_ref())?;
+    let (data, example) = match &request.data {
+        Some(data) => (data.clone(), None),
+        None => example(&record).map(|example| (example.clone(), Some(example)))?,
+    };
+    let Asked { path, body, answer } = asked(&record.name, &data);
     let began = Instant::now();
     let told = client(&record, PATIENCE).post(&path, body.to_string().into_bytes()).map_err(|error| {
         let message = format!("service `{}` at {} does not answer: {}", record.name, record.url, plain(&error));
@@ -65,6 +71,7 @@ pub fn predict(session: &Session, request: &PredictRequest) -> Result<Predicted,
         name: record.name.clone(),
         status: told.status,
         seconds,
+        example,
         predictions: is_good.then(|| told_json[answer].clone()),
         error: (!is_good).then(fault),
     })
@@ -77,18 +84,16 @@ struct Asked {
     answer: &'static str,
 }
 
-fn asked(record: &Record, data: Option<&Value>) -> Result<Asked, VerbError> {
-    let name = &record.name;
+fn asked(name: &str, data: &Value) -> Asked {
     let v1 = |body| Asked { path: format!("/v1/models/{name}:predict"), body, answer: "predictions" };
-    Ok(match data {
-        None => v1(example(record)?),
-        Some(Value::Object(body)) if body.contains_key("inputs") => {
-            Asked { path: format!("/v2/models/{name}/infer"), body: Value::Object(body.clone()), answer: "outputs" }
+    match data {
+        Value::Object(body) if body.contains_key("inputs") => {
+            Asked { path: format!("/v2/models/{name}/infer"), body: data.clone(), answer: "outputs" }
         }
-        Some(Value::Object(body)) if body.contains_key("instances") => v1(Value::Object(body.clone())),
-        Some(Value::Array(rows)) => v1(json!({"instances": rows})),
-        Some(row) => v1(json!({"instances": [row]})),
-    })
+        Value::Object(body) if body.contains_key("instances") => v1(data.clone()),
+        Value::Array(rows) => v1(json!({"instances": rows})),
+        row => v1(json!({"instances": [row]})),
+    }
 }
 
 fn example(record: &Record) -> Result<Value, VerbError> {

@@ -68,6 +68,16 @@ pub fn seconds(seconds: f64) -> String {
     }
 }
 
+/// How long an answer took: `180 µs`, `2.3 ms`, `48 ms`, and on as [`seconds`].
+pub fn latency(seconds: f64) -> String {
+    match seconds {
+        s if s < 0.000_999_5 => format!("{:.0} µs", s * 1e6),
+        s if s < 0.009_95 => format!("{:.1} ms", s * 1e3),
+        s if s < 0.999_5 => format!("{:.0} ms", s * 1e3),
+        s => self::seconds(s),
+    }
+}
+
 /// `512 B`, `1.5 MiB`.
 pub fn bytes(bytes: u64) -> String {
     #[allow(clippy::cast_precision_loss)]
@@ -172,6 +182,10 @@ mod tests {
         assert_eq!(
             [0.421, 3.12, 59.96, 125.2, 3725.0].map(seconds),
             ["0.42 s", "3.1 s", "1 min 00 s", "2 min 05 s", "1 h 02 min"]
+        );
+        assert_eq!(
+            [0.0, 4.2e-5, 0.0018, 0.0421, 0.421, 1.52].map(latency),
+            ["0 µs", "42 µs", "1.8 ms", "42 ms", "421 ms", "1.5 s"]
         );
         assert_eq!([17, 1536, 3 << 30].map(bytes), ["17 B", "1.5 KiB", "3.0 GiB"]);
         let values = [json!(0.123456789), json!(0.5), json!(1e-9), json!(3), json!("NaN")];

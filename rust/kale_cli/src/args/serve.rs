@@ -11,11 +11,11 @@ use super::StoreArgs;
 
 #[derive(Args, Debug)]
 pub struct ServeArgs {
-    /// RUN:STEP:VARIABLE, best:STEP:VARIABLE (of the newest sweep's best trial; best@SWEEP of another's), or the file of
-    /// a model
+    /// RUN:STEP:VARIABLE, best:STEP:VARIABLE (of the newest sweep's best trial; best@SWEEP of another's), the file of a
+    /// model, or the folder of a bundle that was packed before
     #[arg(required_unless_present = "bundle", conflicts_with = "bundle")]
     pub model: Option<String>,
-    /// Serve a bundle that was packed before
+    /// Serve the bundle in this folder
     #[arg(long, value_name = "DIR")]
     pub bundle: Option<PathBuf>,
     /// What the service is called, in URLs too [default: as the variable, file or bundle]

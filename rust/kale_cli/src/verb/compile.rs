@@ -13,7 +13,7 @@ pub fn compile(session: &Session, mut args: CompileArgs) -> Done {
     let to_stdout = args.output.as_deref() == Some(Path::new("-"));
     let request = CompileRequest {
         source: source(args.source).with_overlay(args.overlay),
-        target: Some(args.target),
+        target: args.target,
         output: args.output,
         on: args.on,
         build_context: args.build_context,

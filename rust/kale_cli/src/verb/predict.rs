@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read;
 
 use kale_verbs::predict::{PredictRequest, predict as ask};
+use kale_verbs::render;
 use kale_verbs::services::ServiceChoice;
 use kale_verbs::{Session, VerbError};
 use serde_json::Value;
@@ -20,6 +21,7 @@ pub fn predict(session: &Session, args: PredictArgs) -> Done {
     if json {
         output::json(&told);
     } else if let Some(predictions) = &told.predictions {
+        output::remark(told.example.as_ref().map(of_example).as_deref());
         output::answer(text(predictions));
     } else if let Some(fault) = &told.error {
         output::note(format_args!("`{}` answers {}: {}", told.name, told.status, fault.message));
@@ -28,6 +30,15 @@ pub fn predict(session: &Session, args: PredictArgs) -> Done {
         }
     }
     Ok(status(told.error.is_none()))
+}
+
+/// What was asked where nobody said what.
+fn of_example(example: &Value) -> String {
+    const MOST: usize = 200;
+    let rows = example["instances"].as_array().map_or(0, Vec::len);
+    let text = example["instances"].to_string();
+    let shown = if text.len() <= MOST { format!(": {text}") } else { String::new() };
+    format!("no rows are given, so it was asked with the {} of its example{shown}", render::count(rows, "row"))
 }
 
 /// A line for each row.

@@ -29,7 +29,11 @@ pub fn services(session: &Session, args: ServicesArgs) -> Done {
     }
     match &answer {
         ServicesAnswer::List(list) if list.services.is_empty() => output::note("no services"),
-        ServicesAnswer::List(list) => output::answer(table::table(&list.services.iter().map(row).collect::<Vec<_>>())),
+        ServicesAnswer::List(list) => {
+            let heading = ["service", "state", "url", "version", "requests", "process"].map(str::to_owned).to_vec();
+            let rows: Vec<Vec<String>> = [heading].into_iter().chain(list.services.iter().map(row)).collect();
+            output::answer(table::table(&rows));
+        }
         ServicesAnswer::Shown(view) => output::answer(table::table(&facts(view))),
         ServicesAnswer::Stopped(record) => output::note(format_args!("{} has ended", record.name)),
         ServicesAnswer::Logs(log) => output::answer(readable(&log.text)),
@@ -44,8 +48,8 @@ fn choice(of: &OfServiceArgs) -> ServiceChoice {
 fn row(view: &ServiceView) -> Vec<String> {
     let record = &view.record;
     let told = [record.name.as_str(), view.state, &record.url, &record.version];
-    let requests = view.traffic.as_ref().map(|traffic| render::count(traffic.requests.total, "request"));
-    let pid = format!("process {}", record.pid);
+    let requests = view.traffic.as_ref().map(|traffic| traffic.requests.total.to_string());
+    let pid = record.pid.to_string();
     told.into_iter().map(str::to_owned).chain([requests.unwrap_or_default(), pid]).collect()
 }
 
@@ -64,8 +68,9 @@ fn facts(view: &ServiceView) -> Vec<Vec<String>> {
         let errors = render::count(requests.errors, "error");
         facts.push(("requests", format!("{}, {errors}, {} turned away", requests.total, requests.rejected)));
         let quantiles = [("p50", latency.p50), ("p90", latency.p90), ("p99", latency.p99)];
-        let quantiles = quantiles.map(|(name, seconds)| format!("{name} {:.1} ms", seconds * 1e3));
-        facts.push(("latency", quantiles.join(", ")));
+        let quantiles = quantiles.map(|(name, seconds)| format!("{name} {}", render::latency(seconds)));
+        // Of nothing there is no half.
+        facts.push(("latency", if requests.total == 0 { "-".to_owned() } else { quantiles.join(", ") }));
         let memory: u64 = traffic.replicas.iter().filter_map(|replica| replica.rss_bytes).sum();
         facts.push(("memory", render::bytes(memory)));
         facts.push(("batching", batching(view, traffic.batch_rows)));

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::origin::{Origin, origin};
 use super::sealed::PACKING;
-use super::{ServeRequest, bundles};
+use super::{ServeRequest, Stage, bundles, server};
 use crate::error::VerbError;
 use crate::notebook::plain;
 use crate::session::{Interpreter, Session};
@@ -47,17 +47,21 @@ pub fn pack(
     request: &ServeRequest,
     root: &Path,
     own: &Interpreter,
+    tell: &dyn Fn(Stage),
 ) -> Result<(Packed, Interpreter), VerbError> {
     let Some(model) = &request.model else {
-        let help = "name a model: `RUN:STEP:VARIABLE`, the file of one, or `--bundle DIR`";
+        let help = "name a model: `RUN:STEP:VARIABLE`, the file of one, or the folder of a bundle";
         return Err(VerbError::usage("nothing to serve", help));
     };
     let Origin { python, mut asked, name } = origin(session, request, model, own)?;
+    let name = request.name.clone().unwrap_or(name);
+    server::check_name(request, &name, root)?;
+    tell(Stage::Packing);
     let folder = folder_in(root)?;
     let told = tempfile::NamedTempFile::new().map_err(|error| VerbError::writing(root, plain(&error)))?;
     asked["folder"] = json!(folder);
     asked["answer"] = json!(told.path());
-    asked["name"] = json!(request.name.clone().unwrap_or(name));
+    asked["name"] = json!(name);
     asked["method"] = json!(request.method);
     let done = carry_out(session, &python.executable, &asked);
     let report = done.and_then(|()| {

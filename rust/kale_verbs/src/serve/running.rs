@@ -76,6 +76,11 @@ pub fn running(root: &Path) -> Vec<Record> {
     found
 }
 
+/// The one of a name.
+pub fn named(root: &Path, name: &str) -> Option<Record> {
+    read(&service_folder(root, name).join(RECORD)).filter(Record::is_alive)
+}
+
 /// One that was ended from outside: a server that ends by itself takes its record along.
 pub fn lost(root: &Path, name: &str) -> Option<Record> {
     read(&service_folder(root, name).join(RECORD)).filter(|record| !record.is_alive())
@@ -96,7 +101,7 @@ impl Claim {
         let lock = File::create(&path).map_err(|error| VerbError::writing(&path, plain(&error)))?;
         match lock.try_lock() {
             Err(fs::TryLockError::WouldBlock) => {
-                refuse_taken(root, name)?;
+                refuse_taken(root, name, &[])?;
                 let help = "wait until it is there, or choose another name (`--name`)";
                 Err(VerbError::usage(format!("a service `{name}` is being started by another process"), help))
             }
@@ -121,9 +126,9 @@ impl Claim {
     }
 }
 
-pub fn refuse_taken(root: &Path, name: &str) -> Result<(), VerbError> {
-    let path = service_folder(root, name).join(RECORD);
-    match read(&path).filter(Record::is_alive) {
+/// Servers of these processes make room.
+pub fn refuse_taken(root: &Path, name: &str, replaced: &[u32]) -> Result<(), VerbError> {
+    match named(root, name).filter(|record| !replaced.contains(&record.pid)) {
         Some(record) => Err(VerbError::usage(
             format!("a service `{name}` is running already, at {} (process {})", record.url, record.pid),
             format!("stop it (`kale-rs services stop {name}`), or choose another name (`--name`)"),

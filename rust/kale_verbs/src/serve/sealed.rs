@@ -70,6 +70,11 @@ impl Bundle {
         })
     }
 
+    /// What one row of a request looks like.
+    pub fn first_row(&self) -> Option<&Value> {
+        self.about.get("example")?.get("instances")?.get(0)
+    }
+
     /// The versions in its requirements.
     pub fn requirements(&self) -> BTreeMap<String, String> {
         let text = fs::read_to_string(self.folder.join(REQUIREMENTS)).unwrap_or_default();

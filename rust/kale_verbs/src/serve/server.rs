@@ -1,7 +1,8 @@
 //! The server's process. In the foreground it is this one; else it is started as `kale-rs server`, which tells on standard
 //! output when it is ready, or why it is not.
 
-use std::io::{BufRead, BufReader, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::net::IpAddr;
 use std::os::fd::IntoRawFd;
 use std::os::unix::process::CommandExt;
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::running::{self, Claim, Record};
 use super::sealed::Bundle;
-use super::{ServeAnswer, ServeRequest};
+use super::{ServeAnswer, ServeListener, ServeRequest};
 use crate::error::VerbError;
 use crate::notebook::plain;
 use crate::session::Session;
@@ -92,7 +93,7 @@ fn request(
     python: &Path,
     root: &Path,
 ) -> Result<ServerRequest, VerbError> {
-    running::refuse_taken(root, name)?;
+    running::refuse_taken(root, name, &[])?;
     Ok(ServerRequest {
         root: root.to_owned(),
         bundle: bundle.folder.clone(),
@@ -118,7 +119,10 @@ pub fn start(
     let text = serde_json::to_string(&request).expect("a request is plain data");
     let (program, arguments) = session.launcher.split_first().expect("a launcher has a command line");
     let mut command = Command::new(program);
-    command.args(arguments).arg("server").arg(text).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.args(arguments).arg("server").arg(text).stdout(Stdio::piped());
+    // A file that is nowhere: nobody reads a pipe once it is ready.
+    let mut said = tempfile::tempfile().map_err(|error| VerbError::writing(std::env::temp_dir(), plain(&error)))?;
+    command.stderr(said.try_clone().map_or_else(|_| Stdio::null(), Stdio::from));
     command.stdin(if asked.tied { Stdio::piped() } else { Stdio::null() }).current_dir(root);
     // SAFETY: `setsid` is allowed between fork and exec.
     unsafe {
@@ -142,13 +146,25 @@ pub fn start(
         Ok(Word::Ready(record)) => Ok(*record),
         Ok(Word::Failed { message, help }) => Err(VerbError::usage(message, help)),
         Err(_) => {
-            let why = match told {
-                Some(Err(error)) => plain(&error),
+            let why = match (told, last_words(&mut said)) {
+                (Some(Err(error)), _) => plain(&error),
+                (_, Some(words)) => format!("it died, and its last words were\n\n{words}"),
                 _ => "it died without a word".to_owned(),
             };
             Err(VerbError::usage(format!("the server's process did not start: {why}"), "see `kale-rs doctor`"))
         }
     }
+}
+
+/// The end of what a process that is no more has said on standard error.
+fn last_words(said: &mut File) -> Option<String> {
+    const MOST: usize = 10;
+    let mut text = vec![];
+    said.rewind().and_then(|()| said.read_to_end(&mut text)).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let words = lines[lines.len().saturating_sub(MOST)..].join("\n");
+    (!words.is_empty()).then_some(words)
 }
 
 /// The process behind [`start`]: returns when the service has ended.
@@ -177,7 +193,7 @@ pub fn foreground(
     answer: ServeAnswer,
     python: &Path,
     root: &Path,
-    on_ready: &(dyn Fn(&ServeAnswer) + Send + Sync),
+    listener: &dyn ServeListener,
 ) -> Result<ServeAnswer, VerbError> {
     let request = request(asked, bundle, &answer.name, python, root)?;
     // Where there is a store that can be written, other verbs find it there. Its log is in the terminal.
@@ -186,7 +202,7 @@ pub fn foreground(
         claim => claim.and_then(Result::ok),
     };
     carry_out(session, &request, claim.as_ref(), None, &|record| {
-        on_ready(&ServeAnswer { url: Some(record.url.clone()), pid: Some(record.pid), ..answer.clone() });
+        listener.ready(&ServeAnswer { url: Some(record.url.clone()), pid: Some(record.pid), ..answer.clone() });
     })?;
     Ok(answer)
 }
@@ -199,7 +215,14 @@ fn carry_out(
     log: Option<PathBuf>,
     on_ready: &(dyn Fn(&Record) + Send + Sync),
 ) -> Result<(), VerbError> {
-    let options = options(session, request, log.clone())?;
+    let options = Options {
+        name: Some(request.name.clone()),
+        python: request.python.clone(),
+        runtime: session.runtime.clone(),
+        log: log.clone().map_or(Log::Stderr, Log::File),
+        ends_with_stdin: request.tied,
+        ..options(&request.settings)?
+    };
     let noted: Mutex<Option<Record>> = Mutex::new(None);
     let tell = |event: Event| {
         if let Event::Ready { url, .. } = event {
@@ -228,8 +251,19 @@ fn carry_out(
     done.map_err(|error| in_words(&error))
 }
 
-fn options(session: &Session, request: &ServerRequest, log: Option<PathBuf>) -> Result<Options, VerbError> {
-    let given = &request.settings;
+/// What is wrong with them can be known before there is a model.
+pub fn check(request: &ServeRequest, root: &Path) -> Result<(), VerbError> {
+    let options = options(&request.settings)?;
+    kale_serve::check(&options).map_err(|error| in_words(&error))?;
+    let makes_room =
+        |record: &Record| request.replaces.contains(&record.pid) && record.url.ends_with(&format!(":{}", options.port));
+    if options.port == 0 || running::running(root).iter().any(makes_room) {
+        return Ok(());
+    }
+    kale_serve::check_port(&options).map_err(|error| in_words(&error))
+}
+
+fn options(given: &Settings) -> Result<Options, VerbError> {
     let usual = Options::default();
     let token = given.token_env.as_deref().map(token).transpose()?;
     let batching = Batching {
@@ -251,21 +285,22 @@ fn options(session: &Session, request: &ServerRequest, log: Option<PathBuf>) -> 
     Ok(Options {
         host: given.host.unwrap_or(usual.host),
         port: given.port.unwrap_or(usual.port),
-        name: Some(request.name.clone()),
         token,
         open: given.open,
         replicas: given.replicas.unwrap_or(usual.replicas).max(1),
         batching,
-        python: request.python.clone(),
-        runtime: session.runtime.clone(),
         predictor: given.predictor.clone(),
         model_only: given.model_only,
         cors: given.cors.clone(),
-        log: log.map_or(Log::Stderr, Log::File),
-        ends_with_stdin: request.tied,
         limits,
         ..usual
     })
+}
+
+/// So long a model may take to be loaded, and to answer once.
+pub fn patience(settings: &Settings) -> Result<Duration, VerbError> {
+    let limits = options(settings)?.limits;
+    Ok(limits.start_timeout.saturating_add(limits.request_timeout))
 }
 
 /// An empty one would guard nothing.
@@ -287,8 +322,10 @@ fn delay(milliseconds: f64) -> Result<Duration, VerbError> {
 }
 
 /// It is the name of a folder before the server looks at it.
-pub fn refuse_name(name: &str) -> Result<(), VerbError> {
-    kale_serve::bundle::check_name(name).map_err(|reason| in_words(&ServeError::Name { name: name.to_owned(), reason }))
+pub fn check_name(request: &ServeRequest, name: &str, root: &Path) -> Result<(), VerbError> {
+    let refuse = |reason| in_words(&ServeError::Name { name: name.to_owned(), reason });
+    kale_serve::bundle::check_name(name).map_err(refuse)?;
+    if request.pack_only { Ok(()) } else { running::refuse_taken(root, name, &request.replaces) }
 }
 
 fn in_words(error: &ServeError) -> VerbError {

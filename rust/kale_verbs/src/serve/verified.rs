@@ -1,8 +1,11 @@
 //! Whether a bundle answers in a fresh process as the model did where it was packed: the worker of the server, run once on
 //! the bundle's example (`kale_runtime --serve BUNDLE --once`).
 
+use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -50,10 +53,17 @@ pub fn ask(session: &Session, bundle: &Path, python: &Interpreter, expected: Val
     Ok(Asked { process, expected })
 }
 
-pub fn compare(asked: Asked) -> Result<(), VerbError> {
-    let Asked { process, expected } = asked;
-    let output = process.wait_with_output();
-    let (stdout, stderr) = output.map(|output| (output.stdout, output.stderr)).unwrap_or_default();
+/// Waits for the answer, but not for ever.
+pub fn compare(asked: Asked, limit: Duration) -> Result<(), VerbError> {
+    let Asked { mut process, expected } = asked;
+    let Some((stdout, stderr)) = said(&mut process, limit) else {
+        let seconds = limit.as_secs();
+        let message =
+            format!("in a process of its own the model has not answered the example within {seconds} seconds");
+        let help = "it may wait for something that is not there, such as a lock or a connection; give more with `timeout` \
+                    (`--timeout SECONDS`), or a shorter `example`";
+        return Err(VerbError::usage(message, help));
+    };
     let Ok(answer) = serde_json::from_slice::<Answer>(&stdout) else {
         let said = String::from_utf8_lossy(&stderr);
         let said = said.lines().last().unwrap_or("it said nothing").to_owned();
@@ -76,6 +86,31 @@ pub fn compare(asked: Asked) -> Result<(), VerbError> {
         shown(&expected)
     );
     Err(VerbError::usage(message, "what it draws by chance, or reads from outside, is to be an asset or seeded"))
+}
+
+/// What it says until it ends; `None`, and its end, where that takes longer.
+fn said(process: &mut Child, limit: Duration) -> Option<(Vec<u8>, Vec<u8>)> {
+    let began = Instant::now();
+    let (out, err) = (whole(process.stdout.take()), whole(process.stderr.take()));
+    let left = || limit.saturating_sub(began.elapsed());
+    let found = out.recv_timeout(left()).ok().and_then(|out| Some((out, err.recv_timeout(left()).ok()?)));
+    if found.is_none() {
+        let _ = process.kill();
+    }
+    let _ = process.wait();
+    found
+}
+
+/// All that comes out of a pipe, when its other end is closed.
+fn whole(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        let mut text = vec![];
+        let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut text));
+        // Nobody may wait any more.
+        let _ = tell.send(text);
+    });
+    told
 }
 
 const HELP: &str = "what it needs is to be a global name of the notebook, an asset, or a module that is installed";
@@ -108,6 +143,16 @@ fn shown(value: &Value) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_model_that_never_answers_is_not_waited_for() {
+        let sleeps = || Command::new("sleep").arg("600").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let asked = Asked { process: sleeps(), expected: json!([1]) };
+        let pid = asked.process.id();
+        let error = compare(asked, Duration::from_millis(50)).unwrap_err();
+        assert!(error.to_string().contains("has not answered the example within"), "{error}");
+        assert!(!Path::new(&format!("/proc/{pid}/stat")).exists());
+    }
 
     #[test]
     fn the_last_digits_do_not_matter() {

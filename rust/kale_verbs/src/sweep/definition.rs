@@ -3,10 +3,10 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use kale_model::{ParameterName, Pipeline};
 use kale_model::sweep::{
     Algorithm, AlgorithmError, Direction, EarlyStopping, Objective, Settings, Space, SpaceError, Sweep,
 };
+use kale_model::{ParameterName, Pipeline};
 use kale_sweep::Sampler;
 use serde::Deserialize;
 
@@ -67,7 +67,8 @@ pub struct Defined {
 impl Defined {
     /// What is to be said of guesses.
     pub fn remarks(&self) -> Vec<String> {
-        let kept = |name| format!("`{name}` keeps its value, since random numbers begin there: give it a range to vary it");
+        let kept =
+            |name| format!("`{name}` keeps its value, since random numbers begin there: give it a range to vary it");
         self.seeds.iter().map(kept).collect()
     }
 }
@@ -109,7 +110,8 @@ impl SweepOptions {
         }
         refuse_numbers(&definition)?;
         let is_guessed = self.vary.is_empty();
-        let seeds = pipeline.parameters.iter().filter(|one| is_guessed && one.is_seed() && !given.has(one.name.as_str()));
+        let seeds =
+            pipeline.parameters.iter().filter(|one| is_guessed && one.is_seed() && !given.has(one.name.as_str()));
         Ok(Defined { sweep: definition, is_guessed, seeds: seeds.map(|one| one.name.clone()).collect() })
     }
 
