@@ -38,6 +38,20 @@ def view_of(lab: LabPage, name: str) -> Locator:
     return view
 
 
+def within_a_small_window(lab: LabPage, form: Locator) -> None:
+    """What does not fit into it is scrolled to."""
+    usual = lab.page.viewport_size
+    assert usual is not None
+    lab.page.set_viewport_size({"width": 640, "height": 360})
+    frame = lab.page.locator(".kale-ServeDialog .jp-Dialog-content").bounding_box()
+    assert frame is not None and frame["y"] >= 0 and frame["y"] + frame["height"] <= 360
+    begin = form.locator("[data-action=begin-service]")
+    begin.scroll_into_view_if_needed()
+    expect(begin).to_be_in_viewport(ratio=0.9)
+    lab.screenshot("serve-dialog-small")
+    lab.page.set_viewport_size(usual)
+
+
 def figure(view: Locator, name: str) -> Locator:
     return view.locator(f"[data-figure={name}] dd")
 
@@ -57,10 +71,11 @@ def test_a_step_of_a_run_is_served_tried_and_stopped(lab: LabPage, folder: Path)
     expect(form.locator("[name=step]")).to_have_value("train")
     form.locator("[name=preprocess]").fill("half")
     form.locator("[data-action=begin-service]").click()
-    expect(form.locator("[role=alert]")).to_contain_text("no variable `half` is bound")
+    expect(form.locator("[role=alert]")).to_contain_text("no function `half` is bound")
     form.locator("[name=preprocess]").fill("halve")
     form.locator("[name=example]").fill("rows")
     lab.screenshot("serve-dialog")
+    within_a_small_window(lab, form)
     form.locator("[data-action=begin-service]").click()
     view = view_of(lab, "model")
     listed = lab.panel.locator("[data-service=model]")
@@ -112,6 +127,7 @@ def test_a_step_of_a_run_is_served_tried_and_stopped(lab: LabPage, folder: Path)
     expect(listed).to_have_count(0)
     ended.get_by_role("tab", name="Try it").click()
     expect(ended.locator("[data-action=predict]")).to_be_disabled()
+    expect(ended.locator("[role=alert]")).to_have_count(0)
     ended.locator("[data-action=serve-again]").click()
     expect(ended).to_have_attribute("data-state", "ready")
     expect(figure(ended, "requests")).to_have_text("0")

@@ -91,7 +91,7 @@ export function TestBox({ pipeline, name, test: state, page, isRunning }: TestBo
               name="kind"
               value={kind}
               checked={test.kind === kind}
-              onChange={() => change({ kind })}
+              onChange={() => change({ kind, fault: null })}
             />
             {kind === 'json' ? trans.__('JSON') : trans.__('Rows of a variable')}
           </label>
@@ -130,7 +130,7 @@ export function TestBox({ pipeline, name, test: state, page, isRunning }: TestBo
       <div role="status" className="kale-TestBox-answer">
         {test.answer !== null && <Answer answer={test.answer} />}
       </div>
-      {test.fault !== null && (
+      {test.fault !== null && !isBlocked && (
         <p className="kale-Refusal kale-mod-lines" role="alert">
           {test.fault}
         </p>
