@@ -279,7 +279,7 @@ impl<'a> Analyzer<'a> {
             }
         }
         instance.code = callee.code.clone();
-        if !self.is_stateless(callee) {
+        if !self.is_named_definition(callee) {
             self.link(&instance, callee, false);
         }
         for constructor in ["__new__", "__init__"] {
@@ -344,10 +344,12 @@ impl<'a> Analyzer<'a> {
         }
         for value in &participants {
             self.note_code(&result, value);
-            if value.objects.is_empty() || self.is_stateless(value) {
+            if value.objects.is_empty() || self.is_named_definition(value) {
                 continue;
             }
-            self.mutate(value);
+            if !self.is_stateless(value) {
+                self.mutate(value);
+            }
             self.link(&result, &value.part(Type::Unknown), true);
         }
         for value in &participants {

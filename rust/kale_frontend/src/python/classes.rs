@@ -8,10 +8,10 @@ use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, Body, Definition, DefinitionKind, Inner};
 use super::definitions::patches;
-use super::heap::Class;
+use super::heap::ObjectId;
 use super::names::{Name, NameSet};
 use super::scope::ScopeKind;
-use super::types::Held;
+use super::types::{Held, Types};
 use super::value::{CodeId, Type, Value};
 
 impl<'a> Analyzer<'a> {
@@ -58,7 +58,7 @@ impl<'a> Analyzer<'a> {
             .map(|(name, value)| (value.ty != Type::Unknown).then(|| (self.attribute_name(name), value.ty)))
             .collect();
         let stateless = state.is_empty() && !patches(&statement.body, &statement.name);
-        let object = self.frame().heap.allocate(Class { definition: stateless, ..Class::default() });
+        let object = self.frame().heap.allocate_definition(Types::default(), stateless);
         let code = self.add_class(statement, methods, bases, holds);
         let mut value = Value::object(Type::Class(code), object);
         for held in state {
@@ -154,7 +154,7 @@ impl<'a> Analyzer<'a> {
             class_name: None,
             suspends: vec![],
         });
-        let object = self.frame().heap.allocate(Class { definition: true, ..Class::default() });
+        let object = self.frame().heap.allocate_definition(Types::default(), true);
         let mut value = Value::object(Type::Class(code), object);
         value.code.push(code);
         value
@@ -166,9 +166,8 @@ impl<'a> Analyzer<'a> {
             let definition = &self.definitions[code.index()];
             let is_class = matches!(definition.kind, DefinitionKind::Class { .. });
             let bound = definition.name.filter(|_| is_class).and_then(|name| self.module_binding(name));
-            bound.is_some_and(|binding| {
-                !binding.value.objects.iter().all(|&object| self.frames[0].heap.peek(object).definition)
-            })
+            let is_definition = |&object: &ObjectId| self.frames[0].heap.is_definition(object);
+            bound.is_some_and(|binding| !binding.value.objects.iter().all(is_definition))
         })
     }
 

@@ -8,7 +8,6 @@ use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, Body, Definition, DefinitionKind, Function, Inner};
 use super::arguments::Arguments;
-use super::heap::Class;
 use super::scope::{ScopeKind, ScopeRef};
 use super::types::Types;
 use super::value::{CodeId, Codes, Parts, Type, Value};
@@ -37,7 +36,7 @@ impl<'a> Analyzer<'a> {
         }
         let value = self.function_value(code, scope, &held);
         if patches(&statement.body, &statement.name) {
-            value.objects.iter().for_each(|&object| self.frame().heap.class(object).definition = false);
+            value.objects.iter().for_each(|&object| self.frame().heap.set_definition(object, false));
         }
         let value = self.decorate(value, &statement.decorator_list);
         self.name_definition(code, &statement.name);
@@ -180,7 +179,7 @@ impl<'a> Analyzer<'a> {
         let captures = scope.captures().next().is_some();
         let stateless = !captures && held.iter().all(|value| value.objects.is_empty());
         let types = Types::of(Type::Function(code));
-        let object = self.frame().heap.allocate(Class { definition: stateless, types, ..Class::default() });
+        let object = self.frame().heap.allocate_definition(types, stateless);
         let mut value = Value::object(Type::Function(code), object);
         for default in held {
             self.link(&value, default, false);
@@ -271,7 +270,7 @@ impl<'a> Analyzer<'a> {
         if pure {
             frame.effects.calls = calls_before;
         }
-        let object = self.frame().heap.allocate(Class { definition: pure, ..Class::default() });
+        let object = self.frame().heap.allocate_definition(Types::default(), pure);
         let mut wrapped = Value::object(Type::Unknown, object);
         wrapped.code = value.code.clone();
         let named = decorator.code.iter().filter(|code| self.definitions[code.index()].name.is_some());
@@ -287,10 +286,20 @@ impl<'a> Analyzer<'a> {
         wrapped
     }
 
+    /// Whether it is a function or class without state that pickle writes as the name that it has in the module: not a
+    /// lambda, or what a function has returned.
+    pub(super) fn is_named_definition(&self, value: &Value) -> bool {
+        let is_named = match value.ty {
+            Type::Function(code) | Type::Class(code) => self.definitions[code.index()].name.is_some(),
+            _ => false,
+        };
+        value.objects.is_empty() || (is_named && self.is_stateless(value))
+    }
+
     /// Whether all the value's objects are functions or classes without state.
     pub fn is_stateless(&self, value: &Value) -> bool {
         let frame = self.frames.last().expect("the module's frame is always there");
-        value.objects.iter().all(|&object| frame.heap.peek(object).definition)
+        value.objects.iter().all(|&object| frame.heap.is_definition(object))
     }
 }
 

@@ -7,7 +7,8 @@
 //!
 //! Within a class there are *regions*: what leads from one object to another stays in one. An array that is put into two
 //! containers joins the classes of both, but not their regions, for it leads to nothing; so a change of the one container
-//! is none of the other, unless it is the array that changes.
+//! is none of the other, unless it is the array that changes. A function or class without state has a region of its own,
+//! too, in the class of what holds it: they travel together, but nothing that happens to the others changes it.
 
 use super::names::{Name, NameSet};
 use super::types::Types;
@@ -44,8 +45,6 @@ pub struct Class {
     pub view: bool,
     /// Its objects are containers of immutable elements only.
     pub scalars: bool,
-    /// It is a function or class object: calls that we cannot see into use it, but do not change it.
-    pub definition: bool,
     pub code: Codes,
     /// It is one object without a name that only refers to others: an iterator, or a tuple that was just made. What is
     /// inside of it is not this object.
@@ -54,6 +53,8 @@ pub struct Class {
     pub changed: bool,
     /// It was joined with another one.
     pub joined: bool,
+    /// The first of its objects that was made.
+    pub oldest: u32,
     /// The types of its objects.
     pub types: Types,
     /// Something that cannot travel was stored in an object of this class.
@@ -65,21 +66,42 @@ pub struct Heap {
     parent: Vec<u32>,
     /// A forest as `parent`, of the regions.
     regions: Vec<u32>,
+    /// By the root of a region, whether it is a function or class object without state: calls that we cannot see into use
+    /// it, but do not change it.
+    definitions: Vec<bool>,
     classes: Vec<Class>,
     /// Classes that were changed, joined or bound anew, possibly stale after unions.
     marked: Vec<ObjectId>,
-    /// How often older objects than `young` turned out to have more types.
-    pub surprises: usize,
-    pub young: u32,
+    /// The oldest object that turned out to have more types, if any has since this was last taken.
+    surprised: Option<u32>,
 }
 
 impl Heap {
-    pub fn allocate(&mut self, class: Class) -> ObjectId {
+    pub fn allocate(&mut self, mut class: Class) -> ObjectId {
         let id = ObjectId(self.parent.len() as u32);
+        class.oldest = id.0;
         self.parent.push(id.0);
         self.regions.push(id.0);
+        self.definitions.push(false);
         self.classes.push(class);
         id
+    }
+
+    /// A function or class object.
+    pub fn allocate_definition(&mut self, types: Types, stateless: bool) -> ObjectId {
+        let id = self.allocate(Class { types, ..Class::default() });
+        self.set_definition(id, stateless);
+        id
+    }
+
+    pub fn set_definition(&mut self, object: ObjectId, stateless: bool) {
+        let region = self.region(object);
+        self.definitions[region as usize] = stateless;
+    }
+
+    /// Whether the object is a function or class without state.
+    pub fn is_definition(&self, object: ObjectId) -> bool {
+        self.definitions[peek(&self.regions, object.0) as usize]
     }
 
     pub fn find(&mut self, object: ObjectId) -> ObjectId {
@@ -91,25 +113,15 @@ impl Heap {
         root(&mut self.regions, object.0)
     }
 
-    /// Whether two objects of a class are in one region.
-    pub fn is_near(&self, one: ObjectId, other: ObjectId) -> bool {
-        let region = |object: ObjectId| {
-            let mut at = object.0;
-            while self.regions[at as usize] != at {
-                at = self.regions[at as usize];
-            }
-            at
-        };
-        region(one) == region(other)
+    /// Whether a change of one object, or of `anything` in its class, may be one of the other.
+    pub fn is_reached(&self, changed: ObjectId, other: ObjectId, anything: bool) -> bool {
+        let region = peek(&self.regions, other.0);
+        region == peek(&self.regions, changed.0) || (anything && !self.definitions[region as usize])
     }
 
     /// The class of an object, without path compression.
     pub fn peek(&self, object: ObjectId) -> &Class {
-        let mut at = object.0;
-        while self.parent[at as usize] != at {
-            at = self.parent[at as usize];
-        }
-        &self.classes[at as usize]
+        &self.classes[peek(&self.parent, object.0) as usize]
     }
 
     pub fn class(&mut self, object: ObjectId) -> &mut Class {
@@ -121,6 +133,7 @@ impl Heap {
     pub fn union(&mut self, a: ObjectId, b: ObjectId, view: bool) -> ObjectId {
         let (one, other) = (self.region(a), self.region(b));
         self.regions[one as usize] = other;
+        self.definitions[other as usize] &= self.definitions[one as usize];
         self.union_apart(a, b, view)
     }
 
@@ -142,13 +155,13 @@ impl Heap {
         class.changed |= absorbed.changed;
         let before = class.types.clone();
         class.types.join(&absorbed.types);
-        let is_new = |id: ObjectId, known: &Types| id.0 < self.young && class.types != *known;
-        self.surprises += usize::from(is_new(into, &before) || is_new(from, &absorbed.types));
-        let class = &mut self.classes[into.0 as usize];
+        let learned = [(class.oldest, &before), (absorbed.oldest, &absorbed.types)];
+        let surprised = learned.into_iter().filter(|(_, known)| **known != class.types).map(|(oldest, _)| oldest);
+        self.surprised = self.surprised.into_iter().chain(surprised).min();
+        class.oldest = class.oldest.min(absorbed.oldest);
         class.scalars = false;
         class.joined = true;
         class.shell = false;
-        class.definition &= absorbed.definition;
         class.unshippable = class.unshippable.or(absorbed.unshippable);
         for code in absorbed.code {
             if !class.code.contains(&code) {
@@ -190,10 +203,23 @@ impl Heap {
     /// Notes more of the types of a class.
     pub fn learn_with(&mut self, object: ObjectId, more: impl FnOnce(&mut Types)) {
         let root = self.find(object);
-        let known = &mut self.classes[root.0 as usize].types;
-        let before = known.clone();
-        more(known);
-        self.surprises += usize::from(*known != before && root.0 < self.young);
+        let class = &mut self.classes[root.0 as usize];
+        let before = class.types.clone();
+        more(&mut class.types);
+        if class.types != before {
+            let oldest = class.oldest;
+            self.note_surprised([oldest]);
+        }
+    }
+
+    /// Gives the oldest object that has turned out to have more types since the last call, by its age.
+    pub fn take_surprised(&mut self) -> Option<u32> {
+        self.surprised.take()
+    }
+
+    /// Notes that objects have turned out to have more types.
+    pub fn note_surprised(&mut self, objects: impl IntoIterator<Item = u32>) {
+        self.surprised = self.surprised.into_iter().chain(objects).min();
     }
 
     /// Notes that an object of the class was changed, joined or bound anew.
@@ -217,6 +243,15 @@ impl Heap {
     pub fn roots(&mut self) -> Vec<ObjectId> {
         (0..self.parent.len() as u32).map(ObjectId).filter(|o| self.parent[o.0 as usize] == o.0).collect()
     }
+}
+
+/// The root of an object's tree.
+fn peek(forest: &[u32], object: u32) -> u32 {
+    let mut at = object;
+    while forest[at as usize] != at {
+        at = forest[at as usize];
+    }
+    at
 }
 
 /// The root of an object's tree, to which its way is made shorter.

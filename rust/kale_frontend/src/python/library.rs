@@ -95,7 +95,7 @@ impl<'a> Analyzer<'a> {
             // Defaults are part of the class.
             for (_, value, _) in &arguments.keywords {
                 if !value.objects.is_empty() && !self.holds_scalars(value) && !self.is_stateless(value) {
-                    made.objects.iter().for_each(|&object| self.frame().heap.class(object).definition = false);
+                    made.objects.iter().for_each(|&object| self.frame().heap.set_definition(object, false));
                     self.link(&made, value, false);
                 }
             }

@@ -79,13 +79,13 @@ impl<'a> Analyzer<'a> {
             .filter(|name| {
                 let bound = self.module_binding(*name);
                 bound.is_none_or(|bound| is_changed(self, bound.value.ty, bound.value.among.as_deref()))
-                    && (changed.is_none() || self.is_name_near(*name, object))
+                    && self.is_name_reached(*name, object, changed.is_none())
             })
             .collect();
         let places: Vec<Place> = places
             .into_iter()
             .filter(|place| self.place_type(*place).is_none_or(|ty| is_changed(self, ty, None)))
-            .filter(|place| changed.is_none() || self.is_place_near(*place, object))
+            .filter(|place| self.is_place_reached(*place, object, changed.is_none()))
             .collect();
         let frame = self.frame();
         frame.heap.mark(object);
@@ -105,17 +105,17 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    /// Whether a name of the module may lead to this object, or be led to by it.
-    fn is_name_near(&self, name: Name, object: ObjectId) -> bool {
+    /// Whether a change of this object, or of `anything` in its class, may be seen in a name of the module.
+    fn is_name_reached(&self, name: Name, object: ObjectId, anything: bool) -> bool {
         let heap = &self.frames[0].heap;
         self.module_binding(name)
-            .is_none_or(|bound| bound.value.objects.iter().any(|&other| heap.is_near(object, other)))
+            .is_none_or(|bound| bound.value.objects.iter().any(|&other| heap.is_reached(object, other, anything)))
     }
 
-    /// Whether a place of the function may.
-    fn is_place_near(&self, place: Place, object: ObjectId) -> bool {
+    /// Whether it may be seen in a place of the function.
+    fn is_place_reached(&self, place: Place, object: ObjectId, anything: bool) -> bool {
         let frame = self.frames.last().expect("the module's frame is always there");
-        frame.places.get(&place).is_none_or(|&other| frame.heap.is_near(object, other))
+        frame.places.get(&place).is_none_or(|&other| frame.heap.is_reached(object, other, anything))
     }
 
     /// What is known of the type of the object that a place had when the function was called.
@@ -163,12 +163,13 @@ impl<'a> Analyzer<'a> {
         if !b.is_immutable() {
             a.objects.iter().for_each(|&object| self.frame().heap.class(object).scalars = false);
         }
-        let (Some(&first), Some(&second)) = (a.objects.first(), b.objects.first()) else {
+        let Some(&first) = a.objects.first().filter(|_| !b.objects.is_empty()) else {
             self.note_code(a, b);
             return;
         };
-        if self.is_stateless(b) {
-            // Whoever holds a function or class without state can call it, and no more.
+        let is_definition = self.is_stateless(b);
+        if self.is_named_definition(b) {
+            // Whoever holds a function or class without state can call it, and no more. Pickle writes its name.
             self.note_code(a, b);
             return;
         }
@@ -179,9 +180,12 @@ impl<'a> Analyzer<'a> {
             }
         }
         let heap = &mut self.frame().heap;
-        let mut root = union(heap, first, second);
-        for &object in a.objects.iter().chain(&b.objects).skip(1) {
+        let mut root = heap.find(first);
+        for &object in a.objects.iter().skip(1) {
             root = union(heap, first, object);
+        }
+        for &object in &b.objects {
+            root = if is_definition { heap.union_apart(first, object, false) } else { union(heap, first, object) };
         }
         if let Some(held) = held {
             heap.class(root).unshippable.get_or_insert(held);

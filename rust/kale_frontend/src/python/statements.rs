@@ -121,25 +121,26 @@ impl<'a> Analyzer<'a> {
             self.frame().effects.dynamic.push(("loops nested this deep".to_owned(), range));
         }
         let rounds = if is_too_deep || planted(Fault::OneRound) { 1 } else { MAX_ROUNDS };
-        let heap = &mut self.frame().heap;
-        let (young, age) = (heap.young, heap.age());
-        heap.young = age;
+        let mut surprised = self.frame().heap.take_surprised();
         for round in 1..=rounds {
-            let surprises = self.frame().heap.surprises;
+            let age = self.frame().heap.age();
             self.push_layer();
             body(self);
             let layer = self.pop_layer();
             self.join(vec![layer], true);
             let heap = &mut self.frame().heap;
-            let stable = heap.surprises == surprises;
-            if round >= 2 && stable {
+            // (What this round has made, the next one makes anew.)
+            let learned = heap.take_surprised();
+            let is_stable = learned.is_none_or(|oldest| oldest >= age);
+            surprised = surprised.into_iter().chain(learned).min();
+            if round >= 2 && is_stable {
                 break;
             }
             if round + 1 == rounds {
                 heap.forget_types();
             }
         }
-        self.frame().heap.young = young;
+        self.frame().heap.note_surprised(surprised);
         self.loops -= 1;
     }
 

@@ -229,9 +229,9 @@ impl<'a> Analyzer<'a> {
         };
         if shape.has_object {
             let object = self.frame().place_of(Place::Parameter(index), &shape.types);
-            let class = self.frame().heap.class(object);
-            class.scalars = shape.scalars;
-            class.definition = shape.stateless;
+            let heap = &mut self.frame().heap;
+            heap.class(object).scalars = shape.scalars;
+            heap.set_definition(object, shape.stateless);
             value.objects = smallvec![object];
         }
         value

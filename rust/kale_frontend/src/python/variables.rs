@@ -6,7 +6,7 @@ use smallvec::smallvec;
 use super::analyzer::{Analyzer, Binding, Layer};
 use super::effects::{Assumed, Outcome};
 use super::facts::Source;
-use super::heap::{Class, Place};
+use super::heap::{Class, ObjectId, Place};
 use super::names::Name;
 use super::scope::{self, Resolution, Uses};
 use super::types::Types;
@@ -167,9 +167,10 @@ impl<'a> Analyzer<'a> {
             Some((value, assumed)) => {
                 let is_new = !frame.places.contains_key(&Place::Global(name));
                 let object = frame.place_of(Place::Global(name), &assumed.types);
-                let class = frame.heap.class(object);
-                class.scalars |= is_new && assumed.scalars;
-                class.definition |= is_new && assumed.stateless;
+                frame.heap.class(object).scalars |= is_new && assumed.scalars;
+                if is_new {
+                    frame.heap.set_definition(object, assumed.stateless);
+                }
                 Value { objects: smallvec![object], code: assumed.code, axes: Axes::default(), ..value }
             }
             None => return self.builtin_or_unknown(name),
@@ -188,7 +189,8 @@ impl<'a> Analyzer<'a> {
         code.sort();
         code.dedup();
         let scalars = !value.objects.is_empty() && classes().all(|class| class.scalars);
-        let stateless = !value.objects.is_empty() && classes().all(|class| class.definition);
+        let is_definition = |&object: &ObjectId| self.frames[0].heap.is_definition(object);
+        let stateless = !value.objects.is_empty() && value.objects.iter().all(is_definition);
         let mut types = Types::none();
         classes().for_each(|class| types.join(&class.types));
         Some(Assumed { ty: value.ty, among: value.among.clone(), scalars, stateless, types, code })

@@ -84,7 +84,7 @@ impl<'a> Analyzer<'a> {
             let bound_here = binding.cell == self.cell && binding.version.is_none();
             let replay = binding.replay
                 && self.stands(binding.statement)
-                && (!(by_value && shipped) || self.is_stateless(&binding.value));
+                && (!(by_value && shipped) || self.is_named_definition(&binding.value));
             if bound_here && !binding.deleted {
                 let is_own = |code: &CodeId| self.definitions[code.index()].name == Some(name);
                 let kind = match self.kind(&binding.value) {
