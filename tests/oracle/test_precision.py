@@ -13,7 +13,7 @@ import pytest
 from . import product
 from .equivalence import differences, run_linear
 from .linear import LinearExecutor
-from .precision import BELOW, REQUIRED, measure, notebooks
+from .precision import REQUIRED, measure, notebooks
 
 STRIDE = 1 if os.environ.get("KALE_TEST_ALL") else 4
 #: Outputs that say nothing when compared as text: the time that fits took; a table that pandas lays out for a notebook
@@ -39,8 +39,7 @@ def test_what_a_run_depends_on_is_in_the_graph(name, measured):
 @pytest.mark.parametrize("name", [path.stem for path in CHOSEN])
 def test_parallelism_is_kept(name, measured):
     row = measured[name]
-    least = BELOW.get(name, REQUIRED)
-    assert row.precision >= least, f"{row.traced} of {row.compiled} cells in the longest chain"
+    assert row.precision >= REQUIRED, f"{row.traced} of {row.compiled} cells in the longest chain"
 
 
 @pytest.mark.parametrize("path", [p for p in CHOSEN if p.stem not in NOT_REPEATABLE], ids=lambda path: path.stem)

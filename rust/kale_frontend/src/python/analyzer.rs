@@ -57,6 +57,15 @@ pub struct Definition<'a> {
     pub class_name: Option<String>,
     /// What its decorators suspend while it runs, as [`Frame::suspended`].
     pub suspends: Vec<&'static FxHashMap<String, String>>,
+    /// Of a generator expression in a function: what it iterates over first, which the code around it evaluates.
+    pub iterated: Option<Iterated>,
+}
+
+/// The type of a value, and what that may be where it is not known.
+#[derive(Clone, PartialEq)]
+pub struct Iterated {
+    pub ty: Type,
+    pub among: Option<Rc<[Type]>>,
 }
 
 pub enum DefinitionKind<'a> {

@@ -6,9 +6,10 @@ use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{Decorator, Expr, ExprGenerator, ExprLambda, Parameters, Stmt, StmtFunctionDef, TypeParams};
 use ruff_text_size::{Ranged, TextRange};
 
-use super::analyzer::{Analyzer, Body, Definition, DefinitionKind, Function, Inner};
+use super::analyzer::{Analyzer, Body, Definition, DefinitionKind, Function, Inner, Iterated};
 use super::arguments::Arguments;
 use super::scope::{ScopeKind, ScopeRef};
+use super::summary::Shape;
 use super::types::Types;
 use super::value::{CodeId, Codes, Parts, Type, Value};
 use crate::fault::{Fault, planted};
@@ -73,12 +74,13 @@ impl<'a> Analyzer<'a> {
         let first = generator.generators.first().map(|g| self.evaluate(&g.iter));
         let scope = self.scope_of(ScopeKind::Generator, generator.range());
         let code = self.add_definition(None, Body::Generator(generator), scope, true);
+        let shapes = self.note_iterated(code, first.as_ref());
         let path = self.name("generator");
         let captured: Vec<Value> = scope.captures().flat_map(|name| self.captures(name)).collect();
         let mut own_types = Types::none();
         captured.iter().chain(&first).for_each(|held| own_types.join(&self.types_of(held)));
         let own_code: Codes = captured.iter().flat_map(|held| held.code.iter().copied()).collect();
-        let elements = self.summarize(self.summary_key(code, vec![], &own_code, own_types));
+        let elements = self.summarize(self.summary_key(code, shapes, &own_code, own_types));
         let scalars = elements.returns.as_ref().is_some_and(|outcome| outcome.scalars);
         let contents = elements.returns.as_ref().map(|outcome| outcome.types.clone()).unwrap_or_default();
         let sources: Vec<Value> = first.into_iter().chain(captured).collect();
@@ -90,6 +92,16 @@ impl<'a> Analyzer<'a> {
         }
         value.code.push(code);
         value
+    }
+
+    /// Notes what a generator expression in a function iterates over first: its own code knows no name of that function.
+    fn note_iterated(&mut self, code: CodeId, first: Option<&Value>) -> Vec<Shape> {
+        let Some(first) = first.filter(|_| !self.in_module()) else { return vec![] };
+        let new = Iterated { ty: first.ty, among: first.among.clone() };
+        let known = &mut self.definitions[code.index()].iterated;
+        let is_other = known.as_ref().is_some_and(|known| *known != new);
+        *known = Some(if is_other { Iterated { ty: Type::Unknown, among: None } } else { new });
+        vec![self.shape(first, false)]
     }
 
     /// `map(f, x)`, with a function that can be seen: an iterator of what it returns.
@@ -148,7 +160,7 @@ impl<'a> Analyzer<'a> {
         let class_name = self.frame().class_name.clone();
         let function = Function { parameters, body, scope, has_mutable_defaults, is_generator };
         let kind = DefinitionKind::Function(function);
-        self.definitions.push(Definition { kind, name: None, class_name, suspends: vec![] });
+        self.definitions.push(Definition { kind, name: None, class_name, suspends: vec![], iterated: None });
         code
     }
 

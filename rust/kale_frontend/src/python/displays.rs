@@ -130,7 +130,7 @@ impl<'a> Analyzer<'a> {
         elements: &[&'a Expr],
         type_path: &str,
     ) -> Value {
-        let values = self.comprehended(scope, generators, elements);
+        let values = self.comprehended(scope, generators, elements, None);
         if matches!(type_path, "set" | "dict") {
             self.look_for(&values.iter().take(1).collect::<Vec<_>>(), None);
         }
@@ -143,9 +143,10 @@ impl<'a> Analyzer<'a> {
         scope: ScopeRef<'a>,
         generators: &'a [Comprehension],
         elements: &[&'a Expr],
+        first: Option<Value>,
     ) -> Vec<Value> {
         // The first iterable belongs to the scope around the comprehension.
-        let mut first = generators.first().map(|generator| self.evaluate(&generator.iter));
+        let mut first = first.or_else(|| generators.first().map(|generator| self.evaluate(&generator.iter)));
         // The rest may run no time at all.
         self.push_layer();
         self.frame().inner.push(Inner::new(scope));
@@ -169,9 +170,10 @@ impl<'a> Analyzer<'a> {
     }
 
     /// Runs a generator expression's body, as consuming it does; gives what it yields.
-    pub fn generator_body(&mut self, generator: &'a ruff_python_ast::ExprGenerator) -> Value {
+    /// (`first`: what it iterates over first, where its own code could not tell.)
+    pub fn generator_body(&mut self, generator: &'a ruff_python_ast::ExprGenerator, first: Option<Value>) -> Value {
         let scope = self.frame().scope;
-        let yielded = self.comprehended(scope, &generator.generators, &[&generator.elt]);
+        let yielded = self.comprehended(scope, &generator.generators, &[&generator.elt], first);
         yielded.into_iter().reduce(|a, b| self.either(a, &b)).unwrap_or_else(Value::immutable)
     }
 }

@@ -458,10 +458,20 @@ impl<'a> Analyzer<'a> {
         if caller == Caller::Builtin {
             for which in concerned(&facts.calls, arguments) {
                 for function in select(which, receiver, arguments) {
-                    self.invoke_code_with(function, &participants, range);
+                    match keyed_by(facts, function, arguments) {
+                        Some(items) => self.call_with_elements(function, items, range),
+                        None => drop(self.invoke_code_with(function, &participants, range)),
+                    }
                 }
             }
         }
+    }
+
+    /// A function is called with each element.
+    fn call_with_elements(&mut self, function: &Value, items: &Value, range: TextRange) {
+        let element = self.iterate(items, range).named();
+        let returned = self.perhaps(|this| this.call_value(function, &[element], range));
+        self.operate(&[&returned], range);
     }
 
     fn has_code(&self, value: &Value) -> bool {
@@ -554,4 +564,11 @@ impl<'a> Analyzer<'a> {
         }
         manager.part(Type::Unknown)
     }
+}
+
+/// Of `max(items, key=function)`, with a function that can be seen: the items.
+fn keyed_by<'v>(facts: &CallFacts, function: &Value, arguments: &'v Arguments<'_>) -> Option<&'v Value> {
+    let [(items, _)] = arguments.positional.as_slice() else { return None };
+    let is_key = facts.calls.iter().eq(["key"]) && facts.iterates.iter().eq(["0"]) && arguments.spread.is_empty();
+    (is_key && matches!(function.ty, Type::Function(_)) && !planted(Fault::CallbackMissed)).then_some(items)
 }

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use ruff_text_size::TextRange;
 use smallvec::smallvec;
 
-use super::analyzer::{Analyzer, Binding, Body, DefinitionKind, Frame, Function};
+use super::analyzer::{Analyzer, Binding, Body, DefinitionKind, Frame, Function, Iterated};
 use super::arguments::Arguments;
 use super::effects::{Link, Outcome, Summary};
 use super::facts::StatementId;
@@ -90,7 +90,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// A recursive call forgets its texts, which might otherwise grow from call to call without end.
-    fn shape(&self, value: &Value, recursive: bool) -> Shape {
+    pub(super) fn shape(&self, value: &Value, recursive: bool) -> Shape {
         let frame = self.frames.last().expect("the module's frame is always there");
         let mut code = value.code.clone();
         code.sort();
@@ -118,7 +118,7 @@ impl<'a> Analyzer<'a> {
         let DefinitionKind::Function(Function { parameters: Some(parameters), .. }) =
             self.definitions[code.index()].kind
         else {
-            return vec![];
+            return self.iterated(code, callee).into_iter().collect();
         };
         let mut positional: Vec<Value> = receiver.into_iter().cloned().collect();
         positional.extend(arguments.positional.iter().map(|(value, _)| value.clone().named()));
@@ -157,6 +157,13 @@ impl<'a> Analyzer<'a> {
             values.push(value);
         }
         values
+    }
+
+    /// What a generator expression of a function iterates over first.
+    fn iterated(&mut self, code: CodeId, callee: &Value) -> Option<Value> {
+        let Iterated { ty, among } = self.definitions[code.index()].iterated.clone()?;
+        let own = self.own(callee);
+        Some(Value { ty, among, text: None, axes: Axes::default(), ..own })
     }
 
     /// The argument of one parameter; without one, the default, which the function object holds.
@@ -211,7 +218,11 @@ impl<'a> Analyzer<'a> {
                 self.give_back(&value);
             }
             Body::Generator(generator) => {
-                let value = self.generator_body(generator);
+                let first = shapes.first().map(|shape| match shape.has_object {
+                    true => Value { ty: shape.ty, among: shape.among.clone(), ..self.captured() },
+                    false => Value { ty: shape.ty, ..Value::immutable() },
+                });
+                let value = self.generator_body(generator, first);
                 self.give_back(&value);
             }
         }
