@@ -152,7 +152,8 @@ def test_all_by_keyboard(lab: LabPage, folder: Path) -> None:
     lab.page.keyboard.press("Control+Shift+C")
     lab.page.locator(".lm-CommandPalette-input").wait_for()
     lab.page.keyboard.type("Sweep Parameters")
-    expect(lab.page.locator(".lm-CommandPalette-item[data-command='kale-rs:sweep']")).to_be_visible()
+    # All commands are there until those that match are: Enter is for the one that is chosen of them.
+    expect(lab.page.locator(".lm-CommandPalette-item.lm-mod-active[data-command='kale-rs:sweep']")).to_be_visible()
     lab.page.keyboard.press("Enter")
     form = lab.page.locator(".kale-SweepForm")
     expect(form.locator(".kale-SweepForm-plan")).to_contain_text("10 trials")
