@@ -149,7 +149,8 @@ impl<'a> Analyzer<'a> {
                 if owner.ty == Type::Unknown && !is_exact {
                     self.mutate_definitions(owner, range);
                 }
-                self.mutate_parts(owner, is_exact.then_some(&types));
+                // Nothing changes but the object itself, whatever else it may hold.
+                self.mutate_parts(owner, Some(&types));
                 let at = self.attribute_name(name);
                 self.put_at(owner, at, value)
             }

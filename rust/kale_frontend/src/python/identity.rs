@@ -140,6 +140,12 @@ impl<'a> Analyzer<'a> {
         self.type_path(value).is_some_and(|path| self.knowledge.inherited(path, |t| t.flat) == Some(true))
     }
 
+    /// The same of a value that may have one of several types.
+    pub(super) fn is_only_flat(&self, value: &Value) -> bool {
+        let types = self.types_as(value).filter(|types| !types.is_empty());
+        types.is_some_and(|types| types.iter().all(|&ty| self.is_flat(&Value { ty, ..Value::immutable() })))
+    }
+
     /// Whether it is a container of nothing but containers, arrays and frames.
     fn holds_flat(&self, value: &Value) -> bool {
         let types = self.types_of(value);

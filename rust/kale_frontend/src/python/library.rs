@@ -444,8 +444,9 @@ impl<'a> Analyzer<'a> {
         }
         // Elements of arrays and frames are values, which have no code; so is what such an iterator gives. (What it does
         // to move on has been done.)
-        let is_flat =
-            |this: &Self, value: &Value| this.is_flat(value) || (this.is_iterator(value) && this.holds_scalars(value));
+        let is_flat = |this: &Self, value: &Value| {
+            this.is_only_flat(value) || (this.is_iterator(value) && this.holds_scalars(value))
+        };
         let participants: Vec<Value> = participants().filter(|value| !is_flat(self, value)).cloned().collect();
         for value in &participants {
             match caller {
