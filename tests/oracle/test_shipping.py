@@ -18,8 +18,6 @@ from .tracer import trace_all
 EXPLAINED = {
     # What the star import perhaps binds, it passes on.
     "imports/a-star-import-that-perhaps-binds-a-name-passes-the-earlier-value-on": {"b: rows"},
-    # Pickle writes the name of a function that the register holds, and reading it back looks the name up.
-    "functions/a-decorator-that-keeps-a-register": {"two: one", "use: one", "use: two"},
     # Only what is loaded together is as identical as in the notebook, and a later step needs two of the group's names.
     "found/a-group-that-two-cells-of-a-step-need-in-part-is-loaded-as-a-whole": {"alias: e", "both: e"},
     "found/two-aliases-of-one-value-made-by-two-steps-meet-in-a-third": {"two: a"},
@@ -27,6 +25,8 @@ EXPLAINED = {
     "found/a-value-that-a-later-cell-needs-does-not-part-names-that-an-earlier-one-compares": {"three: e"},
     # So does `two`, beside `b`.
     "found/a-later-load-of-a-group-brings-what-a-later-cell-compares": {"two: c"},
+    # Both lists hold one function, and go on together.
+    "found/a-lambda-that-two-lists-hold-stays-one": {"one: b", "one: f", "two: a", "two: f"},
 }
 
 
