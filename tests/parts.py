@@ -25,26 +25,31 @@ def kfp_python() -> str:
     return str(kfp_environment.make())
 
 
-def in_browser(python: str | Path) -> list[str]:
-    """A browser, a server and several kernels share two processors for ten minutes, and one event out of a hundred
+def in_browser(python: str | Path, *options: str) -> list[str]:
+    """Browsers, servers and several kernels share two processors for ten minutes, and one event out of a hundred
     thousand is late for one of them. A test that fails is tried once more on a new page; one that passes only then is
     named in the summary, since some of those have been faults of ours."""
-    return [str(python), "-m", "pytest", "-q", "tests/ui", "--reruns", "1", "-rR"]
+    return [str(python), "-m", "pytest", "-q", "tests/ui", *options, "--reruns", "1", "-rR"]
+
+
+def at_once(files: int) -> list[str]:
+    """Each file's tests in their order, the files too: what builds something does so early."""
+    slowest = ("--durations", "15", "--durations-min", "10")
+    return ["-n", str(files), "--dist", "loadfile", "--no-loadscope-reorder", *slowest]
 
 
 def parts() -> dict[str, list[str]]:
-    # Each file's in their order, the files too: what builds something does so early. On two processors one in four
-    # moments is spent on waiting.
-    at_once = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "--durations", "15", "--durations-min", "10")
+    # Two processors: one in four moments of a test is spent on waiting.
     ignored = [*KFP_TESTS, "tests/heavy", "tests/ui", *INSTALLING]
     return {
         "rust": ["cargo", "test", "--workspace", "--quiet"],
         "python": [
-            *(sys.executable, "-m", "pytest", "-q", *at_once, "tests"),
+            *(sys.executable, "-m", "pytest", "-q", *at_once(3), "tests"),
             *(f"--ignore={path}" for path in ignored),
         ],
-        "lab": in_browser(sys.executable),
-        "kfp": [kfp_python(), "-m", "pytest", "-q", *at_once, *KFP_TESTS],
+        "lab": in_browser(sys.executable, "-m", "not measured", *at_once(2)),
+        "budgets": in_browser(sys.executable, "-m", "measured"),
+        "kfp": [kfp_python(), "-m", "pytest", "-q", *at_once(3), *KFP_TESTS],
     }
 
 

@@ -70,6 +70,7 @@ def long_notebook(path: Path) -> None:
     notebooks.write(path, cells)
 
 
+@pytest.mark.measured
 def test_budgets_of_a_long_notebook(lab: LabPage, folder: Path, report: Report) -> None:
     long_notebook(folder / "long.ipynb")
     notebooks.write(folder / "short.ipynb", notebooks.CHAIN)

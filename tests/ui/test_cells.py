@@ -64,6 +64,7 @@ def drawing(lab: LabPage) -> float:
     return times[-1]
 
 
+@pytest.mark.measured
 def test_five_hundred_windowed_cells(
     lab: LabPage, folder: Path, windowed: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -116,6 +116,7 @@ def test_a_run_is_seen_on_the_graph(lab: LabPage, diamond: str) -> None:
         lab.screenshot(f"graph-run-{name}")
 
 
+@pytest.mark.measured
 def test_a_graph_of_500_steps_is_drawn_in_time(lab: LabPage, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cells: list[Cell] = [("x0 = [0]", ["step:s0"])]
     cells += [(f"x{i} = [*x{(i - 1) // 3}, {i}]", [f"step:s{i}"]) for i in range(1, 500)]

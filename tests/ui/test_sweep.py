@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import kale_rs
+import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.ui import notebooks
@@ -277,6 +278,7 @@ def test_stopped_and_gone_on_with(lab: LabPage, folder: Path) -> None:
     expect(view.locator("tbody tr[data-status=succeeded]")).to_have_count(4)
 
 
+@pytest.mark.measured
 def test_five_hundred_trials_repaint_in_time(lab: LabPage, folder: Path) -> None:
     """A sweep of three trials is made a large one in the store; then the pointer goes over its table and axes."""
     form = ask(lab, folder)
