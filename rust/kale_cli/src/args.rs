@@ -293,6 +293,8 @@ that are installed, into a bundle: a folder that is served in the same way here 
 as the run did. It speaks KServe's protocols V1 (/v1/models/NAME:predict) and V2
 (/v2/models/NAME/infer), to this machine only unless `--host` says otherwise.
 
+The file of a model and a bundle can run any code, as a script can: serve those whose maker you trust.
+
 In a notebook, `kale_rs.serve(model, preprocess=function)` does the same with what is in the kernel.
 
 Examples:
