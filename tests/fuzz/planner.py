@@ -15,11 +15,22 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def build(planted_faults: bool = False) -> Path:
     """Builds the planner: optimised, with its checks."""
-    command = ["cargo", "build", "--quiet", "--profile", "fuzz", "-p", "kale_fuzz", "--bin", "planner"]
-    target = ROOT / "target" / ("fuzz-planted" if planted_faults else "fuzz")
-    options = ["--features", "planted-faults", "--target-dir", str(target)] if planted_faults else []
-    subprocess.run([*command, *options], cwd=ROOT, check=True)
-    return (target if planted_faults else ROOT / "target") / "fuzz" / "planner"
+    name, features = ("faulty-planner", "planted-faults") if planted_faults else ("planner", "")
+    command = [
+        "cargo",
+        "build",
+        "--quiet",
+        "--profile",
+        "fuzz",
+        "-p",
+        "kale_fuzz",
+        "--bin",
+        name,
+        "--features",
+        features,
+    ]
+    subprocess.run(command, cwd=ROOT, check=True)
+    return ROOT / "target" / "fuzz" / name
 
 
 def environment() -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+
+from programs import example
 
 ROOT = Path(__file__).resolve().parents[2]
 #: The wait before a second attempt, in milliseconds: tests do not wait for real servers to recover.
@@ -23,16 +24,6 @@ class Failed(Exception):
     def __init__(self, kind: str, message: str, help: str) -> None:
         super().__init__(f"{kind}: {message} ({help})")
         self.kind, self.message, self.help = kind, message, help
-
-
-@functools.cache
-def driver() -> str:
-    """The path of the program, built: of the same libraries as the tests of the whole workspace, which are there."""
-    command = ["cargo", "build", "--workspace", "--example", "driver", "--message-format", "json"]
-    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert built.returncode == 0, built.stderr
-    artifacts = (json.loads(line) for line in built.stdout.splitlines())
-    return next(each["executable"] for each in artifacts if each.get("executable"))
 
 
 class Ours:
@@ -73,7 +64,7 @@ def connected(
     (folder / "config" / "contexts.toml").write_text("\n".join(lines) + "\n")
     outside = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     process = subprocess.Popen(
-        [driver(), "test", str(BASE), str(patience)],
+        [example("driver"), "test", str(BASE), str(patience)],
         env={**outside, "KALE_RS_CONFIG": str(folder / "config"), **variables},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

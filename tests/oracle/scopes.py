@@ -133,14 +133,6 @@ def size(table: dict) -> tuple[int, int]:
     return 1 + sum(scopes for scopes, _ in inside), len(table["symbols"]) + sum(names for _, names in inside)
 
 
-def build() -> Path:
-    """The program that prints the compiler's tables."""
-    command = ["cargo", "build", "--quiet", "--package", "kale_frontend", "--example", "symbol_table"]
-    messages = subprocess.run([*command, "--message-format", "json"], cwd=ROOT, **TEXT).stdout
-    made = (json.loads(line) for line in messages.splitlines() if line.startswith("{"))
-    return next(Path(one["executable"]) for one in made if one.get("target", {}).get("name") == "symbol_table")
-
-
 def requests(sources: list[str], notebook: bool) -> str:
     return "".join(json.dumps({"source": source, "notebook": notebook}) + "\n" for source in sources)
 

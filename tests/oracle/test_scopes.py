@@ -23,6 +23,7 @@ from pathlib import Path
 
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager, leading_empty_lines, leading_indent
+from programs import example
 
 from . import scopes
 from .spec_cases import read_cases
@@ -57,7 +58,7 @@ def runs(path: str, version: str) -> bool:
 
 @pytest.fixture(scope="module")
 def program() -> Path:
-    return scopes.build()
+    return example("symbol_table")
 
 
 def chunks(paths: list[Path]):

@@ -8,8 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from .scopes import ROOT
+from programs import example
 
 optuna = pytest.importorskip("optuna", reason="one of the tests' requirements")
 qmc = pytest.importorskip("scipy.stats.qmc", reason="it comes with scikit-optimize, one of the tests' requirements")
@@ -32,10 +31,7 @@ PLANE = [
 
 @pytest.fixture(scope="module")
 def program() -> Path:
-    command = ["cargo", "build", "--quiet", "--package", "kale_sweep", "--example", "next_trial"]
-    built = subprocess.run([*command, "--message-format=json"], cwd=ROOT, check=True, capture_output=True, text=True)
-    made = (json.loads(line) for line in built.stdout.splitlines())
-    return next(Path(one["executable"]) for one in made if one.get("target", {}).get("name") == "next_trial")
+    return example("next_trial")
 
 
 @pytest.fixture

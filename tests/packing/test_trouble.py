@@ -221,7 +221,7 @@ def test_names_of_everybody(serve, notebook_names):
     service = serve(model, name="m", postprocess=names["später"], assets={"wort": "größe"}, example=table)
     assert service.predict(table) == ["größe 4", "größe 7"]
     for name in ("größe", "a b", "../x", ".x", "", "x" * 64):
-        with pytest.raises(kale_rs.UsageError, match="cannot be called"):
+        with pytest.raises(kale_rs.UsageError, match="cannot be the service's name"):
             serve(model, name=name or " ")
 
 

@@ -3,11 +3,6 @@ import pytest
 from . import support
 
 
-@pytest.fixture(scope="session", autouse=True)
-def server_program():
-    support.build()
-
-
 @pytest.fixture(scope="session")
 def iris():
     """A model, and rows for it."""

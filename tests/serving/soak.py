@@ -26,7 +26,7 @@ from pathlib import Path
 
 from .kserve import corpus
 from .kserve.corpus import V2
-from .support import SUM, Server, ask, build, bundle
+from .support import SUM, Server, ask, bundle
 from .test_robustness import PREDICT, changed
 
 SLOW, LIMIT = 10_000, 4_000
@@ -202,7 +202,6 @@ def main() -> int:
     parser.add_argument("minutes", nargs="?", type=float, default=60.0)
     parser.add_argument("--rate", type=float, help="requests per second")
     arguments = parser.parse_args()
-    build()
     with tempfile.TemporaryDirectory() as folder:
         options = ["--replicas", 2, "--connections", LIMIT, "--rows", 64]
         with Server(bundle(Path(folder) / "light", SUM), *options) as server:

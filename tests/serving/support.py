@@ -13,16 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from programs import example
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = ROOT / "python" / "kale_runtime"
-SERVER = ROOT / "target" / "debug" / "examples" / "serve"
-
-
-def build() -> None:
-    """The server alone, from what is there: nothing happens while it is as new as its sources."""
-    subprocess.run(["cargo", "build", "--quiet", "-p", "kale_serve", "--example", "serve"], cwd=ROOT, check=True)
-
 
 #: A model whose process starts fast: the sum of each row.
 SUM = functools.partial(np.sum, axis=1)
@@ -52,7 +46,7 @@ class Server:
 
     def __init__(self, bundle: Path, *options: str | int, wait: bool = True) -> None:
         self.log = bundle.parent / f"{bundle.name}.log"
-        command = [SERVER, bundle, sys.executable, RUNTIME, "--log", self.log, *options]
+        command = [example("serve"), bundle, sys.executable, RUNTIME, "--log", self.log, *options]
         self.process = subprocess.Popen(
             list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

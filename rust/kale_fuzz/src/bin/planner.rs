@@ -16,7 +16,7 @@ use kale_frontend::{CompileOptions, Granularity, compile};
 use kale_model::{Environment, Pipeline, StepId, StepPlan};
 use serde_json::{Value, json};
 
-fn main() -> std::io::Result<()> {
+pub fn main() -> std::io::Result<()> {
     let environment = environment(std::env::args().nth(1).as_deref());
     let mut answers = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
