@@ -245,15 +245,23 @@ class Execution:
         if not self.cluster.metadata:
             return
         folder = self.folders[name]
-        output = folder / "output.json"
-        told = json.loads(output.read_text())["artifacts"] if output.exists() else {}
         outputs = {}
-        for key, value in told.items():
+        for key, value in self.told(folder / "output.json", state).items():
             uri = f"{PLACE}/{(folder / key).relative_to(self.cluster.folder)}"
             outputs[key] = (uri, value["artifacts"][0].get("metadata", {}))
         states = {"SUCCEEDED": metadata.COMPLETE, "CACHED": metadata.CACHED}
         with self.cluster.lock:
             self.cluster.metadata.publish(self.run.run_id, name, states.get(state, metadata.FAILED), outputs)
+
+    @staticmethod
+    def told(output: Path, state: str) -> dict:
+        """The artifacts of a task, by its own word; it may have been ended while it wrote that."""
+        try:
+            return json.loads(output.read_text())["artifacts"] if output.exists() else {}
+        except json.JSONDecodeError:
+            if state == "SUCCEEDED":
+                raise
+            return {}
 
     def take_cached(self, name: str) -> bool:
         """Whether another run has done the same."""
