@@ -58,6 +58,10 @@ pub fn demands(facts: &Facts, together: &Together) -> Vec<Needs> {
     for cell in (0..facts.cells.len()).rev() {
         demands.settle(cell);
     }
+    // What is given together may be made behind the cell that it is given to, by a cell that was settled before.
+    while let Some((&cell, _)) = demands.asked.last_key_value() {
+        demands.settle(cell);
+    }
     demands.needs
 }
 
@@ -72,7 +76,8 @@ struct Demands<'f> {
 }
 
 impl Demands<'_> {
-    /// Every later cell has been settled, so all that is asked of this one's versions is known.
+    /// Every later cell has been settled, so all that is asked of this one's versions is known, but for what is given
+    /// together: that asks once more.
     fn settle(&mut self, cell: CellId) {
         let mut wanted = self.asked.remove(&cell).unwrap_or_default();
         for used in &self.facts.cells[cell].uses {

@@ -202,6 +202,12 @@ struct Load {
     cell: CellId,
 }
 
+/// Whether a value is loaded for a cell that is in front of the one that makes it, to be identical with what a later cell
+/// of the process needs.
+fn is_ahead(facts: &Facts, version: VersionId, place: Place) -> bool {
+    place.0 < facts.version(version).cell
+}
+
 struct Player<'f> {
     facts: &'f Facts,
     grouping: &'f Grouping,
@@ -362,21 +368,25 @@ impl<'f> Player<'f> {
 
     fn load(&mut self, cell: CellId, version: VersionId, names: &NameSet, at: Place) {
         self.origin += 1;
-        let origin = match self.loads.get(&version) {
+        let mut names = names.clone();
+        let known = self.loads.get(&version).map(|load| (load.origin, &mut self.actions[load.action]));
+        let origin = match known {
             // More names of it, as identical to those as in the notebook.
-            Some(load) => {
-                if let Action::Load(_, known) = &mut self.actions[load.action].1 {
-                    known.extend(names);
-                }
-                load.origin
+            Some((origin, (place, Action::Load(_, known)))) if !is_ahead(self.facts, version, *place) || *place >= at => {
+                known.extend(&names);
+                origin
             }
-            None => {
+            known => {
+                // Cells between the two had another object under the names that are new: all of it comes once more.
+                if let Some((_, (_, Action::Load(_, known)))) = known {
+                    names.extend(&*known);
+                }
                 self.loads.insert(version, Load { action: self.actions.len(), origin: self.origin, cell });
                 self.actions.push((at, Action::Load(version, names.clone())));
                 self.origin
             }
         };
-        for &name in names {
+        for &name in &names {
             self.bringing.entry(name).or_default().insert(version);
             self.hold(name, Held { version, origin, at });
         }
