@@ -104,8 +104,9 @@ class Verifier:
             self.watch(kind, names, self.step.path(self.step.inputs, key))
 
     def defined(self):
-        """After a definition was executed again: whatever it bound, the step has it."""
+        """After a definition was executed again: whatever it bound, the step has it, and what it deleted is gone."""
         self.given.update(self.step.names)
+        self.watches = [watch for watch in self.watches if self.step.names.get(watch.name) is watch.value]
 
     def before_save(self, key, kind, names):
         claim = self.claims.get(self.step.cell)

@@ -79,7 +79,14 @@ def add(w: Writer, name: str, base: str):
     if number:
         forms.append(([f"global {number}", f"{number} += v"], {(number, "int")}))
     if base:
-        forms += [([f"super().add(v + {n})", "return self"], set())] * 3
+        forms += [
+            ([f"super().add(v + {n})", "return self"], set()),
+            ([f"super().add(v + {n})"], set()),
+            ([f"return super().add({n})"], set()),
+            (["above = super()", "above.add(v)"], set()),
+            ([f"super({name}, self).add(v)", "self.n += 1"], {(name, ("class", name))}),
+            (["super().shared.append(v)"], set()),
+        ]
     lines, needs = w.pick(forms)
     return [
         "def add(self, v):",
@@ -106,6 +113,8 @@ def peek(w: Writer, name: str, base: str):
         ("self.shared", set()),
         ("[self.n, self.count]", set()),
     ]
+    if base:
+        forms += [("super().peek()", set())] * 2
     text, needs = w.pick(forms)
     if w.chance(0.25):
         return ["def peek(self):", f"    self.n += {w.fresh()}", f"    return {text}"], needs

@@ -25,6 +25,9 @@ EXPLAINED = {
     "found/a-value-that-a-later-cell-needs-does-not-part-names-that-an-earlier-one-compares": {"three: e"},
     # So does `two`, beside `b`.
     "found/a-later-load-of-a-group-brings-what-a-later-cell-compares": {"two: c"},
+    # The step that is entered again loads what is one as one, and `s3` passes on what it does not use.
+    "found/what-a-step-is-given-together-may-be-made-by-a-later-cell": {"s3: C"},
+    "found/what-comes-early-does-not-stay-under-a-name-that-a-cell-binds-meanwhile": {"s3: e"},
     # Both lists hold one function, and go on together.
     "found/a-lambda-that-two-lists-hold-stays-one": {"one: b", "one: f", "two: a", "two: f"},
 }

@@ -81,6 +81,10 @@ faults! {
     CallbackMissed,
     /// What has changed is made again from its source.
     StaleDefinition,
+    /// Methods of `super()` do nothing to the object.
+    SuperMissed,
+    /// What is made again stays, also under names that the notebook has deleted.
+    DeletionMissed,
 }
 
 #[cfg(not(feature = "planted-faults"))]

@@ -29,6 +29,9 @@ pub fn source(
                     let _ = writeln!(text, "define {code}");
                 }
             }
+            Action::Forget(name, _) => {
+                let _ = writeln!(text, "forget {}", analysis.facts.text(*name));
+            }
             Action::Run(cell) => {
                 let Instruction::Run { parameters, metrics, .. } = run(*cell) else { continue };
                 let _ = writeln!(text, "run {parameters:?} {metrics:?} {}", cell_code(analysis, *cell, version));

@@ -16,8 +16,8 @@ use crate::claims::Claimant;
 use crate::dataflow::program::{Action, Transfer};
 use crate::fault::{Fault, planted};
 use crate::grouping::Groups;
-use crate::python::facts::{CellId, Replay, Resource, StatementId};
-use crate::python::names::NameSet;
+use crate::python::facts::{CellId, Replay, Resource, StatementId, VersionId};
+use crate::python::names::{Name, NameSet};
 use crate::python::pseudo;
 use crate::requirements::{Packages, Requirements};
 use crate::{CompileOptions, fingerprint, report, warm_up};
@@ -214,6 +214,7 @@ impl Lowering<'_> {
         for action in &self.groups.programs.actions[group] {
             match action {
                 Action::Define(statement) => program.extend(self.definition(*statement)),
+                Action::Forget(name, version) => program.push(self.deletion(*name, *version)),
                 Action::Load(version, names) => program.push(Instruction::Load {
                     artifact: self.artifacts.of_version(*version),
                     names: self.texts(names),
@@ -256,6 +257,15 @@ impl Lowering<'_> {
         }
         let line = self.analysis.cells[statement.cell].line(statement.range);
         vec![Instruction::Define { cell: block.index, line, source: self.statement_source(id) }]
+    }
+
+    /// A deletion that does not fail when there is nothing to delete.
+    fn deletion(&self, name: Name, version: VersionId) -> Instruction {
+        let version = self.analysis.facts.version(version);
+        let cell = &self.analysis.cells[version.cell];
+        let name = self.analysis.facts.text(name);
+        let source = format!("{name} = None; del {name}");
+        Instruction::Define { cell: cell.block.index, line: cell.line(version.range), source }
     }
 
     fn statement_source(&self, id: StatementId) -> String {

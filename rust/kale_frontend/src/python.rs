@@ -30,6 +30,7 @@ mod holding;
 mod identity;
 mod import_statements;
 pub mod imports;
+mod inheritance;
 pub mod knowledge;
 mod library;
 pub mod module_state;

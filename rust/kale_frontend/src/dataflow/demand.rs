@@ -13,6 +13,9 @@ pub struct Needs {
     pub values: BTreeMap<VersionId, NameSet>,
     /// Definitions to be executed again: the statement, and for each name the version that it makes.
     pub definitions: BTreeMap<StatementId, BTreeMap<Name, VersionId>>,
+    /// Names that the cell uses and must not find, with the version in which they are deleted: a built-in of the name,
+    /// or an error that it expects.
+    pub absent: BTreeMap<Name, VersionId>,
     /// What of all this the cell itself asks for.
     pub wanted: Request,
     /// What only matters if something else is loaded or executed: what unpickling needs, what a definition reads.
@@ -81,6 +84,9 @@ impl Demands<'_> {
     fn settle(&mut self, cell: CellId) {
         let mut wanted = self.asked.remove(&cell).unwrap_or_default();
         for used in &self.facts.cells[cell].uses {
+            if self.facts.is_deleted(used.name, used.version) {
+                self.needs[cell].absent.insert(used.name, used.version);
+            }
             wanted.entry(used.version).or_default().insert(used.name);
         }
         for statement in self.settings(cell, &wanted) {

@@ -15,11 +15,19 @@ use crate::python::names::{Name, NameSet};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     Define(StatementId),
+    /// Deletes what the process has under a name that is deleted in this version.
+    Forget(Name, VersionId),
     Load(VersionId, NameSet),
-    LoadFile { path: String, writer: CellId },
+    LoadFile {
+        path: String,
+        writer: CellId,
+    },
     Run(CellId),
     Save(VersionId, NameSet),
-    SaveFile { path: String, writer: CellId },
+    SaveFile {
+        path: String,
+        writer: CellId,
+    },
 }
 
 /// Values and files that go from one group to another.
@@ -216,6 +224,8 @@ struct Player<'f> {
     actions: Vec<(Place, Action)>,
     held: FxHashMap<Name, Held>,
     defined: BTreeSet<StatementId>,
+    /// Names that definitions have bound, needed or not, since they were last deleted.
+    bound_again: NameSet,
     loads: BTreeMap<VersionId, Load>,
     /// What of them brings a name.
     bringing: FxHashMap<Name, BTreeSet<VersionId>>,
@@ -232,6 +242,7 @@ impl<'f> Player<'f> {
             actions: vec![],
             held: FxHashMap::default(),
             defined: BTreeSet::new(),
+            bound_again: NameSet::default(),
             loads: BTreeMap::new(),
             bringing: FxHashMap::default(),
             origin: 0,
@@ -258,6 +269,24 @@ impl<'f> Player<'f> {
         }
         for (&version, names) in &chosen.values {
             self.note_torn(version, names);
+        }
+        for (&name, &version) in &needs.absent {
+            self.forget(cell, name, version);
+        }
+    }
+
+    /// Deletes a name that the process may have although the notebook has deleted it: it did what came before the `del`,
+    /// or what it executed again has needed it.
+    fn forget(&mut self, cell: CellId, name: Name, version: VersionId) {
+        let has_other = self.held.get(&name).is_some_and(|held| !self.is_same(name, held.version, version));
+        if planted(Fault::DeletionMissed) {
+            return;
+        }
+        if has_other || self.bound_again.contains(&name) {
+            let at = (cell, CELL);
+            self.bound_again.remove(&name);
+            self.held.insert(name, Held { version, origin: self.origin, at });
+            self.actions.push((at, Action::Forget(name, version)));
         }
     }
 
@@ -356,6 +385,7 @@ impl<'f> Player<'f> {
     fn define(&mut self, statement: StatementId, needs: &Needs, places: &BTreeMap<VersionId, Place>) {
         self.origin += 1;
         self.defined.insert(statement);
+        self.bound_again.extend(&self.facts.statement(statement).binds);
         let support = needs.support.get(&Item::Definition(statement));
         let read = support.into_iter().flat_map(|support| support.values.keys()).filter_map(|v| places.get(v)).max();
         let own = self.place(statement);
@@ -372,7 +402,9 @@ impl<'f> Player<'f> {
         let known = self.loads.get(&version).map(|load| (load.origin, &mut self.actions[load.action]));
         let origin = match known {
             // More names of it, as identical to those as in the notebook.
-            Some((origin, (place, Action::Load(_, known)))) if !is_ahead(self.facts, version, *place) || *place >= at => {
+            Some((origin, (place, Action::Load(_, known))))
+                if !is_ahead(self.facts, version, *place) || *place >= at =>
+            {
                 known.extend(&names);
                 origin
             }

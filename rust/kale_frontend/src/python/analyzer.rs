@@ -155,6 +155,8 @@ pub struct Frame<'a> {
     pub assumptions: Vec<(Name, Option<Assumed>)>,
     /// A call that a pragma declares to be pure is being carried out: changes of objects and hidden effects are left out.
     pub trusts: bool,
+    /// The function that is being executed.
+    pub code: Option<CodeId>,
     /// Code of the closure that is being executed.
     pub own_code: Codes,
     /// Types of what the closure holds.
@@ -184,6 +186,7 @@ impl<'a> Frame<'a> {
             invoked: BTreeMap::new(),
             assumptions: vec![],
             trusts: false,
+            code: None,
             own_code: Codes::new(),
             own_types: Types::default(),
             parameters: vec![],

@@ -25,6 +25,11 @@ impl<'a> Analyzer<'a> {
         let range = call.range();
         let trusted = self.is_declared_pure(&call.func);
         if let Expr::Attribute(attribute) = call.func.as_ref() {
+            if let Some(inherited) = self.inherited(&attribute.value) {
+                let arguments = self.arguments(call);
+                return self
+                    .trusting(trusted, |this| this.call_inherited(&inherited, &attribute.attr, &arguments, range));
+            }
             let receiver = self.evaluate(&attribute.value);
             if let Type::Library(_) = receiver.ty {
                 let callee = self.attribute(&receiver, &attribute.attr, attribute.range());
@@ -33,6 +38,9 @@ impl<'a> Analyzer<'a> {
             }
             let arguments = self.arguments(call);
             return self.trusting(trusted, |this| this.call_method(&receiver, &attribute.attr, &arguments, range));
+        }
+        if let Some(inherited) = self.inherited_from(call) {
+            return inherited.into_value();
         }
         let callee = self.evaluate(&call.func);
         let arguments = self.arguments(call);
@@ -213,7 +221,7 @@ impl<'a> Analyzer<'a> {
 
     /// A method (or, without a name, the call) that an object of the notebook's class has from a library's class. What
     /// it does to its arguments may be anything, because it may call back; what else is known of it happens, too.
-    fn call_base(
+    pub(super) fn call_base(
         &mut self,
         class: CodeId,
         name: Option<&str>,

@@ -479,6 +479,6 @@ fn is_enumeration(path: &str) -> bool {
 }
 
 /// Bases that give instances no state and no methods that change any.
-fn is_bare_base(path: &str) -> bool {
+pub(super) fn is_bare_base(path: &str) -> bool {
     matches!(path, "builtins.object" | "abc.ABC") || is_enumeration(path)
 }

@@ -196,6 +196,7 @@ impl<'a> Analyzer<'a> {
         let definition = &self.definitions[code.index()];
         let DefinitionKind::Function(function) = definition.kind else { return Summary::default() };
         let mut frame = Frame::new(function.scope);
+        frame.code = Some(*code);
         frame.own_code = own_code.clone();
         frame.own_types = own_types.clone();
         frame.parameters = shapes.iter().map(|shape| shape.ty).collect();

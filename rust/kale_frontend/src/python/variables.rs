@@ -224,6 +224,11 @@ impl<'a> Analyzer<'a> {
             return self.read_unbound(name, range);
         };
         if binding.deleted {
+            // That there is nothing, the cell has to find, too.
+            if binding.version.is_some() {
+                self.enter(name);
+                self.uses.entry(name).or_insert(range);
+            }
             return self.builtin_or_unknown(name);
         }
         let here = binding.cell == self.cell && binding.version.is_none();
