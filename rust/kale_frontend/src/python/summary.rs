@@ -203,6 +203,8 @@ impl<'a> Analyzer<'a> {
         frame.class_name = definition.class_name.clone();
         frame.suspended = definition.suspends.clone();
         self.frames.push(frame);
+        // What a body does is found out once for all rounds of the loops around its calls.
+        let loops = std::mem::take(&mut self.loops);
         if let Some(parameters) = function.parameters {
             for (index, parameter) in parameters.iter().enumerate() {
                 let value = self.place_value(index, &shapes[index]);
@@ -227,6 +229,7 @@ impl<'a> Analyzer<'a> {
                 self.give_back(&value);
             }
         }
+        self.loops = loops;
         let frame = self.frames.pop().expect("it was pushed above");
         self.read_off(frame, function.is_generator, *code)
     }
