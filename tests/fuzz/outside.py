@@ -122,7 +122,7 @@ def array(w: Writer) -> list[str]:
     if name is None or w.chance(0.2):
         return w.assign("array", w.pick((f"np.array([{n}, 2, 3])", "np.arange(3)", f"np.full(3, {n})", "np.zeros(3)")))
     roll = w.random.random()
-    if roll < 0.35:
+    if roll < 0.4:
         form = w.pick(("{}[:]", "{}[::-1]", "{}.reshape(3)", "{}.T", "np.asarray({})", "{}.view()", "{}"))
         return w.assign("array", form.format(name))
     if roll < 0.5:
@@ -138,7 +138,7 @@ def array(w: Writer) -> list[str]:
             "{a}[:] = {n}",
         )
         return [w.pick(forms).format(a=name, n=n)]
-    return [f"print({name}.tolist(), {name}.sum())"]
+    return [f"print({name}.tolist(), {w.name('array')}.sum())"]
 
 
 def frame(w: Writer) -> list[str]:
@@ -159,5 +159,5 @@ def frame(w: Writer) -> list[str]:
 
 RECIPES = [
     (5, draw), (1, drawing_function), (3, write_file), (4, read_file), (1, name_a_path), (1, file_function),
-    (3, environment), (2, parameter), (9, array), (9, frame),
+    (3, environment), (2, parameter), (13, array), (9, frame),
 ]  # fmt: skip

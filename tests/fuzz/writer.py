@@ -110,7 +110,7 @@ class Writer:
         self.tagged = self.chance(0.25)
         self.seeded = self.chance(0.4)
         roll = self.random.random()
-        self.heavy = "numpy" if roll < 0.12 else "pandas" if roll < 0.125 else ""
+        self.heavy = "numpy" if roll < 0.15 else "pandas" if roll < 0.155 else ""
         self.recipes, self.weights = choose(self)
         cells = [self.cell(first=True)]
         cells += [self.cell() for _ in range(self.random.randint(3, 8))]

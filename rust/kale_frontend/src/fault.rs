@@ -83,6 +83,8 @@ faults! {
     StaleDefinition,
     /// Methods of `super()` do nothing to the object.
     SuperMissed,
+    /// Blocks that are left in the middle were gone through, or not begun.
+    InterruptionMissed,
     /// What is made again stays, also under names that the notebook has deleted.
     DeletionMissed,
 }

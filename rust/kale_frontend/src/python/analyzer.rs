@@ -137,6 +137,10 @@ pub struct Frame<'a> {
     /// Branches being executed: the last layer holds what the innermost branch bound.
     pub layers: Vec<Layer>,
     pub inner: Vec<Inner<'a>>,
+    /// How many blocks around what is being executed may be left in the middle.
+    pub interruptible: usize,
+    /// What names were bound to in these blocks before they were bound anew.
+    pub overwritten: Vec<(Name, Binding)>,
     /// Of the function; in the module's frame, of the cell.
     pub scope: ScopeRef<'a>,
     pub places: FxHashMap<Place, ObjectId>,
@@ -175,6 +179,8 @@ impl<'a> Frame<'a> {
             heap: Heap::default(),
             layers: vec![Layer::default()],
             inner: vec![],
+            interruptible: 0,
+            overwritten: vec![],
             scope,
             places: FxHashMap::default(),
             met: FxHashMap::default(),
@@ -193,6 +199,16 @@ impl<'a> Frame<'a> {
             class_name: None,
             suspended: vec![],
         }
+    }
+
+    /// Binds a name in the innermost layer.
+    pub fn put(&mut self, name: Name, binding: Binding) {
+        if self.interruptible > 0
+            && let Some(old) = self.lookup(name).filter(|old| old.version.is_none()).cloned()
+        {
+            self.overwritten.push((name, old));
+        }
+        self.layers.last_mut().expect("a frame has a layer").insert(name, binding);
     }
 
     pub fn lookup(&self, name: Name) -> Option<&Binding> {

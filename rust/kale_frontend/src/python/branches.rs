@@ -16,6 +16,27 @@ impl<'a> Analyzer<'a> {
         self.frame().layers.pop().expect("every pop has its push")
     }
 
+    /// Executes a block in a layer of its own. Gives the layer, and those of the block's names as they are when it is left
+    /// in the middle.
+    pub(super) fn interrupted(&mut self, may_stop: bool, execute: impl FnOnce(&mut Self)) -> Vec<Layer> {
+        let frame = self.frame();
+        frame.interruptible += usize::from(may_stop);
+        let start = frame.overwritten.len();
+        self.push_layer();
+        execute(self);
+        let mut layers = vec![self.pop_layer()];
+        let frame = self.frame();
+        if may_stop && !planted(Fault::InterruptionMissed) {
+            layers.extend(spread(&frame.overwritten[start..]));
+        }
+        frame.interruptible -= usize::from(may_stop);
+        if frame.interruptible == 0 {
+            // (An outer block may be left there, too.)
+            frame.overwritten.clear();
+        }
+        layers
+    }
+
     /// After a choice between branches: each name is what one of them, or (`None`) the code before, left it.
     pub fn join(&mut self, branches: Vec<Layer>, may_skip: bool) {
         let names: NameSet = branches.iter().flat_map(|layer| layer.keys().copied()).collect();
@@ -68,7 +89,7 @@ impl<'a> Analyzer<'a> {
             }
             self.statement_binds.insert(name);
         }
-        self.frame().layers.last_mut().expect("a frame has a layer").insert(name, binding);
+        self.frame().put(name, binding);
     }
 
     /// The value that is one or the other. What it then is has no type that tells whether it can travel, so its object does.
@@ -113,4 +134,16 @@ impl<'a> Analyzer<'a> {
             }
         }
     }
+}
+
+/// Bindings of which each may be left, as layers that have one of each name.
+fn spread(overwritten: &[(Name, Binding)]) -> Vec<Layer> {
+    let mut layers: Vec<Layer> = vec![];
+    for (name, binding) in overwritten {
+        match layers.iter_mut().find(|layer| !layer.contains_key(name)) {
+            Some(layer) => drop(layer.insert(*name, binding.clone())),
+            None => layers.push(Layer::from_iter([(*name, binding.clone())])),
+        }
+    }
+    layers
 }

@@ -11,7 +11,7 @@ use super::heap::{Class, Heap, ObjectId, Place, Unshippable};
 use super::names::Name;
 use super::pseudo;
 use super::types::Types;
-use super::value::{Type, Value};
+use super::value::{CodeId, Type, Value};
 use crate::fault::{Fault, planted};
 
 impl<'a> Analyzer<'a> {
@@ -51,6 +51,9 @@ impl<'a> Analyzer<'a> {
             return;
         }
         let in_module = self.in_module();
+        if in_module && self.frame().heap.is_definition(object) {
+            self.gain_state(object);
+        }
         let (members, places, types) = {
             let class = self.frame().heap.class(object);
             (class.members.iter().copied().collect::<Vec<Name>>(), class.places.clone(), class.types.clone())
@@ -100,6 +103,31 @@ impl<'a> Analyzer<'a> {
                 self.mutated.entry(name).or_insert(statement);
                 if changed.is_none() {
                     self.rewritten.insert(name);
+                }
+            }
+        }
+    }
+
+    /// A function or class of the module gets a state (`f.calls = []`): what only knew its name until now holds the state,
+    /// too.
+    fn gain_state(&mut self, object: ObjectId) {
+        self.frames[0].heap.set_definition(object, false);
+        let names: Vec<Name> = self.frames[0].heap.class(object).members.iter().copied().collect();
+        let own: Vec<CodeId> = names
+            .iter()
+            .filter_map(|name| match self.module_binding(*name)?.value.ty {
+                Type::Function(code) | Type::Class(code) => Some(code),
+                _ => None,
+            })
+            .collect();
+        let bound = self.frames[0].layers.iter().flat_map(|layer| layer.values());
+        let values: Vec<Value> =
+            bound.map(|binding| binding.value.clone()).filter(|value| !value.objects.is_empty()).collect();
+        for value in values {
+            if self.codes(&value).iter().any(|code| own.contains(code)) {
+                for holder in value.objects {
+                    self.enter_members(holder);
+                    self.frames[0].heap.union(object, holder, false);
                 }
             }
         }

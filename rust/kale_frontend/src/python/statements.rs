@@ -103,17 +103,19 @@ impl<'a> Analyzer<'a> {
         self.pop_layer()
     }
 
-    /// A block that may be left out, or left in the middle.
-    fn optionally(&mut self, body: &'a [Stmt]) {
+    /// A block that may be left out, and perhaps left in the middle.
+    fn optionally(&mut self, body: &'a [Stmt], may_stop: bool) {
         if !body.is_empty() {
-            let layer = self.branch(body);
-            self.join(vec![layer], true);
+            let layers = self.interrupted(may_stop, |this| this.execute_all(body));
+            self.join(layers, true);
         }
     }
 
     /// A body that runs any number of times. Two rounds reach the fixpoint of types and alias sets: the second sees
     /// what the first left.
-    fn looped(&mut self, range: TextRange, mut body: impl FnMut(&mut Self)) {
+    ///
+    /// `may_stop` says whether `break` or `continue` may leave the body in the middle.
+    fn looped(&mut self, range: TextRange, may_stop: bool, mut body: impl FnMut(&mut Self)) {
         self.frame().effects.expensive = true;
         self.loops += 1;
         let is_too_deep = self.loops > MAX_LOOPS;
@@ -124,10 +126,8 @@ impl<'a> Analyzer<'a> {
         let mut surprised = self.frame().heap.take_surprised();
         for round in 1..=rounds {
             let age = self.frame().heap.age();
-            self.push_layer();
-            body(self);
-            let layer = self.pop_layer();
-            self.join(vec![layer], true);
+            let layers = self.interrupted(may_stop, &mut body);
+            self.join(layers, true);
             let heap = &mut self.frame().heap;
             // (What this round has made, the next one makes anew.)
             let learned = heap.take_surprised();
@@ -146,11 +146,11 @@ impl<'a> Analyzer<'a> {
 
     fn while_loop(&mut self, s: &'a StmtWhile) {
         self.test(&s.test);
-        self.looped(s.range(), |this| {
+        self.looped(s.range(), leaves_loop(&s.body), |this| {
             this.execute_all(&s.body);
             this.test(&s.test);
         });
-        self.optionally(&s.orelse);
+        self.optionally(&s.orelse, false);
     }
 
     fn if_block(&mut self, s: &'a StmtIf) {
@@ -171,12 +171,12 @@ impl<'a> Analyzer<'a> {
     fn for_loop(&mut self, s: &'a StmtFor) {
         let iterable = self.evaluate(&s.iter);
         self.forget_dead_targets(s.start());
-        self.looped(s.range(), |this| {
+        self.looped(s.range(), leaves_loop(&s.body), |this| {
             let element = this.iterate(&iterable, s.iter.range());
             this.assign(&s.target, element);
             this.execute_all(&s.body);
         });
-        self.optionally(&s.orelse);
+        self.optionally(&s.orelse, false);
     }
 
     fn with_block(&mut self, s: &'a StmtWith) {
@@ -195,7 +195,7 @@ impl<'a> Analyzer<'a> {
         }
         if may_swallow {
             // The manager may catch an exception, so that the rest of the body is left out.
-            self.optionally(&s.body);
+            self.optionally(&s.body, true);
         } else {
             self.execute_all(&s.body);
         }
@@ -213,30 +213,29 @@ impl<'a> Analyzer<'a> {
     fn try_block(&mut self, s: &'a StmtTry) {
         // The body may stop anywhere, so each handler starts from "some of the body happened".
         let earlier = self.frame().raised.take();
-        self.push_layer();
-        self.execute_all(&s.body);
-        let body = self.pop_layer();
+        let can_recover = !s.handlers.is_empty();
+        let interrupted = self.interrupted(can_recover, |this| this.execute_all(&s.body));
         // It may also be none of ours, or go on to be raised.
         let caught = self.frame().raised.clone().map(|raised| Value { ty: Type::Unknown, ..raised });
         if let Some(earlier) = earlier {
             self.raise(&earlier);
         }
-        let can_recover = !s.handlers.is_empty();
         if !can_recover {
-            self.join(vec![body], false);
+            self.join(interrupted, false);
             self.execute_all(&s.orelse);
             self.execute_all(&s.finalbody);
             return;
         }
         let mut endings = vec![];
-        self.frame().layers.push(body.clone());
+        let body = interrupted[0].clone();
+        self.frame().layers.push(body);
         self.execute_all(&s.orelse);
         endings.push(self.pop_layer());
         for handler in &s.handlers {
             let ExceptHandler::ExceptHandler(handler) = handler;
             self.push_layer();
             if !planted(Fault::HandlerStateMissed) {
-                self.join(vec![body.clone()], true);
+                self.join(interrupted.clone(), true);
             }
             if let Some(kind) = &handler.type_ {
                 self.evaluate(kind);
@@ -340,6 +339,27 @@ fn swallows(expr: &Expr) -> bool {
 }
 
 /// Whether a block cannot reach its end: it raises (or returns).
+/// Whether `break` or `continue` may end a round of the loop before its end.
+fn leaves_loop(body: &[Stmt]) -> bool {
+    body.iter().any(|statement| match statement {
+        Stmt::Break(_) | Stmt::Continue(_) => true,
+        Stmt::If(s) => leaves_loop(&s.body) || s.elif_else_clauses.iter().any(|clause| leaves_loop(&clause.body)),
+        Stmt::With(s) => leaves_loop(&s.body),
+        Stmt::For(s) => leaves_loop(&s.orelse),
+        Stmt::While(s) => leaves_loop(&s.orelse),
+        Stmt::Match(s) => s.cases.iter().any(|case| leaves_loop(&case.body)),
+        Stmt::Try(s) => {
+            let is_left = |handler: &ExceptHandler| {
+                let ExceptHandler::ExceptHandler(handler) = handler;
+                leaves_loop(&handler.body)
+            };
+            [&s.body, &s.orelse, &s.finalbody].into_iter().any(|block| leaves_loop(block))
+                || s.handlers.iter().any(is_left)
+        }
+        _ => false,
+    })
+}
+
 fn always_leaves(body: &[Stmt]) -> bool {
     body.iter().any(|statement| matches!(statement, Stmt::Raise(_) | Stmt::Return(_)))
 }

@@ -278,7 +278,7 @@ impl<'a> Analyzer<'a> {
                     self.link(&cell, &value, false);
                 }
                 let binding = Binding::local(value.named(), self.statement);
-                self.frame().layers.last_mut().expect("a frame has a layer").insert(name, binding);
+                self.frame().put(name, binding);
             }
             Home::Captured => {
                 let own = self.frame().place(Place::Own);
@@ -338,7 +338,7 @@ impl<'a> Analyzer<'a> {
             replay: false,
             version: None,
         };
-        self.frames[0].layers.last_mut().expect("a frame has a layer").insert(name, binding);
+        self.frames[0].put(name, binding);
     }
 
     /// The objects that a module variable may stand for become one alias group, and the name a member of it.
@@ -424,7 +424,7 @@ impl<'a> Analyzer<'a> {
             version: None,
             ..Binding::local(Value::immutable(), self.statement)
         };
-        self.frames[0].layers.last_mut().expect("a frame has a layer").insert(name, binding);
+        self.frames[0].put(name, binding);
     }
 }
 
