@@ -94,6 +94,8 @@ fn drafts(analysis: &Analysis, options: &CompileOptions, diagnostics: &mut Vec<D
     let by_heading = options.granularity == Some(Granularity::Heading) && !analysis.blocks.tagged;
     let mut by_name: BTreeMap<&StepName, usize> = BTreeMap::new();
     let mut sections: BTreeMap<usize, usize> = BTreeMap::new();
+    // Code that we cannot see may use what no other code needs, so everything is there when it runs.
+    let is_dynamic = analysis.facts.cells.iter().any(|cell| !cell.dynamic.is_empty());
     for (cell, analysed) in analysis.cells.iter().enumerate() {
         let role = &analysed.block.role;
         let own = |tag| Draft { cells: vec![cell], tag, role: role.clone() };
@@ -107,15 +109,19 @@ fn drafts(analysis: &Analysis, options: &CompileOptions, diagnostics: &mut Vec<D
             },
             Role::Metrics => drafts.push(own(None)),
             Role::Imports | Role::Functions | Role::Parameters => {
-                if !is_definitions(analysis, cell) {
+                let is_impure = !is_definitions(analysis, cell);
+                if is_impure {
                     diagnostics.push(report::impure_prelude(analysis, cell));
+                }
+                if is_impure || is_dynamic {
                     match drafts.iter_mut().find(|draft| draft.role == *role) {
                         Some(draft) if draft.tag.is_none() => draft.cells.push(cell),
                         _ => drafts.push(own(None)),
                     }
                 }
             }
-            Role::Untagged if is_definitions(analysis, cell) && !analysis.facts.cells[cell].displays => {}
+            Role::Untagged
+                if is_definitions(analysis, cell) && !analysis.facts.cells[cell].displays && !is_dynamic => {}
             Role::Untagged if by_heading => {
                 let section = section_of(analysis, cell);
                 match sections.get(&section) {

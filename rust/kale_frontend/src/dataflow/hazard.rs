@@ -143,7 +143,7 @@ fn may_be_buffer(facts: &Facts, name: Name, id: VersionId) -> bool {
         Kind::Immutable | Kind::Callable => false,
         Kind::Instance(path) => {
             let path = facts.text(path);
-            !holds_others(path) && path.contains('.')
+            bound.is_some_and(|bound| bound.holds_buffers) || (!holds_others(path) && path.contains('.'))
         }
         Kind::Unshippable(_) | Kind::Unknown => true,
     }

@@ -172,6 +172,8 @@ pub struct Bound {
     pub kind: Kind,
     /// No value of another type has a view of its buffers.
     pub own_buffers: bool,
+    /// It is of a built-in type, and holds what may share a buffer with something else.
+    pub holds_buffers: bool,
     /// What has travelled must not be changed: it would not go on as the original does.
     pub only_unchanged: bool,
 }

@@ -93,9 +93,11 @@ impl<'a> Analyzer<'a> {
                     kind => kind,
                 };
                 let own_buffers = self.has_own_buffers(&binding.value);
+                let holds_buffers = self.holds_buffers(&binding.value, class);
                 let path = self.type_path(&binding.value);
                 let only_unchanged = path.is_some_and(|path| self.knowledge.ships(path) == Ships::Unchanged);
-                bound.insert(name, Bound { statement: binding.statement, replay, kind, own_buffers, only_unchanged });
+                let statement = binding.statement;
+                bound.insert(name, Bound { statement, replay, kind, own_buffers, holds_buffers, only_unchanged });
                 range = range.or(Some(self.facts.statement(binding.statement).range));
             }
             if !bound_here || binding.outer {
@@ -182,6 +184,28 @@ impl<'a> Analyzer<'a> {
             Type::Object(class) => self.library_bases(class).into_iter().any(owns),
             _ => false,
         }
+    }
+
+    /// Whether a value of a built-in type, in such a class, is or holds something that may be a view of another buffer, or
+    /// have a view of its own.
+    fn holds_buffers(&self, value: &Value, class: &Class) -> bool {
+        let Type::Instance(path) = value.ty else { return false };
+        if matches!(self.facts.text(path), "bytearray" | "memoryview") {
+            return true;
+        }
+        let Some(types) = class.types.known() else { return class.view };
+        let may_be_buffer = |ty: &&Type| match ty {
+            Type::Instance(path) => {
+                let path = self.facts.text(*path);
+                path.contains('.')
+                    && !path.starts_with("collections.")
+                    && self.knowledge.inherited(path, |t| t.buffers).is_none()
+                    && self.knowledge.inherited(path, |t| t.flat) == Some(true)
+            }
+            _ => false,
+        };
+        let buffers: Vec<Type> = types.iter().filter(may_be_buffer).copied().collect();
+        !buffers.is_empty() && self.leads_to(&class.types, value.ty, &buffers)
     }
 
     /// The type of a library that a class is based on, and that cannot travel.
