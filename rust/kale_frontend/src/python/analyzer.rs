@@ -57,6 +57,8 @@ pub struct Definition<'a> {
     pub class_name: Option<String>,
     /// What its decorators suspend while it runs, as [`Frame::suspended`].
     pub suspends: Vec<&'static FxHashMap<String, String>>,
+    /// A decorator keeps what it has returned, for the next call.
+    pub caches: bool,
     /// Of a generator expression in a function: what it iterates over first, which the code around it evaluates.
     pub iterated: Option<Iterated>,
 }

@@ -69,7 +69,9 @@ impl<'a> Analyzer<'a> {
         let shapes: Vec<Shape> = values.iter().map(|value| self.shape(value, recursive)).collect();
         let own = self.own(callee);
         let summary = self.summarize(self.summary_key(code, shapes, &callee.code, self.types_of(&own)));
-        self.apply(&summary, &values, callee, range)
+        let result = self.apply(&summary, &values, callee, range);
+        self.keep_in_cache(code, &summary.effects, &result, range);
+        result
     }
 
     pub fn summary_key(&self, code: CodeId, shapes: Vec<Shape>, own_code: &[CodeId], own_types: Types) -> SummaryKey {

@@ -62,6 +62,7 @@ impl<'a> Analyzer<'a> {
     pub(super) fn make_version(&mut self, members: &NameSet, root: Option<ObjectId>) -> Vec<(VersionId, Name)> {
         let id = VersionId(self.facts.versions.len());
         let alone = Class::default();
+        let cache = self.name("functools.lru_cache");
         let class = root.map_or(&alone, |root| self.frames[0].heap.peek(root));
         let (mut bound, mut parents, mut needed) = (BTreeMap::new(), vec![], NameSet::default());
         let (mut by_value, mut range, mut optional) = (false, None, NameSet::default());
@@ -90,6 +91,8 @@ impl<'a> Analyzer<'a> {
                 let kind = match self.kind(&binding.value) {
                     // A decorated function that is not made again: pickle would only write its name.
                     Kind::Unknown if !replay && binding.value.code.iter().any(is_own) => Kind::Callable,
+                    // Its cache would stay behind.
+                    Kind::Callable if self.is_cached(&binding.value) => Kind::Unshippable(cache),
                     kind => kind,
                 };
                 let own_buffers = self.has_own_buffers(&binding.value);
@@ -183,6 +186,16 @@ impl<'a> Analyzer<'a> {
             Type::Instance(path) => owns(path),
             Type::Object(class) => self.library_bases(class).into_iter().any(owns),
             _ => false,
+        }
+    }
+
+    /// Whether it is a function that keeps what it has returned, or a class with such a method.
+    fn is_cached(&self, value: &Value) -> bool {
+        let (Type::Function(code) | Type::Class(code)) = value.ty else { return false };
+        let caches = |code: &CodeId| self.definitions[code.index()].caches;
+        match &self.definitions[code.index()].kind {
+            DefinitionKind::Class { methods, .. } => methods.values().any(caches),
+            DefinitionKind::Function(_) => caches(&code),
         }
     }
 
