@@ -120,8 +120,8 @@ fn drafts(analysis: &Analysis, options: &CompileOptions, diagnostics: &mut Vec<D
                     }
                 }
             }
-            Role::Untagged
-                if is_definitions(analysis, cell) && !analysis.facts.cells[cell].displays && !is_dynamic => {}
+            Role::Untagged if is_definitions(analysis, cell) && !analysis.facts.cells[cell].displays && !is_dynamic => {
+            }
             Role::Untagged if by_heading => {
                 let section = section_of(analysis, cell);
                 match sections.get(&section) {

@@ -52,3 +52,4 @@ mod types;
 mod value;
 mod variables;
 mod versions;
+mod whereabouts;

@@ -46,6 +46,7 @@ use super::scope::{ScopeKind, ScopeRef, SymbolTable};
 use super::summary::SummaryKey;
 use super::types::{Held, Types};
 use super::value::{CodeId, Codes, Type, Value};
+use super::whereabouts::Whereabouts;
 use crate::pragma::Pragma;
 
 /// A function, lambda, generator expression or class of the notebook.
@@ -264,6 +265,7 @@ pub struct Analyzer<'a> {
     pub(super) statement_binds: NameSet,
     /// By module, how many statements that steps repeat change its settings.
     pub(super) repeated_settings: BTreeMap<String, usize>,
+    pub(super) whereabouts: Whereabouts,
     /// What star imports bind, and what lies beside the notebook.
     pub environment: &'a Environment,
     /// Every word of the notebook's code: what a star import binds beyond them, nobody reads.
@@ -334,6 +336,7 @@ impl<'a> Analyzer<'a> {
             rewritten: NameSet::default(),
             statement_reads: BTreeMap::new(),
             statement_binds: NameSet::default(),
+            whereabouts: Whereabouts::default(),
             repeated_settings: BTreeMap::new(),
             environment,
             words: BTreeSet::new(),
@@ -419,7 +422,7 @@ impl<'a> Analyzer<'a> {
     }
 
     pub(super) fn end_statement(&mut self, range: TextRange, statement: Option<&'a Stmt>, parameters: &[String]) {
-        let effects = std::mem::take(&mut self.frame().effects);
+        let mut effects = std::mem::take(&mut self.frame().effects);
         let binds = std::mem::take(&mut self.statement_binds);
         let mut reads = std::mem::take(&mut self.statement_reads);
         for &name in &binds {
@@ -441,6 +444,7 @@ impl<'a> Analyzer<'a> {
         if effects.mutates {
             self.forget_replays();
         }
+        self.located(&mut effects, &reads, range);
         let cell = &mut self.facts.cells[self.cell];
         cell.statements.push(self.statement);
         cell.expensive |= effects.expensive;

@@ -102,7 +102,14 @@ impl<'a> Analyzer<'a> {
         let code = CodeId::next(self.definitions.len());
         made.push(code);
         let kind = DefinitionKind::Class { methods, bases, statement: Some(statement), holds, record: None };
-        self.definitions.push(Definition { kind, name: None, class_name: None, suspends: vec![], caches: false, iterated: None });
+        self.definitions.push(Definition {
+            kind,
+            name: None,
+            class_name: None,
+            suspends: vec![],
+            caches: false,
+            iterated: None,
+        });
         code
     }
 

@@ -45,6 +45,10 @@ pub struct Effects {
     pub libraries: NameSet,
     pub metrics: Vec<String>,
     pub environment_variables: BTreeSet<String>,
+    /// Changes of the working directory, by path where that is known.
+    pub directories: Vec<Option<String>>,
+    /// Some of it happens in another working directory.
+    pub elsewhere: bool,
     /// Something becomes a view or a copy of an array by how that lies in memory.
     pub layout: bool,
     /// Objects are compared with each other, by what tells one from an equal one.
@@ -105,6 +109,8 @@ impl Effects {
         extend_new(&mut self.unknown_paths, other.unknown_paths.iter().map(|_| range));
         extend_new(&mut self.resources, other.resources.iter().map(|r| ResourceUse { range, ..r.clone() }));
         self.settings.extend(other.settings.iter().cloned());
+        extend_new(&mut self.directories, other.directories.iter().cloned());
+        self.elsewhere |= other.elsewhere || (!other.directories.is_empty() && !other.resources.is_empty());
         extend_new(&mut self.dynamic, other.dynamic.iter().map(|(what, _)| (what.clone(), range)));
         extend_new(&mut self.history, other.history.iter().map(|(what, _)| (what.clone(), range)));
         extend_new(&mut self.interactive, other.interactive.iter().map(|_| range));

@@ -27,18 +27,29 @@ impl<'a> Analyzer<'a> {
         if text.trim_start().starts_with("pip ") || text.contains("pip install") {
             return;
         }
+        self.interpolate(text, range);
+        self.touch(Resource::Subprocess, true, range);
+        self.touch(Resource::AnyFile, true, range);
+    }
+
+    /// `{...}` and `$name` are expressions, in commands as in the lines of magics.
+    fn interpolate(&mut self, text: &str, range: TextRange) {
         for name in interpolated_names(text) {
             let interned = self.name(&name);
             if self.module_binding(interned).is_some() {
                 self.read(&name, range);
             }
         }
-        self.touch(Resource::Subprocess, true, range);
-        self.touch(Resource::AnyFile, true, range);
     }
 
     pub(super) fn magic_line(&mut self, text: &str, range: TextRange) {
         let magic = text.split_whitespace().next().unwrap_or_default();
+        self.interpolate(text, range);
+        if matches!(magic, "cd" | "pushd" | "popd") {
+            let path = text.split_whitespace().skip(1).find(|word| !word.starts_with('-'));
+            let path = path.filter(|path| magic != "popd" && !path.contains(['{', '$', '~', '"', '\'']));
+            self.frame().effects.directories.push(path.map(str::to_owned));
+        }
         let calls = &mut self.frame().effects.calls;
         match magic {
             "matplotlib" | "pylab" => {

@@ -121,7 +121,7 @@ impl<'a> Analyzer<'a> {
 }
 
 /// `./a//b` and `a/b` are one file.
-fn normal_path(text: &str) -> String {
+pub(super) fn normal_path(text: &str) -> String {
     let absolute = text.starts_with('/');
     let mut parts: Vec<&str> = vec![];
     for part in text.split('/') {

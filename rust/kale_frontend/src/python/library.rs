@@ -9,8 +9,8 @@ use ruff_text_size::TextRange;
 
 use super::analyzer::Analyzer;
 use super::arguments::{
-    Arguments, concerned, given, is_certainly_given, is_given, is_truthy_or_unknown, literal_kinds, literal_text,
-    select,
+    Arguments, concerned, first, given, is_certainly_given, is_given, is_truthy_or_unknown, literal_kinds,
+    literal_text, select,
 };
 use super::attributes::BOUND_METHOD;
 use super::axes::axes_made;
@@ -87,6 +87,7 @@ impl<'a> Analyzer<'a> {
     pub fn call_library(&mut self, path: &str, arguments: &Arguments<'a>, range: TextRange) -> Value {
         let path = self.knowledge.canonical(path).into_owned();
         self.note_library(&path);
+        self.frame().effects.elsewhere |= path == "contextlib.chdir";
         let shared = self.call_member(&path, arguments, range);
         if CLASS_MAKERS.contains(&path.as_str()) && arguments.positional.len() > 1 {
             let is_record = RECORD_MAKERS.contains(&path.as_str());
@@ -361,6 +362,11 @@ impl<'a> Analyzer<'a> {
         self.apply_files(facts, receiver, arguments, range);
         for setting in facts.config.iter() {
             self.frame().effects.settings.insert(setting.module().to_owned());
+            if setting.is_directory() {
+                let path = first(["0", "path"].into_iter(), None, arguments).and_then(|path| path.text.as_deref());
+                let path = path.map(str::to_owned);
+                self.frame().effects.directories.push(path);
+            }
         }
         for which in facts.env_reads.iter() {
             for value in select(which, receiver, arguments) {
