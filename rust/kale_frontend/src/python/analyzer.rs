@@ -266,6 +266,8 @@ pub struct Analyzer<'a> {
     /// By module, how many statements that steps repeat change its settings.
     pub(super) repeated_settings: BTreeMap<String, usize>,
     pub(super) whereabouts: Whereabouts,
+    /// Global generators of which a function that draws from them is held by something: a call may be one of it.
+    pub(super) held_generators: BTreeSet<&'static str>,
     /// What star imports bind, and what lies beside the notebook.
     pub environment: &'a Environment,
     /// Every word of the notebook's code: what a star import binds beyond them, nobody reads.
@@ -337,6 +339,7 @@ impl<'a> Analyzer<'a> {
             statement_reads: BTreeMap::new(),
             statement_binds: NameSet::default(),
             whereabouts: Whereabouts::default(),
+            held_generators: BTreeSet::new(),
             repeated_settings: BTreeMap::new(),
             environment,
             words: BTreeSet::new(),

@@ -25,7 +25,9 @@ impl<'a> Analyzer<'a> {
             Type::Instance(path) => {
                 let text = self.facts.text(path).to_owned();
                 let known = self.knowledge.attribute(&text, name);
-                match known.or_else(|| self.knowledge.inherited(&text, |t| t.unknown_attributes.as_ref())) {
+                let is_method = name.starts_with("__") || self.knowledge.method(&text, name).is_some();
+                let unknown = || self.knowledge.inherited(&text, |t| t.unknown_attributes.as_ref());
+                match known.or_else(|| unknown().filter(|_| !is_method)) {
                     Some(facts) => {
                         let axes = if name == "T" { self.transposed(owner) } else { Axes::default() };
                         Value { axes, ..self.access(owner, facts, range) }
@@ -37,7 +39,7 @@ impl<'a> Analyzer<'a> {
                         self.learn(owner, method);
                         owner.part(method)
                     }
-                    None if name.starts_with("__") || self.knowledge.method(&text, name).is_some() => {
+                    None if is_method => {
                         let method = self.name(BOUND_METHOD);
                         self.learn(owner, Type::Library(method));
                         owner.part(Type::Instance(method))
@@ -159,8 +161,23 @@ impl<'a> Analyzer<'a> {
                     self.mutate_definitions(owner, range);
                 }
                 self.mutate(owner);
-                self.link(owner, value, false)
+                self.link(owner, value, false);
+                self.intercept_store(owner, value, range);
             }
+        }
+    }
+
+    /// A class may say itself what setting an attribute does.
+    fn intercept_store(&mut self, owner: &Value, value: &Value, range: TextRange) {
+        match owner.ty {
+            Type::Object(class) => {
+                if let Some(method) = self.method_of(class, "__setattr__") {
+                    let arguments = [Value::immutable(), value.clone()];
+                    self.call_function(method, owner, Some(owner), &Arguments::of_values(&arguments), range);
+                }
+            }
+            Type::Unknown => self.invoke_methods(owner, range, |name| name == "__setattr__"),
+            _ => {}
         }
     }
 

@@ -299,6 +299,11 @@ impl<'a> Analyzer<'a> {
         if !has_init || !self.is_closed(class) || self.has_exception_base(class) {
             self.keep_arguments(class, &mut instance, arguments);
         }
+        for factory in self.factories(class, range) {
+            let callee = Value { ty: Type::Function(factory), ..Value::immutable() };
+            let made = self.perhaps(|this| this.call_function(factory, &callee, None, &Arguments::default(), range));
+            self.link(&instance, &made, false);
+        }
         if let Some(method) = self.method_of(class, "__post_init__") {
             self.call_function(method, &instance.clone(), Some(&instance.clone()), arguments, range);
         }
@@ -345,6 +350,11 @@ impl<'a> Analyzer<'a> {
             self.change_setting(receiver);
         }
         self.frame().effects.unknown_calls = true;
+        if receiver.is_some_and(|receiver| matches!(receiver.ty, Type::Unknown | Type::Immutable)) {
+            for generator in self.held_generators.clone() {
+                self.draw(generator, range);
+            }
+        }
         let mut result = self.fresh(Type::Unknown);
         for value in returned.iter().filter(|value| !value.objects.is_empty()) {
             self.link(&result, &value.part(Type::Unknown), false);

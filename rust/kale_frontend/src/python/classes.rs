@@ -356,6 +356,41 @@ impl<'a> Analyzer<'a> {
             && contents.is_some_and(|held| !held.iter().any(|(_, ty)| may_be_descriptor(ty)))
     }
 
+    /// The notebook's functions that make the defaults of a data class's fields (`field(default_factory=new_id)`).
+    pub(super) fn factories(&mut self, class: CodeId, range: TextRange) -> Vec<CodeId> {
+        let mut todo = vec![class];
+        let mut seen = BTreeSet::from([class]);
+        let mut given: Vec<&'a Expr> = vec![];
+        while let Some(class) = todo.pop() {
+            let DefinitionKind::Class { bases, statement, .. } = &self.definitions[class.index()].kind else {
+                continue;
+            };
+            for statement in statement.iter().flat_map(|statement| &statement.body) {
+                if let Stmt::AnnAssign(field) = statement
+                    && let Some(Expr::Call(call)) = field.value.as_deref()
+                {
+                    given.extend(call.arguments.find_keyword("default_factory").map(|keyword| &keyword.value));
+                }
+            }
+            todo.extend(bases.iter().filter_map(|base| match base {
+                Type::Class(base) if seen.insert(*base) => Some(*base),
+                _ => None,
+            }));
+        }
+        let codes = given.into_iter().filter_map(|factory| match factory {
+            Expr::Lambda(lambda) => self.code_ids.get(&Body::Expression(&lambda.body).address()).copied(),
+            Expr::Name(name) => match self.module_binding(self.facts.names.get(&name.id)?)?.value.ty {
+                Type::Function(code) => {
+                    self.read(&name.id, range);
+                    Some(code)
+                }
+                _ => None,
+            },
+            _ => None,
+        });
+        codes.collect()
+    }
+
     /// Whether instances are tuples with names for their elements.
     pub(super) fn is_record(&self, class: CodeId) -> bool {
         let mut todo = vec![class];

@@ -183,6 +183,7 @@ impl<'a> Analyzer<'a> {
             for parameter in parameters.iter_non_variadic_params() {
                 if let Some(default) = &parameter.default {
                     let value = self.evaluate(default);
+                    self.note_generator(&value);
                     held.extend((!planted(Fault::MissedDefault)).then_some(value));
                 }
             }
@@ -320,6 +321,11 @@ impl<'a> Analyzer<'a> {
         let decorator = self.evaluate(expression);
         let is_ours = matches!(decorator.ty, Type::Function(_) | Type::Class(_)) || !decorator.code.is_empty();
         let result = self.call_value(&decorator, std::slice::from_ref(&value), expression.range());
+        if matches!(result.ty, Type::Object(_)) {
+            // An instance that stands for the function, with a state of its own.
+            self.note_code(&result, &value);
+            return result;
+        }
         let frame = self.frame();
         let pure = is_ours && !frame.effects.is_impure();
         if pure {

@@ -51,6 +51,7 @@ impl<'a> Analyzer<'a> {
     /// The same, in the attribute of a name where that is known.
     pub(super) fn put_at(&mut self, holder: &Value, at: Option<Name>, value: &Value) {
         let value = &*value.held();
+        self.holds_generator(holder, value);
         let (holders, held) = (self.types_as(holder), self.types_as(value));
         match (holders, held) {
             (Some(holders), Some(held)) if holders.iter().all(|&ty| self.is_exact(ty)) => {

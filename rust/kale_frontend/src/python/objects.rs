@@ -242,9 +242,28 @@ impl<'a> Analyzer<'a> {
 
     /// Notes the type of what an object holds; the class of a value of unknown type has its types already.
     fn learn_held(&mut self, holder: &Value, value: &Value) {
+        self.holds_generator(holder, value);
         let has_types = value.ty == Type::Unknown && !value.objects.is_empty() && !self.is_stateless(value);
         if !has_types && !value.is_immutable() {
             self.learn(holder, value.ty);
+        }
+    }
+
+    /// Notes what the value draws from when it is called, and whether it does: `random.random`.
+    pub(super) fn note_generator(&mut self, value: &Value) -> bool {
+        let Type::Library(path) = value.ty else { return false };
+        let path = self.knowledge.canonical(self.facts.text(path)).into_owned();
+        let Some(facts) = self.knowledge.call(&path) else { return false };
+        let drawn = facts.rng.iter().filter(|generator| self.knowledge.has(**generator));
+        self.held_generators.extend(drawn.map(|generator| generator.name()));
+        !facts.rng.is_empty()
+    }
+
+    /// What holds a function that draws from a global generator: pickle would write the generator with it.
+    pub(super) fn holds_generator(&mut self, holder: &Value, value: &Value) {
+        if self.note_generator(value) {
+            let type_path = self.name("random.Random");
+            self.holds_unshippable(holder, Unshippable { type_path });
         }
     }
 
