@@ -439,9 +439,11 @@ impl<'a> Analyzer<'a> {
     pub fn invoke_code_with(&mut self, value: &Value, participants: &[Value], range: TextRange) -> Vec<Value> {
         let value = &*value.held();
         let codes = if planted(Fault::CallbackMissed) { Codes::new() } else { self.codes(value) };
-        let invocation = self.invocation(&codes, value, participants);
-        if let Some(known) = self.known_invocation(&invocation) {
-            return known;
+        // Within a function's body, running the same code on the same objects once more adds nothing to its summary: what
+        // it returned then. The module's names, on the other hand, are followed from statement to statement.
+        let invocation = (!self.in_module()).then(|| self.invocation(&codes, value, participants));
+        if let Some(known) = invocation.as_ref().and_then(|invocation| self.frame().invoked.get(invocation)) {
+            return known.clone();
         }
         let mut returned = vec![];
         for code in codes {
@@ -453,7 +455,11 @@ impl<'a> Analyzer<'a> {
                 returned.push(self.perhaps(|this| this.call_loosely(method, value, participants, range)));
             }
         }
-        self.note_invocation(invocation, &returned);
+        let frame = self.frame();
+        // Order matters for names that the body itself binds.
+        if frame.effects.writes.is_empty() && frame.effects.deletes.is_empty() {
+            frame.invoked.extend(invocation.map(|invocation| (invocation, returned.clone())));
+        }
         returned
     }
 
@@ -469,20 +475,6 @@ impl<'a> Analyzer<'a> {
         let mut types = self.types_of(value);
         participants.iter().for_each(|participant| types.join(&self.types_of(participant)));
         (codes.to_vec(), reachable, objects, types)
-    }
-
-    /// Within a function's body, running the same code on the same objects once more adds nothing to its summary: what
-    /// it returned then. The module's names, on the other hand, are followed from statement to statement.
-    fn known_invocation(&mut self, invocation: &Invocation) -> Option<Vec<Value>> {
-        if self.in_module() { None } else { self.frame().invoked.get(invocation).cloned() }
-    }
-
-    fn note_invocation(&mut self, invocation: Invocation, returned: &[Value]) {
-        let frame = self.frame();
-        // Order matters for names that the body itself binds.
-        if frame.effects.writes.is_empty() && frame.effects.deletes.is_empty() {
-            frame.invoked.insert(invocation, returned.to_vec());
-        }
     }
 
     /// Runs those methods of the notebook's classes that an operation on `value` may call.
