@@ -11,10 +11,10 @@ const MAX_BLOCKS: usize = 20;
 
 /// Offset of the first line that is indented too deeply. Before parsing, since the parser nests as the code does.
 ///
-/// Only lines that start with very many blanks are looked at closely; text of a string may, and is no code.
+/// Only a text with very many blanks in a row is looked at closely; in a string or a comment they mean nothing.
 pub(super) fn too_many_indents(source: &str) -> Option<usize> {
-    let blanks = |line: &str| line.len() - line.trim_start_matches([' ', '\t']).len();
-    if !source.split(['\n', '\r']).any(|line| blanks(line) >= MAX_INDENTS) {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    if !source.as_bytes().split(|byte| !is_blank(byte)).any(|blanks| blanks.len() >= MAX_INDENTS) {
         return None;
     }
     let mut levels: Vec<usize> = vec![0];

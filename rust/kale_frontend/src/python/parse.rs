@@ -187,6 +187,10 @@ fn empty_module() -> ModModule {
 /// count. Everything beyond ASCII is part of a name.
 fn too_deep(source: &str) -> Option<usize> {
     let bytes = source.as_bytes();
+    // Every level takes a byte at least.
+    if bytes.len() <= MAX_BRACKETS.min(MAX_PREFIX_OPERATORS).min(MAX_OPERATORS) {
+        return None;
+    }
     let mut nesting = Nesting::default();
     let (mut at, mut format_end) = (0, 0);
     while let Some(&byte) = bytes.get(at) {
