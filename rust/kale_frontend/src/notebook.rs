@@ -1,9 +1,9 @@
-//! The notebook as a document: a lossless JSON value under a typed view of what the compiler needs.
+//! The notebook as a document: a typed view of what the compiler needs.
 //!
-//! The document is kept whole, so that whoever writes it back changes nothing that it was not asked to change. The
-//! view tolerates what Jupyter tolerates (missing metadata, sources as a string or a list, unknown keys) and refuses
-//! only what no reader could make sense of.
+//! It tolerates what Jupyter tolerates (missing metadata, sources as a string or a list, unknown keys) and refuses only
+//! what no reader could make sense of.
 
+mod document;
 pub mod edit;
 mod layout;
 mod lenient;
@@ -13,11 +13,11 @@ use kale_model::{CellIndex, Code, Diagnostic, PythonVersion, SubCells};
 use rustc_hash::FxHashSet;
 use serde_json::{Map, Value};
 
+use self::document::{Document, RawCell, Read};
 use self::reference::{Reference, Sources};
 
 #[derive(Clone, Debug)]
 pub struct Notebook {
-    document: Value,
     pub cells: Vec<Cell>,
     /// Name of the kernelspec.
     pub kernel: Option<String>,
@@ -54,13 +54,13 @@ impl Notebook {
     /// Reads the text of an `.ipynb` file, nbformat 4.
     #[expect(clippy::result_large_err, reason = "made at most once per notebook, and never passed through layers")]
     pub fn read(text: &str) -> Result<Notebook, Diagnostic> {
-        let document = lenient::parse(text).map_err(not_json)?;
-        let root = document.as_object().ok_or_else(|| not_a_notebook("its top level is not an object"))?;
-        if let Some(fault) = format_fault(root) {
+        let Read(document): Read<Option<Document>> = lenient::parse(text).map_err(not_json)?;
+        let document = document.ok_or_else(|| not_a_notebook("its top level is not an object"))?;
+        if let Some(fault) = format_fault(&document) {
             return Err(fault);
         }
-        let cells = root.get("cells").and_then(Value::as_array).ok_or_else(|| not_a_notebook("it has no `cells`"))?;
-        let metadata = object_or_empty(root.get("metadata"));
+        let cells = document.cells.ok_or_else(|| not_a_notebook("it has no `cells`"))?;
+        let metadata = object_or_empty(document.metadata);
         if let Some(fault) = language_fault(&metadata) {
             return Err(fault);
         }
@@ -69,7 +69,6 @@ impl Notebook {
             kernel: text_at(&metadata, &["kernelspec", "name"]).map(str::to_owned),
             python: python_version(&metadata),
             metadata,
-            document,
             references: vec![],
             sub_cells: SubCells::default(),
         })
@@ -81,11 +80,6 @@ impl Notebook {
         self.references = references;
         self.sub_cells = sub_cells;
         diagnostics
-    }
-
-    /// The whole file, unknown keys and outputs included.
-    pub fn document(&self) -> &Value {
-        &self.document
     }
 }
 
@@ -105,10 +99,9 @@ fn not_a_notebook(cause: &str) -> Diagnostic {
     )
 }
 
-fn format_fault(root: &Map<String, Value>) -> Option<Diagnostic> {
-    let declared = root.get("nbformat").and_then(Value::as_f64);
+fn format_fault(document: &Document) -> Option<Diagnostic> {
     // nbformat 1-3 had `worksheets` around the cells (3) or no such structure at all.
-    let major = declared.unwrap_or(if root.contains_key("worksheets") { 3.0 } else { 4.0 });
+    let major = document.nbformat.as_f64().unwrap_or(if document.has_worksheets { 3.0 } else { 4.0 });
     if major < 4.0 {
         return Some(Diagnostic::new(
             Code::OldNotebookFormat,
@@ -154,23 +147,23 @@ fn text_at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
     path.iter().try_fold(value, |value, key| value.get(key)).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
-fn object_or_empty(value: Option<&Value>) -> Value {
-    value.filter(|v| v.is_object()).cloned().unwrap_or_else(|| Value::Object(Map::new()))
+fn object_or_empty(value: Value) -> Value {
+    if value.is_object() { value } else { Value::Object(Map::new()) }
 }
 
-fn typed_cells(cells: &[Value]) -> Vec<Cell> {
+fn typed_cells(cells: Vec<RawCell>) -> Vec<Cell> {
     let mut seen = FxHashSet::default();
     let mut typed = Vec::with_capacity(cells.len());
-    for (index, cell) in cells.iter().enumerate() {
-        let source = joined_source(cell.get("source"));
-        let own_id = cell.get("id").and_then(Value::as_str).filter(|id| !id.is_empty() && !seen.contains(*id));
+    for (index, cell) in cells.into_iter().enumerate() {
+        let source = joined_source(cell.source);
+        let own_id = cell.id.as_str().filter(|id| !id.is_empty() && !seen.contains(*id));
         let id = own_id.map_or_else(|| derived_id(index, &source), str::to_owned);
         seen.insert(id.clone());
-        let metadata = object_or_empty(cell.get("metadata"));
+        let metadata = object_or_empty(cell.metadata);
         typed.push(Cell {
             index: CellIndex(index),
             id,
-            kind: match cell.get("cell_type").and_then(Value::as_str) {
+            kind: match cell.cell_type.as_str() {
                 Some("code") => CellKind::Code,
                 Some("markdown") => CellKind::Markdown,
                 _ => CellKind::Raw,
@@ -183,10 +176,10 @@ fn typed_cells(cells: &[Value]) -> Vec<Cell> {
     typed
 }
 
-fn joined_source(source: Option<&Value>) -> String {
+fn joined_source(source: Value) -> String {
     match source {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(lines)) => lines.iter().filter_map(Value::as_str).collect(),
+        Value::String(text) => text,
+        Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
         _ => String::new(),
     }
 }

@@ -1,10 +1,10 @@
 //! JSON as Python writes it: `json.dumps` emits `NaN`, `Infinity` and lone surrogates, which strict JSON lacks, and
 //! such notebooks exist (mostly in the outputs of plotting libraries).
 
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 
 /// Strict JSON first; a file that only fails for Python's additions is read with `null` and U+FFFD in their places.
-pub(super) fn parse(text: &str) -> Result<Value, serde_json::Error> {
+pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     serde_json::from_str(text).or_else(|error| serde_json::from_str(&strict(text)).map_err(|_| error))
 }

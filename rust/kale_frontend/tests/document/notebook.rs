@@ -24,7 +24,7 @@ fn what_is_no_notebook_says_why() {
     check("{\"nbformat\": 5, \"cells\": []}", Code::NotANotebook, "nbformat 5");
     check("{\"nbformat\": 3, \"worksheets\": []}", Code::OldNotebookFormat, "nbformat 3");
     check("{\"worksheets\": []}", Code::OldNotebookFormat, "nbformat 3");
-    check(&"[".repeat(5000), Code::NotANotebook, "recursion");
+    check(&"[".repeat(5000), Code::NotANotebook, "not JSON");
     let kernel = |metadata: Value| json!({"nbformat": 4, "cells": [], "metadata": metadata}).to_string();
     check(&kernel(json!({"language_info": {"name": "julia"}})), Code::NotPython, "`julia`");
     check(&kernel(json!({"kernelspec": {"language": "R", "name": "ir"}})), Code::NotPython, "`R`");
@@ -44,6 +44,7 @@ fn small_faults_are_tolerated_as_jupyter_does() {
     assert_eq!(sources("{\"cells\": [{\"source\": \"x\", \"outputs\": [NaN, -Infinity]}]}"), ["x"]);
     assert_eq!(sources("{\"cells\": [{\"source\": \"NaN\\ud800.\\\\ud800\", \"o\": NaN}]}"), ["NaN\u{fffd}.\\ud800"]);
     assert_eq!(sources("{\"cells\": [{\"source\": \"\\ud83d\\ude00\", \"o\": \"\\udc00\"}]}"), ["😀"]);
+    assert_eq!(sources("{\"cells\": 3, \"cells\": [{\"source\": \"x\", \"source\": \"y\"}]}"), ["y"]);
     assert_eq!(read("{\"cells\": [], \"metadata\": 3}").cells.len(), 0);
 }
 
@@ -62,7 +63,6 @@ fn the_view_has_what_the_compiler_needs() {
     })
     .to_string();
     let notebook = Notebook::read(&text).unwrap();
-    assert_eq!(notebook.document().to_string(), text, "nothing is lost, not even the order of keys");
     assert_eq!(notebook.kernel.as_deref(), Some("venv"));
     assert_eq!(notebook.python, Some(PythonVersion { major: 3, minor: 13 }));
     let kinds: Vec<CellKind> = notebook.cells.iter().map(|cell| cell.kind).collect();
