@@ -113,8 +113,7 @@ impl<'a> Analyzer<'a> {
             }
             Type::Instance(path) => {
                 self.frame().effects.calls = true;
-                let text = self.facts.text(path).to_owned();
-                match self.knowledge.inherited(&text, |t| t.call.as_ref()) {
+                match self.of_named_type(path, |t| t.call.as_ref()) {
                     Some(facts) => self.apply_facts(facts, Some(callee), arguments, Caller::Library, range),
                     None => self.unknown_call(Some(callee), arguments, range),
                 }
@@ -186,16 +185,15 @@ impl<'a> Analyzer<'a> {
             },
             Type::Instance(path) if self.facts.text(path) == "os._Environ" => self.call_environment(name, arguments),
             Type::Instance(path) => {
-                let text = self.facts.text(path).to_owned();
                 if matches!(name, "write" | "writelines" | "truncate" | "flush" | "close") {
                     self.write_stream(receiver, range);
                 }
-                if let Some(facts) = self.knowledge.method(&text, name) {
+                if let Some(facts) = self.of_named_type(path, |t| t.methods.get(name)) {
                     self.note_compared_by_method(receiver, name, arguments);
                     let caller = if builtin { Caller::Builtin } else { Caller::Library };
                     return self.apply_facts(facts, Some(receiver), arguments, caller, range);
                 }
-                match self.knowledge.inherited(&text, |t| t.unknown_methods.as_ref()) {
+                match self.of_named_type(path, |t| t.unknown_methods.as_ref()) {
                     Some(Unlisted::Pure) => return self.inside(receiver),
                     Some(Unlisted::Facts(facts)) => self.apply_effects(facts, Some(receiver), arguments, range),
                     None => {}

@@ -7,7 +7,7 @@ use smallvec::smallvec;
 use super::analyzer::Analyzer;
 use super::arguments::Arguments;
 use super::classes::MethodKind;
-use super::knowledge::PartFacts;
+use super::knowledge::{PartFacts, TypeFacts};
 use super::names::{Name, top_level};
 use super::scope::ScopeKind;
 use super::value::{Parts, TuplePart, Type, Value};
@@ -129,6 +129,19 @@ impl<'a> Analyzer<'a> {
         }
     }
 
+    /// The first of a library's type and those that it is based on for which `question` has an answer.
+    pub fn of_named_type<T>(&self, path: Name, question: impl Fn(&'static TypeFacts) -> Option<T>) -> Option<T> {
+        self.facts.names.lineage(path, self.knowledge).iter().find_map(|facts| question(facts))
+    }
+
+    /// The same of a value's type.
+    pub fn of_type<T>(&self, value: &Value, question: impl Fn(&'static TypeFacts) -> Option<T>) -> Option<T> {
+        match value.ty {
+            Type::Instance(path) => self.of_named_type(path, question),
+            _ => None,
+        }
+    }
+
     pub fn is_collection(&self, value: &Value) -> bool {
         self.type_path(value).is_some_and(|path| matches!(path, "list" | "tuple" | "dict" | "set" | "frozenset"))
     }
@@ -219,7 +232,7 @@ impl<'a> Analyzer<'a> {
             }
             _ => {}
         }
-        match self.type_path(value).and_then(|path| self.knowledge.inherited(path, |t| t.iterate.as_ref())) {
+        match self.of_type(value, |t| t.iterate.as_ref()) {
             Some(facts) => self.part(value, facts),
             None => self.inside(value),
         }
@@ -245,9 +258,8 @@ impl<'a> Analyzer<'a> {
             Type::Unknown => !self.is_iterable_again(value),
             Type::Object(class) => !self.is_plain_record(class),
             Type::Instance(path) => {
-                let text = self.facts.text(path);
-                self.knowledge.type_facts(text).is_none()
-                    || self.knowledge.inherited(text, |t| t.iterator.filter(|i| *i)).is_some()
+                let lineage = self.facts.names.lineage(path, self.knowledge);
+                lineage.is_empty() || lineage.iter().any(|t| t.iterator == Some(true))
             }
             _ => false,
         };
@@ -258,9 +270,7 @@ impl<'a> Analyzer<'a> {
                 self.learn(value, Type::Unknown);
             }
         }
-        if let Some(path) = self.type_path(value)
-            && let Some(facts) = self.knowledge.inherited(path, |t| t.iterate.as_ref())
-        {
+        if let Some(facts) = self.of_type(value, |t| t.iterate.as_ref()) {
             self.apply_effects(&facts.0, Some(value), &Arguments::default(), range);
         }
         self.yielded(value)
@@ -426,7 +436,7 @@ impl<'a> Analyzer<'a> {
     }
 
     fn copies_what_is_stored(&self, owner: &Value) -> bool {
-        self.type_path(owner).is_some_and(|path| self.knowledge.inherited(path, |t| t.store).is_some())
+        self.of_type(owner, |t| t.store).is_some()
     }
 
     /// `pd.options.display.max_rows = 5`, `plt.rcParams["x"] = y`, `sys.path[:0] = [...]`: a setting of the module.

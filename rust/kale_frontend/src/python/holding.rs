@@ -118,7 +118,7 @@ impl<'a> Analyzer<'a> {
 
     /// Whether objects of the type hold nothing but values, and nothing can be attached to them.
     pub(super) fn is_sealed(&self, ty: Type) -> bool {
-        matches!(ty, Type::Instance(path) if self.knowledge.inherited(self.facts.text(path), |t| t.sealed) == Some(true))
+        matches!(ty, Type::Instance(path) if self.of_named_type(path, |t| t.sealed) == Some(true))
     }
 
     /// Whether an object of this type, in a class of these types, may be one of the types wanted, or hold one by whatever

@@ -137,7 +137,7 @@ impl<'a> Analyzer<'a> {
     }
 
     pub(super) fn is_flat(&self, value: &Value) -> bool {
-        self.type_path(value).is_some_and(|path| self.knowledge.inherited(path, |t| t.flat) == Some(true))
+        self.of_type(value, |t| t.flat) == Some(true)
     }
 
     /// The same of a value that may have one of several types.

@@ -14,9 +14,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use schema::TypeFacts;
 pub use schema::Unlisted;
 pub use schema::{CallFacts, Condition, Effect, PartFacts, Pure, Ships, Store, Words};
-use schema::{Generator, Setting, TYPE_KEYS, TypeFacts};
+use schema::{Generator, Setting, TYPE_KEYS};
 
 type Map = serde_json::Map<String, Value>;
 
@@ -218,6 +219,12 @@ impl Knowledge {
     /// The first of the type and its bases for which `question` has an answer.
     pub fn inherited<'k, T>(&'k self, type_path: &str, question: impl Fn(&'k TypeFacts) -> Option<T>) -> Option<T> {
         self.ask(type_path, &question)
+    }
+
+    /// The type and those that it is based on, in the order in which they are asked.
+    pub fn lineage(&self, type_path: &str) -> Vec<&TypeFacts> {
+        let Some(facts) = self.type_facts(type_path) else { return vec![] };
+        std::iter::once(facts).chain(facts.bases.iter().flat_map(|base| self.lineage(base))).collect()
     }
 
     fn ask<'k, T>(&'k self, type_path: &str, question: &dyn Fn(&'k TypeFacts) -> Option<T>) -> Option<T> {

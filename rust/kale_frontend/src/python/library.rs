@@ -325,7 +325,7 @@ impl<'a> Analyzer<'a> {
     }
 
     pub(super) fn is_iterator(&self, value: &Value) -> bool {
-        self.type_path(value).is_some_and(|path| self.knowledge.inherited(path, |t| t.iterator) == Some(true))
+        self.of_type(value, |t| t.iterator) == Some(true)
     }
 
     fn consume_iterator(&mut self, value: &Value, range: TextRange) {

@@ -1,15 +1,26 @@
 //! Interned names: variables, dotted library paths and resources are small integers during the analysis.
 
+use std::cell::OnceCell;
+use std::rc::Rc;
+
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
+
+use super::knowledge::{Knowledge, TypeFacts};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(u32);
 
 #[derive(Default)]
 pub struct Names {
-    ids: FxHashMap<String, Name>,
-    texts: Vec<String>,
+    ids: FxHashMap<Rc<str>, Name>,
+    texts: Vec<Text>,
+}
+
+struct Text {
+    text: Rc<str>,
+    /// What is known of the type of this name, once somebody asks.
+    lineage: OnceCell<Vec<&'static TypeFacts>>,
 }
 
 impl Names {
@@ -18,8 +29,9 @@ impl Names {
             return name;
         }
         let name = Name(self.texts.len() as u32);
-        self.ids.insert(text.to_owned(), name);
-        self.texts.push(text.to_owned());
+        let text: Rc<str> = text.into();
+        self.ids.insert(text.clone(), name);
+        self.texts.push(Text { text, lineage: OnceCell::new() });
         name
     }
 
@@ -28,7 +40,13 @@ impl Names {
     }
 
     pub fn text(&self, name: Name) -> &str {
-        &self.texts[name.0 as usize]
+        &self.texts[name.0 as usize].text
+    }
+
+    /// The library's type of this name, and those that it is based on.
+    pub fn lineage(&self, name: Name, knowledge: &'static Knowledge) -> &[&'static TypeFacts] {
+        let Text { text, lineage } = &self.texts[name.0 as usize];
+        lineage.get_or_init(|| knowledge.lineage(text))
     }
 
     /// The interned path `base.attribute`.
@@ -40,7 +58,7 @@ impl Names {
 
 /// The module at the top of a dotted name: `sklearn` of `sklearn.svm`.
 pub fn top_level(path: &str) -> &str {
-    path.split_once('.').map_or(path, |(top, _)| top)
+    path.bytes().position(|byte| byte == b'.').map_or(path, |end| &path[..end])
 }
 
 /// A map from names that is made once and then only read: of a large alias group, every cell that changes it has some.

@@ -113,7 +113,7 @@ impl<'a> Analyzer<'a> {
     fn as_only(&self, value: &Value) -> Option<Value> {
         let candidates = self.candidates(value)?;
         let [ty @ Type::Instance(path)] = candidates.as_slice() else { return None };
-        self.knowledge.inherited(self.facts.text(*path), |t| t.operators)?;
+        self.of_named_type(*path, |t| t.operators)?;
         Some(Value { ty: *ty, among: None, ..value.clone() })
     }
 
@@ -162,19 +162,18 @@ impl<'a> Analyzer<'a> {
     /// The type of an operator's result, where the value's type decides it.
     fn operator_type(&self, value: &Value, compares: bool) -> Option<String> {
         let path = self.type_path(value)?;
-        self.knowledge.inherited(path, |t| t.operators)?;
+        self.of_type(value, |t| t.operators)?;
         Some(match compares {
-            true => self.knowledge.inherited(path, |t| t.compare_returns.clone()).unwrap_or_else(|| "bool".to_owned()),
-            false => self.knowledge.inherited(path, |t| t.operator_returns.clone()).unwrap_or_else(|| path.to_owned()),
+            true => self.of_type(value, |t| t.compare_returns.clone()).unwrap_or_else(|| "bool".to_owned()),
+            false => self.of_type(value, |t| t.operator_returns.clone()).unwrap_or_else(|| path.to_owned()),
         })
     }
 
     /// What the result of an operator shares with its operands; `None` when the value's operators are not known.
     fn operator_result(&self, value: &Value) -> Option<&'static Words> {
         static NOTHING: LazyLock<Words> = LazyLock::new(Words::default);
-        let path = self.type_path(value)?;
-        self.knowledge.inherited(path, |t| t.operators)?;
-        Some(self.knowledge.inherited(path, |t| t.operator_result.as_ref()).unwrap_or(&NOTHING))
+        self.of_type(value, |t| t.operators)?;
+        Some(self.of_type(value, |t| t.operator_result.as_ref()).unwrap_or(&NOTHING))
     }
 
     /// `old += value` in place: `old` then holds of the value what the result of `old + value` would.

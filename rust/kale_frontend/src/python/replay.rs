@@ -7,6 +7,7 @@ use ruff_python_ast::{Expr, Stmt};
 use super::analyzer::Analyzer;
 use super::effects::Effects;
 use super::facts::{Facts, Replay, Source, VersionId};
+use super::knowledge::Ships;
 use super::names::{Name, NameSet};
 use super::pseudo;
 use super::value::Value;
@@ -87,7 +88,7 @@ impl<'a> Analyzer<'a> {
 
     /// Whether another object made by the same statement is as good.
     pub(super) fn is_rebuildable(&self, value: &Value) -> bool {
-        self.type_path(value).is_some_and(|path| self.knowledge.ships(path).is_remade())
+        self.of_type(value, |t| t.ships).is_some_and(Ships::is_remade)
     }
 
     pub(super) fn is_replayable(&self, name: Name, source: Source) -> bool {

@@ -273,8 +273,8 @@ impl<'a> Analyzer<'a> {
 
     /// The type of a result that shares something with a value, where the value's type matters to it.
     pub(super) fn spread(&mut self, result: &mut Value, value: &Value) {
-        let (Some(made), Some(path)) = (self.type_path(result), self.type_path(value)) else { return };
-        if let Some(ty) = self.knowledge.inherited(path, |t| t.spreads.as_ref()?.get(made)) {
+        let Some(made) = self.type_path(result) else { return };
+        if let Some(ty) = self.of_type(value, |t| t.spreads.as_ref()?.get(made)) {
             result.ty = self.typed(ty).ty;
         }
     }

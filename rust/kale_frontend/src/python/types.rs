@@ -390,9 +390,8 @@ impl<'a> Analyzer<'a> {
         let Some(types) = self.frame().heap.class(object).types.known().map(<[Type]>::to_vec) else { return true };
         types.into_iter().any(|ty| match ty {
             Type::Instance(path) => {
-                let text = self.facts.text(path);
-                self.knowledge.type_facts(text).is_none()
-                    || self.knowledge.inherited(text, |t| t.iterator) == Some(true)
+                let lineage = self.facts.names.lineage(path, self.knowledge);
+                lineage.is_empty() || lineage.iter().find_map(|t| t.iterator) == Some(true)
             }
             Type::Object(class) => !self.is_closed(class) || self.method_of(class, "__next__").is_some(),
             _ => false,

@@ -97,8 +97,7 @@ impl<'a> Analyzer<'a> {
                 };
                 let own_buffers = self.has_own_buffers(&binding.value);
                 let holds_buffers = self.holds_buffers(&binding.value, class);
-                let path = self.type_path(&binding.value);
-                let only_unchanged = path.is_some_and(|path| self.knowledge.ships(path) == Ships::Unchanged);
+                let only_unchanged = self.of_type(&binding.value, |t| t.ships) == Some(Ships::Unchanged);
                 let statement = binding.statement;
                 bound.insert(name, Bound { statement, replay, kind, own_buffers, holds_buffers, only_unchanged });
                 range = range.or(Some(self.facts.statement(binding.statement).range));
@@ -181,7 +180,7 @@ impl<'a> Analyzer<'a> {
 
     /// Whether no value of another type has a view of its buffers: such a class of a library, or one based on it.
     fn has_own_buffers(&self, value: &Value) -> bool {
-        let owns = |path: Name| self.knowledge.inherited(self.facts.text(path), |t| t.buffers).is_some();
+        let owns = |path: Name| self.of_named_type(path, |t| t.buffers).is_some();
         match value.ty {
             Type::Instance(path) => owns(path),
             Type::Object(class) => self.library_bases(class).into_iter().any(owns),
@@ -244,7 +243,7 @@ impl<'a> Analyzer<'a> {
             Type::Library(_) | Type::Function(_) | Type::Class(_) => Kind::Callable,
             Type::Instance(path) => {
                 // Of what is made again where it is needed, nobody asks.
-                let is_bound = self.knowledge.ships(self.facts.text(path)).is_bound();
+                let is_bound = self.of_named_type(path, |t| t.ships).is_some_and(Ships::is_bound);
                 if is_bound { Kind::Unshippable(path) } else { Kind::Instance(path) }
             }
             Type::Object(class) => self.bound_base(class).map_or(Kind::Unknown, Kind::Unshippable),
