@@ -124,6 +124,9 @@ fn is_literal(expr: &Expr) -> bool {
 /// Those of a fact's arguments that concern this call: where a position stands beside its keyword, a position that the
 /// call does not fill means nothing.
 pub fn concerned<'w>(list: &'w Words, arguments: &Arguments<'_>) -> Vec<&'w str> {
+    if list.is_empty() {
+        return vec![];
+    }
     let position = |item: &str| item.rsplit(':').next().unwrap_or(item).parse::<usize>().ok();
     let is_keyword =
         |item: &str| position(item).is_none() && !matches!(item.rsplit(':').next(), Some("self" | "*" | "fresh"));

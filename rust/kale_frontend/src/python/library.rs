@@ -342,6 +342,9 @@ impl<'a> Analyzer<'a> {
         arguments: &Arguments<'a>,
         range: TextRange,
     ) {
+        if facts.only_returns() {
+            return;
+        }
         for which in concerned(&facts.mutates, arguments).into_iter().filter(|_| !planted(Fault::MissedMethodMutation))
         {
             for value in select(which, receiver, arguments) {

@@ -65,7 +65,8 @@ pub struct CallFacts {
 impl CallFacts {
     /// Whether the call does nothing but give a result, of which its arguments say all.
     pub fn only_returns(&self) -> bool {
-        let words = [&self.mutates, &self.stores, &self.iterates, &self.calls, &self.names, &self.lists];
+        let words =
+            [&self.mutates, &self.stores, &self.iterates, &self.calls, &self.names, &self.lists, &self.rng_unless];
         let files = [&self.reads, &self.writes, &self.appends, &self.env_reads, &self.env_writes];
         words.into_iter().chain(files).all(Words::is_empty)
             && !self.inplace
