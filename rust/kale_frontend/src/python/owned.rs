@@ -28,13 +28,16 @@ const HARMLESS: &[&str] =
 /// The names of attributes that are owned, and changed in place somewhere.
 pub fn owned_attributes<'a>(units: &[Unit<'a>]) -> FxHashSet<&'a str> {
     let is_dynamic = |unit: &Unit| DYNAMIC.iter().any(|word| unit.source.contains(word));
-    if !units.iter().any(|unit| unit.source.contains("class ")) || units.iter().any(is_dynamic) {
+    if !units.iter().any(|unit| unit.source.contains("class ")) {
         return FxHashSet::default();
     }
     let mut finder = Finder::default();
     units.iter().for_each(|unit| finder.visit_body(&unit.module.body));
     let Finder { mut changed, escaped, is_blind } = finder;
     changed.retain(|name| !is_blind && !escaped.contains(name));
+    if !changed.is_empty() && units.iter().any(is_dynamic) {
+        return FxHashSet::default();
+    }
     changed
 }
 
