@@ -310,6 +310,10 @@ pub fn analyze<'a>(units: &[Unit<'a>], knowledge: &'static Knowledge, environmen
     analyzer.pure = units.iter().flat_map(|unit| unit.pragmas).filter_map(|(said, _)| pure_callee(said)).collect();
     analyzer.dead_targets = dead_targets(units);
     analyzer.owned = owned_attributes(units);
+    let statements = units.iter().map(|unit| unit.module.body.len()).sum();
+    analyzer.facts.cells.reserve(units.len());
+    analyzer.facts.statements.reserve(statements);
+    analyzer.facts.versions.reserve(statements);
     for unit in units {
         analyzer.cell(unit);
     }

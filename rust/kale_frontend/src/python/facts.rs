@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ruff_text_size::TextRange;
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::heap::{ObjectId, Unshippable};
 use super::names::{Name, NameMap, NameSet, Names};
@@ -29,8 +30,8 @@ pub struct Facts {
     pub versions: Vec<Version>,
     /// By name, the versions that bind or delete it, and all versions that make it: these, and those that change its
     /// object. Where many cells join or change a group, what made a name is long past.
-    pub binders: FxHashMap<Name, Vec<VersionId>>,
-    pub makers: FxHashMap<Name, Vec<VersionId>>,
+    pub binders: FxHashMap<Name, SmallVec<[VersionId; 2]>>,
+    pub makers: FxHashMap<Name, SmallVec<[VersionId; 2]>>,
     pub names: Names,
     /// Those names of `pure` pragmas that some call fits.
     pub trusted: BTreeSet<String>,

@@ -62,18 +62,27 @@ pub struct Value {
     pub parts: Option<Rc<Parts>>,
 }
 
-/// As derived, except that small vectors are copied as a whole: values are cloned all the time.
+/// As derived, except that small vectors are copied as a whole, those of one element without a call: values are cloned
+/// all the time.
 impl Clone for Value {
     fn clone(&self) -> Value {
         Value {
             ty: self.ty,
-            objects: SmallVec::from_slice(&self.objects),
+            objects: copied(&self.objects),
             among: self.among.clone(),
-            code: SmallVec::from_slice(&self.code),
+            code: copied(&self.code),
             text: self.text.clone(),
             axes: self.axes,
             parts: self.parts.clone(),
         }
+    }
+}
+
+fn copied<T: Copy>(few: &SmallVec<[T; 4]>) -> SmallVec<[T; 4]> {
+    match few.as_slice() {
+        [] => SmallVec::new(),
+        [one] => smallvec![*one],
+        several => SmallVec::from_slice(several),
     }
 }
 

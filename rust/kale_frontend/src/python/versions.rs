@@ -40,12 +40,12 @@ impl<'a> Analyzer<'a> {
         self.mutated.clear();
         self.rewritten = NameSet::default();
         let uses = std::mem::take(&mut self.uses);
-        let entry = std::mem::take(&mut self.entry);
         let used = uses.into_iter().filter_map(|(name, range)| {
-            let version = entry.get(&name).copied().flatten()?;
+            let version = self.entry.get(&name).copied().flatten()?;
             Some(Use { name, version, range })
         });
         self.facts.cells[cell].uses = used.collect();
+        self.entry.clear();
     }
 
     /// Takes the names that are bound to objects of a class now; a branch that was overwritten may have left others.
