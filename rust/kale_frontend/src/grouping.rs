@@ -3,7 +3,8 @@
 //! Tags decide where there are any; otherwise one group per cell, joined where values cannot travel and where joining
 //! costs no parallelism. A boundary that the user tagged is never given up silently: what would need it is an error.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use kale_model::{Diagnostic, StepName};
 use petgraph::algo::tarjan_scc;
@@ -357,20 +358,21 @@ impl State {
 /// The groups with those they wait for before them, ties in notebook order.
 fn topological(edges: &BTreeSet<(usize, usize)>, drafts: &[Draft]) -> Vec<usize> {
     let mut waiting = vec![0usize; drafts.len()];
-    let mut after: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut after: Vec<Vec<usize>> = vec![vec![]; drafts.len()];
     for &(from, to) in edges {
         waiting[to] += 1;
-        after.entry(from).or_default().push(to);
+        after[from].push(to);
     }
-    let key = |group: usize| (drafts[group].cells.first().copied().unwrap_or_default(), group);
-    let mut ready: BTreeSet<(CellId, usize)> = (0..drafts.len()).filter(|&g| waiting[g] == 0).map(key).collect();
-    let mut order = vec![];
-    while let Some((_, group)) = ready.pop_first() {
+    let key = |group: usize| Reverse((drafts[group].cells.first().copied().unwrap_or_default(), group));
+    let mut ready: BinaryHeap<Reverse<(CellId, usize)>> =
+        (0..drafts.len()).filter(|&group| waiting[group] == 0).map(key).collect();
+    let mut order = Vec::with_capacity(drafts.len());
+    while let Some(Reverse((_, group))) = ready.pop() {
         order.push(group);
-        for &next in after.get(&group).into_iter().flatten() {
+        for &next in &after[group] {
             waiting[next] -= 1;
             if waiting[next] == 0 {
-                ready.insert(key(next));
+                ready.push(key(next));
             }
         }
     }

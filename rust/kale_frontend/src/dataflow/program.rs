@@ -257,11 +257,11 @@ impl<'f> Player<'f> {
         if chosen.values.len() > 1 {
             self.leave_out_parts(&mut chosen.values);
         }
-        let places = self.places(cell, &chosen.values);
+        let mut order = self.needed_first(&chosen.values);
+        let places = self.places(cell, &order, &chosen.values);
         for &statement in &chosen.definitions {
             self.define(statement, needs, &places);
         }
-        let mut order = self.needed_first(&chosen.values);
         order.sort_by_key(|version| places[version]);
         for version in order {
             self.note_replaced(version, &chosen.values[&version]);
@@ -349,9 +349,9 @@ impl<'f> Player<'f> {
 
     /// Where values are loaded: behind the cell that makes them, and not before the definitions among them that they
     /// refer to. (What a later cell of the process needs together with what this one needs may be made behind this one.)
-    fn places(&self, cell: CellId, values: &Values) -> BTreeMap<VersionId, Place> {
+    fn places(&self, cell: CellId, needed_first: &[VersionId], values: &Values) -> BTreeMap<VersionId, Place> {
         let mut places = BTreeMap::new();
-        for version in self.needed_first(values) {
+        for &version in needed_first {
             let own = (self.facts.version(version).cell.min(cell), BEHIND_STATEMENTS);
             let needed = self.needed(version, values).filter_map(|other| places.get(&other).copied());
             places.insert(version, needed.max().map_or(own, |place| own.max(place)));

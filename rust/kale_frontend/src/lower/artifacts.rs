@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kale_model::name::slug;
 use kale_model::{Artifact, ArtifactId, ArtifactKind, ArtifactType, StepId};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::analysis::Analysis;
 use crate::dataflow::hazard::kind_of;
@@ -14,17 +14,12 @@ use crate::python::facts::{CellId, Facts, Kind, VersionId};
 use crate::python::names::{Name, NameSet};
 use crate::python::pseudo;
 
-/// What an artifact holds, before it has a number.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Content {
-    Version(VersionId),
-    File(String, CellId),
-}
-
 #[derive(Default)]
 pub struct Artifacts {
     pub list: Vec<Artifact>,
-    ids: BTreeMap<Content, ArtifactId>,
+    versions: FxHashMap<VersionId, ArtifactId>,
+    /// By path and by the cell that writes it.
+    files: BTreeMap<(String, CellId), ArtifactId>,
 }
 
 impl Artifacts {
@@ -33,35 +28,35 @@ impl Artifacts {
         let (mut artifacts, mut keys) = (Artifacts::default(), Keys::default());
         for (group, actions) in groups.programs.actions.iter().enumerate() {
             for action in actions {
-                let (content, artifact) = match action {
+                let id = ArtifactId(artifacts.list.len());
+                artifacts.list.push(match action {
                     Action::Save(version, names) => {
-                        (Content::Version(*version), value_artifact(&analysis.facts, group, *version, names, &mut keys))
+                        artifacts.versions.insert(*version, id);
+                        value_artifact(&analysis.facts, group, *version, names, &mut keys)
                     }
-                    Action::SaveFile { path, writer } => (
-                        Content::File(path.clone(), *writer),
+                    Action::SaveFile { path, writer } => {
+                        artifacts.files.insert((path.clone(), *writer), id);
                         Artifact {
                             key: keys.unique(&format!("file_{}", slug(path, '_'))),
                             names: vec![],
                             kind: ArtifactKind::File(path.clone()),
                             producer: StepId(group),
                             artifact_type: ArtifactType::Artifact,
-                        },
-                    ),
+                        }
+                    }
                     _ => continue,
-                };
-                artifacts.ids.insert(content, ArtifactId(artifacts.list.len()));
-                artifacts.list.push(artifact);
+                });
             }
         }
         artifacts
     }
 
     pub fn of_version(&self, version: VersionId) -> ArtifactId {
-        self.ids[&Content::Version(version)]
+        self.versions[&version]
     }
 
     pub fn of_file(&self, path: &str, writer: CellId) -> ArtifactId {
-        self.ids[&Content::File(path.to_owned(), writer)]
+        self.files[&(path.to_owned(), writer)]
     }
 }
 
@@ -122,7 +117,7 @@ fn artifact_type(facts: &Facts, version: VersionId, names: &NameSet) -> Artifact
 struct Keys {
     taken: FxHashSet<String>,
     /// By wanted key, the number that was given last: a name of which every cell makes a version wants one key for all.
-    numbers: BTreeMap<String, usize>,
+    numbers: FxHashMap<String, usize>,
 }
 
 impl Keys {

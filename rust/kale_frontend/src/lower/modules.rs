@@ -18,6 +18,7 @@ impl<'a> Lowering<'a> {
     fn modules(&self, group: usize) -> BTreeSet<&'a str> {
         let mut modules = self.direct_modules(group);
         let facts = &self.analysis.facts;
+        let mut makers = BTreeSet::new();
         for transfer in self.incoming[group].iter().chain(&self.outgoing[group]) {
             for &name in &transfer.names {
                 match kind_of(facts, name, transfer.version) {
@@ -27,10 +28,11 @@ impl<'a> Lowering<'a> {
                     }
                     _ if transfer.from == group => {}
                     // A list of frames, or an object of a type we do not know: whatever its maker could import.
-                    _ => modules.extend(&self.upstream_modules[transfer.from]),
+                    _ => drop(makers.insert(transfer.from)),
                 }
             }
         }
+        makers.into_iter().for_each(|maker: usize| modules.extend(&self.upstream_modules[maker]));
         modules
     }
 
@@ -38,9 +40,8 @@ impl<'a> Lowering<'a> {
         // Groups are in topological order, so what comes before is known.
         for group in 0..self.groups.groups.len() {
             let mut modules = self.direct_modules(group);
-            for transfer in &self.incoming[group] {
-                modules.extend(&self.upstream_modules[transfer.from]);
-            }
+            let makers: BTreeSet<usize> = self.incoming[group].iter().map(|transfer| transfer.from).collect();
+            makers.into_iter().for_each(|maker| modules.extend(&self.upstream_modules[maker]));
             self.upstream_modules.push(modules);
         }
     }
