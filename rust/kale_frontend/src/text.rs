@@ -59,19 +59,15 @@ pub(crate) fn utf16_len(text: &str) -> usize {
 
 /// The lines of a text, each with its line break; `\n`, `\r\n` and a lone `\r` each end a line, as in Python.
 pub(crate) fn lines_with_breaks(text: &str) -> Vec<&str> {
-    let bytes = text.as_bytes();
     let mut lines = vec![];
-    let mut start = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let ends = *byte == b'\n' || (*byte == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
-        if ends {
-            lines.push(&text[start..=at]);
-            start = at + 1;
-        }
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'\n' | b'\r')) {
+        let length = if rest[at..].starts_with("\r\n") { 2 } else { 1 };
+        let (line, behind) = rest.split_at(at + length);
+        lines.push(line);
+        rest = behind;
     }
-    if start < text.len() {
-        lines.push(&text[start..]);
-    }
+    lines.extend((!rest.is_empty()).then_some(rest));
     lines
 }
 

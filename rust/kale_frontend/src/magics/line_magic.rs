@@ -11,10 +11,10 @@ use crate::text::utf16_len;
 
 /// Rewrites the lines of a Python cell that start with, assign, or end in one of IPython's escapes.
 pub(super) fn read(draft: &mut Draft, version: PythonVersion) {
-    let text = draft.lines.python_text();
-    if !may_hold_escapes(&text) {
+    if !draft.lines.list.iter().any(|line| may_hold_escapes(&line.python)) {
         return;
     }
+    let text = draft.lines.python_text();
     for line in logical_lines(&text) {
         let code = &text[line.start..line.end];
         match line.shape {
