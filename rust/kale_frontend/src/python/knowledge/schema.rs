@@ -426,11 +426,11 @@ impl TryFrom<String> for Setting {
 }
 
 impl Setting {
-    /// The library whose steps the setting concerns, `""` for the interpreter's own, which concern every step.
     pub fn is_directory(&self) -> bool {
         self.0 == "cwd"
     }
 
+    /// The library whose steps the setting concerns, `""` for the interpreter's own, which concern every step.
     pub fn module(&self) -> &str {
         if LIBRARIES.contains(&self.0.as_str()) { &self.0 } else { "" }
     }
