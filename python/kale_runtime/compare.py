@@ -19,7 +19,8 @@ from kale_runtime import snapshot
 ATOMS = (type(None), bool, int, float, complex, str, bytes, bytearray, range, type(Ellipsis), type(NotImplemented))
 #: Modules whose objects say all about themselves in their `repr`.
 TELLING = ("datetime", "decimal", "fractions", "uuid", "pathlib", "zoneinfo", "pandas._libs.tslibs", "numpy.dtypes")
-CACHE = re.compile(r"_+(\w+_)?(cache|cached|memo)(_\w+)?").fullmatch
+#: (`_stop_words_id`: the address of what a vectorizer of scikit-learn has looked at.)
+CACHE = re.compile(r"_+(\w+_)?(cache|cached|memo)(_\w+)?|_stop_words_id").fullmatch
 BLOCK = 1 << 20
 
 

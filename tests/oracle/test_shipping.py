@@ -28,6 +28,12 @@ EXPLAINED = {
     # The step that is entered again loads what is one as one, and `s3` passes on what it does not use.
     "found/what-a-step-is-given-together-may-be-made-by-a-later-cell": {"s3: C"},
     "found/what-comes-early-does-not-stay-under-a-name-that-a-cell-binds-meanwhile": {"s3: e"},
+    # Which of the two it is, is not known before the run.
+    "conditional/break-leaves-a-name-as-it-was-in-the-middle-of-the-body": {"c: a"},
+    "conditional/break-leaves-a-variable-of-a-function-as-it-was-in-the-middle-of-the-body": {"c: d"},
+    "conditional/a-suppressed-exception-leaves-a-name-as-it-was-in-the-middle-of-the-block": {"c: a"},
+    # They hold the class that changes.
+    "classes/a-class-attribute-that-changes-is-seen-in-a-list-with-the-class-and-in-an-instance": {"c: a", "c: o"},
     # Both lists hold one function, and go on together.
     "found/a-lambda-that-two-lists-hold-stays-one": {"one: b", "one: f", "two: a", "two: f"},
 }

@@ -345,6 +345,16 @@ def test_what_a_library_does_not_restore_may_be_empty(bench):
     assert violation(checked(bench, [run(3, source + told), save("v")], claim, level="full")) is not None
 
 
+def test_the_address_of_what_a_vectorizer_has_looked_at_is_no_change(bench):
+    pytest.importorskip("sklearn")
+    imported = "from sklearn.feature_extraction.text import CountVectorizer\n"
+    made = f"{imported}v = CountVectorizer(stop_words=['the']).fit(['the word'])"
+    for change, expected in (("v._stop_words_id = 1", None), ("v.max_df = 0.5", ("undeclared-change", 1))):
+        program = [run(0, made), save("v"), run(1, f"v\n{change}")]
+        claims = {"cell": 0, "binds": ["v", "CountVectorizer"]}, {"cell": 1, "reads": ["v"]}
+        assert violation(checked(bench, program, *claims)) == expected
+
+
 FAITHFUL = """
 import collections, datetime, decimal, enum, fractions, pathlib, re, uuid
 import numpy as np, pandas as pd
