@@ -279,10 +279,8 @@ impl<'f> Player<'f> {
     /// or what it executed again has needed it.
     fn forget(&mut self, cell: CellId, name: Name, version: VersionId) {
         let has_other = self.held.get(&name).is_some_and(|held| !self.is_same(name, held.version, version));
-        if planted(Fault::DeletionMissed) {
-            return;
-        }
-        if has_other || self.bound_again.contains(&name) {
+        let is_there = has_other || self.bound_again.contains(&name);
+        if is_there && !planted(Fault::DeletionMissed) {
             let at = (cell, CELL);
             self.bound_again.remove(&name);
             self.held.insert(name, Held { version, origin: self.origin, at });

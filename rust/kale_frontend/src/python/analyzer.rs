@@ -64,6 +64,12 @@ pub struct Definition<'a> {
     pub iterated: Option<Iterated>,
 }
 
+impl<'a> Definition<'a> {
+    pub fn new(kind: DefinitionKind<'a>, class_name: Option<String>) -> Definition<'a> {
+        Definition { kind, name: None, class_name, suspends: vec![], caches: false, iterated: None }
+    }
+}
+
 /// The type of a value, and what that may be where it is not known.
 #[derive(Clone, PartialEq)]
 pub struct Iterated {

@@ -102,14 +102,7 @@ impl<'a> Analyzer<'a> {
         let code = CodeId::next(self.definitions.len());
         made.push(code);
         let kind = DefinitionKind::Class { methods, bases, statement: Some(statement), holds, record: None };
-        self.definitions.push(Definition {
-            kind,
-            name: None,
-            class_name: None,
-            suspends: vec![],
-            caches: false,
-            iterated: None,
-        });
+        self.definitions.push(Definition::new(kind, None));
         code
     }
 
@@ -149,20 +142,14 @@ impl<'a> Analyzer<'a> {
     /// it is known what their instances are: tuples of what they are made from.
     pub fn made_class(&mut self, record: Option<Vec<Name>>) -> Value {
         let code = CodeId::next(self.definitions.len());
-        self.definitions.push(Definition {
-            kind: DefinitionKind::Class {
-                methods: BTreeMap::new(),
-                bases: vec![],
-                statement: None,
-                holds: record.is_some().then(Vec::new),
-                record,
-            },
-            name: None,
-            class_name: None,
-            suspends: vec![],
-            caches: false,
-            iterated: None,
-        });
+        let kind = DefinitionKind::Class {
+            methods: BTreeMap::new(),
+            bases: vec![],
+            statement: None,
+            holds: record.is_some().then(Vec::new),
+            record,
+        };
+        self.definitions.push(Definition::new(kind, None));
         let object = self.frame().heap.allocate_definition(Types::default(), true);
         let mut value = Value::object(Type::Class(code), object);
         value.code.push(code);
@@ -202,20 +189,12 @@ impl<'a> Analyzer<'a> {
 
     /// The library classes that a class of the notebook is based on, also by way of other classes.
     pub(super) fn library_bases(&self, class: CodeId) -> NameSet {
-        let (mut todo, mut seen, mut found) = (vec![class], BTreeSet::from([class]), NameSet::default());
-        while let Some(class) = todo.pop() {
-            let DefinitionKind::Class { bases, .. } = &self.definitions[class.index()].kind else { continue };
-            for base in bases {
-                match *base {
-                    Type::Class(code) if seen.insert(code) => todo.push(code),
-                    Type::Library(path) => {
-                        found.insert(path);
-                    }
-                    _ => {}
-                }
-            }
-        }
-        found
+        let ancestors = self.ancestors(&[class]);
+        let bases = ancestors.iter().flat_map(|&class| self.bases(class)).filter_map(|base| match *base {
+            Type::Library(path) => Some(path),
+            _ => None,
+        });
+        bases.collect()
     }
 
     /// The method of a name, and what loading it does.
@@ -358,13 +337,9 @@ impl<'a> Analyzer<'a> {
 
     /// The notebook's functions that make the defaults of a data class's fields (`field(default_factory=new_id)`).
     pub(super) fn factories(&mut self, class: CodeId, range: TextRange) -> Vec<CodeId> {
-        let mut todo = vec![class];
-        let mut seen = BTreeSet::from([class]);
         let mut given: Vec<&'a Expr> = vec![];
-        while let Some(class) = todo.pop() {
-            let DefinitionKind::Class { bases, statement, .. } = &self.definitions[class.index()].kind else {
-                continue;
-            };
+        for class in self.ancestors(&[class]) {
+            let DefinitionKind::Class { statement, .. } = &self.definitions[class.index()].kind else { continue };
             for statement in statement.iter().flat_map(|statement| &statement.body) {
                 if let Stmt::AnnAssign(field) = statement
                     && let Some(Expr::Call(call)) = field.value.as_deref()
@@ -372,10 +347,6 @@ impl<'a> Analyzer<'a> {
                     given.extend(call.arguments.find_keyword("default_factory").map(|keyword| &keyword.value));
                 }
             }
-            todo.extend(bases.iter().filter_map(|base| match base {
-                Type::Class(base) if seen.insert(*base) => Some(*base),
-                _ => None,
-            }));
         }
         let codes = given.into_iter().filter_map(|factory| match factory {
             Expr::Lambda(lambda) => self.code_ids.get(&Body::Expression(&lambda.body).address()).copied(),

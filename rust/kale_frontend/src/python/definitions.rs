@@ -165,14 +165,7 @@ impl<'a> Analyzer<'a> {
         let class_name = self.frame().class_name.clone();
         let function = Function { parameters, body, scope, has_mutable_defaults, is_generator };
         let kind = DefinitionKind::Function(function);
-        self.definitions.push(Definition {
-            kind,
-            name: None,
-            class_name,
-            suspends: vec![],
-            caches: false,
-            iterated: None,
-        });
+        self.definitions.push(Definition::new(kind, class_name));
         code
     }
 

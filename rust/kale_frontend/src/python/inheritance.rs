@@ -114,7 +114,7 @@ impl<'a> Analyzer<'a> {
         (owners.collect(), false)
     }
 
-    fn bases(&self, class: CodeId) -> &[Type] {
+    pub(super) fn bases(&self, class: CodeId) -> &[Type] {
         match &self.definitions[class.index()].kind {
             DefinitionKind::Class { bases, .. } => bases,
             DefinitionKind::Function(_) => &[],
@@ -134,7 +134,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// The classes and those that they are based on, each behind one that is based on it.
-    fn ancestors(&self, classes: &[CodeId]) -> Vec<CodeId> {
+    pub(super) fn ancestors(&self, classes: &[CodeId]) -> Vec<CodeId> {
         let mut found = classes.to_vec();
         let mut next = 0;
         while let Some(&class) = found.get(next) {
