@@ -67,9 +67,9 @@ class Keeper:
 
     # While the step runs
 
-    def loaded(self, kind, names):
+    def loaded(self, kind, names, anew):
         if kind in ("value", "callable"):
-            self.groups.fresh(names)
+            self.groups.fresh(anew)
             self.groups.join(names)
             self.given.update((name, id(self.step.names[name])) for name in names if name in self.step.names)
 
@@ -243,7 +243,7 @@ class Silence:
 class Nothing:
     """In place of a keeper where nothing is to be kept."""
 
-    def loaded(self, kind, names):
+    def loaded(self, kind, names, anew):
         return
 
     def stored(self, key, kind, names):

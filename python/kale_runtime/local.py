@@ -183,9 +183,11 @@ class LocalStep(core.Step):
         self.verifier.defined()
 
     def load(self, key, kind, names):
+        before = {name: self.names.get(name) for name in names}
         super().load(key, kind, names)
-        self.verifier.loaded(key, kind, names)
-        self.keeper.loaded(kind, names)
+        anew = [name for name in names if before[name] is not self.names.get(name)]
+        self.verifier.loaded(key, kind, names, anew)
+        self.keeper.loaded(kind, names, anew)
 
     def save(self, key, kind, names):
         self.verifier.before_save(key, kind, names)

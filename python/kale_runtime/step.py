@@ -238,6 +238,8 @@ class Step:
         self.inputs, self.outputs = executor_input.get("inputs", {}), executor_input.get("outputs", {})
         self.plan, self.metrics, self.shell, self.flags, self.pid = plan, {}, None, 0, os.getpid()
         self.cell, self.line, self.source, self.file, self.texts = None, 1, "", "", {}
+        #: Keys of artifacts that are still to be loaded, and values of those that are loaded once more.
+        self.loads, self.kept = [], {}
         # The replaced module stays alive: its code is still running.
         self.replaced, self.main = sys.modules["__main__"], types.ModuleType("__main__")
         self.names = self.main.__dict__
@@ -301,6 +303,7 @@ class Step:
         return {}
 
     async def run(self):
+        self.loads = [row[1] for row in self.plan["program"] if row[0] == "load"]
         for action, *row in self.plan["program"]:
             if action == "define":
                 await self.execute(*row, Edit(), True)
@@ -425,8 +428,10 @@ class Step:
             path = self.path(self.inputs, key)
             if kind == "file":
                 return unpack(path, detail)
-            with open(path, "rb") as file:
-                values = self.read(file, kind)
+            values = self.kept.pop(key, None)
+            if values is None:
+                with open(path, "rb") as file:
+                    values = self.read(file, kind)
             if kind == "rng":
                 return generator(detail, "set", values)
         except StepError:
@@ -434,6 +439,9 @@ class Step:
         except Exception as error:
             text = f"`{detail or '`, `'.join(names)}` could not be read back: {type(error).__name__}: {error}"
             raise StepError("value-not-loaded", text) from error
+        self.loads.remove(key)
+        if key in self.loads:
+            self.kept[key] = values
         for name in names:
             self.names.pop(name, None)
             if name in values:

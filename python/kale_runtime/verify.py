@@ -54,10 +54,13 @@ class Off:
 
     after = before
 
-    def loaded(self, key, kind, names):
+    def loaded(self, key, kind, names, anew):
         return
 
-    before_save = saved = loaded
+    def before_save(self, key, kind, names):
+        return
+
+    saved = before_save
 
     def defined(self):
         return
@@ -96,10 +99,10 @@ class Verifier:
 
     # What comes in and goes out
 
-    def loaded(self, key, kind, names):
+    def loaded(self, key, kind, names, anew):
         if kind in ("value", "callable"):
             self.given.update(names)
-            self.groups.fresh(names)
+            self.groups.fresh(anew)
             self.groups.join(names)
             self.watch(kind, names, self.step.path(self.step.inputs, key))
 

@@ -28,6 +28,8 @@ EXPLAINED = {
     # The step that is entered again loads what is one as one, and `s3` passes on what it does not use.
     "found/what-a-step-is-given-together-may-be-made-by-a-later-cell": {"s3: C"},
     "found/what-comes-early-does-not-stay-under-a-name-that-a-cell-binds-meanwhile": {"s3: e"},
+    "found/what-comes-early-does-not-take-the-name-that-the-same-cell-has-for-another-value": {"s5: b"},
+    "found/what-comes-early-does-not-take-the-name-of-a-constant-that-the-same-cell-has": {"s4: b"},
     # Which of the two it is, is not known before the run.
     "conditional/break-leaves-a-name-as-it-was-in-the-middle-of-the-body": {"c: a"},
     "conditional/break-leaves-a-variable-of-a-function-as-it-was-in-the-middle-of-the-body": {"c: d"},

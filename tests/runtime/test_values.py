@@ -159,6 +159,18 @@ def test_shared_objects_stay_shared(bench):
     assert text_of(bench.run(program)) == "True\n"
 
 
+def test_what_is_loaded_twice_is_one_object(bench):
+    bench.run([run(0, "a = [1]\nb = {'a': a}"), ["save", "k", "value", ["a", "b"]]])
+    program = [
+        run(0, "b = 'another'"),
+        ["load", "k", "value", ["a"]],
+        run(1, "a.append(b)"),
+        ["load", "k", "value", ["b"]],
+        run(2, "print(b['a'] is a, a)"),
+    ]
+    assert text_of(bench.run(program), cell=2) == "True [1, 'another']\n"
+
+
 def test_loaded_arrays_can_be_changed_and_the_artifact_cannot(bench):
     pytest.importorskip("numpy")
     bench.run([run(0, "import numpy as np\na = np.zeros(300_000)\nv = a[:3]"), ["save", "k", "value", ["a", "v"]]])

@@ -108,6 +108,20 @@ def load_values(notebook, path, names, serializer="pickle"):
             notebook[name] = values[name]
 
 
+def load_in_turn(notebook, path, names, serializer="pickle", loaded={}):
+    """Binds names as `load_values` does, for a step that binds those of one file one after the other: to the same
+    objects."""
+    import importlib
+
+    if path not in loaded:
+        with open(path, "rb") as file:
+            loaded[path] = importlib.import_module(serializer).load(file)
+    for name in names:
+        notebook.pop(name, None)
+        if name in loaded[path]:
+            notebook[name] = loaded[path][name]
+
+
 def save_values(notebook, path, names, serializer="pickle"):
     """Saves values together, so that two names of one object stay two names of one object."""
     import importlib
@@ -194,21 +208,22 @@ def write(
             with open(f"build/parts/{part}.txt", "w") as file:
                 file.write(part * 3)
         factor = 3
-        scale = (lambda f: lambda x: f * x)(factor)
+        scaled = []
+        scale = (lambda f, scaled: lambda x: scaled.append(x) or f * x)(factor, scaled)
         if first > 2:
             maybe = 1
         ''')
     save_random_state("random", rng_random.path)
     save_file("build/table.csv", file_table_csv.path)
     save_file("build/parts", file_parts.path)
-    save_values(notebook, scale.path, ["scale", "factor"], serializer="dill")
+    save_values(notebook, scale.path, ["scale", "factor", "scaled"], serializer="dill")
     save_values(notebook, maybe.path, ["maybe"])
 
 
 @dsl.component(
     base_image="python:3.11-slim",
     packages_to_install=["dill==0.4.1"],
-    additional_funcs=[load_file, load_random_state, load_values, log_metric, new_notebook, run_cell, save_random_state, unindent],
+    additional_funcs=[load_file, load_in_turn, load_random_state, load_values, log_metric, new_notebook, run_cell, save_random_state, unindent],
 )
 def read(
     rng_random: dsl.Input[dsl.Artifact],
@@ -228,7 +243,7 @@ def read(
     load_random_state("random", rng_random.path)
     load_file("build/table.csv", file_table_csv.path)
     load_file("build/parts", file_parts.path)
-    load_values(notebook, scale.path, ["scale", "factor"], serializer="dill")
+    load_in_turn(notebook, scale.path, ["scale", "factor"], serializer="dill")
     load_values(notebook, maybe.path, ["maybe"])
     run_cell(notebook, "cell 2", r'''
         second = random.random()
@@ -238,9 +253,11 @@ def read(
         assert parts == ["aaa", "bbb"], parts
         assert "maybe" not in globals()
         ''')
+    load_in_turn(notebook, scale.path, ["scaled"], serializer="dill")
     run_cell(notebook, "cell 3", r'''
         print(second)
         print("row", sum(row))
+        assert scaled == [1, 2, 3], scaled
         ''',
         metrics=[("second", 0, 0), ("row", 1, 1)],
         log_to=kale_metrics,

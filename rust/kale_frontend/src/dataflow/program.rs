@@ -131,12 +131,10 @@ fn play(
             player.actions.push(((cell, CELL), Action::Run(cell)));
             player.run(cell, &needs[cell]);
         }
-        for load in player.loads.values() {
-            let Action::Load(version, names) = &player.actions[load.action].1 else { continue };
-            saves.entry(*version).or_default().extend(names);
-            if let Some(from) = grouping[facts.version(*version).cell] {
-                let (version, names) = (*version, names.clone());
-                made.transfers.push(Transfer { version, names, from, to: group, cell: load.cell });
+        for (version, load) in std::mem::take(&mut player.loads) {
+            saves.entry(version).or_default().extend(&load.names);
+            if let Some(from) = grouping[facts.version(version).cell] {
+                made.transfers.push(Transfer { version, names: load.names, from, to: group, cell: load.cell });
             }
         }
         add_all(&mut made.torn, &player.torn);
@@ -201,19 +199,15 @@ struct Chosen {
     definitions: BTreeSet<StatementId>,
 }
 
-/// A value that the process loads.
+/// Values of one version that the process loads.
 struct Load {
-    /// Index of the action.
+    /// All names that it binds, sooner or later.
+    names: NameSet,
+    /// Index of the last action that binds some of them.
     action: usize,
     origin: usize,
     /// The first cell that needs it.
     cell: CellId,
-}
-
-/// Whether a value is loaded for a cell that is in front of the one that makes it, to be identical with what a later cell
-/// of the process needs.
-fn is_ahead(facts: &Facts, version: VersionId, place: Place) -> bool {
-    place.0 < facts.version(version).cell
 }
 
 struct Player<'f> {
@@ -293,7 +287,7 @@ impl<'f> Player<'f> {
     fn note_torn(&mut self, version: VersionId, names: &NameSet) {
         for later in self.sharing(names).into_iter().filter(|later| *later > version) {
             let load = &self.loads[&later];
-            let Action::Load(_, group) = &self.actions[load.action].1 else { continue };
+            let group = &load.names;
             let is_replaced = |&name: &Name| group.contains(&name) && self.is_same(name, version, later);
             let brings = |name: &Name| self.facts.version(later).parents.contains_key(name);
             if !names.is_subset(group) && names.iter().any(is_replaced) && names.iter().all(brings) {
@@ -313,7 +307,7 @@ impl<'f> Player<'f> {
         let parents = &self.facts.version(version).parents;
         for older in self.sharing(names).into_iter().filter(|older| *older < version) {
             let load = &self.loads[&older];
-            let Action::Load(_, group) = &self.actions[load.action].1 else { continue };
+            let group = &load.names;
             let is_replaced = |&name: &Name| {
                 let held = self.held.get(&name).map(|held| held.version);
                 let is_as_loaded = |other| self.is_same(name, other, version) && self.is_same(name, older, version);
@@ -376,8 +370,11 @@ impl<'f> Player<'f> {
 
     /// Those of the values that have a definition which reading a value back refers to by its name.
     fn needed(&self, version: VersionId, values: &Values) -> impl Iterator<Item = VersionId> {
-        let names = self.facts.version(version).needs.keys();
-        names.filter_map(|name| values.iter().find(|(_, names)| names.contains(name))).map(|(&version, _)| version)
+        let brings = |name: Name, needed: VersionId| {
+            let mut versions = values.keys().copied();
+            versions.find(|version| values[version].contains(&name) && self.is_same(name, *version, needed))
+        };
+        self.facts.version(version).needs.iter().filter_map(move |(&name, &needed)| brings(name, needed))
     }
 
     fn define(&mut self, statement: StatementId, needs: &Needs, places: &BTreeMap<VersionId, Place>) {
@@ -394,30 +391,34 @@ impl<'f> Player<'f> {
         self.actions.push((at, Action::Define(statement)));
     }
 
+    /// What an earlier cell needs of a version, to be identical with what a later cell needs, comes ahead of the cell that
+    /// makes it: then it binds only what is as the earlier cell has it, and the rest of the same objects where those are
+    /// needed.
     fn load(&mut self, cell: CellId, version: VersionId, names: &NameSet, at: Place) {
-        self.origin += 1;
-        let mut names = names.clone();
-        let known = self.loads.get(&version).map(|load| (load.origin, &mut self.actions[load.action]));
-        let origin = match known {
-            // More names of it, as identical to those as in the notebook.
-            Some((origin, (place, Action::Load(_, known))))
-                if !is_ahead(self.facts, version, *place) || *place >= at =>
-            {
-                known.extend(&names);
-                origin
-            }
-            known => {
-                // Cells between the two had another object under the names that are new: all of it comes once more.
-                if let Some((_, (_, Action::Load(_, known)))) = known {
-                    names.extend(&*known);
-                }
-                self.loads.insert(version, Load { action: self.actions.len(), origin: self.origin, cell });
-                self.actions.push((at, Action::Load(version, names.clone())));
-                self.origin
+        let is_ahead = |place: Place| place.0 < self.facts.version(version).cell;
+        let is_made = |&name: &Name| self.facts.version(self.maker(name, version)).cell < cell;
+        let bound: NameSet = names.iter().filter(|name| !is_ahead(at) || is_made(name)).copied().collect();
+        let last = self.loads.get(&version).map(|load| (load.action, is_ahead(self.actions[load.action].0)));
+        let action = match last {
+            Some((action, false)) => action,
+            _ => {
+                self.actions.push((at, Action::Load(version, NameSet::default())));
+                self.actions.len() - 1
             }
         };
-        for &name in &names {
+        if let Action::Load(_, known) = &mut self.actions[action].1 {
+            known.extend(&bound);
+        }
+        self.origin += 1;
+        let new = Load { names: NameSet::default(), action, origin: self.origin, cell };
+        let load = self.loads.entry(version).or_insert(new);
+        load.action = action;
+        load.names.extend(names);
+        let origin = load.origin;
+        for &name in names {
             self.bringing.entry(name).or_default().insert(version);
+        }
+        for &name in &bound {
             self.hold(name, Held { version, origin, at });
         }
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use kale_model::{Artifact, ArtifactKind, Instruction, MetricSite, ParameterName, ParameterType, Step, StepCell};
+use kale_model::{
+    Artifact, ArtifactId, ArtifactKind, Instruction, MetricSite, ParameterName, ParameterType, Step, StepCell,
+};
 
 use super::python::{block, string, strings};
 use crate::graph::{Task, TaskGraph};
@@ -73,8 +75,8 @@ impl Writer<'_> {
             self.define(&mut definitions);
             match instruction {
                 Instruction::Parameter { name } => self.parameter(name),
-                Instruction::Load { artifact, names } => self.load(self.graph.pipeline.artifact(*artifact), names),
-                Instruction::Save { artifact, names } => self.save(self.graph.pipeline.artifact(*artifact), names),
+                Instruction::Load { artifact, names } => self.load(*artifact, names),
+                Instruction::Save { artifact, names } => self.save(*artifact, names),
                 Instruction::Run { cell, parameters, metrics } => {
                     let step = self.task.step;
                     let code = step.cells.iter().find(|c| c.index == *cell).expect("a step runs its own cells only");
@@ -133,35 +135,33 @@ impl Writer<'_> {
         format!("restore_numbers({}, {})", parameter.argument, super::literal(&parameter.default))
     }
 
-    fn load(&mut self, artifact: &Artifact, names: &[String]) {
-        self.transfer(artifact, names, "load");
-    }
-
-    fn save(&mut self, artifact: &Artifact, names: &[String]) {
-        self.transfer(artifact, names, "save");
-    }
-
-    fn transfer(&mut self, artifact: &Artifact, names: &[String], verb: &str) {
-        let key = &artifact.key;
-        let loads = verb == "load";
-        match &artifact.kind {
-            ArtifactKind::Value => {
-                let helper = if loads { "load_values" } else { "save_values" };
-                self.call(helper, &format!("{}, {key}.path, {}", self.notebook, strings(names)));
-            }
-            ArtifactKind::Callable => {
-                let helper = if loads { "load_values" } else { "save_values" };
-                self.call(helper, &format!("{}, {key}.path, {}, serializer=\"dill\"", self.notebook, strings(names)));
-            }
-            ArtifactKind::Rng(generator) => {
-                let helper = if loads { "load_random_state" } else { "save_random_state" };
-                self.call(helper, &format!("{}, {key}.path", string(generator)));
-            }
-            ArtifactKind::File(path) => {
-                let helper = if loads { "load_file" } else { "save_file" };
-                self.call(helper, &format!("{}, {key}.path", string(path)));
-            }
+    fn load(&mut self, id: ArtifactId, names: &[String]) {
+        let loads_it = |other: &&Instruction| matches!(other, Instruction::Load { artifact, .. } if *artifact == id);
+        let is_once = self.task.step.program.iter().filter(loads_it).count() == 1;
+        match &self.graph.pipeline.artifact(id).kind {
+            ArtifactKind::Rng(_) => self.transfer("load_random_state", id, names),
+            ArtifactKind::File(_) => self.transfer("load_file", id, names),
+            _ => self.transfer(if is_once { "load_values" } else { "load_in_turn" }, id, names),
         }
+    }
+
+    fn save(&mut self, id: ArtifactId, names: &[String]) {
+        match &self.graph.pipeline.artifact(id).kind {
+            ArtifactKind::Rng(_) => self.transfer("save_random_state", id, names),
+            ArtifactKind::File(_) => self.transfer("save_file", id, names),
+            _ => self.transfer("save_values", id, names),
+        }
+    }
+
+    fn transfer(&mut self, helper: &'static str, id: ArtifactId, names: &[String]) {
+        let Artifact { key, kind, .. } = self.graph.pipeline.artifact(id);
+        let values = || format!("{}, {key}.path, {}", self.notebook, strings(names));
+        let arguments = match kind {
+            ArtifactKind::Value => values(),
+            ArtifactKind::Callable => format!("{}, serializer=\"dill\"", values()),
+            ArtifactKind::Rng(subject) | ArtifactKind::File(subject) => format!("{}, {key}.path", string(subject)),
+        };
+        self.call(helper, &arguments);
     }
 
     fn run(&mut self, code: &StepCell, parameters: &[ParameterName], metrics: &[MetricSite]) {
