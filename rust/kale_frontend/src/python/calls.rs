@@ -198,6 +198,7 @@ impl<'a> Analyzer<'a> {
                     Some(Unlisted::Facts(facts)) => self.apply_effects(facts, Some(receiver), arguments, range),
                     None => {}
                 }
+                self.touch_by_name(name, arguments, range);
                 self.unknown_call(Some(receiver), arguments, range)
             }
             Type::Immutable => self.call_immutable_method(receiver, name, arguments, range),
@@ -211,7 +212,10 @@ impl<'a> Analyzer<'a> {
                     let results: Vec<Value> = results.collect();
                     results.into_iter().reduce(|a, b| a.join(&b)).unwrap_or_else(Value::immutable)
                 }
-                None => self.unknown_call(Some(receiver), arguments, range),
+                None => {
+                    self.touch_by_name(name, arguments, range);
+                    self.unknown_call(Some(receiver), arguments, range)
+                }
             },
             Type::Function(_) | Type::Library(_) => self.unknown_call(Some(receiver), arguments, range),
         }

@@ -9,6 +9,11 @@ use super::heap::Place;
 use super::knowledge::CallFacts;
 use super::value::Value;
 
+/// How names of functions begin that read a file whose path they are given.
+const READERS: [&str; 4] = ["read", "load", "open", "parse"];
+/// And of those that write one.
+const WRITERS: [&str; 5] = ["write", "save", "dump", "export", "to_"];
+
 impl<'a> Analyzer<'a> {
     pub(super) fn apply_files(
         &mut self,
@@ -76,6 +81,18 @@ impl<'a> Analyzer<'a> {
         }
         if writes {
             self.touch(resource, true, range);
+        }
+    }
+
+    /// What a function that nobody has described does to files, as its name and its arguments have it:
+    /// `read_gml("net.gml")`, `model.save("model.bin")`.
+    pub(super) fn touch_by_name(&mut self, function: &str, arguments: &Arguments<'a>, range: TextRange) {
+        let begins = |verbs: &[&str]| verbs.iter().any(|verb| function.starts_with(verb));
+        let (reads, writes) = (begins(&READERS), begins(&WRITERS));
+        if reads || writes {
+            for file in arguments.all().filter(|value| value.text.as_deref().is_some_and(is_file_name)) {
+                self.touch_file(file, reads, writes, range);
+            }
         }
     }
 
@@ -151,4 +168,13 @@ fn with_suffix(mut path: Value, facts: &CallFacts) -> Value {
         }
     }
     path
+}
+
+/// Whether a text is surely meant as the name of a file: it has a suffix.
+fn is_file_name(text: &str) -> bool {
+    let file = text.rsplit('/').next().unwrap_or(text);
+    let is_suffix = |suffix: &str| {
+        suffix.starts_with(|c: char| c.is_ascii_alphabetic()) && suffix.chars().all(|c| c.is_alphanumeric() || c == '_')
+    };
+    !text.contains(char::is_whitespace) && file.rsplit_once('.').is_some_and(|(_, suffix)| is_suffix(suffix))
 }

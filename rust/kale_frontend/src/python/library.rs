@@ -42,7 +42,9 @@ const CHEAP: &[&str] = &[
     "pathlib.Path",
     "pathlib.PurePath",
     "re.compile",
+    "typing.ParamSpec",
     "typing.TypeVar",
+    "typing.TypeVarTuple",
     "typing.cast",
     "typing.NewType",
     "datetime.date",
@@ -158,6 +160,7 @@ impl<'a> Analyzer<'a> {
             }
             return if arguments.all().all(Value::is_immutable) { Value::immutable() } else { result };
         }
+        self.touch_by_name(path.rsplit('.').next().unwrap_or(&path), arguments, range);
         let result = self.unknown_call(None, arguments, range);
         if let Some(state) = shared {
             self.link(&result, &state, false);
