@@ -23,8 +23,10 @@ import pickle
 import struct
 import sys
 
-from kale_runtime import sets
+from kale_runtime import classes, sets
 from kale_runtime import step as core
+
+core.writing_classes = classes.writing_classes
 
 ALIGNMENT = 64
 #: Of a large buffer, what is written at one time: the engine is told of each write, and hashes it beside the next.

@@ -74,8 +74,13 @@ fn reviewable(text: &str) -> String {
 fn file_of(code: &str) -> &'static str {
     let packed = STANDARD.decode(code).unwrap();
     let text = std::io::read_to_string(ZlibDecoder::new(packed.as_slice())).unwrap();
-    let marks = [("def with_uv", "install"), ("class ReportingStep", "report"), ("class Step", "step")];
-    marks.into_iter().find(|(mark, _)| text.contains(mark)).expect("it is one of three").1
+    let marks = [
+        ("def with_uv", "install"),
+        ("def by_value", "classes"),
+        ("class ReportingStep", "report"),
+        ("class Step", "step"),
+    ];
+    marks.into_iter().find(|(mark, _)| text.contains(mark)).expect("it is one of them").1
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use kale_model::{Pipeline, StepPlan};
+use kale_model::{ArtifactKind, Pipeline, StepPlan};
 
 use super::carriers::Load;
 use crate::graph::Task;
@@ -16,16 +16,18 @@ use crate::text::compressed;
 const RUNTIME: &str = include_str!("../../../../python/kale_runtime/step.py");
 /// Only in steps that require something.
 const INSTALL: &str = include_str!("../../../../python/kale_runtime/install.py");
+/// Only in steps that store functions or classes by value.
+const CLASSES: &str = include_str!("../../../../python/kale_runtime/classes.py");
 /// Only in steps that are asked for a report.
 const REPORT: &str = include_str!("../../../../python/kale_runtime/report.py");
 
 /// Compressed once: pipelines of a thousand steps carry it a thousand times.
 static COMPRESSED_RUNTIME: LazyLock<String> = LazyLock::new(|| compressed(shortened(RUNTIME).as_bytes()));
 static COMPRESSED_INSTALL: LazyLock<String> = LazyLock::new(|| compressed(shortened(INSTALL).as_bytes()));
+static COMPRESSED_CLASSES: LazyLock<String> = LazyLock::new(|| compressed(shortened(CLASSES).as_bytes()));
 static COMPRESSED_REPORT: LazyLock<String> = LazyLock::new(|| compressed(shortened(REPORT).as_bytes()));
-/// What nearly every step has: one text for all that install something, one for all others.
-static PLAIN: LazyLock<[String; 2]> =
-    LazyLock::new(|| [false, true].map(|installs| bootstrap(&Parts { installs, ..Parts::default() })));
+/// What nearly every step has: one text for all that install something and store values, one for all others.
+static PLAIN: LazyLock<[String; 2]> = LazyLock::new(|| [false, true].map(|full| bootstrap(&Parts::plain(full))));
 
 /// Placeholder for the ExecutorInput.
 pub const EXECUTOR_INPUT: &str = "{{$}}";
@@ -34,11 +36,18 @@ pub const EXECUTOR_INPUT: &str = "{{$}}";
 #[derive(Default, PartialEq)]
 struct Parts<'a> {
     installs: bool,
+    stores_classes: bool,
     reports: bool,
     /// Whether files come behind the plan.
     has_files: bool,
     /// What has gone ahead.
     load: Option<&'a Load>,
+}
+
+impl Parts<'_> {
+    fn plain(full: bool) -> Self {
+        Parts { installs: full, ..Parts::default() }
+    }
 }
 
 /// The plan, then what comes from beside the notebook.
@@ -49,15 +58,17 @@ pub fn words(pipeline: &Pipeline, task: &Task) -> Vec<String> {
 
 /// The command; `load` is what has gone ahead of the step.
 pub fn command(task: &Task, load: Option<&Load>) -> Vec<Cow<'static, str>> {
+    let installs = !task.step.requirements.is_empty();
+    let stores = |kind: ArtifactKind| task.outputs.iter().any(|artifact| artifact.kind == kind);
     let parts = Parts {
-        installs: !task.step.requirements.is_empty(),
+        installs,
+        stores_classes: stores(ArtifactKind::Callable),
         reports: task.reports(),
         has_files: !task.packed.is_empty(),
         load,
     };
-    let plain = Parts { installs: parts.installs, ..Parts::default() };
-    let program = match parts == plain {
-        true => Cow::Borrowed(PLAIN[usize::from(parts.installs)].as_str()),
+    let program = match parts == Parts::plain(installs) {
+        true => Cow::Borrowed(PLAIN[usize::from(installs)].as_str()),
         false => Cow::Owned(bootstrap(&parts)),
     };
     vec![Cow::Borrowed("python3"), Cow::Borrowed("-c"), program]
@@ -72,11 +83,13 @@ fn bootstrap(parts: &Parts) -> String {
          import base64, json, os, sys, zlib\n",
     );
     program.push_str(&run(&COMPRESSED_RUNTIME));
-    if parts.installs {
-        program.push_str(&run(&COMPRESSED_INSTALL));
-    }
-    if parts.reports {
-        program.push_str(&run(&COMPRESSED_REPORT));
+    let further = [
+        (parts.installs, &COMPRESSED_INSTALL),
+        (parts.stores_classes, &COMPRESSED_CLASSES),
+        (parts.reports, &COMPRESSED_REPORT),
+    ];
+    for (_, code) in further.iter().filter(|(travels, _)| *travels) {
+        program.push_str(&run(code));
     }
     if let Some(load) = parts.load {
         program.push_str(&load.unload());
@@ -157,7 +170,8 @@ mod tests {
     #[test]
     fn the_bootstrap_holds_nothing_that_kfp_rewrites() {
         let load = Load { keys: vec!["kale_code".to_owned()], digest: "0".repeat(64), place: 2 };
-        let all = Parts { installs: true, reports: true, has_files: true, load: Some(&load) };
+        let all =
+            Parts { stores_classes: true, reports: true, has_files: true, load: Some(&load), ..Parts::plain(true) };
         for code in [bootstrap(&Parts::default()), bootstrap(&all)] {
             assert!(code.contains("kfp.dsl.executor_main"));
             assert!(!code.contains(['{', '}']) && !code.contains("python3"), "{code}");

@@ -1,0 +1,92 @@
+"""Classes that hold instances or subclasses of themselves, by value: a singleton, a registry, an enumeration.
+
+Dill makes a class of all that it holds at once, so that nothing of this may need the class. Here a class is made empty
+and filled then, attribute by attribute: what it holds finds it made. What an object is made of comes before it: its
+class, and of a class its metaclass and bases. Nothing of the notebook runs: no metaclass, no `__init_subclass__`.
+
+A pickle of that needs nothing of ours to be read. Travels behind `step.py`, in the same namespace and by the same rule,
+in steps with requirements only: dill is one.
+"""
+
+import abc
+import enum
+import types
+
+HOOK = "__init_subclass__"
+# What Python wants to know when it makes a class, and what it makes itself.
+GIVEN = "__module__", "__doc__", "__slots__", "__orig_bases__"
+MADE = "__dict__", "__weakref__", "__slotnames__", "_abc_impl"
+
+
+def writing_classes(base):
+    """A pickler's class that does it; that of the standard library writes classes by their names."""
+    return by_value(base) if "dill" in base.__module__ else base
+
+
+def is_own(value):
+    return isinstance(value, type) and value.__module__ == "__main__"
+
+
+def maker(kind):
+    """What makes an empty class of a metaclass: that of a library stays with dill."""
+    known = {type: type.__new__, abc.ABCMeta: abc.ABCMeta.__new__, enum.EnumMeta: type.__new__}
+    return known.get(next(each for each in kind.__mro__ if not is_own(each)))
+
+
+def by_value(base):
+    class Pickler(base):
+        # Dill tells its own picklers by their module.
+        __module__ = base.__module__
+
+        def save(self, value, *rest):
+            kind = type(value)
+            if id(value) not in self.memo and (is_own(kind) or is_own(value)):
+                self.before(kind, *(getattr(value, "__bases__", ()) if is_own(value) else ()))
+                if id(value) not in self.memo:
+                    if is_own(value) and maker(kind) and not hasattr(value, "_field_defaults"):
+                        return self.class_(value)
+                    if isinstance(value, enum.Enum):
+                        return self.member(value, kind)
+            super().save(value, *rest)
+
+        def before(self, *classes):
+            for each in classes:
+                if is_own(each) and id(each) not in self.memo:
+                    self.save(each)
+                    self.write(b"0")
+
+        def call(self, *what):
+            self.save_reduce(what[0], what[1:])
+            self.write(b"0")
+
+        def class_(self, value):
+            held = {name: each for name, each in vars(value).items() if name not in MADE and not is_slot(each, value)}
+            # With a place for each in its order; those of Python's own names would have effects.
+            places = {name: None for name in held if name[:2] != "__"} | {"__qualname__": value.__qualname__}
+            places.update((name, held.pop(name)) for name in GIVEN if name in held)
+            hooked = [each for each in value.__mro__ if id(each) in self.__dict__.setdefault("hooked", {})]
+            for each in hooked:
+                self.call(type.__delattr__, each, HOOK)
+            self.save_reduce(maker(type(value)), (type(value), value.__name__, value.__bases__, places), obj=value)
+            for each in hooked:
+                self.call(type.__setattr__, each, HOOK, vars(each)[HOOK])
+            # Methods first: objects may need them to be read.
+            for name, each in sorted(held.items(), key=lambda item: not hasattr(type(item[1]), "__get__")):
+                self.call(type.__setattr__, value, name, each)
+                if name == HOOK:
+                    self.hooked[id(value)] = value
+            if isinstance(value, abc.ABCMeta):
+                known = filter(None, (each() for each in abc._get_dump(value)[0]))
+                for each in sorted(known, key=lambda each: (each.__module__, each.__qualname__)):
+                    self.call(abc.ABCMeta.register, value, each)
+
+        def member(self, value, kind):
+            made = object.__reduce_ex__(value, 2)[1]
+            self.save_reduce(kind._member_type_.__new__, made, value.__dict__, obj=value)
+
+    return Pickler
+
+
+def is_slot(value, owner):
+    kinds = types.MemberDescriptorType, types.GetSetDescriptorType
+    return isinstance(value, kinds) and value.__objclass__ is owner
