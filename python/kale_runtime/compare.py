@@ -14,7 +14,7 @@ import struct
 import sys
 import types
 
-from kale_runtime import snapshot
+from kale_runtime import memory, snapshot
 
 ATOMS = (type(None), bool, int, float, complex, str, bytes, bytearray, range, type(Ellipsis), type(NotImplemented))
 #: Modules whose objects say all about themselves in their `repr`.
@@ -44,7 +44,7 @@ def difference(left, right):
 
 class Walk:
     def __init__(self):
-        self.left, self.right, self.memory = {}, {}, {}
+        self.left, self.right, self.arrays = {}, {}, []
         # What is compared stays alive, so that no id is given to another object.
         self.seen, self.kept, self.todo = set(), [], []
 
@@ -53,6 +53,7 @@ class Walk:
         self.push("", left, right, True)
         while self.todo:
             self.look(*self.todo.pop())
+        self.memory_of()
 
     def push(self, place, left, right, own):
         """`own`: it belongs to the notebook, and is no inside of a library's object, where sharing says nothing."""
@@ -176,8 +177,8 @@ class Walk:
         if (left.dtype, left.shape) != (right.dtype, right.shape):
             told = [f"{each.dtype} of shape {each.shape}" for each in (left, right)]
             raise Difference(place, *told)
-        if own:
-            self.memory_of(place, left, right)
+        if own and left.size:
+            self.arrays.append((left, right, place))
         if hasattr(left, "mask"):
             self.push(f"{place}.mask", left.mask, right.mask, False)
             self.push(f"{place}.data", left.data, right.data, False)
@@ -189,13 +190,16 @@ class Walk:
         else:
             same_bytes(place, left, right)
 
-    def memory_of(self, place, left, right):
-        left, right = owner(left), owner(right)
-        self.kept += (left, right)
-        if self.memory.setdefault((0, id(left)), right) is not right:
-            raise Difference(place, "memory that another array has, too", "memory of its own")
-        if self.memory.setdefault((1, id(right)), left) is not left:
-            raise Difference(place, "memory of its own", "memory that another array has, too")
+    def memory_of(self):
+        """Where an array overlaps with the widest one before it on one side, it must on the other."""
+        shared, apart = "memory that another array has, too", "memory of its own"
+        for side, told in ((0, (shared, apart)), (1, (apart, shared))):
+            widest = None
+            for row in sorted(self.arrays, key=lambda row: memory.bounds(row[side])):
+                if widest and overlap(row[side], widest[side]) and not overlap(row[1 - side], widest[1 - side]):
+                    raise Difference(row[2], *told)
+                if widest is None or memory.bounds(row[side])[1] > memory.bounds(widest[side])[1]:
+                    widest = row
 
     def scalar(self, place, left, right, own):
         same = left.tobytes() == right.tobytes() if not left.dtype.hasobject else repr(left) == repr(right)
@@ -354,6 +358,10 @@ def same_bytes(place, left, right):
             items = [numpy.ascontiguousarray(each).reshape(-1)[at] for each in (left, right)]
             index = ", ".join(map(str, numpy.unravel_index(at, left.shape))) if left.shape else ""
             raise Difference(f"{place}[{index}]", words(items[0]), words(items[1]))
+
+
+def overlap(left, right):
+    return sys.modules["numpy"].may_share_memory(left, right, memory.WORK)
 
 
 def owner(array):

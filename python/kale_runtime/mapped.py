@@ -23,10 +23,10 @@ import pickle
 import struct
 import sys
 
-from kale_runtime import classes, sets
+from kale_runtime import classes, memory, sets
 from kale_runtime import step as core
 
-core.writing_classes = classes.writing_classes
+core.writing_classes, core.writing_arrays = classes.writing_classes, memory.writing_arrays
 
 ALIGNMENT = 64
 #: Of a large buffer, what is written at one time: the engine is told of each write, and hashes it beside the next.

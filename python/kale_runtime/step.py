@@ -129,15 +129,19 @@ def pickling(kind):
         raise StepError("step-not-started", "functions travel between steps by `dill`: install it") from None
 
 
-# In steps that store functions or classes, `classes.py` puts another one in place of this.
+# In steps that require something, `classes.py` and `memory.py` put others in place of these.
 def writing_classes(base):
     return base
+
+
+def writing_arrays(base, values):
+    return lambda value: NotImplemented
 
 
 def dump(values, file, kind="value"):
     """Pickles, and refuses what would come back dead."""
     base = writing_classes(pickling(kind).Pickler)
-    good = set()
+    good, arrays = set(), writing_arrays(base, values)
 
     def check(self, value):
         kind = type(value)
@@ -153,7 +157,7 @@ def dump(values, file, kind="value"):
             if value.grad is not None:
                 setter = __import__("torch")._utils._set_obj_state
                 return *value.__reduce_ex__(5)[:2], {"grad": value.grad}, None, None, setter
-        return NotImplemented
+        return arrays(value)
 
     # Dill tells its own picklers by their module.
     base = type("Pickler", (base,), {"reducer_override": check, "__module__": base.__module__})(file, 5)

@@ -29,7 +29,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as pb  # noqa: E402
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden"
 # Golden files hold the names of these in angle brackets where their texts are, so that they do not change with them.
-RUNTIME = [f"python/kale_runtime/{name}.py" for name in ("step", "install", "classes", "report")]
+RUNTIME = [f"python/kale_runtime/{name}.py" for name in ("step", "install", "memory", "classes", "report")]
 
 
 @dataclass

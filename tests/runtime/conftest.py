@@ -81,7 +81,7 @@ class Bench:
         plan.update(metrics=metrics, ipython=ipython, requirements=list(requirements), defaults=defaults or {})
         arguments = [json.dumps({"inputs": side, "outputs": side}), compressed(json.dumps(plan))]
         (self.scratch / "out.json").unlink(missing_ok=True)
-        further = ["install.py", "classes.py"] * bool(requirements) + ["report.py"] * report
+        further = ["install.py", "memory.py", "classes.py"] * bool(requirements) + ["report.py"] * report
         done = subprocess.run(
             [self.python, "-c", bootstrap(*further), *arguments],
             cwd=self.folder, capture_output=True, text=True, timeout=120, env={**os.environ, **environment},

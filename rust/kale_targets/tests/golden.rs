@@ -76,6 +76,7 @@ fn file_of(code: &str) -> &'static str {
     let text = std::io::read_to_string(ZlibDecoder::new(packed.as_slice())).unwrap();
     let marks = [
         ("def with_uv", "install"),
+        ("class Places", "memory"),
         ("def by_value", "classes"),
         ("class ReportingStep", "report"),
         ("class Step", "step"),

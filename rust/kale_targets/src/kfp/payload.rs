@@ -16,6 +16,8 @@ use crate::text::compressed;
 const RUNTIME: &str = include_str!("../../../../python/kale_runtime/step.py");
 /// Only in steps that require something.
 const INSTALL: &str = include_str!("../../../../python/kale_runtime/install.py");
+/// Only in steps that store values and require something: without numpy there are no arrays.
+const MEMORY: &str = include_str!("../../../../python/kale_runtime/memory.py");
 /// Only in steps that store functions or classes by value.
 const CLASSES: &str = include_str!("../../../../python/kale_runtime/classes.py");
 /// Only in steps that are asked for a report.
@@ -24,6 +26,7 @@ const REPORT: &str = include_str!("../../../../python/kale_runtime/report.py");
 /// Compressed once: pipelines of a thousand steps carry it a thousand times.
 static COMPRESSED_RUNTIME: LazyLock<String> = LazyLock::new(|| compressed(shortened(RUNTIME).as_bytes()));
 static COMPRESSED_INSTALL: LazyLock<String> = LazyLock::new(|| compressed(shortened(INSTALL).as_bytes()));
+static COMPRESSED_MEMORY: LazyLock<String> = LazyLock::new(|| compressed(shortened(MEMORY).as_bytes()));
 static COMPRESSED_CLASSES: LazyLock<String> = LazyLock::new(|| compressed(shortened(CLASSES).as_bytes()));
 static COMPRESSED_REPORT: LazyLock<String> = LazyLock::new(|| compressed(shortened(REPORT).as_bytes()));
 /// What nearly every step has: one text for all that install something and store values, one for all others.
@@ -36,6 +39,7 @@ pub const EXECUTOR_INPUT: &str = "{{$}}";
 #[derive(Default, PartialEq)]
 struct Parts<'a> {
     installs: bool,
+    stores_arrays: bool,
     stores_classes: bool,
     reports: bool,
     /// Whether files come behind the plan.
@@ -46,7 +50,7 @@ struct Parts<'a> {
 
 impl Parts<'_> {
     fn plain(full: bool) -> Self {
-        Parts { installs: full, ..Parts::default() }
+        Parts { installs: full, stores_arrays: full, ..Parts::default() }
     }
 }
 
@@ -62,6 +66,7 @@ pub fn command(task: &Task, load: Option<&Load>) -> Vec<Cow<'static, str>> {
     let stores = |kind: ArtifactKind| task.outputs.iter().any(|artifact| artifact.kind == kind);
     let parts = Parts {
         installs,
+        stores_arrays: installs && (stores(ArtifactKind::Value) || stores(ArtifactKind::Callable)),
         stores_classes: stores(ArtifactKind::Callable),
         reports: task.reports(),
         has_files: !task.packed.is_empty(),
@@ -85,6 +90,7 @@ fn bootstrap(parts: &Parts) -> String {
     program.push_str(&run(&COMPRESSED_RUNTIME));
     let further = [
         (parts.installs, &COMPRESSED_INSTALL),
+        (parts.stores_arrays, &COMPRESSED_MEMORY),
         (parts.stores_classes, &COMPRESSED_CLASSES),
         (parts.reports, &COMPRESSED_REPORT),
     ];
