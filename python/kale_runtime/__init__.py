@@ -24,8 +24,8 @@ the line that ends with them); and indent by one space instead of four. `step.py
 triple-quoted text, so this is the same program; `tests/runtime/test_embedded.py` holds the rule and the limit.
 
 What only some steps need stands in further `exec` lines behind the first, shortened in the same way: `install.py` where
-a step requires packages, `memory.py` where it stores values as well, `classes.py` where these hold functions or classes,
-`report.py` where it is tagged `report:enabled`.
+a step requires packages, `memory.py` where it stores values as well, `classes.py` where these hold functions or
+classes, `report.py` where it is tagged `report:enabled`.
 
 A plan that is too long for a command line goes ahead of the step, as artifacts of tasks that carry nothing else;
 BOOTSTRAP then puts it together from these (`rust/kale_targets/src/kfp/carriers.rs`).

@@ -25,7 +25,7 @@ def writing_arrays(base, values):
     places = []
 
     def reduction(value):
-        if type(value) is not getattr(numpy, "ndarray", None):
+        if not is_plain(value, numpy):
             return NotImplemented
         if not places:
             places.append(Places(base, values, numpy))
@@ -54,7 +54,7 @@ class Places:
                 # Of pandas' tables that have this in common, each writes to a copy.
                 held = [value.values, *(getattr(value.values, name, None) for name in ("_ndarray", "_data", "_mask"))]
                 self.apart.update((id(each), each) for each in held)
-            if kind is self.numpy.ndarray and id(value) not in self.apart and value.size:
+            if is_plain(value, self.numpy) and id(value) not in self.apart and value.size:
                 if value.dtype.kind == "O":
                     self.arrays.append(value)
                 elif not value.dtype.hasobject:
@@ -93,9 +93,15 @@ class Places:
             return NotImplemented
         first, _, memory = self.buffers[at]
         offset = value.__array_interface__["data"][0] - first
-        kind = type(value)
-        writeable = None if value.flags.writeable else False
-        return kind, (value.shape, value.dtype, memory, offset, value.strides), writeable, None, None, kind.setflags
+        arguments = type(value), value.shape, value.dtype, memory, offset, value.strides
+        writeable, kind = None if value.flags.writeable else False, self.numpy.ndarray
+        return kind.__new__, arguments, writeable, None, None, kind.setflags
+
+
+def is_plain(value, numpy):
+    """Whether a value is an array that numpy itself pickles, such as one on a file. (A masked one is two arrays.)"""
+    kind = getattr(numpy, "ndarray", None)
+    return kind is not None and isinstance(value, kind) and type(value).__reduce__ is kind.__reduce__
 
 
 def bounds(array):

@@ -22,9 +22,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from kale_runtime import classes, memory
 from kale_runtime import step as core
 from oracle.structure import Describer
 
+core.writing_classes, core.writing_arrays = classes.writing_classes, memory.writing_arrays
 BASELINE = dict(os.environ)
 
 

@@ -16,6 +16,8 @@ CASES = {
     "what cannot be written to": ("[np.broadcast_to(a[0], (5, 4)), a]", "v[1][0, 0] = -1", "(int(v[0][:, 0].sum()), v[0].flags.writeable)", "(-5, False)"),
     "the memory of something else": ("[f, f[3:]]", "v[1][0] = 200", "v[0][3]", "200"),
     "a frame and its array": ("[pd.DataFrame(a, copy=False), a]", "v[1][0, 0] = -1", "v[0].iloc[0, 0]", "-1.0"),
+    "a matrix": ("[np.matrix(a, copy=False), a]", "v[1][0, 0] = -1", "(int(v[0][0, 0]), type(v[0]).__name__)", "(-1, 'matrix')"),
+    "an array on a file": ("(lambda f: [f, f[:2], np.asarray(f)])(np.memmap('f.bin', 'f8', 'w+', shape=3))", "v[1][0] = -1", "v[0].tolist(), v[2].tolist(), type(v[1]).__name__", "[-1.0, 0.0, 0.0] [-1.0, 0.0, 0.0] memmap"),
     "an object that holds both": ("Table(a)", "v.rows[0, 0] = -1", "v.head[0, 0]", "-1.0"),
 }  # fmt: skip
 
