@@ -26,7 +26,7 @@ def writing_arrays(base, values):
 
     def reduction(value):
         if not is_plain(value, numpy):
-            return NotImplemented
+            return masked(value)
         if not places:
             places.append(Places(base, values, numpy))
         return places[0].reduction(value)
@@ -96,6 +96,30 @@ class Places:
         arguments = type(value), value.shape, value.dtype, memory, offset, value.strides
         writeable, kind = None if value.flags.writeable else False, self.numpy.ndarray
         return kind.__new__, arguments, writeable, None, None, kind.setflags
+
+
+class Reduced:
+    """Stands for what comes of a reduction."""
+
+    def __init__(self, *reduction):
+        self.reduction = reduction
+
+    def __reduce__(self):
+        return self.reduction
+
+
+def masked(value):
+    """The reduction of a masked array that has no mask, or a hard one: numpy's own forgets that."""
+    ma = sys.modules.get("numpy.ma")
+    kind = getattr(ma, "MaskedArray", None)
+    if kind is None or not isinstance(value, kind) or type(value).__reduce__ is not kind.__reduce__:
+        return NotImplemented
+    reduction = value.__reduce__()
+    if value._mask is ma.nomask:
+        reduction = kind.shrink_mask, (Reduced(*reduction),)
+    if value.hardmask:
+        reduction = kind.harden_mask, (Reduced(*reduction),)
+    return reduction
 
 
 def is_plain(value, numpy):
