@@ -1,9 +1,10 @@
 //! Everything known about a notebook before it is cut into steps.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
-use kale_model::{Diagnostic, Severity, Span};
+use kale_model::{Diagnostic, Environment, Severity, Span};
 use ruff_text_size::TextRange;
 
 use crate::blocks::{BlockCell, Blocks, Role};
@@ -12,6 +13,7 @@ use crate::pragma::Pragma;
 use crate::python::analyzer::{self, Unit};
 use crate::python::facts::{CellId, Facts, Resource};
 use crate::python::knowledge::Knowledge;
+use crate::python::module_state::module_state;
 use crate::python::parse::{Parsed, ParsedCell};
 use crate::python::scope::SymbolTable;
 use crate::text::Lines;
@@ -85,7 +87,8 @@ pub fn analyse<'a>(
             pragmas,
         })
         .collect();
-    let facts = analyzer::analyze(&units, Knowledge::shipped(&options.environment), &options.environment);
+    let environment = with_written_modules(&cells, &options.environment);
+    let facts = analyzer::analyze(&units, Knowledge::shipped(&options.environment), &environment);
     diagnostics.extend(unheard(&cells, &pragmas, &facts));
     let skipped_names = all()
         .filter(|(block, _)| block.role == Role::Skip)
@@ -95,6 +98,28 @@ pub fn analyse<'a>(
         })
         .collect();
     Analysis { blocks, cells, facts, parameters, metrics, skipped_names }
+}
+
+/// What is known of the modules beside the notebook, with those that its cells write (`%%writefile helpers.py`).
+fn with_written_modules<'e>(cells: &[Analysed], environment: &'e Environment) -> Cow<'e, Environment> {
+    let mut environment = Cow::Borrowed(environment);
+    for cell in cells {
+        let CodeKind::WriteFile { path, append: false } = &cell.block.code.kind else { continue };
+        let (Some(module), Some((_, text))) = (module_of(path), cell.block.code.run_source.split_once('\n')) else {
+            continue;
+        };
+        let known = environment.module_states.clone();
+        if let Some(state) = module_state(text, environment.python, &mut |other| known.get(other).cloned()) {
+            environment.to_mut().module_states.insert(module, state);
+        }
+    }
+    environment
+}
+
+/// The module whose source a file is.
+fn module_of(path: &str) -> Option<String> {
+    let path = path.strip_prefix("./").unwrap_or(path).strip_suffix(".py")?;
+    Some(path.strip_suffix("/__init__").unwrap_or(path).replace('/', "."))
 }
 
 /// What a cell's comments and the options of its `%%pipeline` line say.

@@ -52,10 +52,12 @@ fn unshippable(facts: &Facts, transfer: &Transfer, found: &mut BTreeSet<Hazard>)
             Kind::Immutable => continue,
             Kind::Instance(path) if !holds_others(facts.text(path)) => continue,
             // A function that is not made again holds what it has captured, its defaults and its attributes.
-            Kind::Instance(_) | Kind::Callable | Kind::Unknown => match version.unshippable {
-                Some(unshippable) => (unshippable.type_path, false),
-                None => continue,
-            },
+            Kind::Instance(_) | Kind::Callable | Kind::Unknown => {
+                match version.unshippable.filter(|_| !version.free.contains(&name)) {
+                    Some(unshippable) => (unshippable.type_path, false),
+                    None => continue,
+                }
+            }
         };
         let reason = Reason::Unshippable { name, type_path, is_own, version: transfer.version };
         found.insert(Hazard { earlier: version.cell, later: transfer.cell, reason });

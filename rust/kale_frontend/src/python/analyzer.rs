@@ -29,6 +29,7 @@ use ruff_python_ast::{ModModule, Parameters, Stmt, StmtClassDef};
 use ruff_text_size::{Ranged, TextRange};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::caches::{Noticed, noticed};
 use super::calls::Invocation;
 use super::dead_targets::{DeadTargets, dead_targets};
 use super::effects::{Assumed, Changed, Effects, Summary};
@@ -60,13 +61,23 @@ pub struct Definition<'a> {
     pub suspends: Vec<&'static FxHashMap<String, String>>,
     /// A decorator keeps what it has returned, for the next call.
     pub caches: bool,
+    /// Of a class: making it runs code of the notebook, or a metaclass of the notebook says what it does.
+    pub is_announced: bool,
     /// Of a generator expression in a function: what it iterates over first, which the code around it evaluates.
     pub iterated: Option<Iterated>,
 }
 
 impl<'a> Definition<'a> {
     pub fn new(kind: DefinitionKind<'a>, class_name: Option<String>) -> Definition<'a> {
-        Definition { kind, name: None, class_name, suspends: vec![], caches: false, iterated: None }
+        Definition {
+            kind,
+            name: None,
+            class_name,
+            suspends: vec![],
+            caches: false,
+            is_announced: false,
+            iterated: None,
+        }
     }
 }
 
@@ -82,6 +93,8 @@ pub enum DefinitionKind<'a> {
     Class {
         methods: BTreeMap<String, CodeId>,
         bases: Vec<Type>,
+        /// A class of the notebook, of which it is an instance.
+        metaclass: Option<CodeId>,
         statement: Option<&'a StmtClassDef>,
         /// What its attributes hold; `None` for anything.
         holds: Option<Vec<Held>>,
@@ -278,6 +291,11 @@ pub struct Analyzer<'a> {
     pub environment: &'a Environment,
     /// Every word of the notebook's code: what a star import binds beyond them, nobody reads.
     pub words: BTreeSet<&'a str>,
+    pub(super) noticed: Noticed<'a>,
+    /// Some thread was started and not waited for.
+    pub(super) has_running_threads: bool,
+    /// Some class was asked for those that are based on it.
+    pub(super) asks_subclasses: bool,
     /// Callees that pragmas declare to be pure, as calls write them.
     pub pure: BTreeSet<&'a str>,
     pub(super) dead_targets: DeadTargets<'a>,
@@ -316,6 +334,7 @@ pub fn analyze<'a>(units: &[Unit<'a>], knowledge: &'static Knowledge, environmen
     analyzer.pure = units.iter().flat_map(|unit| unit.pragmas).filter_map(|(said, _)| pure_callee(said)).collect();
     analyzer.dead_targets = dead_targets(units);
     analyzer.owned = owned_attributes(units);
+    analyzer.noticed = noticed(units);
     let statements = units.iter().map(|unit| unit.module.body.len()).sum();
     analyzer.facts.cells.reserve(units.len());
     analyzer.facts.statements.reserve(statements);
@@ -353,6 +372,9 @@ impl<'a> Analyzer<'a> {
             repeated_settings: BTreeMap::new(),
             environment,
             words: BTreeSet::new(),
+            noticed: Noticed::default(),
+            has_running_threads: false,
+            asks_subclasses: false,
             pure: BTreeSet::new(),
             dead_targets: DeadTargets::default(),
             owned: FxHashSet::default(),

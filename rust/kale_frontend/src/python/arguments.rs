@@ -76,15 +76,9 @@ pub fn is_given(which: &str, arguments: &Arguments<'_>) -> bool {
 /// Whether the argument is given and cannot be None.
 pub fn is_certainly_given(which: &str, arguments: &Arguments<'_>) -> bool {
     match given(which, arguments) {
-        Some((_, Some(expr))) => match expr {
-            Expr::NoneLiteral(_) => false,
-            Expr::Name(_) => arguments
-                .keywords
-                .iter()
-                .find(|(name, ..)| *name == which)
-                .is_none_or(|(_, value, _)| value.is_immutable() || !value.objects.is_empty()),
-            _ => true,
-        },
+        Some((value, Some(_))) if value.may_be_none => false,
+        Some((value, Some(Expr::Name(_)))) => value.is_immutable() || !value.objects.is_empty(),
+        Some((_, Some(_))) => true,
         _ => false,
     }
 }

@@ -98,6 +98,7 @@ impl<'a> Analyzer<'a> {
             Expr::Subscript(subscript) => {
                 let owner = self.evaluate(&subscript.value);
                 let key = self.evaluate(&subscript.slice);
+                self.hash(&key, target.range());
                 self.store_item(&owner, &subscript.slice, &value, target.range());
                 self.put_key(&owner, &key);
             }
@@ -194,6 +195,8 @@ impl<'a> Analyzer<'a> {
             Expr::Attribute(attribute) => {
                 let owner = self.evaluate(&attribute.value);
                 self.mutate(&owner);
+                self.invoke_methods(&owner, target.range(), |name| name == "__delattr__");
+                self.call_descriptor(&owner, &attribute.attr, "__delete__", &[], target.range());
             }
             Expr::Subscript(subscript) => {
                 let owner = self.evaluate(&subscript.value);

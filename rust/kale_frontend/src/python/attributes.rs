@@ -15,6 +15,11 @@ use crate::fault::{Fault, planted};
 
 impl<'a> Analyzer<'a> {
     pub fn attribute(&mut self, owner: &Value, name: &str, range: TextRange) -> Value {
+        if matches!(owner.ty, Type::Class(_))
+            && let Some(loaded) = self.load_from_class(owner, name, range)
+        {
+            return loaded;
+        }
         match owner.ty {
             Type::Library(path) => {
                 let path = self.facts.names.join(path, name);
@@ -48,6 +53,9 @@ impl<'a> Analyzer<'a> {
                 }
             }
             Type::Object(class) => self.object_attribute(owner, class, name, range),
+            Type::Class(_) | Type::Function(_) if matches!(name, "__module__" | "__name__" | "__qualname__") => {
+                Value::immutable()
+            }
             // Attributes of a class without state are constants and functions.
             Type::Class(class) if self.is_stateless(owner) => {
                 let ty = if self.is_member(class, name) { Type::Object(class) } else { Type::Unknown };
@@ -73,10 +81,20 @@ impl<'a> Analyzer<'a> {
             Some((method, MethodKind::Property)) => {
                 return self.call_function(method, owner, Some(owner), &Arguments::default(), range);
             }
+            Some((method, MethodKind::Kept)) => {
+                let kept = self.call_function(method, owner, Some(owner), &Arguments::default(), range);
+                self.mutate(owner);
+                let at = self.attribute_name(name);
+                self.put_at(owner, at, &kept);
+                return kept.named();
+            }
             Some((method, MethodKind::Plain)) => self.learn(owner, Type::Function(method)),
             Some((_, MethodKind::Decorated)) => {
                 self.invoke_code(owner, range);
                 self.learn(owner, Type::Unknown);
+            }
+            None if let Some(given) = self.call_descriptor(owner, name, "__get__", &[], range) => {
+                return given.named().join(&self.inside(owner));
             }
             None if name.starts_with("__") || (self.is_record(class) && is_of_records(name)) => {
                 self.learn(owner, Type::Unknown)
@@ -136,7 +154,12 @@ impl<'a> Analyzer<'a> {
             return;
         }
         let is_definition = matches!(owner.ty, Type::Function(_) | Type::Class(_));
-        if is_definition && self.is_stateless(owner) && (value.objects.is_empty() || self.is_stateless(value)) {
+        let intercepts = matches!(owner.ty, Type::Class(class) if self.method_of_class(class, "__setattr__").is_some());
+        if is_definition
+            && !intercepts
+            && self.is_stateless(owner)
+            && (value.objects.is_empty() || self.is_stateless(value))
+        {
             // `Model.score = score`: as a setting, the patch is repeated wherever the class may be used.
             self.frame().effects.settings.insert(String::new());
             self.frame().effects.patches = true;
@@ -162,21 +185,28 @@ impl<'a> Analyzer<'a> {
                 }
                 self.mutate(owner);
                 self.link(owner, value, false);
-                self.intercept_store(owner, value, range);
+                self.intercept_store(owner, name, value, range);
             }
         }
     }
 
     /// A class may say itself what setting an attribute does.
-    fn intercept_store(&mut self, owner: &Value, value: &Value, range: TextRange) {
+    fn intercept_store(&mut self, owner: &Value, name: &str, value: &Value, range: TextRange) {
         match owner.ty {
             Type::Object(class) => {
                 if let Some(method) = self.method_of(class, "__setattr__") {
                     let arguments = [Value::immutable(), value.clone()];
                     self.call_function(method, owner, Some(owner), &Arguments::of_values(&arguments), range);
                 }
+                self.call_descriptor(owner, name, "__set__", std::slice::from_ref(value), range);
             }
-            Type::Unknown => self.invoke_methods(owner, range, |name| name == "__setattr__"),
+            Type::Class(class) => {
+                if let Some(method) = self.method_of_class(class, "__setattr__") {
+                    let arguments = [Value::immutable(), value.clone()];
+                    self.call_function(method, owner, Some(owner), &Arguments::of_values(&arguments), range);
+                }
+            }
+            Type::Unknown => self.invoke_methods(owner, range, |name| matches!(name, "__setattr__" | "__set__")),
             _ => {}
         }
     }

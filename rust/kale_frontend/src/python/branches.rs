@@ -97,7 +97,7 @@ impl<'a> Analyzer<'a> {
         if a.ty != b.ty {
             for value in [&a, b] {
                 if let (Kind::Unshippable(type_path), Some(&own)) = (self.kind(value), value.objects.first()) {
-                    self.frame().heap.class(own).unshippable.get_or_insert(Unshippable { type_path });
+                    self.holds_unshippable(&Value::object(value.ty, own), Unshippable { type_path });
                 }
             }
         }

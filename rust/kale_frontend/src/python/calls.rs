@@ -13,6 +13,7 @@ use super::knowledge::Unlisted;
 use super::library::Caller;
 use super::names::Name;
 use super::operators::is_operator;
+use super::results::THREAD;
 use super::types::Types;
 use super::value::{CodeId, Codes, Type, Value};
 use crate::fault::{Fault, planted};
@@ -102,7 +103,10 @@ impl<'a> Analyzer<'a> {
             Type::Class(class) => {
                 self.frame().effects.calls = true;
                 self.frame().effects.expensive = true;
-                self.instantiate(class, callee, arguments, range)
+                match self.method_of_class(class, "__call__") {
+                    Some(method) => self.call_function(method, callee, Some(callee), arguments, range),
+                    None => self.instantiate(class, callee, arguments, range),
+                }
             }
             Type::Object(class) => {
                 self.frame().effects.calls = true;
@@ -181,12 +185,20 @@ impl<'a> Analyzer<'a> {
                 None if self.registers_class(receiver, name) => {
                     arguments.all().next().cloned().unwrap_or_else(Value::immutable)
                 }
+                None if name == "__subclasses__" => self.subclasses(class, range),
+                None if let Some(method) = self.method_of_class(class, name) => {
+                    self.call_function(method, receiver, Some(receiver), arguments, range)
+                }
                 None => self.unknown_call(Some(receiver), arguments, range),
             },
             Type::Instance(path) if self.facts.text(path) == "os._Environ" => self.call_environment(name, arguments),
             Type::Instance(path) => {
                 if matches!(name, "write" | "writelines" | "truncate" | "flush" | "close") {
                     self.write_stream(receiver, range);
+                }
+                if self.facts.text(path) == THREAD {
+                    self.has_running_threads |= name == "start";
+                    self.has_running_threads &= name != "join";
                 }
                 if let Some(facts) = self.of_named_type(path, |t| t.methods.get(name)) {
                     self.note_compared_by_method(receiver, name, arguments);
@@ -276,7 +288,13 @@ impl<'a> Analyzer<'a> {
     }
 
     /// A new instance of a class of the notebook.
-    fn instantiate(&mut self, class: CodeId, callee: &Value, arguments: &Arguments<'a>, range: TextRange) -> Value {
+    pub(super) fn instantiate(
+        &mut self,
+        class: CodeId,
+        callee: &Value,
+        arguments: &Arguments<'a>,
+        range: TextRange,
+    ) -> Value {
         let mut instance = self.fresh(Type::Object(class));
         if let Some(inherited) = self.class_contents(class) {
             let held = inherited.iter().find_map(|&(_, ty)| self.unshippable(&Value { ty, ..Value::immutable() }));
@@ -286,9 +304,13 @@ impl<'a> Analyzer<'a> {
             for &object in &instance.objects {
                 let made = self.frame().heap.class(object);
                 (made.types, made.unshippable) = (types.clone(), held);
+                if held.is_some() {
+                    self.frame().heap.bind_to_process(object);
+                }
             }
         }
-        instance.code = callee.code.clone();
+        let metaclass = self.metaclass_of(class);
+        instance.code = callee.code.iter().copied().filter(|code| Some(*code) != metaclass).collect();
         if !self.is_named_definition(callee) {
             self.link(&instance, callee, false);
         }
@@ -508,8 +530,12 @@ impl<'a> Analyzer<'a> {
             if !matches!(self.definitions[code.index()].kind, DefinitionKind::Class { .. }) {
                 continue;
             }
-            if let Some((method, MethodKind::Property | MethodKind::Decorated)) = self.method_kind(code, name) {
-                self.call_loosely(method, owner, std::slice::from_ref(owner), range);
+            if let Some((method, kind)) = self.method_kind(code, name).filter(|(_, kind)| *kind != MethodKind::Plain) {
+                let given = self.call_loosely(method, owner, std::slice::from_ref(owner), range);
+                if kind == MethodKind::Kept {
+                    self.mutate(owner);
+                    self.link(owner, &given, false);
+                }
             }
         }
     }

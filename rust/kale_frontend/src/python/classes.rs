@@ -31,6 +31,8 @@ impl<'a> Analyzer<'a> {
             for keyword in &arguments.keywords {
                 let value = self.evaluate(&keyword.value);
                 if keyword.arg.as_deref() == Some("metaclass") {
+                    held_code.extend(value.code.iter().copied());
+                    inherited.push(value.clone());
                     metaclass = Some(value);
                 }
             }
@@ -59,7 +61,8 @@ impl<'a> Analyzer<'a> {
             .collect();
         let stateless = state.is_empty() && !patches(&statement.body, &statement.name);
         let object = self.frame().heap.allocate_definition(Types::default(), stateless);
-        let code = self.add_class(statement, methods, bases, holds);
+        let made_by = self.metaclass_among(metaclass.as_ref(), &bases);
+        let code = self.add_class(statement, methods, bases, made_by, holds);
         let mut value = Value::object(Type::Class(code), object);
         for held in state {
             self.link(&value, held, false);
@@ -74,7 +77,11 @@ impl<'a> Analyzer<'a> {
         );
         value.code.sort();
         value.code.dedup();
-        self.announce_class(code, &value, metaclass.as_ref(), statement.range());
+        self.announce_class(code, &value, metaclass.as_ref(), &attributes, statement.range());
+        if std::mem::take(&mut self.asks_subclasses) {
+            // What a function found of them is no longer all.
+            self.summaries.clear();
+        }
         let value = self.decorate(value, &statement.decorator_list);
         self.name_definition(code, &statement.name);
         self.bind_text(&statement.name, value);
@@ -85,6 +92,7 @@ impl<'a> Analyzer<'a> {
         statement: &'a StmtClassDef,
         methods: BTreeMap<String, CodeId>,
         bases: Vec<Type>,
+        metaclass: Option<CodeId>,
         holds: Option<Vec<Held>>,
     ) -> CodeId {
         let in_module = self.in_module();
@@ -101,7 +109,8 @@ impl<'a> Analyzer<'a> {
         }
         let code = CodeId::next(self.definitions.len());
         made.push(code);
-        let kind = DefinitionKind::Class { methods, bases, statement: Some(statement), holds, record: None };
+        let statement = Some(statement);
+        let kind = DefinitionKind::Class { methods, bases, metaclass, statement, holds, record: None };
         self.definitions.push(Definition::new(kind, None));
         code
     }
@@ -120,24 +129,6 @@ impl<'a> Analyzer<'a> {
         attributes
     }
 
-    /// Making a class calls its metaclass, and `__init_subclass__` of its bases.
-    fn announce_class(&mut self, class: CodeId, value: &Value, metaclass: Option<&Value>, range: TextRange) {
-        if let Some(metaclass) = metaclass {
-            self.invoke_code_with(metaclass, std::slice::from_ref(value), range);
-        }
-        let DefinitionKind::Class { bases, .. } = &self.definitions[class.index()].kind else { return };
-        let hooks: Vec<CodeId> = bases
-            .iter()
-            .filter_map(|base| match base {
-                Type::Class(base) => self.method_of(*base, "__init_subclass__"),
-                _ => None,
-            })
-            .collect();
-        for hook in hooks {
-            self.call_loosely(hook, value, std::slice::from_ref(value), range);
-        }
-    }
-
     /// A class made by a call, such as `namedtuple("Point", "x y")`: named by the variable it is assigned to. Of records,
     /// it is known what their instances are: tuples of what they are made from.
     pub fn made_class(&mut self, record: Option<Vec<Name>>) -> Value {
@@ -145,6 +136,7 @@ impl<'a> Analyzer<'a> {
         let kind = DefinitionKind::Class {
             methods: BTreeMap::new(),
             bases: vec![],
+            metaclass: None,
             statement: None,
             holds: record.is_some().then(Vec::new),
             record,
@@ -165,6 +157,13 @@ impl<'a> Analyzer<'a> {
             let is_definition = |&object: &ObjectId| self.frames[0].heap.is_definition(object);
             bound.is_some_and(|binding| !binding.value.objects.iter().all(is_definition))
         })
+    }
+
+    pub(super) fn methods(&self, code: CodeId) -> Option<&BTreeMap<String, CodeId>> {
+        match &self.definitions[code.index()].kind {
+            DefinitionKind::Class { methods, .. } => Some(methods),
+            DefinitionKind::Function(_) => None,
+        }
     }
 
     pub fn method_of(&self, class: CodeId, name: &str) -> Option<CodeId> {
@@ -212,9 +211,14 @@ impl<'a> Analyzer<'a> {
                 continue;
             }
             let is_property = |d: &Decorator| d.expression.as_name_expr().is_some_and(|n| n.id.as_str() == "property");
+            let is_kept = |d: &Decorator| {
+                let path = UnqualifiedName::from_expr(&d.expression);
+                path.is_some_and(|path| path.segments().last() == Some(&"cached_property"))
+            };
             return Some(match found.as_slice() {
                 [def] if def.decorator_list.is_empty() => (method, MethodKind::Plain),
                 [def] if def.decorator_list.iter().all(is_property) => (method, MethodKind::Property),
+                [def] if def.decorator_list.iter().any(is_kept) => (method, MethodKind::Kept),
                 _ => (method, MethodKind::Decorated),
             });
         }
@@ -484,6 +488,8 @@ pub enum MethodKind {
     Plain,
     /// It calls the method.
     Property,
+    /// It calls the method the first time, and the object keeps what that gives.
+    Kept,
     /// What its decorators say.
     Decorated,
 }

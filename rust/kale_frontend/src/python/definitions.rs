@@ -8,16 +8,11 @@ use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, Body, Definition, DefinitionKind, Function, Inner, Iterated};
 use super::arguments::Arguments;
-use super::effects::Effects;
-use super::names::Name;
 use super::scope::{ScopeKind, ScopeRef};
 use super::summary::Shape;
 use super::types::Types;
 use super::value::{CodeId, Codes, Parts, Type, Value};
 use crate::fault::{Fault, planted};
-
-/// Decorators that keep what a function has returned.
-const CACHES: &[&str] = &["functools.cache", "functools.lru_cache"];
 
 impl Body<'_> {
     /// Where the body stands in the syntax tree, which is its identity.
@@ -250,36 +245,6 @@ impl<'a> Analyzer<'a> {
             value = self.apply_decorator(value, &decorator.expression);
         }
         value
-    }
-
-    /// `@lru_cache`: the function has a state, in which it keeps what it has returned.
-    fn note_cache(&mut self, value: &Value, decorator: Name) {
-        if let Type::Function(code) = value.ty
-            && CACHES.contains(&self.facts.text(decorator))
-        {
-            self.definitions[code.index()].caches = true;
-            value.objects.iter().for_each(|&object| self.frame().heap.set_definition(object, false));
-        }
-    }
-
-    /// After a call of a function with a cache: its next call may give the same object, and do nothing else any more.
-    pub(super) fn keep_in_cache(&mut self, code: CodeId, effects: &Effects, result: &Value, range: TextRange) {
-        let definition = &self.definitions[code.index()];
-        let owner = definition.name.or_else(|| self.facts.names.get(definition.class_name.as_ref()?));
-        let Some(owner) = owner.filter(|_| definition.caches) else { return };
-        let matters = effects.is_impure()
-            || effects.prints
-            || !effects.writes.is_empty()
-            || !effects.settings.is_empty()
-            || !effects.environment_variables.is_empty();
-        if !matters && result.is_immutable() {
-            return;
-        }
-        let owner = self.read_variable(owner, range);
-        if matters {
-            self.mutate(&owner);
-        }
-        self.link(&owner, result, false);
     }
 
     /// A decorator that makes a class known to a library (`@register_dataframe_accessor("geo")`) or to an abstract base

@@ -44,6 +44,7 @@ impl<'a> Analyzer<'a> {
             if let Some(key) = &item.key {
                 let key = self.evaluate(key);
                 self.look_for(&[&key], None);
+                self.hash(&key, item.range());
                 values.push(key);
             }
             values.push(self.evaluate(&item.value));
@@ -60,6 +61,7 @@ impl<'a> Analyzer<'a> {
                 InterpolatedStringElement::Interpolation(inner) => {
                     let value = self.evaluate(&inner.expression);
                     self.operate(&[&value], inner.range());
+                    self.show(&value, inner.range());
                     if let Some(spec) = &inner.format_spec {
                         self.interpolated(&spec.elements);
                         text = None;
@@ -78,6 +80,7 @@ impl<'a> Analyzer<'a> {
         }
         if type_path == "set" {
             self.look_for(&values.iter().collect::<Vec<_>>(), None);
+            values.iter().zip(elements).for_each(|(value, element)| self.hash(value, element.range()));
         }
         self.container(&values, type_path)
     }
@@ -133,6 +136,7 @@ impl<'a> Analyzer<'a> {
         let values = self.comprehended(scope, generators, elements, None);
         if matches!(type_path, "set" | "dict") {
             self.look_for(&values.iter().take(1).collect::<Vec<_>>(), None);
+            values.iter().take(1).for_each(|key| self.hash(key, elements[0].range()));
         }
         self.container(&values, type_path)
     }

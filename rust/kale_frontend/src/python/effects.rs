@@ -193,6 +193,7 @@ pub struct Summary {
 pub struct Assumed {
     pub ty: Type,
     pub among: Option<Rc<[Type]>>,
+    pub may_be_none: bool,
     /// It is a container of immutable elements.
     pub scalars: bool,
     /// It is a function or class without state.

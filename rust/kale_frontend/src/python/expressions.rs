@@ -100,11 +100,10 @@ impl<'a> Analyzer<'a> {
             Expr::FString(string) => self.formatted(string),
             Expr::TString(string) => self.template(string),
             Expr::StringLiteral(string) => Value::text(string.value.to_str()),
-            Expr::BytesLiteral(_)
-            | Expr::NumberLiteral(_)
-            | Expr::BooleanLiteral(_)
-            | Expr::NoneLiteral(_)
-            | Expr::EllipsisLiteral(_) => Value::immutable(),
+            Expr::NoneLiteral(_) => Value::none(),
+            Expr::BytesLiteral(_) | Expr::NumberLiteral(_) | Expr::BooleanLiteral(_) | Expr::EllipsisLiteral(_) => {
+                Value::immutable()
+            }
             Expr::Slice(slice) => {
                 for part in [&slice.lower, &slice.upper, &slice.step].into_iter().flatten() {
                     self.evaluate(part);
@@ -293,6 +292,10 @@ impl<'a> Analyzer<'a> {
             self.add_missing(owner, range);
             self.put_key(owner, index);
         }
+        self.hash(index, range);
+        if let Some(given) = self.subscribe_class(owner, index, range) {
+            return given;
+        }
         let is_slice = has_slice(slice) || self.type_path(index) == Some("slice");
         if owner.is_constant() || (self.holds_scalars(owner) && !slice.is_slice_expr() && !self.may_be_slice(index)) {
             return Value::immutable();
@@ -332,11 +335,21 @@ impl<'a> Analyzer<'a> {
             let parts: Vec<Value> = parts.collect();
             return parts.into_iter().reduce(|a, b| a.join(&b)).unwrap_or_else(Value::immutable);
         }
+        if self.may_add_missing(owner) {
+            self.add_missing(owner, range);
+        }
         self.learn(owner, Type::Unknown);
         if owner.ty == Type::Unknown {
             self.mark_view(owner);
         }
         owner.part(Type::Unknown)
+    }
+
+    /// Whether a value of unknown type, of which all is known that it may hold, may be a `defaultdict`.
+    fn may_add_missing(&self, owner: &Value) -> bool {
+        let is_default =
+            |ty: &Type| matches!(ty, Type::Instance(path) if self.facts.text(*path) == "collections.defaultdict");
+        owner.ty == Type::Unknown && self.types_of(owner).known().is_some_and(|types| types.iter().any(is_default))
     }
 
     /// The attribute that a subscript gives of a type whose items are its attributes: `bunch["data"]` is `bunch.data`,

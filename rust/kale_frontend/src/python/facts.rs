@@ -157,6 +157,8 @@ pub struct Version {
     pub class: Option<ObjectId>,
     pub view: bool,
     pub unshippable: Option<Unshippable>,
+    /// Names of the group that do not lead to what cannot travel: what threads have filled, which have ended.
+    pub free: NameSet,
     /// Definitions that unpickling needs.
     pub needs: BTreeMap<Name, VersionId>,
     /// Holds functions or classes that exist under no name of the module, so `pickle` cannot write it, or that are part

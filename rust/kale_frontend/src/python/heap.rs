@@ -69,6 +69,8 @@ pub struct Heap {
     /// By the root of a region, whether it is a function or class object without state: calls that we cannot see into use
     /// it, but do not change it.
     definitions: Vec<bool>,
+    /// By the root of a region, whether something that cannot travel was stored in an object of it.
+    bound: Vec<bool>,
     classes: Vec<Class>,
     /// Classes that were changed, joined or bound anew, possibly stale after unions.
     marked: Vec<ObjectId>,
@@ -83,6 +85,7 @@ impl Heap {
         self.parent.push(id.0);
         self.regions.push(id.0);
         self.definitions.push(false);
+        self.bound.push(false);
         self.classes.push(class);
         id
     }
@@ -102,6 +105,17 @@ impl Heap {
     /// Whether the object is a function or class without state.
     pub fn is_definition(&self, object: ObjectId) -> bool {
         self.definitions[peek(&self.regions, object.0) as usize]
+    }
+
+    /// Something that cannot travel is stored in the object.
+    pub fn bind_to_process(&mut self, object: ObjectId) {
+        let region = self.region(object);
+        self.bound[region as usize] = true;
+    }
+
+    /// Whether the object may lead to something that cannot travel.
+    pub fn is_bound_to_process(&self, object: ObjectId) -> bool {
+        self.bound[peek(&self.regions, object.0) as usize]
     }
 
     pub fn find(&mut self, object: ObjectId) -> ObjectId {
@@ -134,6 +148,7 @@ impl Heap {
         let (one, other) = (self.region(a), self.region(b));
         self.regions[one as usize] = other;
         self.definitions[other as usize] &= self.definitions[one as usize];
+        self.bound[other as usize] |= self.bound[one as usize];
         self.union_apart(a, b, view)
     }
 

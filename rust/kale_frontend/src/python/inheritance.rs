@@ -146,7 +146,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// The classes and those that are based on them. (A class is defined behind its bases.)
-    fn descendants(&self, classes: &[CodeId]) -> Vec<CodeId> {
+    pub(super) fn descendants(&self, classes: &[CodeId]) -> Vec<CodeId> {
         let mut found: BTreeSet<CodeId> = classes.iter().copied().collect();
         for class in (0..self.definitions.len()).map(CodeId::next) {
             if self.class_bases(class).iter().any(|base| found.contains(base)) {
@@ -184,6 +184,8 @@ impl<'a> Analyzer<'a> {
     ) -> Value {
         let is_plain = self.library_bases(class).iter().all(|&base| is_bare_base(self.facts.text(base)));
         match name {
+            // `super().__call__(...)` in a metaclass.
+            "__call__" if let Type::Class(made) = object.ty => self.instantiate(made, object, arguments, range),
             "__new__" | "__init_subclass__" | "__class_getitem__" => self.unknown_call(None, arguments, range),
             "__init__" | "__setattr__" | "__delattr__" => {
                 self.mutate(object);

@@ -17,6 +17,7 @@ use super::axes::axes_made;
 use super::facts::Resource;
 use super::knowledge::{CallFacts, Condition, Effect, Unlisted, Words};
 use super::names::Name;
+use super::results::THREAD;
 use super::value::{Type, Value};
 use crate::fault::{Fault, planted};
 
@@ -77,6 +78,9 @@ const CLASS_MAKERS: &[&str] = &[
 /// Those of which the instances are tuples.
 const RECORD_MAKERS: &[&str] = &["collections.namedtuple", "typing.NamedTuple"];
 
+/// What stands for a global generator where one is asked for: numpy's object for it, and modules.
+const GLOBAL_GENERATORS: &[&str] = &["numpy.random.shared.RandomState", "numpy.random", "random"];
+
 /// Who carries out a call that the knowledge base describes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
@@ -113,6 +117,9 @@ impl<'a> Analyzer<'a> {
         effects.expensive |= !path.starts_with("builtins.");
         if path == "dataclasses.field" {
             // The decorator takes it away again.
+            if let Some((default, _)) = given("default", arguments) {
+                return default.clone();
+            }
             let code = arguments.all().flat_map(|value| value.code.iter().copied()).collect();
             return Value { ty: self.factory_type(arguments), code, ..Value::immutable() };
         }
@@ -283,11 +290,19 @@ impl<'a> Analyzer<'a> {
         for value in receiver.into_iter().chain(arguments.all()) {
             self.consume_iterator(value, range);
         }
+        let mut called_back = vec![];
         for facts in &applied {
             self.apply_effects(facts, receiver, arguments, range);
-            self.run_callbacks(facts, receiver, arguments, caller, range);
+            called_back.extend(self.run_callbacks(facts, receiver, arguments, caller, range));
         }
-        self.result(facts, &applied, receiver, arguments)
+        let mut result = self.result(facts, &applied, receiver, arguments);
+        for value in called_back.iter().filter(|value| !value.objects.is_empty()) {
+            if result.objects.is_empty() || self.is_flat(&result) || self.type_path(&result) == Some(THREAD) {
+                continue;
+            }
+            if self.looks_into(&result) { self.hold(&mut result, value) } else { self.link(&result, value, false) }
+        }
+        result
     }
 
     fn applies(&self, condition: &Condition, arguments: &Arguments<'a>) -> bool {
@@ -435,7 +450,8 @@ impl<'a> Analyzer<'a> {
     }
 
     /// Functions of the notebook among the arguments, and methods of its objects, may be called by the library.
-    /// Built-in functions call what they are told to, and operators.
+    /// Built-in functions call what they are told to, and operators. Gives what the result of a library's function may hold
+    /// by that: what it has given to the functions that it calls, where they keep it, and what these have returned.
     fn run_callbacks(
         &mut self,
         facts: &CallFacts,
@@ -443,7 +459,7 @@ impl<'a> Analyzer<'a> {
         arguments: &Arguments<'a>,
         caller: Caller,
         range: TextRange,
-    ) {
+    ) -> Vec<Value> {
         for value in arguments.all() {
             // (Of a method that only looks, calling it changes nothing.)
             if self.type_path(value) == Some(BOUND_METHOD) {
@@ -452,18 +468,24 @@ impl<'a> Analyzer<'a> {
         }
         let participants = || receiver.into_iter().chain(arguments.all());
         if !participants().any(|value| self.has_code(value)) {
-            return;
+            return vec![];
         }
         // Elements of arrays and frames are values, which have no code; so is what such an iterator gives. (What it does
         // to move on has been done.)
         let is_flat = |this: &Self, value: &Value| {
             this.is_only_flat(value) || (this.is_iterator(value) && this.holds_scalars(value))
         };
-        let participants: Vec<Value> = participants().filter(|value| !is_flat(self, value)).cloned().collect();
-        for value in &participants {
+        let mut participants: Vec<Value> = participants().filter(|value| !is_flat(self, value)).cloned().collect();
+        let own = participants.len();
+        if caller == Caller::Library && !facts.calls.is_empty() {
+            // `json.loads(text, object_hook=f)`: what it makes of its arguments, `f` is given.
+            participants.push(self.fresh(Type::Unknown));
+        }
+        let mut called_back = vec![];
+        for value in &participants[..own] {
             match caller {
                 Caller::Library => {
-                    self.invoke_code_with(value, &participants, range);
+                    called_back.extend(self.invoke_code_with(value, &participants, range));
                 }
                 Caller::Builtin => self.operate_loosely(value, &facts.special, range),
             }
@@ -478,6 +500,13 @@ impl<'a> Analyzer<'a> {
                 }
             }
         }
+        if participants.len() == own {
+            return vec![];
+        }
+        let is_kept =
+            |this: &mut Self, value: &Value| value.objects.iter().any(|&object| this.frame().heap.class(object).joined);
+        called_back.extend(participants.pop().filter(|made| is_kept(self, made)));
+        called_back
     }
 
     /// A function is called with each element.
@@ -496,7 +525,7 @@ impl<'a> Analyzer<'a> {
         for generator in facts.seeds.iter().filter(|generator| self.knowledge.has(**generator)) {
             self.seed(generator.name());
         }
-        let avoided = facts.rng_unless.iter().any(|which| is_certainly_given(which, arguments))
+        let avoided = facts.rng_unless.iter().any(|which| self.has_own_generator(which, arguments))
             || (!facts.rng_through.is_empty()
                 && self.are_all(&facts.rng_through, arguments, &|path| self.draws_nothing(path)));
         for value in facts.rng_unless.iter().flat_map(|which| select(which, None, arguments)) {
@@ -507,6 +536,15 @@ impl<'a> Analyzer<'a> {
                 self.draw(generator.name(), range);
             }
         }
+    }
+
+    /// Whether the argument says what is drawn from: a seed or a generator, and neither None nor the global one.
+    pub(super) fn has_own_generator(&self, which: &str, arguments: &Arguments<'a>) -> bool {
+        let is_global = |value: &Value| match value.ty {
+            Type::Library(path) | Type::Instance(path) => GLOBAL_GENERATORS.contains(&self.facts.text(path)),
+            _ => false,
+        };
+        is_certainly_given(which, arguments) && !given(which, arguments).is_some_and(|(value, _)| is_global(value))
     }
 
     /// Whether using these arguments has no effect beyond them: they draw from no global generator, and keep nothing.

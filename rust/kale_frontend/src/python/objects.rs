@@ -192,6 +192,10 @@ impl<'a> Analyzer<'a> {
             a.objects.iter().for_each(|&object| self.frame().heap.class(object).scalars = false);
         }
         let Some(&first) = a.objects.first().filter(|_| !b.objects.is_empty()) else {
+            // (What a module holds has no object of the notebook.)
+            if let Kind::Unshippable(type_path) = self.kind(b) {
+                self.holds_unshippable(a, Unshippable { type_path });
+            }
             self.note_code(a, b);
             return;
         };
@@ -217,6 +221,7 @@ impl<'a> Analyzer<'a> {
         }
         if let Some(held) = held {
             heap.class(root).unshippable.get_or_insert(held);
+            heap.bind_to_process(first);
         }
         self.note_code(a, b);
         self.note_code(b, a);
@@ -277,7 +282,9 @@ impl<'a> Analyzer<'a> {
 
     pub(super) fn holds_unshippable(&mut self, holder: &Value, held: Unshippable) {
         for &object in &holder.objects {
-            self.frame().heap.class(object).unshippable.get_or_insert(held);
+            let heap = &mut self.frame().heap;
+            heap.class(object).unshippable.get_or_insert(held);
+            heap.bind_to_process(object);
         }
     }
 

@@ -52,11 +52,19 @@ impl<'a> Analyzer<'a> {
     /// What operators (and `repr`, truth tests, formatting) on these values may call: methods of the notebook's classes.
     pub fn operate(&mut self, values: &[&Value], range: TextRange) {
         for value in values.iter().filter(|_| !planted(Fault::OperatorMissed)) {
-            let calls_code =
-                matches!(value.ty, Type::Object(_)) || (value.ty == Type::Unknown && !value.code.is_empty());
+            let calls_code = matches!(value.ty, Type::Object(_))
+                || (value.ty == Type::Unknown && !value.code.is_empty())
+                || matches!(value.ty, Type::Class(class) if self.metaclass_of(class).is_some());
             if calls_code {
                 self.invoke_methods(value, range, is_operator);
             }
+        }
+    }
+
+    /// What looking for a value as a key may call, or taking it for an index.
+    pub(super) fn hash(&mut self, value: &Value, range: TextRange) {
+        if !value.code.is_empty() && !value.is_callable() && !planted(Fault::OperatorMissed) {
+            self.invoke_methods(value, range, |name| matches!(name, "__eq__" | "__hash__" | "__index__"));
         }
     }
 

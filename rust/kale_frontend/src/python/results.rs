@@ -5,11 +5,15 @@ use std::rc::Rc;
 use ruff_python_ast::Expr;
 
 use super::analyzer::Analyzer;
-use super::arguments::{Arguments, concerned, first, is_certainly_given, is_given, select};
+use super::arguments::{Arguments, concerned, first, is_given, select};
+use super::attributes::BOUND_METHOD;
 use super::facts::Kind;
+use super::heap::Unshippable;
 use super::knowledge::{CallFacts, Words};
 use super::types::Types;
 use super::value::{Parts, TuplePart, Type, Value};
+
+pub(super) const THREAD: &str = "threading.Thread";
 
 impl<'a> Analyzer<'a> {
     /// Whether an expression is known to be None, without evaluating it: `None`, or a call of a library's function.
@@ -74,7 +78,7 @@ impl<'a> Analyzer<'a> {
         let returns = applied.iter().rev().find_map(|f| f.returns.as_deref());
         let mut returns = returns.or_else(|| returned_by_suffix(facts, receiver, arguments)).map(str::to_owned);
         if let Some(unseeded) = &facts.returns_unseeded
-            && !facts.seeded_by.iter().any(|which| is_certainly_given(which, arguments))
+            && !facts.seeded_by.iter().any(|which| self.has_own_generator(which, arguments))
         {
             returns = Some(unseeded.clone());
         }
@@ -139,7 +143,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// Whether the value is an iterator, or a view of a dict: it holds no elements of its own.
-    fn looks_into(&self, value: &Value) -> bool {
+    pub(super) fn looks_into(&self, value: &Value) -> bool {
         self.is_iterator(value) || self.type_path(value) == Some("dict_view")
     }
 
@@ -173,6 +177,11 @@ impl<'a> Analyzer<'a> {
         };
         for path in contents {
             if path == "factory" {
+                if arguments.all().any(|value| matches!(value.ty, Type::Function(_))) {
+                    // The result is linked with what the function returns.
+                    types.join(&Types::empty(ty));
+                    continue;
+                }
                 let made = self.factory_type(arguments);
                 types.join(&if self.is_exact(made) { Types::empty(made) } else { Types::of(made) });
                 types.insert_held(ty, (None, made));
@@ -289,9 +298,17 @@ impl<'a> Analyzer<'a> {
     ) {
         let Some((kind, which)) = shared.split_once(':') else { return };
         for value in select(which, receiver, arguments) {
-            if matches!(value.ty, Type::Library(_)) && self.type_path(result) == Some("collections.defaultdict") {
-                // A factory is no element.
-                continue;
+            if self.type_path(result) == Some("collections.defaultdict") {
+                if matches!(value.ty, Type::Library(_)) {
+                    // A factory is no element.
+                    continue;
+                }
+                if let Type::Instance(type_path) = value.ty
+                    && self.facts.text(type_path) == BOUND_METHOD
+                {
+                    // Whoever looks for a key may change what the method belongs to.
+                    self.holds_unshippable(result, Unshippable { type_path });
+                }
             }
             // What is made from an iterator holds its elements.
             let is_taken = self.is_iterator(value) && !self.is_iterator(result);
@@ -315,6 +332,9 @@ impl<'a> Analyzer<'a> {
             let held = if matches!(self.kind(result), Kind::Unshippable(_)) { held.part(Type::Unknown) } else { held };
             if self.looks_into(result) && !self.may_be_callable(&held) {
                 self.hold(result, &held);
+            } else if self.type_path(result) == Some(THREAD) {
+                // What it was given goes on without it, and does not lead to it.
+                self.fuse_apart(result, &held, false);
             } else if kind == "items" || (kind == "copy" && is_taken) {
                 self.put(result, &held);
             } else if kind == "copy" && result.ty == held.ty {

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use ruff_python_ast::Expr;
 use ruff_text_size::TextRange;
 use smallvec::smallvec;
 
@@ -35,6 +36,7 @@ pub struct Shape {
     stateless: bool,
     code: Codes,
     text: Option<Rc<str>>,
+    may_be_none: bool,
     types: Types,
 }
 
@@ -70,7 +72,7 @@ impl<'a> Analyzer<'a> {
         let own = self.own(callee);
         let summary = self.summarize(self.summary_key(code, shapes, &callee.code, self.types_of(&own)));
         let result = self.apply(&summary, &values, callee, range);
-        self.keep_in_cache(code, &summary.effects, &result, range);
+        self.keep_in_cache(code, &summary.effects, &values, &result, range);
         result
     }
 
@@ -105,6 +107,7 @@ impl<'a> Analyzer<'a> {
             stateless: !value.objects.is_empty() && self.is_stateless(value),
             code,
             text: value.text.clone().filter(|_| !recursive),
+            may_be_none: value.may_be_none,
             types: self.types_of(value),
         }
     }
@@ -147,14 +150,14 @@ impl<'a> Analyzer<'a> {
                 n if n == kwarg => Some((&rest_keywords, "dict")),
                 _ => None,
             };
-            let has_default = parameters.iter().nth(index).is_some_and(|parameter| parameter.default().is_some());
+            let default = parameters.iter().nth(index).and_then(|parameter| parameter.default());
             let value = match collected {
                 Some((items, type_path)) => {
                     let mut items: Vec<Value> = items.clone();
                     items.extend(arguments.spread.iter().cloned());
                     self.container(&items, type_path)
                 }
-                None => self.parameter_value(code, callee, bound[index].take(), has_default, &arguments.spread),
+                None => self.parameter_value(code, callee, bound[index].take(), default, &arguments.spread),
             };
             values.push(value);
         }
@@ -174,7 +177,7 @@ impl<'a> Analyzer<'a> {
         code: CodeId,
         callee: &Value,
         given: Option<Value>,
-        has_default: bool,
+        default: Option<&Expr>,
         spread: &[Value],
     ) -> Value {
         if let Some(value) = given {
@@ -182,8 +185,10 @@ impl<'a> Analyzer<'a> {
         }
         let has_mutable_defaults =
             matches!(&self.definitions[code.index()].kind, DefinitionKind::Function(f) if f.has_mutable_defaults);
-        let default =
-            if has_mutable_defaults { Value { text: None, ..callee.part(Type::Unknown) } } else { Value::immutable() };
+        let may_be_none = default.is_some_and(Expr::is_none_literal_expr);
+        let has_default = default.is_some();
+        let default = if has_mutable_defaults { callee.part(Type::Unknown) } else { Value::immutable() };
+        let default = Value { may_be_none, ..default };
         let given = spread.iter().map(|item| item.clone().named()).reduce(|one, other| one.join(&other));
         match given {
             // (The text of one that may be given is not that of the default.)
@@ -242,6 +247,7 @@ impl<'a> Analyzer<'a> {
             among: shape.among.clone(),
             code: shape.code.clone(),
             text: shape.text.clone(),
+            may_be_none: shape.may_be_none,
             ..Value::immutable()
         };
         if shape.has_object {

@@ -55,6 +55,8 @@ pub struct Value {
     pub code: Codes,
     /// The text, when the value is a string (or path) known before the run. Parameters appear as `{name}`.
     pub text: Option<Rc<str>>,
+    /// It is, or may be, the literal `None`: an argument that is given, and says nothing.
+    pub may_be_none: bool,
     /// Of an array: how many elements it has along its axes.
     pub axes: Axes,
     /// What unpacking it gives, where more is known than that each part shares with it. Only of a result that has no
@@ -72,6 +74,7 @@ impl Clone for Value {
             among: self.among.clone(),
             code: copied(&self.code),
             text: self.text.clone(),
+            may_be_none: self.may_be_none,
             axes: self.axes,
             parts: self.parts.clone(),
         }
@@ -130,9 +133,14 @@ impl Value {
             among: None,
             code: smallvec![],
             text: None,
+            may_be_none: false,
             axes: Axes::default(),
             parts: None,
         }
+    }
+
+    pub fn none() -> Value {
+        Value { may_be_none: true, ..Value::immutable() }
     }
 
     pub fn text(text: impl Into<Rc<str>>) -> Value {
@@ -193,6 +201,7 @@ impl Value {
         if self.text != other.text {
             self.text = None;
         }
+        self.may_be_none |= other.may_be_none;
         if self.axes != other.axes {
             self.axes = Axes::default();
         }

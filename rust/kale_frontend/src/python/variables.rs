@@ -193,7 +193,8 @@ impl<'a> Analyzer<'a> {
         let stateless = !value.objects.is_empty() && value.objects.iter().all(is_definition);
         let mut types = Types::none();
         classes().for_each(|class| types.join(&class.types));
-        Some(Assumed { ty: value.ty, among: value.among.clone(), scalars, stateless, types, code })
+        let may_be_none = value.may_be_none;
+        Some(Assumed { ty: value.ty, among: value.among.clone(), may_be_none, scalars, stateless, types, code })
     }
 
     pub(super) fn written_global(&mut self, name: Name, mut value: Value, outcome: &Outcome) -> Value {
@@ -248,6 +249,9 @@ impl<'a> Analyzer<'a> {
         let text = self.facts.text(name).to_owned();
         if is_history(&text) {
             self.frames[0].effects.history.push((text, range));
+        } else if matches!(text.as_str(), "__annotations__" | "__doc__") {
+            // Any cell may have had a part in it.
+            self.frames[0].effects.dynamic.push((text, range));
         } else if !self.knowledge.is_builtin(&text) {
             self.facts.cells[self.cell].undefined.push((name, range));
         }

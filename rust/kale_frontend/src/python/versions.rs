@@ -7,6 +7,7 @@ use super::facts::{Bound, Kind, Source, StatementId, Use, Version, VersionId};
 use super::heap::{Class, ObjectId};
 use super::knowledge::Ships;
 use super::names::{Name, NameSet};
+use super::results::THREAD;
 use super::value::{CodeId, Type, Value};
 
 impl<'a> Analyzer<'a> {
@@ -63,6 +64,7 @@ impl<'a> Analyzer<'a> {
         let id = VersionId(self.facts.versions.len());
         let alone = Class::default();
         let cache = self.name("functools.lru_cache");
+        let class_of_its_own = self.name("type");
         let class = root.map_or(&alone, |root| self.frames[0].heap.peek(root));
         let (mut bound, mut parents, mut needed) = (BTreeMap::new(), vec![], NameSet::default());
         let (mut by_value, mut range, mut optional) = (false, None, NameSet::default());
@@ -93,6 +95,8 @@ impl<'a> Analyzer<'a> {
                     Kind::Unknown if !replay && binding.value.code.iter().any(is_own) => Kind::Callable,
                     // Its cache would stay behind.
                     Kind::Callable if self.is_cached(&binding.value) => Kind::Unshippable(cache),
+                    // Made again there, it would run that code again.
+                    Kind::Callable if self.is_bound_class(&binding.value, class) => Kind::Unshippable(class_of_its_own),
                     kind => kind,
                 };
                 let own_buffers = self.has_own_buffers(&binding.value);
@@ -120,6 +124,15 @@ impl<'a> Analyzer<'a> {
             binding.value.objects.first().copied()
         };
         self.classes.push(root.or_else(of_name));
+        let thread = self.facts.names.get(THREAD);
+        let is_threads = class.unshippable.is_some_and(|held| Some(held.type_path) == thread);
+        let is_free = |name: &Name| {
+            let heap = &self.frames[0].heap;
+            let binding = self.frames[0].layers[0].get(name);
+            binding.is_some_and(|bound| bound.value.objects.iter().all(|&object| !heap.is_bound_to_process(object)))
+        };
+        let may_be_free = is_threads && !self.has_running_threads;
+        let free = members.iter().copied().filter(|name| may_be_free && is_free(name)).collect();
         let last = self.facts.cells[self.cell].statements.last();
         let range = range.or_else(|| last.map(|&statement| self.facts.statement(statement).range));
         self.facts.versions.push(Version {
@@ -132,6 +145,7 @@ impl<'a> Analyzer<'a> {
             class: None,
             view: class.view,
             unshippable: class.unshippable,
+            free,
             needs: BTreeMap::new(),
             by_value,
             range: range.unwrap_or_default(),
@@ -188,14 +202,16 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    /// Whether it is a function that keeps what it has returned, or a class with such a method.
-    fn is_cached(&self, value: &Value) -> bool {
-        let (Type::Function(code) | Type::Class(code)) = value.ty else { return false };
-        let caches = |code: &CodeId| self.definitions[code.index()].caches;
-        match &self.definitions[code.index()].kind {
-            DefinitionKind::Class { methods, .. } => methods.values().any(caches),
-            DefinitionKind::Function(_) => caches(&code),
-        }
+    /// Whether a class cannot travel as a value: making it runs code of the notebook, or it holds classes that are based on
+    /// it.
+    fn is_bound_class(&self, value: &Value, class: &Class) -> bool {
+        let Type::Class(code) = value.ty else { return false };
+        let is_below = |ty: &Type| match ty {
+            Type::Class(other) => *other != code && self.ancestors(&[*other]).contains(&code),
+            _ => false,
+        };
+        self.definitions[code.index()].is_announced
+            || class.types.known().is_some_and(|types| types.iter().any(is_below))
     }
 
     /// Whether a value of a built-in type, in such a class, is or holds something that may be a view of another buffer, or

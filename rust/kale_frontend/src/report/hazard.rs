@@ -1,13 +1,14 @@
 //! The errors for hazards between two tagged steps: why their cells cannot be in processes of their own.
 
 use kale_model::{Code, Diagnostic, Span};
-use ruff_text_size::TextRange;
+use ruff_python_ast::{Expr, Stmt};
+use ruff_text_size::{Ranged, TextRange};
 
 use super::name_of;
 use crate::analysis::Analysis;
 use crate::dataflow::hazard::{Hazard, Reason};
 use crate::python::facts::{CellId, Resource, VersionId};
-use crate::python::names::NameSet;
+use crate::python::names::{Name, NameSet};
 use crate::python::pseudo;
 
 pub fn hazard(analysis: &Analysis, hazard: &Hazard) -> Diagnostic {
@@ -18,7 +19,7 @@ pub fn hazard(analysis: &Analysis, hazard: &Hazard) -> Diagnostic {
             let text = analysis.facts.text(*name);
             match pseudo::module(text) {
                 Some(module) => teller.module_state(module, *version),
-                None => teller.unshippable(text, analysis.facts.text(*type_path), *is_own, *version),
+                None => teller.unshippable(*name, analysis.facts.text(*type_path), *is_own, *version),
             }
         }
         Reason::SharedBuffer { names, version } => teller.shared_buffer(names, *version),
@@ -26,6 +27,11 @@ pub fn hazard(analysis: &Analysis, hazard: &Hazard) -> Diagnostic {
         Reason::ProcessState { module } => teller.process_state(module),
         Reason::Dynamic { what } => teller.dynamic_code(what),
     }
+}
+
+/// The article in front of a word, by its first letter.
+fn article(word: &str) -> &'static str {
+    if word.starts_with(|c: char| "AEIOaeio".contains(c)) { "an" } else { "a" }
 }
 
 struct Teller<'a> {
@@ -51,23 +57,48 @@ impl Teller<'_> {
         .with_related(self.made(version), "it is changed here")
     }
 
-    fn unshippable(&self, name: &str, type_path: &str, is_own: bool, version: VersionId) -> Diagnostic {
+    /// The class that the notebook calls to make a value: a type of the knowledge base may stand for several.
+    fn class_called(&self, name: Name, version: VersionId, type_path: &str) -> Option<&str> {
+        let facts = &self.analysis.facts;
+        let made = facts.statement(facts.bound(name, version)?.statement);
+        let body = &self.analysis.cells[made.cell].parsed.module.body;
+        let value = match body.iter().find(|statement| statement.range() == made.range)? {
+            Stmt::Assign(assign) => &assign.value,
+            Stmt::AnnAssign(assign) => assign.value.as_ref()?,
+            _ => return None,
+        };
+        let called = match value.as_call_expr()?.func.as_ref() {
+            Expr::Name(name) => name.id.as_str(),
+            Expr::Attribute(attribute) => attribute.attr.as_str(),
+            _ => return None,
+        };
+        (called.starts_with(char::is_uppercase) || type_path == "numpy.errstate").then_some(called)
+    }
+
+    fn unshippable(&self, name: Name, type_path: &str, is_own: bool, version: VersionId) -> Diagnostic {
         let Teller { earlier, later, .. } = self;
-        let what = if is_own { "a" } else { "which may hold a" };
+        let called = self.class_called(name, version, type_path).filter(|_| is_own);
+        let name = self.analysis.facts.text(name);
         let remake = match type_path {
             "element_iterator" | "iterator" | "generator" => {
                 format!("or pass on what it yields (such as `list({name})`, if it ends), ")
             }
             _ => String::new(),
         };
-        let short = match type_path {
+        let short = match called.unwrap_or(type_path) {
             "element_iterator" => "iterator",
+            "type" => "class that is made by code of the notebook",
             path => path.rsplit('.').next().unwrap_or(path),
+        };
+        let held = if is_own { "" } else { "which may hold " };
+        let what = match short.strip_prefix("class ") {
+            Some(_) => format!("{held}a {short}"),
+            None => format!("{held}{} `{short}`", article(short)),
         };
         Diagnostic::new(
             Code::UnshippableValue,
             format!(
-                "`{name}`, {what} `{short}`, is made in {earlier} and used in {later}, but cannot travel between \
+                "`{name}`, {what}, is made in {earlier} and used in {later}, but cannot travel between \
                  processes."
             ),
             format!("Make `{name}` again where it is used, {remake}or put both cells into one step."),
