@@ -14,7 +14,8 @@
 //!   body reads, though its own line does not name it, and a definition uses none of it.
 //! - **Summaries** do this once per shape of the arguments: the body is evaluated in a [`Frame`] of its own, whose
 //!   outside objects are [`Place`]s, and what happens to these is applied at every call ([`super::summary`]).
-//! - **Choices and loops.** The branches of a choice start from one state and are joined; a loop is gone through twice.
+//! - **Choices and loops.** The branches of a choice start from one state and are joined; a loop is gone through until a
+//!   round learns nothing new: two rounds mostly, five at most, the last of them with all types given up.
 //! - **Replay.** What only binds names, to values that a second execution makes just as well (imports, functions,
 //!   constants), is executed again where it is needed and never travels, unless it is changed ([`super::replay`]).
 //!
@@ -42,7 +43,7 @@ use super::knowledge::Knowledge;
 use super::names::{Name, NameSet};
 use super::owned::owned_attributes;
 use super::pragmas::pure_callee;
-use super::replay::MAX_DEPTH;
+use super::replay::MAX_REPLAYED;
 use super::scope::{ScopeKind, ScopeRef, SymbolTable};
 use super::summary::SummaryKey;
 use super::types::{Held, Types};
@@ -286,7 +287,7 @@ pub struct Analyzer<'a> {
     pub(super) repeated_settings: BTreeMap<String, usize>,
     pub(super) whereabouts: Whereabouts,
     /// Global generators of which a function that draws from them is held by something: a call may be one of it.
-    pub(super) held_generators: BTreeSet<&'static str>,
+    pub(super) held_rngs: BTreeSet<&'static str>,
     /// What star imports bind, and what lies beside the notebook.
     pub environment: &'a Environment,
     /// Every word of the notebook's code: what a star import binds beyond them, nobody reads.
@@ -368,7 +369,7 @@ impl<'a> Analyzer<'a> {
             statement_reads: BTreeMap::new(),
             statement_binds: NameSet::default(),
             whereabouts: Whereabouts::default(),
-            held_generators: BTreeSet::new(),
+            held_rngs: BTreeSet::new(),
             repeated_settings: BTreeMap::new(),
             environment,
             words: BTreeSet::new(),
@@ -467,9 +468,9 @@ impl<'a> Analyzer<'a> {
         }
         let replay = self.replay(statement, &effects, &reads, &binds, parameters);
         let depth = self.depth(statement, &reads);
-        let replay = if depth > MAX_DEPTH && replay == Replay::Definition { Replay::No } else { replay };
-        let is_definition = matches!(statement, Some(Stmt::FunctionDef(_) | Stmt::ClassDef(_)));
-        let replayed = replay.remakes() && (is_definition || matches!(replay, Replay::Definition | Replay::Parameter));
+        let replay = if depth > MAX_REPLAYED && replay == Replay::Definition { Replay::No } else { replay };
+        let is_stateless = matches!(statement, Some(Stmt::FunctionDef(_) | Stmt::ClassDef(_)));
+        let replayed = replay.remakes() && (is_stateless || matches!(replay, Replay::Definition | Replay::Parameter));
         for &name in &binds {
             let id = self.statement;
             if let Some(binding) = self.frames[0].layers[0].get_mut(&name) {
@@ -515,6 +516,11 @@ impl<'a> Analyzer<'a> {
 
     pub fn name(&mut self, text: &str) -> Name {
         self.facts.names.intern(text)
+    }
+
+    /// The frame of what is evaluated now.
+    pub(super) fn innermost(&self) -> &Frame<'a> {
+        self.frames.last().expect("the module's frame is always there")
     }
 
     pub fn frame(&mut self) -> &mut Frame<'a> {

@@ -153,20 +153,20 @@ impl<'a> Analyzer<'a> {
             }
             return;
         }
-        let is_definition = matches!(owner.ty, Type::Function(_) | Type::Class(_));
+        let is_stateless = matches!(owner.ty, Type::Function(_) | Type::Class(_));
         let intercepts = matches!(owner.ty, Type::Class(class) if self.method_of_class(class, "__setattr__").is_some());
-        if is_definition
+        if is_stateless
             && !intercepts
             && self.is_stateless(owner)
             && (value.objects.is_empty() || self.is_stateless(value))
         {
             // `Model.score = score`: as a setting, the patch is repeated wherever the class may be used.
-            self.frame().effects.settings.insert(String::new());
+            self.change_interpreter();
             self.frame().effects.patches = true;
             return;
         }
         self.change_setting(owner);
-        let owners = self.types_as(owner);
+        let owners = self.possible_types(owner);
         let is_plain = |ty: &Type| matches!(ty, Type::Object(class) if self.sets_plainly(*class, name));
         match owners.filter(|types| types.iter().all(is_plain)) {
             Some(types) => {

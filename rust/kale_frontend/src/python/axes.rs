@@ -30,7 +30,7 @@ impl<'a> Analyzer<'a> {
     }
 
     fn axes(&self, value: &Value) -> Axes {
-        let frame = self.frames.last().expect("the module's frame is always there");
+        let frame = self.innermost();
         let is_changed = value.objects.iter().any(|&object| frame.heap.peek(object).changed);
         if self.is_array(value) && !is_changed { value.axes } else { Axes::default() }
     }

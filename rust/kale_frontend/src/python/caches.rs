@@ -83,7 +83,7 @@ impl Analyzer<'_> {
             && CACHES.contains(&self.facts.text(decorator))
         {
             self.definitions[code.index()].caches = true;
-            value.objects.iter().for_each(|&object| self.frame().heap.set_definition(object, false));
+            value.objects.iter().for_each(|&object| self.frame().heap.set_stateless(object, false));
         }
     }
 
@@ -123,7 +123,7 @@ impl Analyzer<'_> {
         is_rebound
             || self.module_binding(name).is_some_and(|binding| {
                 let caches = |code: &CodeId| self.definitions[code.index()].caches;
-                let is_state = |&object: &_| !self.frames[0].heap.is_definition(object);
+                let is_state = |&object: &_| !self.frames[0].heap.is_stateless(object);
                 binding.value.objects.iter().any(is_state) && !binding.value.code.iter().any(caches)
             })
     }

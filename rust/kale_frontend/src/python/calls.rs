@@ -261,7 +261,7 @@ impl<'a> Analyzer<'a> {
     fn call_environment(&mut self, name: &str, arguments: &Arguments<'a>) -> Value {
         let variable = arguments.positional.first().map_or_else(Value::immutable, |(value, _)| value.clone());
         if matches!(name, "pop" | "popitem" | "setdefault" | "update" | "clear") {
-            self.frame().effects.settings.insert(String::new());
+            self.change_interpreter();
         }
         self.read_environment(&variable);
         Value::immutable()
@@ -332,7 +332,7 @@ impl<'a> Analyzer<'a> {
             self.call_function(method, &instance.clone(), Some(&instance.clone()), arguments, range);
         }
         let is_plain = |value: &Value| value.is_immutable() && value.code.is_empty();
-        if self.has_fixed_instances(class) && arguments.all().all(is_plain) {
+        if self.has_frozen_instances(class) && arguments.all().all(is_plain) {
             instance.objects = smallvec![];
         }
         instance
@@ -375,7 +375,7 @@ impl<'a> Analyzer<'a> {
         }
         self.frame().effects.unknown_calls = true;
         if receiver.is_some_and(|receiver| matches!(receiver.ty, Type::Unknown | Type::Immutable)) {
-            for generator in self.held_generators.clone() {
+            for generator in self.held_rngs.clone() {
                 self.draw(generator, range);
             }
         }
@@ -439,7 +439,7 @@ impl<'a> Analyzer<'a> {
     pub(super) fn invoke_iteration(&mut self, value: &Value, range: TextRange) {
         // What a generator makes immutable objects of may change by that.
         let value = &*value.held();
-        let types = self.types_of(value);
+        let types = self.types_in_class(value);
         let calls_nothing = |ty: &Type| match *ty {
             Type::Instance(path) => self.is_container(self.facts.text(path)),
             ty => self.is_exact(ty),
@@ -496,8 +496,8 @@ impl<'a> Analyzer<'a> {
         let mut reachable: Vec<_> = participants.iter().flat_map(|v| v.code.iter().copied()).collect();
         reachable.sort();
         reachable.dedup();
-        let mut types = self.types_of(value);
-        participants.iter().for_each(|participant| types.join(&self.types_of(participant)));
+        let mut types = self.types_in_class(value);
+        participants.iter().for_each(|participant| types.join(&self.types_in_class(participant)));
         (codes.to_vec(), reachable, objects, types)
     }
 

@@ -60,7 +60,7 @@ impl<'a> Analyzer<'a> {
             .map(|(name, value)| (value.ty != Type::Unknown).then(|| (self.attribute_name(name), value.ty)))
             .collect();
         let stateless = state.is_empty() && !patches(&statement.body, &statement.name);
-        let object = self.frame().heap.allocate_definition(Types::default(), stateless);
+        let object = self.frame().heap.allocate_code(Types::default(), stateless);
         let made_by = self.metaclass_among(metaclass.as_ref(), &bases);
         let code = self.add_class(statement, methods, bases, made_by, holds);
         let mut value = Value::object(Type::Class(code), object);
@@ -142,7 +142,7 @@ impl<'a> Analyzer<'a> {
             record,
         };
         self.definitions.push(Definition::new(kind, None));
-        let object = self.frame().heap.allocate_definition(Types::default(), true);
+        let object = self.frame().heap.allocate_code(Types::default(), true);
         let mut value = Value::object(Type::Class(code), object);
         value.code.push(code);
         value
@@ -154,8 +154,8 @@ impl<'a> Analyzer<'a> {
             let definition = &self.definitions[code.index()];
             let is_class = matches!(definition.kind, DefinitionKind::Class { .. });
             let bound = definition.name.filter(|_| is_class).and_then(|name| self.module_binding(name));
-            let is_definition = |&object: &ObjectId| self.frames[0].heap.is_definition(object);
-            bound.is_some_and(|binding| !binding.value.objects.iter().all(is_definition))
+            let is_stateless = |&object: &ObjectId| self.frames[0].heap.is_stateless(object);
+            bound.is_some_and(|binding| !binding.value.objects.iter().all(is_stateless))
         })
     }
 
@@ -385,7 +385,7 @@ impl<'a> Analyzer<'a> {
 
     /// Whether nothing of an instance can change but what it was made from: a tuple with names for its elements and no
     /// other attributes, or a member of an enumeration of constants.
-    pub(super) fn has_fixed_instances(&self, class: CodeId) -> bool {
+    pub(super) fn has_frozen_instances(&self, class: CodeId) -> bool {
         let DefinitionKind::Class { bases, holds, record, methods, .. } = &self.definitions[class.index()].kind else {
             return false;
         };

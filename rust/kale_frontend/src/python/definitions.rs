@@ -37,7 +37,7 @@ impl<'a> Analyzer<'a> {
         }
         let value = self.function_value(code, scope, &held);
         if patches(&statement.body, &statement.name) {
-            value.objects.iter().for_each(|&object| self.frame().heap.set_definition(object, false));
+            value.objects.iter().for_each(|&object| self.frame().heap.set_stateless(object, false));
         }
         let value = self.decorate(value, &statement.decorator_list);
         self.name_definition(code, &statement.name);
@@ -78,7 +78,7 @@ impl<'a> Analyzer<'a> {
         let path = self.name("generator");
         let captured: Vec<Value> = scope.captures().flat_map(|name| self.captures(name)).collect();
         let mut own_types = Types::none();
-        captured.iter().chain(&first).for_each(|held| own_types.join(&self.types_of(held)));
+        captured.iter().chain(&first).for_each(|held| own_types.join(&self.types_in_class(held)));
         let own_code: Codes = captured.iter().flat_map(|held| held.code.iter().copied()).collect();
         let elements = self.summarize(self.summary_key(code, shapes, &own_code, own_types));
         let scalars = elements.returns.as_ref().is_some_and(|outcome| outcome.scalars);
@@ -115,7 +115,7 @@ impl<'a> Analyzer<'a> {
         let path = self.name("iterator");
         let mut sources: Vec<Value> = rest.iter().map(|(value, _)| value.clone()).collect();
         sources.extend((!self.is_stateless(function)).then(|| function.clone()));
-        let contents = (!returned.is_immutable()).then(|| self.types_of(&returned));
+        let contents = (!returned.is_immutable()).then(|| self.types_in_class(&returned));
         sources.push(returned.clone());
         let mut value = self.computing_iterator(Type::Instance(path), contents, sources);
         if !returned.is_immutable() {
@@ -171,7 +171,7 @@ impl<'a> Analyzer<'a> {
             for parameter in parameters.iter_non_variadic_params() {
                 if let Some(default) = &parameter.default {
                     let value = self.evaluate(default);
-                    self.note_generator(&value);
+                    self.note_rng(&value);
                     held.extend((!planted(Fault::MissedDefault)).then_some(value));
                 }
             }
@@ -192,7 +192,7 @@ impl<'a> Analyzer<'a> {
         let captures = scope.captures().next().is_some();
         let stateless = !captures && held.iter().all(|value| value.objects.is_empty());
         let types = Types::of(Type::Function(code));
-        let object = self.frame().heap.allocate_definition(types, stateless);
+        let object = self.frame().heap.allocate_code(types, stateless);
         let mut value = Value::object(Type::Function(code), object);
         for default in held {
             self.link(&value, default, false);
@@ -268,7 +268,7 @@ impl<'a> Analyzer<'a> {
         let Type::Class(class) = owner.ty else { return false };
         let found = method == "register" && self.method_of(class, method).is_none() && self.is_stateless(owner);
         if found {
-            self.frame().effects.settings.insert(String::new());
+            self.change_interpreter();
             self.frame().effects.patches = true;
         }
         found
@@ -289,7 +289,7 @@ impl<'a> Analyzer<'a> {
         if pure {
             frame.effects.calls = calls_before;
         }
-        let object = self.frame().heap.allocate_definition(Types::default(), pure);
+        let object = self.frame().heap.allocate_code(Types::default(), pure);
         let mut wrapped = Value::object(Type::Unknown, object);
         wrapped.code = value.code.clone();
         let named = decorator.code.iter().filter(|code| self.definitions[code.index()].name.is_some());
@@ -317,8 +317,8 @@ impl<'a> Analyzer<'a> {
 
     /// Whether all the value's objects are functions or classes without state.
     pub fn is_stateless(&self, value: &Value) -> bool {
-        let frame = self.frames.last().expect("the module's frame is always there");
-        value.objects.iter().all(|&object| frame.heap.is_definition(object))
+        let frame = self.innermost();
+        value.objects.iter().all(|&object| frame.heap.is_stateless(object))
     }
 }
 

@@ -92,7 +92,7 @@ impl<'a> Analyzer<'a> {
             value.code = values.into_iter().flat_map(|v| v.code).collect();
             return value;
         }
-        if values.iter().all(|value| self.travels(value)) {
+        if values.iter().all(|value| self.is_shippable(value)) {
             return self.loose_tuple(values);
         }
         self.container(&values, "tuple")

@@ -1,4 +1,4 @@
-//! What running a piece of code does beyond producing a value.
+//! What running a piece of code does, and of a function what comes of a call.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;

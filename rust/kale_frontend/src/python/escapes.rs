@@ -8,7 +8,6 @@ use super::arguments::Arguments;
 use super::facts::Resource;
 
 impl<'a> Analyzer<'a> {
-    /// `%magic`, `!command`, `name?`.
     pub fn escape_command(&mut self, kind: IpyEscapeKind, text: &str, range: TextRange) {
         self.frame().effects.calls = true;
         match kind {
@@ -56,13 +55,10 @@ impl<'a> Analyzer<'a> {
                 *calls = false;
                 self.frame().effects.settings.insert("matplotlib".to_owned());
             }
-            "config" | "load_ext" | "reload_ext" | "autoreload" | "precision" | "xmode" | "colors" => {
+            "config" | "load_ext" | "reload_ext" | "autoreload" | "precision" | "xmode" | "colors" | "cd" | "pushd"
+            | "popd" | "env" | "set_env" => {
                 *calls = false;
-                self.frame().effects.settings.insert(String::new());
-            }
-            "cd" | "pushd" | "popd" | "env" | "set_env" => {
-                *calls = false;
-                self.frame().effects.settings.insert(String::new());
+                self.change_interpreter();
             }
             "pip" | "conda" | "mamba" | "uv" | "time" | "timeit" | "prun" | "who" | "whos" | "pwd" | "lsmagic"
             | "watermark" | "memit" | "alias" => {}

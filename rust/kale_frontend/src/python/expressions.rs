@@ -349,7 +349,8 @@ impl<'a> Analyzer<'a> {
     fn may_add_missing(&self, owner: &Value) -> bool {
         let is_default =
             |ty: &Type| matches!(ty, Type::Instance(path) if self.facts.text(*path) == "collections.defaultdict");
-        owner.ty == Type::Unknown && self.types_of(owner).known().is_some_and(|types| types.iter().any(is_default))
+        owner.ty == Type::Unknown
+            && self.types_in_class(owner).known().is_some_and(|types| types.iter().any(is_default))
     }
 
     /// The attribute that a subscript gives of a type whose items are its attributes: `bunch["data"]` is `bunch.data`,
@@ -364,7 +365,7 @@ impl<'a> Analyzer<'a> {
             };
             matches!(ty, Type::Instance(path) if part(path))
         };
-        let types = self.types_of(owner);
+        let types = self.types_in_class(owner);
         types.known().filter(|types| types.iter().all(is_original)).and_then(|_| self.knowledge.attribute(path, name))
     }
 
@@ -382,13 +383,13 @@ impl<'a> Analyzer<'a> {
     /// Whether the value of an index may be an object `slice(a, b)`.
     fn may_be_slice(&self, index: &Value) -> bool {
         let is_slice = |ty: Type| matches!(ty, Type::Instance(path) if self.facts.text(path) == "slice");
-        !index.objects.is_empty() && self.types_as(index).is_none_or(|types| types.into_iter().any(is_slice))
+        !index.objects.is_empty() && self.possible_types(index).is_none_or(|types| types.into_iter().any(is_slice))
     }
 
     fn is_sequence(&self, owner: &Value) -> bool {
         let is_sequence =
             |ty: Type| matches!(ty, Type::Instance(path) if matches!(self.facts.text(path), "list" | "tuple"));
-        self.types_as(owner).is_none_or(|types| types.into_iter().any(is_sequence))
+        self.possible_types(owner).is_none_or(|types| types.into_iter().any(is_sequence))
     }
 
     fn collection_part(&mut self, owner: &Value, is_slice: bool) -> Value {
@@ -401,6 +402,11 @@ impl<'a> Analyzer<'a> {
         let part = self.fresh_empty(owner.ty);
         self.fuse(&part, owner, false);
         part
+    }
+
+    /// Changes settings of the interpreter's own, which are no module's.
+    pub(super) fn change_interpreter(&mut self) {
+        self.frame().effects.settings.insert(String::new());
     }
 
     /// Changing some values (`pd.options`, `plt.rcParams`) changes a setting of the process.
@@ -424,7 +430,7 @@ impl<'a> Analyzer<'a> {
                 return;
             }
             Type::Instance(path) if self.facts.text(path) == "os._Environ" => {
-                self.frame().effects.settings.insert(String::new());
+                self.change_interpreter();
                 return;
             }
             _ => {}
@@ -445,7 +451,7 @@ impl<'a> Analyzer<'a> {
             Type::Instance(path) => self.facts.text(*path) == "list" && !index.is_literal_expr(),
             _ => true,
         };
-        self.types_as(owner).is_some_and(|types| !types.iter().any(is_slice))
+        self.possible_types(owner).is_some_and(|types| !types.iter().any(is_slice))
     }
 
     fn copies_what_is_stored(&self, owner: &Value) -> bool {

@@ -59,7 +59,7 @@ pub struct CellFacts {
     pub interactive: Vec<TextRange>,
     /// Files whose path is not known before the run.
     pub unknown_paths: Vec<TextRange>,
-    /// Top-level modules that the cell imports itself, directly or inside its functions' bodies.
+    /// Modules (and what is taken from them, as it may be one) that the cell imports itself, directly or inside its functions' bodies.
     pub imports: BTreeSet<String>,
     /// Metrics reported by `kale_rs.metric("name", ...)`, when the name is a literal.
     pub reported_metrics: Vec<String>,
@@ -104,7 +104,7 @@ pub struct StatementFacts {
     pub replay: Replay,
     /// How many assignments stand behind it that are executed again with it.
     pub depth: usize,
-    /// Top-level modules that the statement imports, for the requirements of a step that replays it.
+    /// Modules (and what is taken from them) that the statement imports, for the requirements of a step that replays it.
     pub imports: BTreeSet<String>,
 }
 
@@ -116,7 +116,7 @@ pub enum Replay {
     Nothing,
     /// Only binds names, to values that a second execution makes just as well.
     Definition,
-    /// Sets process-wide state: repeated in every later step. The module concerned, `""` for the interpreter's own.
+    /// Sets process-wide state: repeated in every later step that it may concern. The module concerned, `""` for the interpreter's own.
     Configuration(String),
     /// Binds a run parameter.
     Parameter,

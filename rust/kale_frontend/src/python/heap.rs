@@ -68,7 +68,7 @@ pub struct Heap {
     regions: Vec<u32>,
     /// By the root of a region, whether it is a function or class object without state: calls that we cannot see into use
     /// it, but do not change it.
-    definitions: Vec<bool>,
+    stateless: Vec<bool>,
     /// By the root of a region, whether something that cannot travel was stored in an object of it.
     bound: Vec<bool>,
     classes: Vec<Class>,
@@ -84,27 +84,27 @@ impl Heap {
         class.oldest = id.0;
         self.parent.push(id.0);
         self.regions.push(id.0);
-        self.definitions.push(false);
+        self.stateless.push(false);
         self.bound.push(false);
         self.classes.push(class);
         id
     }
 
     /// A function or class object.
-    pub fn allocate_definition(&mut self, types: Types, stateless: bool) -> ObjectId {
+    pub fn allocate_code(&mut self, types: Types, stateless: bool) -> ObjectId {
         let id = self.allocate(Class { types, ..Class::default() });
-        self.set_definition(id, stateless);
+        self.set_stateless(id, stateless);
         id
     }
 
-    pub fn set_definition(&mut self, object: ObjectId, stateless: bool) {
+    pub fn set_stateless(&mut self, object: ObjectId, stateless: bool) {
         let region = self.region(object);
-        self.definitions[region as usize] = stateless;
+        self.stateless[region as usize] = stateless;
     }
 
     /// Whether the object is a function or class without state.
-    pub fn is_definition(&self, object: ObjectId) -> bool {
-        self.definitions[peek(&self.regions, object.0) as usize]
+    pub fn is_stateless(&self, object: ObjectId) -> bool {
+        self.stateless[peek(&self.regions, object.0) as usize]
     }
 
     /// Something that cannot travel is stored in the object.
@@ -130,7 +130,7 @@ impl Heap {
     /// Whether a change of one object, or of `anything` in its class, may be one of the other.
     pub fn is_reached(&self, changed: ObjectId, other: ObjectId, anything: bool) -> bool {
         let region = peek(&self.regions, other.0);
-        region == peek(&self.regions, changed.0) || (anything && !self.definitions[region as usize])
+        region == peek(&self.regions, changed.0) || (anything && !self.stateless[region as usize])
     }
 
     /// The class of an object, without path compression.
@@ -147,7 +147,7 @@ impl Heap {
     pub fn union(&mut self, a: ObjectId, b: ObjectId, view: bool) -> ObjectId {
         let (one, other) = (self.region(a), self.region(b));
         self.regions[one as usize] = other;
-        self.definitions[other as usize] &= self.definitions[one as usize];
+        self.stateless[other as usize] &= self.stateless[one as usize];
         self.bound[other as usize] |= self.bound[one as usize];
         self.union_apart(a, b, view)
     }

@@ -51,8 +51,8 @@ impl<'a> Analyzer<'a> {
     /// The same, in the attribute of a name where that is known.
     pub(super) fn put_at(&mut self, holder: &Value, at: Option<Name>, value: &Value) {
         let value = &*value.held();
-        self.holds_generator(holder, value);
-        let (holders, held) = (self.types_as(holder), self.types_as(value));
+        self.holds_rng(holder, value);
+        let (holders, held) = (self.possible_types(holder), self.possible_types(value));
         match (holders, held) {
             (Some(holders), Some(held)) if holders.iter().all(|&ty| self.is_exact(ty)) => {
                 match held.iter().all(|&ty| self.is_sealed(ty)) {
@@ -68,7 +68,7 @@ impl<'a> Analyzer<'a> {
 
     /// The class of a holder has no object of a frozen value that tells what that holds: nothing.
     pub(super) fn note_frozen(&mut self, holder: &Value, value: &Value) {
-        let types = self.record_types(value.ty, value.among.as_deref()).filter(|_| value.objects.is_empty());
+        let types = self.frozen_types(value.ty, value.among.as_deref()).filter(|_| value.objects.is_empty());
         for &ty in types.iter().flat_map(|types| types.iter()) {
             self.learn_all(holder, &Types::empty(ty));
         }
@@ -85,8 +85,8 @@ impl<'a> Analyzer<'a> {
     pub(super) fn put_key(&mut self, owner: &Value, key: &Value) {
         self.look_for(&[key], Some(owner));
         let is_hashing = |ty: &Type| matches!(ty, Type::Instance(path) if HASHING.contains(&self.facts.text(*path)));
-        let is_key = self.types_as(key).is_none_or(|types| types.into_iter().any(|ty| self.can_be_key(ty)));
-        if is_key && self.types_as(owner).is_some_and(|types| types.iter().any(is_hashing)) {
+        let is_key = self.possible_types(key).is_none_or(|types| types.into_iter().any(|ty| self.can_be_key(ty)));
+        if is_key && self.possible_types(owner).is_some_and(|types| types.iter().any(is_hashing)) {
             self.put(owner, key);
         }
     }
@@ -104,7 +104,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// The types that a value may have when it is not immutable.
-    pub(super) fn types_as(&self, value: &Value) -> Option<Vec<Type>> {
+    pub(super) fn possible_types(&self, value: &Value) -> Option<Vec<Type>> {
         match value.ty {
             Type::Unknown => self.candidates(value),
             Type::Immutable => value.code.is_empty().then(Vec::new),
@@ -149,13 +149,13 @@ impl<'a> Analyzer<'a> {
     /// Notes of what types the containers are that a new iterator or view looks into.
     pub(super) fn note_looked_into(&mut self, look: &Value, value: &Value) {
         let Some(&own) = look.objects.first().filter(|_| self.is_look(look.ty)) else { return };
-        let types = self.types_as(value).unwrap_or_else(|| vec![Type::Unknown]);
+        let types = self.possible_types(value).unwrap_or_else(|| vec![Type::Unknown]);
         types.into_iter().for_each(|ty| self.frame().heap.learn(own, &Types::of(ty)));
     }
 
     /// The containers that a value looks into, when it is an iterator or a view of them: iterating gives what they hold.
     fn looked_into(&self, value: &Value) -> Option<Vec<Type>> {
-        let frame = self.frames.last().expect("the module's frame is always there");
+        let frame = self.innermost();
         let mut found = vec![];
         for class in value.objects.iter().map(|&object| frame.heap.peek(object)).filter(|class| class.shell) {
             found.extend(class.types.known()?.iter().filter(|ty| !self.is_look(**ty)));
@@ -175,7 +175,7 @@ impl<'a> Analyzer<'a> {
         if value.objects.is_empty() || !holders.iter().all(|&ty| self.is_exact(ty)) {
             return None;
         }
-        let frame = self.frames.last().expect("the module's frame is always there");
+        let frame = self.innermost();
         let mut found = vec![];
         for class in value.objects.iter().map(|&object| frame.heap.peek(object)) {
             let types = &class.types;

@@ -142,13 +142,13 @@ impl<'a> Analyzer<'a> {
 
     /// The same of a value that may have one of several types.
     pub(super) fn is_only_flat(&self, value: &Value) -> bool {
-        let types = self.types_as(value).filter(|types| !types.is_empty());
+        let types = self.possible_types(value).filter(|types| !types.is_empty());
         types.is_some_and(|types| types.iter().all(|&ty| self.is_flat(&Value { ty, ..Value::immutable() })))
     }
 
     /// Whether it is a container of nothing but containers, arrays and frames.
     fn holds_flat(&self, value: &Value) -> bool {
-        let types = self.types_of(value);
+        let types = self.types_in_class(value);
         types.known().is_some_and(|types| types.iter().all(|&ty| self.is_plain(ty) && !matches!(ty, Type::Object(_))))
     }
 

@@ -47,7 +47,7 @@ impl<'a> Analyzer<'a> {
         self.note_main(&module, range);
         if module == "__future__" {
             // It changes how the code after it is compiled, wherever that runs.
-            self.frame().effects.settings.insert(String::new());
+            self.change_interpreter();
             return;
         }
         if !module.starts_with('.') {

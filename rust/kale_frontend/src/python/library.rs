@@ -1,4 +1,4 @@
-//! Calls of libraries, as the knowledge base describes them; and IPython's escapes.
+//! Calls of libraries, as the knowledge base describes them.
 
 use std::borrow::Cow;
 
@@ -102,7 +102,7 @@ impl<'a> Analyzer<'a> {
             // Defaults are part of the class.
             for (_, value, _) in &arguments.keywords {
                 if !value.objects.is_empty() && !self.holds_scalars(value) && !self.is_stateless(value) {
-                    made.objects.iter().for_each(|&object| self.frame().heap.set_definition(object, false));
+                    made.objects.iter().for_each(|&object| self.frame().heap.set_stateless(object, false));
                     self.link(&made, value, false);
                 }
             }
@@ -400,7 +400,7 @@ impl<'a> Analyzer<'a> {
             }
         }
         if !facts.env_writes.is_empty() {
-            self.frame().effects.settings.insert(String::new());
+            self.change_interpreter();
         }
         for effect in facts.effects.iter() {
             self.apply_effect(*effect, range);
@@ -517,7 +517,7 @@ impl<'a> Analyzer<'a> {
     }
 
     fn has_code(&self, value: &Value) -> bool {
-        let frame = self.frames.last().expect("the module's frame is always there");
+        let frame = self.innermost();
         !value.code.is_empty() || value.objects.iter().any(|&object| !frame.heap.peek(object).code.is_empty())
     }
 
@@ -575,7 +575,7 @@ impl<'a> Analyzer<'a> {
 
     /// Whether it is a container of values of good types.
     fn holds_only(&self, value: &Value, good: &dyn Fn(&str) -> bool) -> bool {
-        let types = self.types_of(value);
+        let types = self.types_in_class(value);
         self.is_collection(value)
             && types.known().is_some_and(|types| {
                 types.iter().all(|ty| match ty {

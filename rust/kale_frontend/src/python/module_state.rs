@@ -226,7 +226,7 @@ impl<'a> Top<'a> {
         self.definitions.push((name.to_owned(), statement));
     }
 
-    fn is_definition(&self, name: &str) -> bool {
+    fn is_stateless(&self, name: &str) -> bool {
         self.definitions.iter().any(|(known, _)| known == name)
     }
 
@@ -320,7 +320,7 @@ impl<'r, 'a> Reader<'r, 'a> {
         match target {
             Expr::Attribute(attribute) => {
                 let owner = attribute.value.as_name_expr();
-                self.is_part(&attribute.value) || owner.is_some_and(|owner| self.top.is_definition(&owner.id))
+                self.is_part(&attribute.value) || owner.is_some_and(|owner| self.top.is_stateless(&owner.id))
             }
             Expr::Subscript(subscript) => self.is_part(&subscript.value),
             Expr::Tuple(tuple) => tuple.elts.iter().any(|element| self.is_inside(element)),
@@ -402,7 +402,7 @@ impl<'a> Visitor<'a> for Reader<'_, 'a> {
     fn visit_expr(&mut self, expr: &'a Expr) {
         match expr {
             Expr::Name(name) if self.is_variable(&name.id) => self.deeds.reads = true,
-            Expr::Name(name) if self.top.is_definition(&name.id) => {
+            Expr::Name(name) if self.top.is_stateless(&name.id) => {
                 self.deeds.uses.insert(name.id.to_string());
             }
             Expr::Name(_) => self.deeds.uses.extend(self.top.path(expr)),

@@ -34,7 +34,7 @@ impl<'a> Analyzer<'a> {
     /// A container gets or loses elements: nothing of what it holds changes, nor what could not hold it.
     pub(super) fn mutate_container(&mut self, container: &Value) {
         let is_built_in = |ty: &Type| matches!(ty, Type::Instance(_)) && self.is_exact(*ty);
-        let types = self.types_as(container).filter(|types| types.iter().all(is_built_in));
+        let types = self.possible_types(container).filter(|types| types.iter().all(is_built_in));
         self.mutate_parts(container, types.as_deref());
     }
 
@@ -51,7 +51,7 @@ impl<'a> Analyzer<'a> {
             return;
         }
         let in_module = self.in_module();
-        if in_module && self.frame().heap.is_definition(object) {
+        if in_module && self.frame().heap.is_stateless(object) {
             self.gain_state(object);
         }
         let (members, places, types) = {
@@ -111,7 +111,7 @@ impl<'a> Analyzer<'a> {
     /// A function or class of the module gets a state (`f.calls = []`): what only knew its name until now holds the state,
     /// too.
     fn gain_state(&mut self, object: ObjectId) {
-        self.frames[0].heap.set_definition(object, false);
+        self.frames[0].heap.set_stateless(object, false);
         let names: Vec<Name> = self.frames[0].heap.class(object).members.iter().copied().collect();
         let own: Vec<CodeId> = names
             .iter()
@@ -142,7 +142,7 @@ impl<'a> Analyzer<'a> {
 
     /// Whether it may be seen in a place of the function.
     fn is_place_reached(&self, place: Place, object: ObjectId, anything: bool) -> bool {
-        let frame = self.frames.last().expect("the module's frame is always there");
+        let frame = self.innermost();
         frame.places.get(&place).is_none_or(|&other| frame.heap.is_reached(object, other, anything))
     }
 
@@ -199,7 +199,7 @@ impl<'a> Analyzer<'a> {
             self.note_code(a, b);
             return;
         };
-        let is_definition = self.is_stateless(b);
+        let is_stateless = self.is_stateless(b);
         if self.is_named_definition(b) {
             // Whoever holds a function or class without state can call it, and no more. Pickle writes its name.
             self.note_code(a, b);
@@ -217,7 +217,7 @@ impl<'a> Analyzer<'a> {
             root = union(heap, first, object);
         }
         for &object in &b.objects {
-            root = if is_definition { heap.union_apart(first, object, false) } else { union(heap, first, object) };
+            root = if is_stateless { heap.union_apart(first, object, false) } else { union(heap, first, object) };
         }
         if let Some(held) = held {
             heap.class(root).unshippable.get_or_insert(held);
@@ -231,7 +231,7 @@ impl<'a> Analyzer<'a> {
     pub(super) fn hold(&mut self, holder: &mut Value, value: &Value) {
         let value = &*value.held();
         let own = Value { objects: holder.objects.iter().copied().take(1).collect(), ..holder.clone() };
-        match self.types_as(value) {
+        match self.possible_types(value) {
             Some(held) if self.is_exact(holder.ty) => {
                 self.note_frozen(&own, value);
                 self.note_held(&own, &[holder.ty], None, &held);
@@ -247,7 +247,7 @@ impl<'a> Analyzer<'a> {
 
     /// Notes the type of what an object holds; the class of a value of unknown type has its types already.
     fn learn_held(&mut self, holder: &Value, value: &Value) {
-        self.holds_generator(holder, value);
+        self.holds_rng(holder, value);
         let has_types = value.ty == Type::Unknown && !value.objects.is_empty() && !self.is_stateless(value);
         if !has_types && !value.is_immutable() {
             self.learn(holder, value.ty);
@@ -255,18 +255,18 @@ impl<'a> Analyzer<'a> {
     }
 
     /// Notes what the value draws from when it is called, and whether it does: `random.random`.
-    pub(super) fn note_generator(&mut self, value: &Value) -> bool {
+    pub(super) fn note_rng(&mut self, value: &Value) -> bool {
         let Type::Library(path) = value.ty else { return false };
         let path = self.knowledge.canonical(self.facts.text(path)).into_owned();
         let Some(facts) = self.knowledge.call(&path) else { return false };
         let drawn = facts.rng.iter().filter(|generator| self.knowledge.has(**generator));
-        self.held_generators.extend(drawn.map(|generator| generator.name()));
+        self.held_rngs.extend(drawn.map(|generator| generator.name()));
         !facts.rng.is_empty()
     }
 
     /// What holds a function that draws from a global generator: pickle would write the generator with it.
-    pub(super) fn holds_generator(&mut self, holder: &Value, value: &Value) {
-        if self.note_generator(value) {
+    pub(super) fn holds_rng(&mut self, holder: &Value, value: &Value) {
+        if self.note_rng(value) {
             let type_path = self.name("random.Random");
             self.holds_unshippable(holder, Unshippable { type_path });
         }
@@ -332,10 +332,10 @@ impl<'a> Analyzer<'a> {
             }
             return;
         }
-        let name = self.name(&pseudo::of_generator(generator));
+        let name = self.name(&pseudo::of_rng(generator));
         if self.module_binding(name).is_some() {
             self.read_module(name, range);
-            let state = self.generator_state(generator);
+            let state = self.rng_state(generator);
             self.bind(name, state);
         } else {
             self.touch(Resource::UnseededRng(generator), true, range);
@@ -357,14 +357,14 @@ impl<'a> Analyzer<'a> {
             return;
         }
         self.frame().effects.seeds.insert(generator);
-        let name = self.name(&pseudo::of_generator(generator));
-        let state = self.generator_state(generator);
+        let name = self.name(&pseudo::of_rng(generator));
+        let state = self.rng_state(generator);
         self.bind(name, state);
     }
 
     /// A call seeds the generator, or does not: then it goes on from where it was.
     fn seed_perhaps(&mut self, generator: &'static str, range: TextRange) {
-        let name = self.name(&pseudo::of_generator(generator));
+        let name = self.name(&pseudo::of_rng(generator));
         if !self.in_module() {
             self.frame().effects.note_perhaps_seeded(generator);
         } else if self.module_binding(name).is_some() {
@@ -391,7 +391,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// The state of a global generator. Tensorflow's cannot be read.
-    fn generator_state(&mut self, generator: &str) -> Value {
+    fn rng_state(&mut self, generator: &str) -> Value {
         if generator == "tensorflow" { self.typed("tensorflow.random.State") } else { Value::immutable() }
     }
 }

@@ -78,7 +78,7 @@ impl<'a> Analyzer<'a> {
     /// Runs those special methods that are called. Of what is not known to be an object of the notebook or a container
     /// of these, all are: whatever it is may do anything with what it holds.
     fn invoke_special(&mut self, value: &Value, range: TextRange, is_called: impl Fn(&str) -> bool) {
-        let types = self.types_of(value);
+        let types = self.types_in_class(value);
         let is_seen = types.known().is_some_and(|types| types.iter().all(|&ty| self.is_exact(ty)));
         self.invoke_methods_of(value, range, |this, class, name| {
             is_operator(name) && (!is_seen || is_called(name) || !this.shows_its_methods(class))

@@ -147,7 +147,7 @@ impl<'a> Analyzer<'a> {
     /// Whether what is in the attribute is an array, and no other object's.
     pub(super) fn is_owned(&mut self, owner: &Value, name: &str) -> bool {
         let Some(at) = self.owned.get(name).copied().and_then(|name| self.attribute_name(name)) else { return false };
-        let owners = self.types_as(owner).unwrap_or_default();
+        let owners = self.possible_types(owner).unwrap_or_default();
         let is_plain =
             |ty: &Type| self.is_exact(*ty) && matches!(ty, Type::Object(class) if self.sets_plainly(*class, name));
         if owners.is_empty() || !owners.iter().all(is_plain) {
@@ -177,7 +177,7 @@ impl<'a> Analyzer<'a> {
     /// Whether the value is a new array since the heap was of this age, which nothing refers to.
     pub(super) fn is_new_array(&mut self, value: &Value, age: u32) -> bool {
         let array = Type::Instance(self.name("numpy.ndarray"));
-        self.types_as(value).is_some_and(|types| types == [array])
+        self.possible_types(value).is_some_and(|types| types == [array])
             && !value.objects.is_empty()
             && value.objects.clone().into_iter().all(|object| self.frame().heap.is_alone_since(object, age))
     }

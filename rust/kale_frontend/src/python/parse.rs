@@ -1,4 +1,4 @@
-//! The only file that names the parser.
+//! From text to syntax tree. Only this file and the rules of scopes name the parser.
 //!
 //! The parser aborts the process on stack overflow (from about 3,000 nested brackets), and the process is the user's
 //! kernel: so nesting beyond what CPython accepts is refused here, before parsing.

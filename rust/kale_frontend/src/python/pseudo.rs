@@ -11,7 +11,7 @@ const GENERATOR: &str = "rng:";
 const MODULE: &str = "module:";
 
 /// The pseudo-variable of a generator's state.
-pub fn of_generator(generator: &str) -> String {
+pub fn of_rng(generator: &str) -> String {
     format!("{GENERATOR}{generator}")
 }
 

@@ -14,9 +14,9 @@ use super::value::Value;
 use crate::fault::{Fault, planted};
 
 /// Assignments that build on each other are executed again up to this many; beyond it the value is shipped.
-pub const MAX_DEPTH: usize = 3;
+pub const MAX_REPLAYED: usize = 3;
 
-/// Every later step repeats the settings of a module, up to this many; beyond it, its users are one step.
+/// The steps that a module's settings may concern repeat them, up to this many; beyond it, its users are one step.
 const MAX_SETTINGS: usize = 100;
 
 impl<'a> Analyzer<'a> {
@@ -49,18 +49,18 @@ impl<'a> Analyzer<'a> {
         {
             return Replay::No;
         }
-        let is_definition = matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_));
+        let is_stateless = matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_));
         if !effects.settings.is_empty() {
             // A block may do more than call the setting: bind what other statements have bound since, say.
             let is_call = matches!(statement, Stmt::Expr(_) | Stmt::Assign(_) | Stmt::AugAssign(_));
-            let only_settings = (binds.is_empty() || is_definition) && (is_call || !effects.calls);
+            let only_settings = (binds.is_empty() || is_stateless) && (is_call || !effects.calls);
             let module = effects.settings.iter().next().cloned().unwrap_or_default();
             let repeated = self.repeated_settings.entry(module.clone()).or_default();
             *repeated += usize::from(only_settings);
             let is_worth_it = only_settings && *repeated <= MAX_SETTINGS;
             return if is_worth_it { Replay::Configuration(module) } else { Replay::No };
         }
-        if effects.unknown_calls || (effects.calls && !is_definition) || !is_simple(statement) {
+        if effects.unknown_calls || (effects.calls && !is_stateless) || !is_simple(statement) {
             return Replay::No;
         }
         if binds.is_empty() {
@@ -82,7 +82,7 @@ impl<'a> Analyzer<'a> {
             .iter()
             .filter(|&&name| pseudo::module(self.facts.text(name)).is_none())
             .filter_map(|&name| Some(&self.module_binding(name)?.value))
-            .all(|value| is_definition || self.is_stateless(value) || self.is_rebuildable(value));
+            .all(|value| is_stateless || self.is_stateless(value) || self.is_rebuildable(value));
         if values_are_remade { Replay::Definition } else { Replay::No }
     }
 

@@ -7,7 +7,8 @@ use super::analyzer::{Analyzer, Layer};
 use super::value::{Type, Value};
 use crate::fault::{Fault, planted};
 
-/// Loops within loops that are each gone through twice; within more of them, the work would double with each.
+/// Loops within loops that are each gone through until nothing new is learned; within more of them, the work would double
+/// with each.
 const MAX_LOOPS: usize = 8;
 
 /// Rounds in which a loop's body may find new types of objects that were there before.
@@ -111,8 +112,9 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    /// A body that runs any number of times. Two rounds reach the fixpoint of types and alias sets: the second sees
-    /// what the first left.
+    /// A body that runs any number of times. Two rounds mostly reach the fixpoint of types and alias sets: the second sees
+    /// what the first left. A round that learns new types of older objects asks for another one, of which the last gives
+    /// all types up.
     ///
     /// `may_stop` says whether `break` or `continue` may leave the body in the middle.
     fn looped(&mut self, range: TextRange, may_stop: bool, mut body: impl FnMut(&mut Self)) {
@@ -338,7 +340,6 @@ fn swallows(expr: &Expr) -> bool {
     matches!(name, "suppress" | "raises" | "assertRaises" | "ExitStack" | "AsyncExitStack")
 }
 
-/// Whether a block cannot reach its end: it raises (or returns).
 /// Whether `break` or `continue` may end a round of the loop before its end.
 fn leaves_loop(body: &[Stmt]) -> bool {
     body.iter().any(|statement| match statement {
@@ -360,6 +361,7 @@ fn leaves_loop(body: &[Stmt]) -> bool {
     })
 }
 
+/// Whether a block cannot reach its end: it raises (or returns).
 fn always_leaves(body: &[Stmt]) -> bool {
     body.iter().any(|statement| matches!(statement, Stmt::Raise(_) | Stmt::Return(_)))
 }

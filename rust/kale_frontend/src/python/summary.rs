@@ -70,7 +70,7 @@ impl<'a> Analyzer<'a> {
         let recursive = self.recursion.is_active(|key| key.code == code);
         let shapes: Vec<Shape> = values.iter().map(|value| self.shape(value, recursive)).collect();
         let own = self.own(callee);
-        let summary = self.summarize(self.summary_key(code, shapes, &callee.code, self.types_of(&own)));
+        let summary = self.summarize(self.summary_key(code, shapes, &callee.code, self.types_in_class(&own)));
         let result = self.apply(&summary, &values, callee, range);
         self.keep_in_cache(code, &summary.effects, &values, &result, range);
         result
@@ -95,7 +95,7 @@ impl<'a> Analyzer<'a> {
 
     /// A recursive call forgets its texts, which might otherwise grow from call to call without end.
     pub(super) fn shape(&self, value: &Value, recursive: bool) -> Shape {
-        let frame = self.frames.last().expect("the module's frame is always there");
+        let frame = self.innermost();
         let mut code = value.code.clone();
         code.sort();
         code.dedup();
@@ -108,7 +108,7 @@ impl<'a> Analyzer<'a> {
             code,
             text: value.text.clone().filter(|_| !recursive),
             may_be_none: value.may_be_none,
-            types: self.types_of(value),
+            types: self.types_in_class(value),
         }
     }
 
@@ -254,7 +254,7 @@ impl<'a> Analyzer<'a> {
             let object = self.frame().place_of(Place::Parameter(index), &shape.types);
             let heap = &mut self.frame().heap;
             heap.class(object).scalars = shape.scalars;
-            heap.set_definition(object, shape.stateless);
+            heap.set_stateless(object, shape.stateless);
             value.objects = smallvec![object];
         }
         value
@@ -327,7 +327,7 @@ impl<'a> Analyzer<'a> {
             });
             made.parts = vec![];
             made.looks_into = None;
-            let records = self.record_types(made.ty, made.among.as_deref()).filter(|_| !made.object);
+            let records = self.frozen_types(made.ty, made.among.as_deref()).filter(|_| !made.object);
             let frozen = records.map_or(vec![], Cow::into_owned);
             if !made.object {
                 made.types = Types::none();

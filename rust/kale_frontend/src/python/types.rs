@@ -237,13 +237,13 @@ impl<'a> Analyzer<'a> {
 
     /// Whether all that iterating over the value gives is immutable.
     pub(super) fn holds_scalars(&self, value: &Value) -> bool {
-        let heap = &self.frames.last().expect("the module's frame is always there").heap;
+        let heap = &self.innermost().heap;
         !value.objects.is_empty() && value.objects.iter().all(|&object| heap.peek(object).scalars)
     }
 
     /// Whether a shell of this type is among the value's objects.
     pub(super) fn has_shell(&self, value: &Value, ty: Type) -> bool {
-        let frame = self.frames.last().expect("the module's frame is always there");
+        let frame = self.innermost();
         let is_own = |class: &Class| class.shell && class.types.known() == Some(&[ty]);
         value.objects.iter().map(|&object| frame.heap.peek(object)).any(is_own)
     }
@@ -285,8 +285,8 @@ impl<'a> Analyzer<'a> {
     }
 
     /// The types of all objects that the value may be or share parts with.
-    pub(super) fn types_of(&self, value: &Value) -> Types {
-        let frame = self.frames.last().expect("the module's frame is always there");
+    pub(super) fn types_in_class(&self, value: &Value) -> Types {
+        let frame = self.innermost();
         let mut types = Types::none();
         value.objects.iter().for_each(|&object| types.join(&frame.heap.peek(object).types));
         types
@@ -298,34 +298,34 @@ impl<'a> Analyzer<'a> {
             _ if value.ty != Type::Unknown => None,
             Some(among) => Some(among.to_vec()),
             None if value.objects.is_empty() => None,
-            None => self.types_of(value).known().map(<[Type]>::to_vec),
+            None => self.types_in_class(value).known().map(<[Type]>::to_vec),
         }
     }
 
     /// Whether the value can only be a named tuple of immutable values, or a member of an enumeration, which is immutable
     /// itself: it has a type, but no object that could change or be shared.
     pub(super) fn is_frozen(&self, value: &Value) -> bool {
-        value.objects.is_empty() && self.record_types(value.ty, value.among.as_deref()).is_some()
+        value.objects.is_empty() && self.frozen_types(value.ty, value.among.as_deref()).is_some()
     }
 
     /// The types of a value, where they are all such that only what an object holds could change.
-    pub(super) fn record_types<'t>(&self, ty: Type, among: Option<&'t [Type]>) -> Option<Cow<'t, [Type]>> {
+    pub(super) fn frozen_types<'t>(&self, ty: Type, among: Option<&'t [Type]>) -> Option<Cow<'t, [Type]>> {
         let types = match ty {
             Type::Unknown => Cow::Borrowed(among?),
             ty => Cow::Owned(vec![ty]),
         };
-        let is_record = |ty: &Type| matches!(ty, Type::Object(class) if self.has_fixed_instances(*class));
-        (!types.is_empty() && types.iter().all(is_record)).then_some(types)
+        let is_frozen = |ty: &Type| matches!(ty, Type::Object(class) if self.has_frozen_instances(*class));
+        (!types.is_empty() && types.iter().all(is_frozen)).then_some(types)
     }
 
     /// Whether what the owner holds of these types is frozen.
     fn holds_frozen(&self, owner: &Value, types: &[Type]) -> bool {
-        let frame = self.frames.last().expect("the module's frame is always there");
+        let frame = self.innermost();
         let is_empty = |known: &Types, ty: &Type| match known.held_by(*ty) {
             None => known.known().is_some(),
             Some(held) => held.is_some_and(<[Held]>::is_empty),
         };
-        self.record_types(Type::Unknown, Some(types)).is_some()
+        self.frozen_types(Type::Unknown, Some(types)).is_some()
             && owner.objects.iter().all(|&object| {
                 let known = &frame.heap.peek(object).types;
                 types.iter().all(|ty| is_empty(known, ty))
@@ -334,7 +334,7 @@ impl<'a> Analyzer<'a> {
 
     /// What something gives that holds objects of these types only, where they are frozen.
     pub(super) fn frozen_of(&self, types: &Types) -> Option<Value> {
-        let known = types.known().filter(|known| self.record_types(Type::Unknown, Some(known)).is_some())?;
+        let known = types.known().filter(|known| self.frozen_types(Type::Unknown, Some(known)).is_some())?;
         let is_empty = |ty: &Type| types.held_by(*ty).flatten().is_some_and(<[Held]>::is_empty);
         known.iter().all(is_empty).then(|| self.frozen(known))
     }
@@ -400,7 +400,7 @@ impl<'a> Analyzer<'a> {
 
     /// Whether iterating gives keys (of a dict or a set), and nothing among the types that can be one can change.
     pub(super) fn gives_plain_keys(&self, value: &Value) -> bool {
-        let types = self.types_of(value);
+        let types = self.types_in_class(value);
         let Some(types) = types.known() else { return false };
         let own = [value.ty];
         let owners = if value.ty == Type::Unknown { types } else { &own };
@@ -417,7 +417,11 @@ impl<'a> Analyzer<'a> {
     pub(super) fn may_be_callable(&self, value: &Value) -> bool {
         let is_callable = |ty: &Type| matches!(ty, Type::Function(_) | Type::Class(_) | Type::Library(_));
         let types = || {
-            value.among.as_deref().map(<[Type]>::to_vec).or_else(|| self.types_of(value).known().map(<[Type]>::to_vec))
+            value
+                .among
+                .as_deref()
+                .map(<[Type]>::to_vec)
+                .or_else(|| self.types_in_class(value).known().map(<[Type]>::to_vec))
         };
         value.ty == Type::Unknown && types().is_none_or(|types| types.iter().any(is_callable))
     }
@@ -563,8 +567,8 @@ impl<'a> Analyzer<'a> {
         self.is_record(class) && ITERATION.iter().all(|method| self.method_of(class, method).is_none())
     }
 
-    /// Whether a value of unknown type can be held by a tuple that links it to nothing.
-    pub(super) fn travels(&self, value: &Value) -> bool {
+    /// Whether a value may go to another process, as far as its type says.
+    pub(super) fn is_shippable(&self, value: &Value) -> bool {
         !matches!(self.kind(value), Kind::Unshippable(_))
     }
 }

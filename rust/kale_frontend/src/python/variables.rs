@@ -38,7 +38,7 @@ enum Sharing {
 impl<'a> Analyzer<'a> {
     /// Where a name lives, for the code being executed.
     fn home(&self, text: &str) -> Home {
-        let frame = self.frames.last().expect("the module's frame is always there");
+        let frame = self.innermost();
         let mut from_inside = false;
         for (index, inner) in frame.inner.iter().enumerate().rev() {
             if from_inside && inner.is_class {
@@ -169,7 +169,7 @@ impl<'a> Analyzer<'a> {
                 let object = frame.place_of(Place::Global(name), &assumed.types);
                 frame.heap.class(object).scalars |= is_new && assumed.scalars;
                 if is_new {
-                    frame.heap.set_definition(object, assumed.stateless);
+                    frame.heap.set_stateless(object, assumed.stateless);
                 }
                 Value { objects: smallvec![object], code: assumed.code, axes: Axes::default(), ..value }
             }
@@ -189,8 +189,8 @@ impl<'a> Analyzer<'a> {
         code.sort();
         code.dedup();
         let scalars = !value.objects.is_empty() && classes().all(|class| class.scalars);
-        let is_definition = |&object: &ObjectId| self.frames[0].heap.is_definition(object);
-        let stateless = !value.objects.is_empty() && value.objects.iter().all(is_definition);
+        let is_stateless = |&object: &ObjectId| self.frames[0].heap.is_stateless(object);
+        let stateless = !value.objects.is_empty() && value.objects.iter().all(is_stateless);
         let mut types = Types::none();
         classes().for_each(|class| types.join(&class.types));
         let may_be_none = value.may_be_none;
