@@ -64,7 +64,6 @@ impl<'a> Analyzer<'a> {
         let id = VersionId(self.facts.versions.len());
         let alone = Class::default();
         let cache = self.name("functools.lru_cache");
-        let class_of_its_own = self.name("type");
         let class = root.map_or(&alone, |root| self.frames[0].heap.peek(root));
         let (mut bound, mut parents, mut needed) = (BTreeMap::new(), vec![], NameSet::default());
         let (mut by_value, mut range, mut optional) = (false, None, NameSet::default());
@@ -95,8 +94,6 @@ impl<'a> Analyzer<'a> {
                     Kind::Unknown if !replay && binding.value.code.iter().any(is_own) => Kind::Callable,
                     // Its cache would stay behind.
                     Kind::Callable if self.is_cached(&binding.value) => Kind::Unshippable(cache),
-                    // Made again there, it would run that code again.
-                    Kind::Callable if self.is_bound_class(&binding.value, class) => Kind::Unshippable(class_of_its_own),
                     kind => kind,
                 };
                 let own_buffers = self.has_own_buffers(&binding.value);
@@ -200,18 +197,6 @@ impl<'a> Analyzer<'a> {
             Type::Object(class) => self.library_bases(class).into_iter().any(owns),
             _ => false,
         }
-    }
-
-    /// Whether a class cannot travel as a value: making it runs code of the notebook, or it holds classes that are based on
-    /// it.
-    fn is_bound_class(&self, value: &Value, class: &Class) -> bool {
-        let Type::Class(code) = value.ty else { return false };
-        let is_below = |ty: &Type| match ty {
-            Type::Class(other) => *other != code && self.ancestors(&[*other]).contains(&code),
-            _ => false,
-        };
-        self.definitions[code.index()].is_announced
-            || class.types.known().is_some_and(|types| types.iter().any(is_below))
     }
 
     /// Whether a value of a built-in type, in such a class, is or holds something that may be a view of another buffer, or

@@ -87,14 +87,10 @@ impl Teller<'_> {
         };
         let short = match called.unwrap_or(type_path) {
             "element_iterator" => "iterator",
-            "type" => "class that is made by code of the notebook",
             path => path.rsplit('.').next().unwrap_or(path),
         };
         let held = if is_own { "" } else { "which may hold " };
-        let what = match short.strip_prefix("class ") {
-            Some(_) => format!("{held}a {short}"),
-            None => format!("{held}{} `{short}`", article(short)),
-        };
+        let what = format!("{held}{} `{short}`", article(short));
         Diagnostic::new(
             Code::UnshippableValue,
             format!(
