@@ -36,6 +36,7 @@ EXPLAINED = {
     "conditional/a-suppressed-exception-leaves-a-name-as-it-was-in-the-middle-of-the-block": {"c: a"},
     # They hold the class that changes.
     "classes/a-class-attribute-that-changes-is-seen-in-a-list-with-the-class-and-in-an-instance": {"c: a", "c: o"},
+    "classes/a-class-that-holds-its-subclasses": {"more: Csv"},
     "classes/classes-that-a-decorator-registers": {"more: A"},
     "classes/an-enumeration-whose-members-change": {"change: favourite"},
     # Both lists hold one function, and go on together.
