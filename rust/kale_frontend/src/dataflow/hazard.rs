@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Grouping;
 use super::demand::Needs;
 use super::program::Transfer;
-use crate::fault::{Fault, planted};
 use crate::python::facts::{CellId, Facts, Kind, Resource, VersionId};
 use crate::python::names::{Name, NameSet};
 
@@ -89,7 +88,7 @@ fn shared_buffers(facts: &Facts, needs: &[Needs], grouping: &Grouping, found: &m
     for (cell, cell_facts) in facts.cells.iter().enumerate() {
         for &id in &cell_facts.versions {
             let version = facts.version(id);
-            if !version.rewritten || !version.view || planted(Fault::ViewMissed) {
+            if !version.rewritten || !version.view {
                 continue;
             }
             // A name that the cell itself binds, if only perhaps (a loop's target), does not see the change.

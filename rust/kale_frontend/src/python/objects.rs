@@ -161,6 +161,9 @@ impl<'a> Analyzer<'a> {
 
     /// After this, `a` and `b` may share state: either may hold the other, or parts of it.
     pub fn link(&mut self, a: &Value, b: &Value, view: bool) {
+        if view && planted(Fault::ViewMissed) {
+            return;
+        }
         let b = &*b.held();
         if self.is_sealed(a.ty) && self.is_sealed(b.ty) {
             // Neither holds an object: what they share is a buffer.
