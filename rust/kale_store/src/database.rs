@@ -1,9 +1,9 @@
 //! The connection: journal mode, schema, and the version gate.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::error::{Result, StoreError};
 use crate::filesystem;
@@ -300,11 +300,24 @@ fn set_journal(connection: &Connection, network: bool) -> rusqlite::Result<bool>
     let mode = if present == wanted {
         present
     } else {
-        connection.pragma_update_and_check(None, "journal_mode", wanted, |row| row.get(0))?
+        patiently(|| connection.pragma_update_and_check(None, "journal_mode", wanted, |row| row.get(0)))?
     };
     let wal = mode == WAL;
     connection.pragma_update(None, "synchronous", if wal { "NORMAL" } else { "FULL" })?;
     Ok(wal)
+}
+
+/// SQLite itself does not wait where a reader is to become the writer, as when several processes open a new store.
+fn patiently<T>(change: impl Fn() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match change() {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            result => return result,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -321,6 +334,23 @@ mod tests {
         assert_eq!(mode, "truncate");
         connection.execute_batch("CREATE TABLE t (a) STRICT").unwrap_err();
         connection.execute_batch("CREATE TABLE t (a INTEGER) STRICT; INSERT INTO t VALUES (1)").unwrap();
+    }
+
+    #[test]
+    fn many_make_one_store_at_the_same_moment() {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("store.db");
+            let gate = std::sync::Barrier::new(8);
+            std::thread::scope(|scope| {
+                let open = || {
+                    gate.wait();
+                    Database::open(&path).map(drop)
+                };
+                let openers: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+                openers.into_iter().for_each(|opener| opener.join().unwrap().unwrap());
+            });
+        }
     }
 
     #[test]
