@@ -37,17 +37,28 @@ def by_value(base):
     class Pickler(base):
         # Dill tells its own picklers by their module.
         __module__ = base.__module__
+        #: Those that are written by their names.
+        known = ()
 
         def save(self, value, *rest):
             kind = type(value)
-            if id(value) not in self.memo and (is_own(kind) or is_own(value)):
+            is_of_own = is_own(kind) and id(kind) not in self.known
+            if id(value) not in self.memo and id(value) not in self.known and (is_of_own or is_own(value)):
                 self.before(kind, *(getattr(value, "__bases__", ()) if is_own(value) else ()))
                 if id(value) not in self.memo:
                     if is_own(value) and maker(kind) and not hasattr(value, "_field_defaults"):
                         return self.class_(value)
                     if isinstance(value, enum.Enum):
                         return self.member(value, kind)
+            is_renamed = kind is types.FunctionType and id(value) not in self.memo and self.is_renamed(value)
             super().save(value, *rest)
+            if is_renamed:
+                self.call(setattr, value, "__qualname__", value.__qualname__)
+
+        def is_renamed(self, value):
+            """Of a function that `functools.wraps` has named as another one, dill writes half of the name."""
+            written = getattr(value.__code__, "co_qualname", value.__qualname__)  # of Python 3.11
+            return value.__module__ == "__main__" and id(value) not in self.known and written != value.__qualname__
 
         def before(self, *classes):
             for each in classes:

@@ -30,7 +30,8 @@ LONGEST_REASON = 200
 OF_IPYTHON = re.compile(r"__\w+__|_+\d*|_i+\d*|_[oid]h|In|Out").fullmatch
 #: Nothing is shared by these that could be told from a copy.
 ATOMS = (bool, bytes, complex, float, int, str, type(None))
-BY_NAME = (types.ModuleType, types.FunctionType, type)
+CODE = (types.FunctionType, type)
+BY_NAME = (types.ModuleType, *CODE)
 
 
 class TooLarge(Exception):
@@ -187,7 +188,7 @@ class Keeper:
         for kind in kinds:
             limited = Limited(file, self.room)
             try:
-                mapped.dump(values, limited, kind)
+                mapped.dump(values, limited, kind, self.definitions(values))
                 return kind, limited.size
             except Exception as error:
                 if kind == kinds[-1] or isinstance(error, TooLarge):
@@ -195,6 +196,16 @@ class Keeper:
                 if file.seekable() and file.name != os.devnull:
                     file.seek(0)
                     file.truncate()
+
+    def definitions(self, values):
+        """Functions and classes that are executed again before the values are put back."""
+        made_here = set(self.last) - self.remade
+        return {
+            name: value
+            for name, value in self.step.names.items()
+            if isinstance(value, CODE) and name == value.__qualname__
+            if name not in made_here and name not in self.given and name not in values
+        }
 
     def kinds(self, values):
         """A function or class that no definition makes must be stored by value: its name leads nowhere."""

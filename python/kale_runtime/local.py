@@ -189,21 +189,21 @@ class LocalStep(core.Step):
         self.verifier.loaded(key, kind, names, anew)
         self.keeper.loaded(kind, names, anew)
 
-    def save(self, key, kind, names):
+    def save(self, key, kind, names, by_name=()):
         self.verifier.before_save(key, kind, names)
-        self.store(key, kind, names)
+        self.store(key, kind, names, by_name)
         self.verifier.saved(key, kind, names)
         self.keeper.stored(key, kind, names)
 
     def read(self, file, kind):
         return mapped.load(file, kind)
 
-    def dump(self, values, file, kind):
-        mapped.dump(values, file, kind)
+    def dump(self, values, file, kind, known=()):
+        mapped.dump(values, file, kind, known)
 
-    def store(self, key, kind, names):
+    def store(self, key, kind, names, by_name):
         try:
-            super().save(key, kind, names)
+            super().save(key, kind, names, by_name)
         except OSError as error:
             # On a full disk the result needs the room.
             remove(self.path(self.outputs, key))

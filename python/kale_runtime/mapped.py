@@ -107,9 +107,9 @@ def no_ops(size):
     return ODD_NO_OP * odd + NO_OP * ((size - 3 * odd) // 2)
 
 
-def dump(values, file, kind):
+def dump(values, file, kind, known=()):
     writer = Writer(file)
-    pickler = core.dump(values, writer, kind)
+    pickler = core.dump(values, writer, kind, known)
     if writer.may_hold_sets:
         sets.dump(pickler)
     writer.close()

@@ -138,12 +138,15 @@ def writing_arrays(base, values):
     return lambda value: NotImplemented
 
 
-def dump(values, file, kind="value"):
-    """Pickles, and refuses what would come back dead."""
+def dump(values, file, kind="value", known=()):
+    """Pickles, and refuses what would come back dead. `known` are definitions that whoever reads it has, by name."""
     base = writing_classes(pickling(kind).Pickler)
     good, arrays = set(), writing_arrays(base, values)
+    known = {id(each): name for name, each in dict(known).items() if each.__module__ == "__main__"}
 
     def check(self, value):
+        if id(value) in known:
+            return known[id(value)]
         kind = type(value)
         if kind not in good:
             for each in kind.__mro__:
@@ -160,7 +163,8 @@ def dump(values, file, kind="value"):
         return arrays(value)
 
     # Dill tells its own picklers by their module.
-    base = type("Pickler", (base,), {"reducer_override": check, "__module__": base.__module__})(file, 5)
+    parts = {"reducer_override": check, "known": known, "__module__": base.__module__}
+    base = type("Pickler", (base,), parts)(file, 5)
     base.dump(values)
     return base
 
@@ -456,7 +460,7 @@ class Step:
             if name in values:
                 self.names[name] = values[name]
 
-    def save(self, key, kind, names):
+    def save(self, key, kind, names, by_name=()):
         path = self.path(self.outputs, key)
         make_parent(path)
         kind, _, detail = kind.partition(":")
@@ -467,11 +471,15 @@ class Step:
             values = generator(detail, "get")
         with open(path, "wb") as file:
             try:
-                self.dump(values, file, kind)
+                self.dump(values, file, kind, self.definitions(by_name))
             except (OSError, StepError):
                 raise
             except Exception as error:
                 self.blame(values, kind, error)
+
+    def definitions(self, names):
+        kinds = types.FunctionType, type
+        return {name: self.names[name] for name in names if isinstance(self.names.get(name), kinds)}
 
     def read(self, file, kind):
         return pickling(kind).load(file)

@@ -191,6 +191,7 @@ def use_object(w: Writer) -> list[str]:
         "bool({o})", "not {o}", "{o} or {i}", "{o} == {o}", "{o} != {o}", "{n} if {o} else 0",
         "{o} and {i}", "f'{{len({o})}}'", "del {o}.items[2:]",
         "print(getattr({o}, 'extra', {n}))",
+        "{o}.hook = lambda: {n}", "{o}.hook = lambda: {n}", "print(getattr({o}, 'hook', int)())",
     )  # fmt: skip
     text = w.pick(forms)
     if text.startswith("with") and (w.in_function or w.fixed):
@@ -208,7 +209,7 @@ def use_class(w: Writer) -> list[str]:
         "{c}.count += {n}", "{c}.shared.append({n})", "{c}.shared = {l}", "print({c}.count, {c}.shared)",
         "{c}.count = {i}", "setattr({c}, 'count', {n})", "{c}.extra = {n}", "print(hasattr({c}, 'extra'))",
     ]  # fmt: skip
-    forms += ["print(isinstance({o}, {c}))", "{c}.add({o}, {n})"] if owner else []
+    forms += ["print(isinstance({o}, {c}), type({o}) is {c})"] * 2 + ["{c}.add({o}, {n})"] if owner else []
     if owner and name not in derived(w, "") and "add" in forms[-1]:
         forms.pop() if not w.chance(0.3) else None
     text = w.pick(forms).format(c=w.use(name), n=n, i=w.an_int(), l=w.a_list(), o=owner)

@@ -347,7 +347,11 @@ def run_hooks(w: Writer) -> list[str]:
     name = w.name(("hooks",))
     if name is None:
         return []
-    return [w.pick((f"print({name}[0]())", f"{name}[-1]().append({w.fresh()})", f"print([hook() for hook in {name}])"))]
+    forms = [f"print({name}[0]())", f"{name}[-1]().append({w.fresh()})", f"print([hook() for hook in {name}])"]
+    functions = functions_in_sight(w)
+    if functions:
+        forms.append(f"print([hook is {w.use(w.pick(functions))} for hook in {name}])")
+    return [w.pick(forms)]
 
 
 RECIPES = [

@@ -192,6 +192,8 @@ class Child:
         self.artifacts = request["artifacts"]
         self.cells: dict[int, dict] = {}
         self.values: dict[int, dict] = {}
+        #: By an artifact's key, the functions and classes of the notebook where the pipeline stored it.
+        self.definitions: dict[str, dict] = {}
         self.shell = None
         self.displayed: list[str] = []
         # What a cell imports from `__future__` holds for the cells after it, as in IPython.
@@ -213,7 +215,7 @@ class Child:
             "error": error,
             "values": self.values,
             "numbers": {name: value for name, value in numbers.items() if value is not None},
-            "stored": {artifact["key"]: describe_stored(artifact) for artifact in self.artifacts},
+            "stored": {artifact["key"]: self.describe_stored(artifact) for artifact in self.artifacts},
         }
 
     def run_cell(self, cell: dict) -> BaseException | None:
@@ -273,6 +275,20 @@ class Child:
             for artifact in self.artifacts
             if index in artifact["cells"]
         }
+        kinds = (types.FunctionType, type)
+        definitions = {name: value for name, value in self.namespace.items() if isinstance(value, kinds)}
+        self.definitions.update(dict.fromkeys(self.values[index], definitions))
+
+    def describe_stored(self, artifact: dict) -> dict[str, str]:
+        """What is stored may refer to definitions by names that mean others by now."""
+        definitions, now = self.definitions.get(artifact["key"], {}), dict(self.namespace)
+        self.namespace.update(definitions)
+        try:
+            return describe_stored(artifact)
+        finally:
+            for name in definitions:
+                self.namespace.pop(name)
+            self.namespace.update(now)
 
 
 def describe_names(artifact: dict, values: dict) -> dict[str, str]:

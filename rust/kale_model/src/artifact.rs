@@ -17,6 +17,9 @@ pub struct Artifact {
     /// Python variables for [`ArtifactKind::Value`] (sorted), else empty.
     pub names: Vec<String>,
     pub kind: ArtifactKind,
+    /// Functions and classes that [`ArtifactKind::Callable`] writes by their names: whoever reads it has them (sorted).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_name: Vec<String>,
     pub producer: StepId,
     #[serde(rename = "type")]
     pub artifact_type: ArtifactType,

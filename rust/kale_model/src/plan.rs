@@ -3,7 +3,7 @@
 //! As JSON, positional rows keep it small, since on a cluster it travels on a command line:
 //!
 //! ```json
-//! {"version": 1, "pipeline": "churn", "step": "train", "parameters": {"lr": "float"},
+//! {"version": 2, "pipeline": "churn", "step": "train", "parameters": {"lr": "float"},
 //!  "program": [["parameter", "lr"],
 //!              ["define", 0, 1, "import numpy as np"],
 //!              ["load", "df", "value", ["df"]],
@@ -12,7 +12,8 @@
 //!  "metrics": true, "ipython": false, "requirements": ["numpy==2.4.1"]}
 //! ```
 //!
-//! Rows: `["parameter", name]`, `["define", cell, line, source]`, `["load"|"save", key, kind, names]`,
+//! Rows: `["parameter", name]`, `["define", cell, line, source]`, `["load", key, kind, names]`,
+//! `["save", key, kind, names, names of the definitions that it writes by name]` (the last may be missing),
 //! `["run", cell, first line, source, parameters overridden in it, [[metric, statement, argument or null]...]]`.
 //! A kind is `value`, `callable`, `rng:NAME` or `file:PATH`.
 //!
@@ -33,7 +34,7 @@ use crate::pipeline::Pipeline;
 use crate::step::{Instruction, StepId};
 
 /// Bump it when the runtime must change with it: it enters every step's fingerprint.
-pub const PLAN_VERSION: u32 = 1;
+pub const PLAN_VERSION: u32 = 2;
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StepPlan {
@@ -140,7 +141,10 @@ fn row(pipeline: &Pipeline, id: StepId, instruction: &Instruction) -> Value {
         }
         Instruction::Save { artifact: id, names } => {
             let (key, kind) = artifact(*id);
-            json!(["save", key, kind, names])
+            match &pipeline.artifact(*id).by_name {
+                none if none.is_empty() => json!(["save", key, kind, names]),
+                by_name => json!(["save", key, kind, names, by_name]),
+            }
         }
         Instruction::Run { cell, parameters, metrics } => {
             let step = pipeline.step(id);

@@ -106,13 +106,13 @@ def load_values(notebook, path, names, serializer="pickle"):
             notebook[name] = values[name]
 
 
-def save_values(notebook, path, names, serializer="pickle"):
+def save_values(notebook, path, names):
     """Saves values together, so that two names of one object stay two names of one object."""
-    import importlib
+    import pickle
 
     values = {name: notebook[name] for name in names if name in notebook}
     with open(path, "wb") as file:
-        importlib.import_module(serializer).dump(values, file, protocol=5)
+        pickle.dump(values, file, protocol=5)
 
 
 @dsl.component(

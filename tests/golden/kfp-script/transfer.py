@@ -122,13 +122,30 @@ def load_in_turn(notebook, path, names, serializer="pickle", loaded={}):
             notebook[name] = loaded[path][name]
 
 
-def save_values(notebook, path, names, serializer="pickle"):
+def save_values(notebook, path, names):
     """Saves values together, so that two names of one object stay two names of one object."""
-    import importlib
+    import pickle
 
     values = {name: notebook[name] for name in names if name in notebook}
     with open(path, "wb") as file:
-        importlib.import_module(serializer).dump(values, file, protocol=5)
+        pickle.dump(values, file, protocol=5)
+
+
+def save_callables(notebook, path, names, by_name=()):
+    """Saves values together, with the functions and classes that they hold; what whoever reads them has under the same
+    name is written as that name."""
+    import dill
+
+    class Pickler(dill.Pickler):
+        __module__ = dill.Pickler.__module__  # by which dill knows its own
+
+        def reducer_override(self, value):
+            return known.get(id(value), NotImplemented)
+
+    known = {id(notebook[name]): name for name in by_name if callable(notebook.get(name))}
+    values = {name: notebook[name] for name in names if name in notebook}
+    with open(path, "wb") as file:
+        Pickler(file, protocol=5).dump(values)
 
 
 def load_random_state(generator, path):
@@ -183,7 +200,7 @@ def save_file(name, path):
 @dsl.component(
     base_image="python:3.11-slim",
     packages_to_install=["dill==0.4.1"],
-    additional_funcs=[log_metric, new_notebook, run_cell, save_file, save_random_state, save_values, unindent],
+    additional_funcs=[log_metric, new_notebook, run_cell, save_callables, save_file, save_random_state, save_values, unindent],
 )
 def write(
     rng_random: dsl.Output[dsl.Artifact],
@@ -197,6 +214,11 @@ def write(
     run_cell(notebook, "definitions", r'''
         import os
         import random
+
+
+        class Table:
+            def __init__(self, scale):
+                self.scale = scale
         ''')
     run_cell(notebook, "cell 1", r'''
         random.seed(7)
@@ -212,11 +234,12 @@ def write(
         scale = (lambda f, scaled: lambda x: scaled.append(x) or f * x)(factor, scaled)
         if first > 2:
             maybe = 1
+        table = Table(scale)
         ''')
     save_random_state("random", rng_random.path)
     save_file("build/table.csv", file_table_csv.path)
     save_file("build/parts", file_parts.path)
-    save_values(notebook, scale.path, ["scale", "factor", "scaled"], serializer="dill")
+    save_callables(notebook, scale.path, ["scale", "factor", "scaled", "table"], by_name=["Table"])
     save_values(notebook, maybe.path, ["maybe"])
 
 
@@ -239,11 +262,16 @@ def read(
     run_cell(notebook, "definitions", r'''
         import os
         import random
+
+
+        class Table:
+            def __init__(self, scale):
+                self.scale = scale
         ''')
     load_random_state("random", rng_random.path)
     load_file("build/table.csv", file_table_csv.path)
     load_file("build/parts", file_parts.path)
-    load_in_turn(notebook, scale.path, ["scale", "factor"], serializer="dill")
+    load_in_turn(notebook, scale.path, ["scale", "factor", "table"], serializer="dill")
     load_values(notebook, maybe.path, ["maybe"])
     run_cell(notebook, "cell 2", r'''
         second = random.random()
@@ -258,6 +286,7 @@ def read(
         print(second)
         print("row", sum(row))
         assert scaled == [1, 2, 3], scaled
+        assert type(table) is Table and table.scale is scale
         ''',
         metrics=[("second", 0, 0), ("row", 1, 1)],
         log_to=kale_metrics,

@@ -85,6 +85,7 @@ pub fn pipeline(specs: &[StepSpec]) -> Pipeline {
         key: format!("{}_values", spec.name),
         names: spec.saves.iter().map(ToString::to_string).collect(),
         kind: ArtifactKind::Value,
+        by_name: vec![],
         producer: id_of(spec.name),
         artifact_type: ArtifactType::Artifact,
     };

@@ -126,9 +126,12 @@ impl Demands<'_> {
                 false
             });
             if !values.is_empty() {
-                // Older names of the group, so that identity among them holds.
+                // Older names of the group, so that identity among them holds, but for what is made again here: then it
+                // is one with the names that are made of it.
                 if by.is_some() || !facts.only_looks(cell, maker) {
-                    wanted.retain(|&(_, name)| !version.parents.contains_key(&name) || !values.insert(name));
+                    let stays =
+                        |(made_by, name)| !version.parents.contains_key(&name) || is_made_again(facts, made_by, name);
+                    wanted.retain(|&item| stays(item) || !values.insert(item.1));
                 }
                 self.ship(cell, maker, values, by);
             }
@@ -223,4 +226,13 @@ impl Demands<'_> {
             Some(Kind::Unknown) | None => true,
         }
     }
+}
+
+/// Whether `name` is a definition without state that is not shipped from the version in which it was made.
+fn is_made_again(facts: &Facts, maker: VersionId, name: Name) -> bool {
+    let version = facts.version(maker);
+    version
+        .bound
+        .get(&name)
+        .is_some_and(|bound| bound.replay && bound.stateless && !version.mutated.contains_key(&name))
 }

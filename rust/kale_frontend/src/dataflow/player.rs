@@ -109,7 +109,7 @@ impl<'f> Player<'f> {
 
     pub fn finish(mut self) -> Played {
         self.actions.sort_by_key(|(place, _)| *place);
-        let actions = self.actions.into_iter().flat_map(|(_, action)| parts(action)).collect();
+        let actions = self.actions.into_iter().map(|(_, action)| action).collect();
         Played { actions, loads: self.loads, torn: self.torn }
     }
 
@@ -391,15 +391,5 @@ impl<'f> Player<'f> {
                 self.held.insert(name, Held { version: id, origin: self.origin, at: (cell, CELL) });
             }
         }
-    }
-}
-
-/// The action; of a load, in a compiler with that fault, each name for itself.
-fn parts(action: Action) -> Vec<Action> {
-    match action {
-        Action::Load(version, names) if planted(Fault::AliasGroupSplit) => {
-            names.into_iter().map(|name| Action::Load(version, NameSet::of(name))).collect()
-        }
-        action => vec![action],
     }
 }

@@ -40,6 +40,7 @@ impl Artifacts {
                             key: keys.unique(&format!("file_{}", slug(path, '_'))),
                             names: vec![],
                             kind: ArtifactKind::File(path.clone()),
+                            by_name: vec![],
                             producer: StepId(group),
                             artifact_type: ArtifactType::Artifact,
                         }
@@ -78,10 +79,19 @@ fn value_artifact(facts: &Facts, group: usize, version: VersionId, names: &NameS
     Artifact {
         key: keys.unique(if wanted.is_empty() { "value" } else { &wanted }),
         names: if generator.is_some() { vec![] } else { texts },
+        by_name: if kind == ArtifactKind::Callable { by_name(facts, version, names) } else { vec![] },
         kind,
         producer: StepId(group),
         artifact_type: artifact_type(facts, version, names),
     }
+}
+
+/// The definitions that a step has before it reads these names of the version: there, what refers to them finds them.
+fn by_name(facts: &Facts, version: VersionId, names: &NameSet) -> Vec<String> {
+    let needed = facts.version(version).needs.keys().filter(|name| !names.contains(name));
+    let mut texts: Vec<String> = needed.map(|&name| facts.text(name).to_owned()).collect();
+    texts.sort();
+    texts
 }
 
 fn artifact_type(facts: &Facts, version: VersionId, names: &NameSet) -> ArtifactType {

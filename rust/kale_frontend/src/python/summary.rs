@@ -183,18 +183,27 @@ impl<'a> Analyzer<'a> {
         if let Some(value) = given {
             return value;
         }
-        let has_mutable_defaults =
-            matches!(&self.definitions[code.index()].kind, DefinitionKind::Function(f) if f.has_mutable_defaults);
         let may_be_none = default.is_some_and(Expr::is_none_literal_expr);
         let has_default = default.is_some();
-        let default = if has_mutable_defaults { callee.part(Type::Unknown) } else { Value::immutable() };
-        let default = Value { may_be_none, ..default };
+        let default = Value { may_be_none, ..self.default_value(code, callee) };
         let given = spread.iter().map(|item| item.clone().named()).reduce(|one, other| one.join(&other));
         match given {
             // (The text of one that may be given is not that of the default.)
             Some(given) if !has_default => Value { text: None, axes: Axes::default(), ..given },
             Some(given) => Value { text: None, axes: Axes::default(), ..given.join(&default) },
             None => default,
+        }
+    }
+
+    /// Any default of a function: part of the function object, unless that has no state.
+    fn default_value(&mut self, code: CodeId, callee: &Value) -> Value {
+        let has_mutable_defaults =
+            matches!(&self.definitions[code.index()].kind, DefinitionKind::Function(f) if f.has_mutable_defaults);
+        match has_mutable_defaults {
+            false => Value::immutable(),
+            true if !self.is_stateless(callee) => callee.part(Type::Unknown),
+            true if callee.code.iter().all(|&own| own == code) => Value::immutable(),
+            true => Value { code: callee.code.clone(), ..self.fresh_of(Types::default()) },
         }
     }
 

@@ -9,6 +9,7 @@ use super::knowledge::Ships;
 use super::names::{Name, NameSet};
 use super::results::THREAD;
 use super::value::{CodeId, Type, Value};
+use crate::fault::{Fault, planted};
 
 impl<'a> Analyzer<'a> {
     /// Gives a new version to every name that the cell bound, and to every alias group that it changed or joined.
@@ -20,7 +21,9 @@ impl<'a> Analyzer<'a> {
             roots.into_iter().map(|root| (root, self.current_members(root))).collect();
         for (root, members) in groups {
             if !members.is_empty() {
-                needed.extend(self.make_version(&members, Some(root)));
+                for together in travelling_together(&members) {
+                    needed.extend(self.make_version(&together, Some(root)));
+                }
                 self.frames[0].heap.class(root).members = members;
             }
         }
@@ -82,11 +85,14 @@ impl<'a> Analyzer<'a> {
             let travels = !binding.replay || has_shared_default(binding);
             travels && (needed.contains(name) || self.kind(&binding.value) == Kind::Callable)
         });
+        // What travels with the others under its own name need not be there before.
+        let travels = |binding: &Binding| by_value && (!binding.replay || !self.is_named_definition(&binding.value));
+        let travelling: NameSet =
+            bindings.iter().filter(|(_, binding)| travels(binding)).map(|&(name, _)| name).collect();
         for (name, binding) in bindings {
             let bound_here = binding.cell == self.cell && binding.version.is_none();
-            let replay = binding.replay
-                && self.stands(binding.statement)
-                && (!(by_value && shipped) || self.is_named_definition(&binding.value));
+            let is_definition = self.is_named_definition(&binding.value);
+            let replay = binding.replay && self.stands(binding.statement) && (!(by_value && shipped) || is_definition);
             if bound_here && !binding.deleted {
                 let is_own = |code: &CodeId| self.definitions[code.index()].name == Some(name);
                 let kind = match self.kind(&binding.value) {
@@ -100,7 +106,9 @@ impl<'a> Analyzer<'a> {
                 let holds_buffers = self.holds_buffers(&binding.value, class);
                 let only_unchanged = self.of_type(&binding.value, |t| t.ships) == Some(Ships::Unchanged);
                 let statement = binding.statement;
-                bound.insert(name, Bound { statement, replay, kind, own_buffers, holds_buffers, only_unchanged });
+                let stateless = is_definition && !binding.value.objects.is_empty();
+                let facts = Bound { statement, replay, stateless, kind, own_buffers, holds_buffers, only_unchanged };
+                bound.insert(name, facts);
                 range = range.or(Some(self.facts.statement(binding.statement).range));
             }
             if !bound_here || binding.outer {
@@ -154,7 +162,7 @@ impl<'a> Analyzer<'a> {
                 binding.outer = false;
             }
         }
-        needed.into_iter().filter(|name| !by_value || !members.contains(name)).map(|name| (id, name)).collect()
+        needed.into_iter().filter(|name| !travelling.contains(name)).map(|name| (id, name)).collect()
     }
 
     /// Whether what the statement reads of its own cell is still bound when the cell ends, so that it can be read again.
@@ -250,5 +258,13 @@ impl<'a> Analyzer<'a> {
             Type::Object(class) => self.bound_base(class).map_or(Kind::Unknown, Kind::Unshippable),
             Type::Unknown => Kind::Unknown,
         }
+    }
+}
+
+/// All members; in a compiler with that fault, each for itself.
+fn travelling_together(members: &NameSet) -> Vec<NameSet> {
+    match planted(Fault::AliasGroupSplit) {
+        true => members.iter().map(|&name| NameSet::of(name)).collect(),
+        false => vec![members.clone()],
     }
 }

@@ -136,32 +136,36 @@ impl Writer<'_> {
     }
 
     fn load(&mut self, id: ArtifactId, names: &[String]) {
+        let Artifact { key, kind, .. } = self.graph.pipeline.artifact(id);
         let loads_it = |other: &&Instruction| matches!(other, Instruction::Load { artifact, .. } if *artifact == id);
         let is_once = self.task.step.program.iter().filter(loads_it).count() == 1;
-        match &self.graph.pipeline.artifact(id).kind {
-            ArtifactKind::Rng(_) => self.transfer("load_random_state", id, names),
-            ArtifactKind::File(_) => self.transfer("load_file", id, names),
-            _ => self.transfer(if is_once { "load_values" } else { "load_in_turn" }, id, names),
+        let helper = if is_once { "load_values" } else { "load_in_turn" };
+        match kind {
+            ArtifactKind::Value => self.call(helper, &self.values(key, names)),
+            ArtifactKind::Callable => {
+                self.call(helper, &format!("{}, serializer=\"dill\"", self.values(key, names)));
+            }
+            ArtifactKind::Rng(generator) => self.call("load_random_state", &state(generator, key)),
+            ArtifactKind::File(path) => self.call("load_file", &state(path, key)),
         }
     }
 
     fn save(&mut self, id: ArtifactId, names: &[String]) {
-        match &self.graph.pipeline.artifact(id).kind {
-            ArtifactKind::Rng(_) => self.transfer("save_random_state", id, names),
-            ArtifactKind::File(_) => self.transfer("save_file", id, names),
-            _ => self.transfer("save_values", id, names),
+        let Artifact { key, kind, by_name, .. } = self.graph.pipeline.artifact(id);
+        match kind {
+            ArtifactKind::Value => self.call("save_values", &self.values(key, names)),
+            ArtifactKind::Callable if by_name.is_empty() => self.call("save_callables", &self.values(key, names)),
+            ArtifactKind::Callable => {
+                let arguments = format!("{}, by_name={}", self.values(key, names), strings(by_name));
+                self.call("save_callables", &arguments);
+            }
+            ArtifactKind::Rng(generator) => self.call("save_random_state", &state(generator, key)),
+            ArtifactKind::File(path) => self.call("save_file", &state(path, key)),
         }
     }
 
-    fn transfer(&mut self, helper: &'static str, id: ArtifactId, names: &[String]) {
-        let Artifact { key, kind, .. } = self.graph.pipeline.artifact(id);
-        let values = || format!("{}, {key}.path, {}", self.notebook, strings(names));
-        let arguments = match kind {
-            ArtifactKind::Value => values(),
-            ArtifactKind::Callable => format!("{}, serializer=\"dill\"", values()),
-            ArtifactKind::Rng(subject) | ArtifactKind::File(subject) => format!("{}, {key}.path", string(subject)),
-        };
-        self.call(helper, &arguments);
+    fn values(&self, key: &str, names: &[String]) -> String {
+        format!("{}, {key}.path, {}", self.notebook, strings(names))
     }
 
     fn run(&mut self, code: &StepCell, parameters: &[ParameterName], metrics: &[MetricSite]) {
@@ -195,6 +199,11 @@ impl Writer<'_> {
 }
 
 /// A list or dict display: on one line where that is short, else an item per line.
+/// Arguments for the state of a generator, or the content of a file.
+fn state(subject: &str, key: &str) -> String {
+    format!("{}, {key}.path", string(subject))
+}
+
 fn display(open: &str, items: &[String], close: &str) -> String {
     let line = format!("{open}{}{close}", items.join(", "));
     if line.len() <= 80 {
