@@ -30,8 +30,7 @@ LONGEST_REASON = 200
 OF_IPYTHON = re.compile(r"__\w+__|_+\d*|_i+\d*|_[oid]h|In|Out").fullmatch
 #: Nothing is shared by these that could be told from a copy.
 ATOMS = (bool, bytes, complex, float, int, str, type(None))
-CODE = (types.FunctionType, type)
-BY_NAME = (types.ModuleType, *CODE)
+BY_NAME = (types.ModuleType, *core.CODE)
 
 
 class TooLarge(Exception):
@@ -203,7 +202,7 @@ class Keeper:
         return {
             name: value
             for name, value in self.step.names.items()
-            if isinstance(value, CODE) and name == value.__qualname__
+            if isinstance(value, core.CODE)
             if name not in made_here and name not in self.given and name not in values
         }
 

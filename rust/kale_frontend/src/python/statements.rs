@@ -182,7 +182,7 @@ impl<'a> Analyzer<'a> {
     }
 
     fn with_block(&mut self, s: &'a StmtWith) {
-        let mut may_swallow = false;
+        let (mut may_swallow, mut managers) = (false, vec![]);
         let suspended = self.frame().suspended.len();
         for item in &s.items {
             let manager = self.evaluate(&item.context_expr);
@@ -190,16 +190,28 @@ impl<'a> Analyzer<'a> {
                 self.type_path(&manager).and_then(|path| self.knowledge.inherited(path, |t| t.suspends.as_ref()));
             self.frame().suspended.extend(types);
             let entered = self.enter_context(&manager, item.range());
-            may_swallow |= !self.is_plain_context(&manager) || swallows(&item.context_expr);
+            if !self.is_plain_context(&manager) {
+                may_swallow = true;
+                managers.push(manager);
+            }
+            may_swallow |= swallows(&item.context_expr);
             if let Some(target) = &item.optional_vars {
                 self.assign(target, entered);
             }
         }
+        let earlier = self.frame().raised.take();
         if may_swallow {
             // The manager may catch an exception, so that the rest of the body is left out.
             self.optionally(&s.body, true);
         } else {
             self.execute_all(&s.body);
+        }
+        // `__exit__` is given it, and may keep it.
+        if let Some(raised) = self.frame().raised.clone() {
+            managers.iter().for_each(|manager| self.link(manager, &raised, false));
+        }
+        if let Some(earlier) = earlier {
+            self.raise(&earlier);
         }
         self.frame().suspended.truncate(suspended);
     }

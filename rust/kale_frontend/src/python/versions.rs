@@ -192,9 +192,21 @@ impl<'a> Analyzer<'a> {
                 needed.insert(name);
             } else {
                 by_value = true;
+                needed.extend(self.other_name(*code));
             }
         }
         by_value
+    }
+
+    /// The first name under which a definition is made again although its own name has been bound anew, or deleted.
+    fn other_name(&self, code: CodeId) -> Option<Name> {
+        let is_it = |binding: &Binding| {
+            matches!(binding.value.ty, Type::Function(own) | Type::Class(own) if own == code)
+                && binding.replay
+                && !binding.deleted
+                && self.is_stateless(&binding.value)
+        };
+        self.frames[0].layers[0].iter().filter(|(_, binding)| is_it(binding)).map(|(&name, _)| name).min()
     }
 
     /// Whether no value of another type has a view of its buffers: such a class of a library, or one based on it.

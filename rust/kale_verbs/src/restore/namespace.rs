@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use kale_model::{Artifact, ArtifactKind, CellClaims, CellIndex, Instruction, Pipeline, Step, StepStatus};
+use kale_model::{Artifact, ArtifactKind, CellClaims, CellIndex, Definition, Instruction, Pipeline, Step, StepStatus};
 use kale_store::{Digest, RunRecord, StepRecord, StepResult, StepSnapshot, Store};
 use serde::Serialize;
 use serde_json::Value;
@@ -100,11 +100,21 @@ enum State {
     Lost(String),
 }
 
+/// What comes first at one place.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Definition,
+    Callable,
+    Value,
+}
+
 /// Variables stored together.
 struct Pickle {
     names: Vec<String>,
-    /// The cell behind which they were stored.
+    /// The last cell that had made one of them when they were stored.
     place: Place,
+    /// The last cell before they were stored.
+    stored: Place,
     kind: String,
     content: Digest,
 }
@@ -207,12 +217,11 @@ impl History<'_> {
             let cell = CellIndex(group.cell);
             match group.kind.strip_prefix("rng:") {
                 Some(generator) => self.add_generator(generator, cell, &group.content),
-                None => self.add_pickle(
-                    &group.names,
-                    cell,
-                    &self.kind_of(step, &group.kind, &group.content, result),
-                    &group.content,
-                ),
+                None => {
+                    let kind = self.kind_of(step, &group.kind, &group.content, result);
+                    let stored = step.cells.iter().map(|cell| cell.index).max().unwrap_or(cell);
+                    self.add_pickle(&group.names, cell, stored, &kind, &group.content);
+                }
             }
         }
     }
@@ -249,8 +258,8 @@ impl History<'_> {
             let Some(content) = result.outputs.get(&artifact.key) else { continue };
             match &artifact.kind {
                 ArtifactKind::Rng(generator) => self.add_generator(generator, cell, content),
-                ArtifactKind::Value => self.add_pickle(names, cell, "value", content),
-                ArtifactKind::Callable => self.add_pickle(names, cell, "callable", content),
+                ArtifactKind::Value => self.add_pickle(names, cell, cell, "value", content),
+                ArtifactKind::Callable => self.add_pickle(names, cell, cell, "callable", content),
                 ArtifactKind::File(_) => {}
             }
         }
@@ -264,10 +273,11 @@ impl History<'_> {
         if by_value { "callable".to_owned() } else { kind.to_owned() }
     }
 
-    fn add_pickle(&mut self, names: &[String], cell: CellIndex, kind: &str, content: &Digest) {
-        let place = place(self.pipeline, cell);
-        self.pickles.push(Pickle { names: names.to_vec(), place, kind: kind.to_owned(), content: content.clone() });
-        for name in names {
+    fn add_pickle(&mut self, names: &[String], cell: CellIndex, stored: CellIndex, kind: &str, content: &Digest) {
+        let (place, stored) = (place(self.pipeline, cell), place(self.pipeline, stored));
+        let (names, kind) = (names.to_vec(), kind.to_owned());
+        self.pickles.push(Pickle { names: names.clone(), place, stored, kind, content: content.clone() });
+        for name in &names {
             self.add(name, cell, State::Stored(self.pickles.len() - 1));
         }
     }
@@ -279,6 +289,13 @@ impl History<'_> {
         names.iter().filter_map(move |name| Some((name, made(name)?)))
     }
 
+    /// The last definition that gives a name another meaning.
+    fn last_bound_anew<'d>(&self, definitions: impl Iterator<Item = &'d Definition>) -> Option<Place> {
+        let mut known = BTreeSet::new();
+        let anew = definitions.filter(|each| !each.names.iter().fold(true, |new, name| known.insert(name) && new));
+        anew.map(|definition| place(self.pipeline, definition.cell)).max()
+    }
+
     fn add_generator(&mut self, name: &str, cell: CellIndex, content: &Digest) {
         let Some(place) = self.place(cell) else { return };
         if self.generators.get(name).is_none_or(|(known, _)| *known <= place) {
@@ -286,9 +303,17 @@ impl History<'_> {
         }
     }
 
-    /// Definitions come first, since pickles refer to them; then what other pickles may refer to by name.
+    /// Definitions come first, since pickles refer to them by name, but for those that give a name another meaning than it
+    /// had where a pickle was stored; then what other pickles may refer to.
     fn actions(&self, store: &Store, parameters: &BTreeMap<String, Value>) -> Namespace {
-        let mut actions: Vec<Action> = definitions(self.pipeline, parameters, |cell| self.point.has(cell)).collect();
+        let before = || self.pipeline.definitions.iter().filter(|definition| self.point.has(definition.cell));
+        let mut ordered: Vec<(Option<Place>, Rank, Action)> = before()
+            .filter_map(|definition| {
+                let place = place(self.pipeline, definition.cell);
+                Some((Some(place), Rank::Definition, action(self.pipeline, parameters, definition)?))
+            })
+            .collect();
+        let last_anew = self.last_bound_anew(before());
         let (mut unbound, mut missing) = (BTreeSet::new(), vec![]);
         let mut loads: BTreeMap<usize, Vec<String>> = BTreeMap::new();
         for (name, (place, state)) in &self.states {
@@ -304,25 +329,26 @@ impl History<'_> {
             }
         }
         unbound.extend(missing.iter().map(|missing| missing.name.clone()));
-        let defined: BTreeSet<&String> = self.pipeline.definitions.iter().flat_map(|each| &each.names).collect();
-        let names: Vec<String> = unbound.into_iter().filter(|name| defined.contains(name)).collect();
-        if !names.is_empty() {
-            actions.push(Action::Unbind { names });
-        }
         // Steps that were given the same object have each stored it, with what they made of it.
         let mut copies: BTreeMap<(&String, usize), usize> = BTreeMap::new();
         for version in loads.keys().flat_map(|pickle| self.versions(*pickle)) {
             *copies.entry(version).or_default() += 1;
         }
-        let load = |(pickle, names): (usize, Vec<String>)| {
-            let Pickle { kind, content, .. } = &self.pickles[pickle];
+        for (pickle, names) in loads {
+            let Pickle { kind, content, stored, .. } = &self.pickles[pickle];
             let again = self.versions(pickle).filter(|version| copies[version] > 1);
             let copies = again.map(|(name, cell)| (name.clone(), cell)).collect();
-            Action::Load { names, kind: kind.clone(), path: store.blobs().path(content), copies }
-        };
-        let (callable, values): (Vec<_>, Vec<_>) =
-            loads.into_iter().partition(|(pickle, _)| self.pickles[*pickle].kind == "callable");
-        actions.extend(callable.into_iter().chain(values).map(load));
+            let load = Action::Load { names, kind: kind.clone(), path: store.blobs().path(content), copies };
+            let at = last_anew.filter(|anew| stored < anew).map(|_| *stored);
+            ordered.push((at, if kind == "callable" { Rank::Callable } else { Rank::Value }, load));
+        }
+        ordered.sort_by_key(|(at, rank, _)| (at.is_none(), *at, *rank));
+        let mut actions: Vec<Action> = ordered.into_iter().map(|(_, _, action)| action).collect();
+        let defined: BTreeSet<&String> = self.pipeline.definitions.iter().flat_map(|each| &each.names).collect();
+        let names: Vec<String> = unbound.into_iter().filter(|name| defined.contains(name)).collect();
+        if !names.is_empty() {
+            actions.push(Action::Unbind { names });
+        }
         let generator = |(name, (_, content)): (&String, &(Place, Digest))| Action::Generator {
             name: name.clone(),
             path: store.blobs().path(content),
@@ -339,7 +365,11 @@ pub fn definitions<'a>(
     is_before: impl Fn(CellIndex) -> bool + 'a,
 ) -> impl Iterator<Item = Action> + 'a {
     let before = pipeline.definitions.iter().filter(move |definition| is_before(definition.cell));
-    before.filter_map(|definition| match &definition.instruction {
+    before.filter_map(|definition| action(pipeline, parameters, definition))
+}
+
+fn action(pipeline: &Pipeline, parameters: &BTreeMap<String, Value>, definition: &Definition) -> Option<Action> {
+    match &definition.instruction {
         Instruction::Define { cell, line, source } => {
             let cell = pipeline.sub_cells.visible(*cell).0;
             Some(Action::Define { cell, line: *line, source: source.clone() })
@@ -354,7 +384,7 @@ pub fn definitions<'a>(
             })
         }
         _ => None,
-    })
+    }
 }
 
 /// What a step ships: the artifact, the cell behind which it is saved, and the names that it has there.
