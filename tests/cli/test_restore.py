@@ -241,6 +241,26 @@ def test_what_two_steps_have_stored_apart_is_told(tmp_path):
     assert found == ({"b": ["c"], "c": ["b"]}, True, False, True)
 
 
+def test_values_keep_the_definitions_that_they_were_made_with(tmp_path):
+    cells = [
+        cell(
+            "def f(): return 1\nclass C:\n    n = 1\nt = [f, lambda: 0]\nc = C()\nd = C()\nd.f = lambda: 5", "step:one"
+        ),
+        cell("def f(): return 2\nclass C:\n    n = 2", "step:two"),
+    ]
+    assert call("run", notebook(tmp_path / "n.ipynb", *cells), cwd=tmp_path).returncode == 0
+    probe = "print((t[0](), f(), t[0] is f, c.n, C.n, isinstance(c, C), type(c) is type(d), d.f()))"
+    found = in_a_process(tmp_path, "kale_rs.restore('last', 'two')", probe)
+    assert found == (1, 2, False, 1, 2, False, True, 5)
+
+
+def test_what_is_deleted_later_is_there_for_what_needs_it(tmp_path):
+    cells = [cell("class C:\n    n = 1\nc = C()\nc.f = lambda: 7\ne = C()\ndel C", "step:one")]
+    assert call("run", notebook(tmp_path / "n.ipynb", *cells), cwd=tmp_path).returncode == 0
+    probe = "print((c.n, c.f(), e.n, 'C' in globals()))"
+    assert in_a_process(tmp_path, "kale_rs.restore('last', 'one')", probe) == (1, 7, 1, False)
+
+
 def test_a_folder_that_was_moved(tmp_path):
     (tmp_path / "here").mkdir()
     call("run", notebook(tmp_path / "here/n.ipynb", cell("a = [1]", "step:one")), cwd=tmp_path)
