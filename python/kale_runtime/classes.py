@@ -1,4 +1,5 @@
-"""Classes that hold instances or subclasses of themselves, by value: a singleton, a registry, an enumeration.
+"""What pickles with functions in them have instead of the notebook's classes: the names of those that whoever reads
+them has, and all others by value, also those that hold instances or subclasses of themselves (a singleton, a registry).
 
 Dill makes a class of all that it holds at once, so that nothing of this may need the class. Here a class is made empty
 and filled then, attribute by attribute: what it holds finds it made. What an object is made of comes before it: its
@@ -10,8 +11,12 @@ in steps with requirements only: dill is one.
 
 import abc
 import enum
+import pkgutil
+import sys
 import types
 
+#: What a definition makes.
+DEFINED = types.FunctionType, type
 HOOK = "__init_subclass__"
 # What Python wants to know when it makes a class, and what it makes itself.
 GIVEN = "__module__", "__doc__", "__slots__", "__orig_bases__"
@@ -21,6 +26,28 @@ MADE = "__dict__", "__weakref__", "__slotnames__", "_abc_impl"
 def writing_classes(base):
     """A pickler's class that does it; that of the standard library writes classes by their names."""
     return by_value(base) if "dill" in base.__module__ else base
+
+
+def references(definitions):
+    """What to write for functions and classes that whoever reads it has under these names, and for what is inside of
+    such classes, by identity: the name, or how to find it."""
+    found, todo = {}, [row for row in dict(definitions).items() if isinstance(row[1], DEFINED)]
+    for path, value in todo:
+        module = value.__module__ if isinstance(value, DEFINED) else None
+        is_foreign = module not in (None, "__main__")
+        if id(value) in found or (is_foreign and getattr(sys.modules.get(module), value.__name__, None) is value):
+            continue
+        # `make_dataclass` and the like give another module, where it cannot be found.
+        found[id(value)] = path if module == "__main__" else (pkgutil.resolve_name, (f"__main__:{path}",))
+        for name, each in vars(value).items() if isinstance(value, type) else ():
+            way = f"{path}.{name}"
+            if isinstance(each, (classmethod, staticmethod)):
+                way += ".__func__" * isinstance(each, classmethod)
+                each = each.__func__
+            is_inside = isinstance(each, DEFINED) and each.__qualname__.startswith(f"{value.__qualname__}.")
+            if is_inside or isinstance(each, property):
+                todo.append((way, each))
+    return found
 
 
 def is_own(value):
@@ -37,11 +64,18 @@ def by_value(base):
     class Pickler(base):
         # Dill tells its own picklers by their module.
         __module__ = base.__module__
-        #: Those that are written by their names.
+        #: By identity, the functions and classes that are written as `references`.
         known = ()
+
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            #: By identity, the classes of which the hook has been written.
+            self.hooked = {}
 
         def save(self, value, *rest):
             kind = type(value)
+            if id(kind) in self.known and isinstance(value, enum.Enum) and value._name_ in kind.__members__:
+                return self.save_reduce(getattr, (kind, value._name_), obj=value)
             is_of_own = is_own(kind) and id(kind) not in self.known
             if id(value) not in self.memo and id(value) not in self.known and (is_of_own or is_own(value)):
                 self.before(kind, *(getattr(value, "__bases__", ()) if is_own(value) else ()))
@@ -57,8 +91,10 @@ def by_value(base):
 
         def is_renamed(self, value):
             """Of a function that `functools.wraps` has named as another one, dill writes half of the name."""
-            written = getattr(value.__code__, "co_qualname", value.__qualname__)  # of Python 3.11
-            return value.__module__ == "__main__" and id(value) not in self.known and written != value.__qualname__
+            name, code = value.__qualname__, value.__code__
+            written = getattr(code, "co_qualname", code.co_name)  # of Python 3.11
+            is_own = value.__globals__.get("__name__") == "__main__" and id(value) not in self.known
+            return is_own and name == value.__name__ and name != written
 
         def before(self, *classes):
             for each in classes:
@@ -75,8 +111,11 @@ def by_value(base):
             # With a place for each in its order; those of Python's own names would have effects.
             places = {name: None for name in held if name[:2] != "__"} | {"__qualname__": value.__qualname__}
             places.update((name, held.pop(name)) for name in GIVEN if name in held)
-            hooked = [each for each in value.__mro__ if id(each) in self.__dict__.setdefault("hooked", {})]
+            hooked = [each for each in value.__mro__ if self.is_hooked(each)]
             for each in hooked:
+                # While it can be found.
+                self.save(vars(each)[HOOK])
+                self.write(b"0")
                 self.call(type.__delattr__, each, HOOK)
             self.save_reduce(maker(type(value)), (type(value), value.__name__, value.__bases__, places), obj=value)
             for each in hooked:
@@ -90,6 +129,9 @@ def by_value(base):
                 known = filter(None, (each() for each in abc._get_dump(value)[0]))
                 for each in sorted(known, key=lambda each: (each.__module__, each.__qualname__)):
                     self.call(abc.ABCMeta.register, value, each)
+
+        def is_hooked(self, value):
+            return id(value) in self.hooked or (id(value) in self.known and HOOK in vars(value))
 
         def member(self, value, kind):
             made = object.__reduce_ex__(value, 2)[1]

@@ -137,7 +137,7 @@ class Walk:
 
     def function(self, place, left, right, own):
         right = wrapped_as_often(left, right)
-        # What `functools.wraps` says of a function, dill keeps, except for the qualified name.
+        # What `functools.wraps` says of a function, dill keeps, except for the module.
         wraps = hasattr(left, "__wrapped__") and left.__name__ == right.__name__
         if not wraps and not self.definition(place, left, right):
             return

@@ -19,7 +19,7 @@ import re
 import sys
 import types
 
-from kale_runtime import mapped, sharing
+from kale_runtime import classes, mapped, sharing
 from kale_runtime import step as core
 
 #: Of a pickling error's text; some quote the value.
@@ -30,7 +30,7 @@ LONGEST_REASON = 200
 OF_IPYTHON = re.compile(r"__\w+__|_+\d*|_i+\d*|_[oid]h|In|Out").fullmatch
 #: Nothing is shared by these that could be told from a copy.
 ATOMS = (bool, bytes, complex, float, int, str, type(None))
-BY_NAME = (types.ModuleType, *core.CODE)
+MODULES_AND_DEFINED = (types.ModuleType, *classes.DEFINED)
 
 
 class TooLarge(Exception):
@@ -96,7 +96,7 @@ class Keeper:
 
     def values(self):
         """Code that cannot be seen into may have changed any of them."""
-        return {name for name, value in self.step.names.items() if not isinstance(value, BY_NAME)}
+        return {name for name, value in self.step.names.items() if not isinstance(value, MODULES_AND_DEFINED)}
 
     # When it is done
 
@@ -202,14 +202,14 @@ class Keeper:
         return {
             name: value
             for name, value in self.step.names.items()
-            if isinstance(value, core.CODE)
+            if isinstance(value, classes.DEFINED)
             if name not in made_here and name not in self.given and name not in values
         }
 
     def kinds(self, values):
         """A function or class that no definition makes must be stored by value: its name leads nowhere."""
         for value in values.values():
-            if isinstance(value, BY_NAME) and getattr(value, "__module__", None) == "__main__":
+            if isinstance(value, MODULES_AND_DEFINED) and getattr(value, "__module__", None) == "__main__":
                 return ("callable",)
         return ("value", "callable")
 

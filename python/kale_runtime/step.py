@@ -13,7 +13,6 @@ import types
 
 # Numba and joblib take a file of such a name for a notebook cell.
 FILE = "<ipython-input-%s>"
-CODE = types.FunctionType, type
 ABSENT = b"kale_rs: no file"
 # Types whose values are dead in another process, also where they can be pickled.
 MORTAL = re.compile(
@@ -139,30 +138,15 @@ def writing_arrays(base, values):
     return lambda value: NotImplemented
 
 
-def by_name(definitions):
-    """The names that lead to functions and classes of the notebook, by identity; those inside of classes, too."""
-    import pkgutil
-
-    known, todo = {}, [*definitions.items()]
-    for path, value in todo:
-        module = getattr(value, "__module__", "__main__")
-        if id(value) in known or (module != "__main__" and hasattr(sys.modules.get(module), value.__name__)):
-            continue
-        # A library has made it, and says so.
-        known[id(value)] = path if module == "__main__" else (pkgutil.resolve_name, (f"__main__:{path}",))
-        for name, each in vars(value).items() if isinstance(value, type) else ():
-            each = each.__func__ if isinstance(each, staticmethod) else each
-            is_inside = getattr(each, "__qualname__", "").startswith(f"{value.__qualname__}.")
-            if isinstance(each, property) or (is_inside and isinstance(each, CODE)):
-                todo.append((f"{path}.{name}", each))
-    return known
+def references(definitions):
+    return {}
 
 
-def dump(values, file, kind="value", known=()):
-    """Pickles, and refuses what would come back dead. `known` are definitions that whoever reads it has, by name."""
+def dump(values, file, kind="value", definitions=()):
+    """Pickles, and refuses what would come back dead. Whoever reads it has the definitions, by their names."""
     base = writing_classes(pickling(kind).Pickler)
     good, arrays = set(), writing_arrays(base, values)
-    known = by_name(dict(known))
+    known = references(definitions)
 
     def check(self, value):
         if id(value) in known:
@@ -173,10 +157,11 @@ def dump(values, file, kind="value", known=()):
                 if MORTAL(f"{each.__module__}.{each.__qualname__}"):
                     raise TypeError(f"a `{kind.__name__}` does not outlive its process")
             good.add(kind)
-        # Made without `__init__`, which may want other arguments than the exception keeps.
         if kind.__module__ == "__main__" and getattr(kind, "__reduce__", 0) is BaseException.__reduce__:
-            if not isinstance(kind.__new__, types.FunctionType):
-                return __import__("copyreg").__newobj__, (kind, *value.args), *value.__reduce__()[2:]
+            # Without `__init__`, which may want other arguments than are kept.
+            slots = [name for name in dir(kind) if type(getattr(kind, name)) is types.MemberDescriptorType]
+            held = {name: getattr(value, name) for name in slots if hasattr(value, name)}
+            return __import__("copyreg").__newobj__, (kind, *value.args), {**held, **vars(value)}
         # Torch's own pickle forgets gradients, and how to compute them.
         if hasattr(kind, "grad_fn"):
             if value.grad_fn:
@@ -493,21 +478,19 @@ class Step:
         values = {name: self.names[name] for name in names if name in self.names}
         if kind == "rng":
             values = generator(detail, "get")
+        definitions = {name: self.names.get(name) for name in by_name}
         with open(path, "wb") as file:
             try:
-                self.dump(values, file, kind, self.definitions(by_name))
+                self.dump(values, file, kind, definitions)
             except (OSError, StepError):
                 raise
             except Exception as error:
-                self.blame(values, kind, error)
-
-    def definitions(self, names):
-        return {name: self.names[name] for name in names if isinstance(self.names.get(name), CODE)}
+                self.blame(values, kind, definitions, error)
 
     def read(self, file, kind):
         return pickling(kind).load(file)
 
-    def blame(self, values, kind, error):
+    def blame(self, values, kind, definitions, error):
         raise StepError("value-not-stored", f"`{'`, `'.join(values)}` cannot go to another step: {error}") from error
 
     def report(self):

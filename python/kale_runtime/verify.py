@@ -38,7 +38,7 @@ import os
 import re
 import sys
 
-from kale_runtime import compare, mapped, process_state, sharing, snapshot
+from kale_runtime import classes, compare, mapped, process_state, sharing, snapshot
 from kale_runtime import step as core
 from kale_runtime.claims import Claim, Reach
 from kale_runtime.forked import FAILED, in_a_copy
@@ -77,8 +77,10 @@ class Off:
 class Watch:
     """A value that is stored elsewhere, too, and must stay what is stored."""
 
-    def __init__(self, name, value, kind, path):
+    def __init__(self, name, value, kind, path, definitions):
         self.name, self.value, self.kind, self.path = name, value, kind, path
+        #: What names meant when it was stored.
+        self.definitions = definitions
         self.snapshot, self.since = None, []
 
 
@@ -130,12 +132,13 @@ class Verifier:
 
     def watch(self, kind, names, path):
         """Values of which a cell to come claims that it leaves them alone."""
+        definitions = {name: each for name, each in self.step.names.items() if isinstance(each, classes.DEFINED)}
         for name in names:
             value = self.step.names.get(name)
             self.shipped[name] = value
             self.watches = [watch for watch in self.watches if watch.name != name]
             if name in self.step.names and self.ahead and self.claim(self.ahead[0]).leaves(name):
-                self.watches.append(self.look_at(Watch(name, value, kind, path)))
+                self.watches.append(self.look_at(Watch(name, value, kind, path, definitions)))
 
     def look_at(self, watch):
         if not snapshot.is_constant(watch.value):
@@ -305,7 +308,7 @@ def asked_for(error, main):
         return name
     if not isinstance(error, AttributeError):
         return None
-    unpickled = re.match(r"Can't get attribute '(\w+)' on <module '__main__'", text)
+    unpickled = re.match(r"Can't get attribute '(\w+)[\w.]*' on <module '__main__'", text)
     return unpickled[1] if unpickled else name if getattr(error, "obj", None) is main else None
 
 
@@ -320,7 +323,8 @@ def stored(kind, path):
 
 
 def changed(watch):
-    """How a value differs from what is stored of it."""
+    """How a value differs from what is stored of it; in a process of its own, since names may mean others by now."""
+    vars(sys.modules["__main__"]).update(watch.definitions)
     found = compare.difference(stored(watch.kind, watch.path)[watch.name], watch.value)
     return found and found.args
 

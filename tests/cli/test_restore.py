@@ -254,6 +254,16 @@ def test_values_keep_the_definitions_that_they_were_made_with(tmp_path):
     assert found == (1, 2, False, 1, 2, False, True, 5)
 
 
+def test_what_another_step_was_given_keeps_its_definitions_too(tmp_path):
+    cells = [
+        cell("def f(): return 1\nt = [f, lambda: 0]", "step:one"),
+        cell("def f(): return 2", "step:one"),
+        cell("n = len(t)", "step:two"),
+    ]
+    assert call("run", notebook(tmp_path / "n.ipynb", *cells), cwd=tmp_path).returncode == 0
+    assert in_a_process(tmp_path, "kale_rs.restore('last', 'one')", "print((t[0](), f()))") == (1, 2)
+
+
 def test_what_is_deleted_later_is_there_for_what_needs_it(tmp_path):
     cells = [cell("class C:\n    n = 1\nc = C()\nc.f = lambda: 7\ne = C()\ndel C", "step:one")]
     assert call("run", notebook(tmp_path / "n.ipynb", *cells), cwd=tmp_path).returncode == 0

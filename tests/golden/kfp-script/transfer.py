@@ -142,7 +142,7 @@ def save_callables(notebook, path, names, by_name=()):
         def reducer_override(self, value):
             return known.get(id(value), NotImplemented)
 
-    known = {id(notebook[name]): name for name in by_name if callable(notebook.get(name))}
+    known = {id(notebook[name]): name for name in by_name if getattr(notebook.get(name), "__module__", "") == "__main__"}
     values = {name: notebook[name] for name in names if name in notebook}
     with open(path, "wb") as file:
         Pickler(file, protocol=5).dump(values)

@@ -126,8 +126,8 @@ impl Demands<'_> {
                 false
             });
             if !values.is_empty() {
-                // Older names of the group, so that identity among them holds, but for what is made again here: then it
-                // is one with the names that are made of it.
+                // Older names of the group go along, so that identity among them holds. Not so a stateless definition: the
+                // step makes it again, and the pickle refers to it by its name.
                 if by.is_some() || !facts.only_looks(cell, maker) {
                     let stays =
                         |(made_by, name)| !version.parents.contains_key(&name) || is_made_again(facts, made_by, name);

@@ -237,6 +237,7 @@ impl<'a> Analyzer<'a> {
                     self.definitions[code.index()].suspends.push(types);
                 }
                 self.note_cache(&value, path);
+                self.give_to_decorator(&value, &decorator.expression);
                 continue;
             }
             if is_property_accessor(callee) || self.registers(&known, callee) {
@@ -245,6 +246,18 @@ impl<'a> Analyzer<'a> {
             value = self.apply_decorator(value, &decorator.expression);
         }
         value
+    }
+
+    /// What a known decorator is given: `@functools.wraps(f)` keeps it, `@functools.lru_cache(SIZE)` reads it.
+    fn give_to_decorator(&mut self, value: &Value, decorator: &'a Expr) {
+        let Expr::Call(call) = decorator else { return };
+        let arguments = &call.arguments;
+        for given in arguments.args.iter().chain(arguments.keywords.iter().map(|keyword| &keyword.value)) {
+            let given = self.evaluate(given);
+            if !self.is_stateless(&given) {
+                self.link(value, &given, false);
+            }
+        }
     }
 
     /// A decorator that makes a class known to a library (`@register_dataframe_accessor("geo")`) or to an abstract base

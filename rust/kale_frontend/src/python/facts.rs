@@ -172,7 +172,7 @@ pub struct Version {
 pub struct Bound {
     pub statement: StatementId,
     pub replay: bool,
-    /// It is only functions and classes that have no state: made again, they are as good as they were.
+    /// It is one or several functions or classes without a state: made again, they are as good as they were.
     pub stateless: bool,
     pub kind: Kind,
     /// No value of another type has a view of its buffers.

@@ -184,6 +184,7 @@ impl<'a> Analyzer<'a> {
     fn with_block(&mut self, s: &'a StmtWith) {
         let (mut may_swallow, mut managers) = (false, vec![]);
         let suspended = self.frame().suspended.len();
+        let earlier = self.frame().raised.take();
         for item in &s.items {
             let manager = self.evaluate(&item.context_expr);
             let types =
@@ -199,7 +200,6 @@ impl<'a> Analyzer<'a> {
                 self.assign(target, entered);
             }
         }
-        let earlier = self.frame().raised.take();
         if may_swallow {
             // The manager may catch an exception, so that the rest of the body is left out.
             self.optionally(&s.body, true);

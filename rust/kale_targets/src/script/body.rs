@@ -145,8 +145,8 @@ impl Writer<'_> {
             ArtifactKind::Callable => {
                 self.call(helper, &format!("{}, serializer=\"dill\"", self.values(key, names)));
             }
-            ArtifactKind::Rng(generator) => self.call("load_random_state", &state(generator, key)),
-            ArtifactKind::File(path) => self.call("load_file", &state(path, key)),
+            ArtifactKind::Rng(generator) => self.call("load_random_state", &subject_arguments(generator, key)),
+            ArtifactKind::File(path) => self.call("load_file", &subject_arguments(path, key)),
         }
     }
 
@@ -154,13 +154,13 @@ impl Writer<'_> {
         let Artifact { key, kind, by_name, .. } = self.graph.pipeline.artifact(id);
         match kind {
             ArtifactKind::Value => self.call("save_values", &self.values(key, names)),
-            ArtifactKind::Callable if by_name.is_empty() => self.call("save_callables", &self.values(key, names)),
             ArtifactKind::Callable => {
-                let arguments = format!("{}, by_name={}", self.values(key, names), strings(by_name));
-                self.call("save_callables", &arguments);
+                let by_name =
+                    if by_name.is_empty() { String::new() } else { format!(", by_name={}", strings(by_name)) };
+                self.call("save_callables", &format!("{}{by_name}", self.values(key, names)));
             }
-            ArtifactKind::Rng(generator) => self.call("save_random_state", &state(generator, key)),
-            ArtifactKind::File(path) => self.call("save_file", &state(path, key)),
+            ArtifactKind::Rng(generator) => self.call("save_random_state", &subject_arguments(generator, key)),
+            ArtifactKind::File(path) => self.call("save_file", &subject_arguments(path, key)),
         }
     }
 
@@ -198,12 +198,12 @@ impl Writer<'_> {
     }
 }
 
-/// A list or dict display: on one line where that is short, else an item per line.
 /// Arguments for the state of a generator, or the content of a file.
-fn state(subject: &str, key: &str) -> String {
+fn subject_arguments(subject: &str, key: &str) -> String {
     format!("{}, {key}.path", string(subject))
 }
 
+/// A list or dict display: on one line where that is short, else an item per line.
 fn display(open: &str, items: &[String], close: &str) -> String {
     let line = format!("{open}{}{close}", items.join(", "));
     if line.len() <= 80 {

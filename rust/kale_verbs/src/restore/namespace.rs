@@ -113,7 +113,7 @@ struct Pickle {
     names: Vec<String>,
     /// The last cell that had made one of them when they were stored.
     place: Place,
-    /// The last cell before they were stored.
+    /// The cell behind which the file was written: what it refers to by name means what it meant there.
     stored: Place,
     kind: String,
     content: Digest,
@@ -219,7 +219,9 @@ impl History<'_> {
                 Some(generator) => self.add_generator(generator, cell, &group.content),
                 None => {
                     let kind = self.kind_of(step, &group.kind, &group.content, result);
-                    let stored = step.cells.iter().map(|cell| cell.index).max().unwrap_or(cell);
+                    let is_artifact = result.outputs.values().any(|content| content == &group.content);
+                    let last = step.cells.iter().map(|cell| cell.index).max();
+                    let stored = if is_artifact { cell } else { last.unwrap_or(cell) };
                     self.add_pickle(&group.names, cell, stored, &kind, &group.content);
                 }
             }
@@ -289,11 +291,19 @@ impl History<'_> {
         names.iter().filter_map(move |name| Some((name, made(name)?)))
     }
 
-    /// The last definition that gives a name another meaning.
-    fn last_bound_anew<'d>(&self, definitions: impl Iterator<Item = &'d Definition>) -> Option<Place> {
-        let mut known = BTreeSet::new();
-        let anew = definitions.filter(|each| !each.names.iter().fold(true, |new, name| known.insert(name) && new));
-        anew.map(|definition| place(self.pipeline, definition.cell)).max()
+    /// The last place at which a definition gives a name another meaning.
+    fn last_bound_anew(&self) -> Option<Place> {
+        let mut known: BTreeMap<&String, &Definition> = BTreeMap::new();
+        let mut last = None;
+        for definition in self.pipeline.definitions.iter().filter(|definition| self.point.has(definition.cell)) {
+            for name in &definition.names {
+                let earlier = known.insert(name, definition);
+                if earlier.is_some_and(|earlier| source(earlier) != source(definition)) {
+                    last = last.max(Some(place(self.pipeline, definition.cell)));
+                }
+            }
+        }
+        last
     }
 
     fn add_generator(&mut self, name: &str, cell: CellIndex, content: &Digest) {
@@ -306,14 +316,14 @@ impl History<'_> {
     /// Definitions come first, since pickles refer to them by name, but for those that give a name another meaning than it
     /// had where a pickle was stored; then what other pickles may refer to.
     fn actions(&self, store: &Store, parameters: &BTreeMap<String, Value>) -> Namespace {
-        let before = || self.pipeline.definitions.iter().filter(|definition| self.point.has(definition.cell));
-        let mut ordered: Vec<(Option<Place>, Rank, Action)> = before()
+        let before = self.pipeline.definitions.iter().filter(|definition| self.point.has(definition.cell));
+        let mut ordered: Vec<(Option<Place>, Rank, Action)> = before
             .filter_map(|definition| {
                 let place = place(self.pipeline, definition.cell);
-                Some((Some(place), Rank::Definition, action(self.pipeline, parameters, definition)?))
+                Some((Some(place), Rank::Definition, action_of(definition, self.pipeline, parameters)?))
             })
             .collect();
-        let last_anew = self.last_bound_anew(before());
+        let last_anew = self.last_bound_anew();
         let (mut unbound, mut missing) = (BTreeSet::new(), vec![]);
         let mut loads: BTreeMap<usize, Vec<String>> = BTreeMap::new();
         for (name, (place, state)) in &self.states {
@@ -365,10 +375,10 @@ pub fn definitions<'a>(
     is_before: impl Fn(CellIndex) -> bool + 'a,
 ) -> impl Iterator<Item = Action> + 'a {
     let before = pipeline.definitions.iter().filter(move |definition| is_before(definition.cell));
-    before.filter_map(|definition| action(pipeline, parameters, definition))
+    before.filter_map(|definition| action_of(definition, pipeline, parameters))
 }
 
-fn action(pipeline: &Pipeline, parameters: &BTreeMap<String, Value>, definition: &Definition) -> Option<Action> {
+fn action_of(definition: &Definition, pipeline: &Pipeline, parameters: &BTreeMap<String, Value>) -> Option<Action> {
     match &definition.instruction {
         Instruction::Define { cell, line, source } => {
             let cell = pipeline.sub_cells.visible(*cell).0;
@@ -383,6 +393,13 @@ fn action(pipeline: &Pipeline, parameters: &BTreeMap<String, Value>, definition:
                 default: parameter.default.clone(),
             })
         }
+        _ => None,
+    }
+}
+
+fn source(definition: &Definition) -> Option<&str> {
+    match &definition.instruction {
+        Instruction::Define { source, .. } => Some(source),
         _ => None,
     }
 }
