@@ -23,15 +23,16 @@ GIVEN = "__module__", "__doc__", "__slots__", "__orig_bases__"
 MADE = "__dict__", "__weakref__", "__slotnames__", "_abc_impl"
 
 
-def writing_classes(base):
+def writing_classes(base, by_name):
     """A pickler's class that does it; that of the standard library writes classes by their names."""
-    return by_value(base) if "dill" in base.__module__ else base
+    return pickler(base, references(by_name)) if "dill" in base.__module__ else base
 
 
-def references(definitions):
+def references(names):
     """What to write for functions and classes that whoever reads it has under these names, and for what is inside of
     such classes, by identity: the name, or how to find it."""
-    found, todo = {}, [row for row in dict(definitions).items() if isinstance(row[1], DEFINED)]
+    main = vars(sys.modules["__main__"])
+    found, todo = {}, [(name, main[name]) for name in names if isinstance(main.get(name), DEFINED)]
     for path, value in todo:
         module = value.__module__ if isinstance(value, DEFINED) else None
         is_foreign = module not in (None, "__main__")
@@ -60,12 +61,10 @@ def maker(kind):
     return known.get(next(each for each in kind.__mro__ if not is_own(each)))
 
 
-def by_value(base):
+def pickler(base, known):
     class Pickler(base):
         # Dill tells its own picklers by their module.
         __module__ = base.__module__
-        #: By identity, the functions and classes that are written as `references`.
-        known = ()
 
         def __init__(self, *arguments):
             super().__init__(*arguments)
@@ -74,27 +73,34 @@ def by_value(base):
 
         def save(self, value, *rest):
             kind = type(value)
-            if id(kind) in self.known and isinstance(value, enum.Enum) and value._name_ in kind.__members__:
+            if id(value) in self.memo:
+                return super().save(value, *rest)
+            if id(value) in known:
+                return self.reference(value, known[id(value)])
+            if isinstance(value, enum.Enum) and id(kind) in known and value._name_ in kind.__members__:
                 return self.save_reduce(getattr, (kind, value._name_), obj=value)
-            is_of_own = is_own(kind) and id(kind) not in self.known
-            if id(value) not in self.memo and id(value) not in self.known and (is_of_own or is_own(value)):
+            if is_own(value) or (is_own(kind) and id(kind) not in known):
                 self.before(kind, *(getattr(value, "__bases__", ()) if is_own(value) else ()))
                 if id(value) not in self.memo:
                     if is_own(value) and maker(kind) and not hasattr(value, "_field_defaults"):
                         return self.class_(value)
                     if isinstance(value, enum.Enum):
                         return self.member(value, kind)
-            is_renamed = kind is types.FunctionType and id(value) not in self.memo and self.is_renamed(value)
             super().save(value, *rest)
-            if is_renamed:
+            if kind is types.FunctionType and self.is_renamed(value):
                 self.call(setattr, value, "__qualname__", value.__qualname__)
+
+        def reference(self, value, found):
+            if isinstance(found, str):
+                self.save_global(value, found)
+            else:
+                self.save_reduce(*found, obj=value)
 
         def is_renamed(self, value):
             """Of a function that `functools.wraps` has named as another one, dill writes half of the name."""
             name, code = value.__qualname__, value.__code__
             written = getattr(code, "co_qualname", code.co_name)  # of Python 3.11
-            is_own = value.__globals__.get("__name__") == "__main__" and id(value) not in self.known
-            return is_own and name == value.__name__ and name != written
+            return value.__globals__.get("__name__") == "__main__" and name == value.__name__ and name != written
 
         def before(self, *classes):
             for each in classes:
@@ -131,7 +137,7 @@ def by_value(base):
                     self.call(abc.ABCMeta.register, value, each)
 
         def is_hooked(self, value):
-            return id(value) in self.hooked or (id(value) in self.known and HOOK in vars(value))
+            return id(value) in self.hooked or (id(value) in known and HOOK in vars(value))
 
         def member(self, value, kind):
             made = object.__reduce_ex__(value, 2)[1]

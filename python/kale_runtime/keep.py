@@ -197,14 +197,9 @@ class Keeper:
                     file.truncate()
 
     def definitions(self, values):
-        """Functions and classes that are executed again before the values are put back."""
-        made_here = set(self.last) - self.remade
-        return {
-            name: value
-            for name, value in self.step.names.items()
-            if isinstance(value, classes.DEFINED)
-            if name not in made_here and name not in self.given and name not in values
-        }
+        """Names of what is executed again before the values are put back."""
+        others = {*values, *self.given, *(set(self.last) - self.remade)}
+        return [name for name in self.step.names if name not in others]
 
     def kinds(self, values):
         """A function or class that no definition makes must be stored by value: its name leads nowhere."""

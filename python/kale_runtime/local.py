@@ -198,8 +198,8 @@ class LocalStep(core.Step):
     def read(self, file, kind):
         return mapped.load(file, kind)
 
-    def dump(self, values, file, kind, definitions=()):
-        mapped.dump(values, file, kind, definitions)
+    def dump(self, values, file, kind, by_name=()):
+        mapped.dump(values, file, kind, by_name)
 
     def store(self, key, kind, names, by_name):
         try:
@@ -213,12 +213,12 @@ class LocalStep(core.Step):
             )
             raise core.StepError(code, text, self.cell) from error
 
-    def blame(self, values, kind, definitions, error):
+    def blame(self, values, kind, by_name, error):
         """Says which of the values cannot be stored, and where it was made."""
         for name in values:
             try:
                 with open(os.devnull, "wb") as nowhere:
-                    core.dump({name: values[name]}, nowhere, kind, definitions)
+                    core.dump({name: values[name]}, nowhere, kind, by_name)
             except Exception as found:
                 error = found
                 break

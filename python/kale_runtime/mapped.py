@@ -26,8 +26,7 @@ import sys
 from kale_runtime import classes, memory, sets
 from kale_runtime import step as core
 
-core.writing_classes, core.references = classes.writing_classes, classes.references
-core.writing_arrays = memory.writing_arrays
+core.writing_classes, core.writing_arrays = classes.writing_classes, memory.writing_arrays
 
 ALIGNMENT = 64
 #: Of a large buffer, what is written at one time: the engine is told of each write, and hashes it beside the next.
@@ -108,9 +107,9 @@ def no_ops(size):
     return ODD_NO_OP * odd + NO_OP * ((size - 3 * odd) // 2)
 
 
-def dump(values, file, kind, definitions=()):
+def dump(values, file, kind, by_name=()):
     writer = Writer(file)
-    pickler = core.dump(values, writer, kind, definitions)
+    pickler = core.dump(values, writer, kind, by_name)
     if writer.may_hold_sets:
         sets.dump(pickler)
     writer.close()

@@ -130,7 +130,7 @@ def pickling(kind):
 
 
 # In steps that require something, `classes.py` and `memory.py` put others in place of these.
-def writing_classes(base):
+def writing_classes(base, by_name):
     return base
 
 
@@ -138,19 +138,12 @@ def writing_arrays(base, values):
     return lambda value: NotImplemented
 
 
-def references(definitions):
-    return {}
-
-
-def dump(values, file, kind="value", definitions=()):
-    """Pickles, and refuses what would come back dead. Whoever reads it has the definitions, by their names."""
-    base = writing_classes(pickling(kind).Pickler)
+def dump(values, file, kind="value", by_name=()):
+    """Pickles, and refuses what would come back dead. Whoever reads it has definitions of these names."""
+    base = writing_classes(pickling(kind).Pickler, by_name)
     good, arrays = set(), writing_arrays(base, values)
-    known = references(definitions)
 
     def check(self, value):
-        if id(value) in known:
-            return known[id(value)]
         kind = type(value)
         if kind not in good:
             for each in kind.__mro__:
@@ -172,8 +165,7 @@ def dump(values, file, kind="value", definitions=()):
         return arrays(value)
 
     # Dill tells its own picklers by their module.
-    parts = {"reducer_override": check, "known": known, "__module__": base.__module__}
-    base = type("Pickler", (base,), parts)(file, 5)
+    base = type("Pickler", (base,), {"reducer_override": check, "__module__": base.__module__})(file, 5)
     base.dump(values)
     return base
 
@@ -478,19 +470,18 @@ class Step:
         values = {name: self.names[name] for name in names if name in self.names}
         if kind == "rng":
             values = generator(detail, "get")
-        definitions = {name: self.names.get(name) for name in by_name}
         with open(path, "wb") as file:
             try:
-                self.dump(values, file, kind, definitions)
+                self.dump(values, file, kind, by_name)
             except (OSError, StepError):
                 raise
             except Exception as error:
-                self.blame(values, kind, definitions, error)
+                self.blame(values, kind, by_name, error)
 
     def read(self, file, kind):
         return pickling(kind).load(file)
 
-    def blame(self, values, kind, definitions, error):
+    def blame(self, values, kind, by_name, error):
         raise StepError("value-not-stored", f"`{'`, `'.join(values)}` cannot go to another step: {error}") from error
 
     def report(self):

@@ -77,7 +77,7 @@ fn file_of(code: &str) -> &'static str {
     let marks = [
         ("def with_uv", "install"),
         ("class Places", "memory"),
-        ("def by_value", "classes"),
+        ("def references", "classes"),
         ("class ReportingStep", "report"),
         ("class Step", "step"),
     ];

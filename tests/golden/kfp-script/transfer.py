@@ -136,13 +136,21 @@ def save_callables(notebook, path, names, by_name=()):
     name is written as that name."""
     import dill
 
+    def qualified(value):
+        return getattr(value, "__qualname__", "") if isinstance(value, (type, type(qualified))) else ""
+
     class Pickler(dill.Pickler):
         __module__ = dill.Pickler.__module__  # by which dill knows its own
 
         def reducer_override(self, value):
             return known.get(id(value), NotImplemented)
 
-    known = {id(notebook[name]): name for name in by_name if getattr(notebook.get(name), "__module__", "") == "__main__"}
+    known, found = {}, [(name, notebook.get(name)) for name in by_name]
+    for dotted, value in found:
+        if getattr(value, "__module__", None) == "__main__" and known.setdefault(id(value), dotted) == dotted:
+            inside = vars(value).items() if isinstance(value, type) else ()
+            of_class = f"{value.__qualname__}."
+            found += [(f"{dotted}.{name}", each) for name, each in inside if qualified(each).startswith(of_class)]
     values = {name: notebook[name] for name in names if name in notebook}
     with open(path, "wb") as file:
         Pickler(file, protocol=5).dump(values)
@@ -217,8 +225,10 @@ def write(
 
 
         class Table:
+            class Row:
+                pass
             def __init__(self, scale):
-                self.scale = scale
+                self.scale, self.row = scale, Table.Row()
         ''')
     run_cell(notebook, "cell 1", r'''
         random.seed(7)
@@ -265,8 +275,10 @@ def read(
 
 
         class Table:
+            class Row:
+                pass
             def __init__(self, scale):
-                self.scale = scale
+                self.scale, self.row = scale, Table.Row()
         ''')
     load_random_state("random", rng_random.path)
     load_file("build/table.csv", file_table_csv.path)
@@ -286,7 +298,7 @@ def read(
         print(second)
         print("row", sum(row))
         assert scaled == [1, 2, 3], scaled
-        assert type(table) is Table and table.scale is scale
+        assert type(table) is Table and table.scale is scale and type(table.row) is Table.Row
         ''',
         metrics=[("second", 0, 0), ("row", 1, 1)],
         log_to=kale_metrics,
