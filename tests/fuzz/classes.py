@@ -14,13 +14,39 @@ def a_class(w: Writer) -> list[str]:
     known = w.kind(name)
     if known is not None and not w.chance(0.15):
         return new_object(w)
-    n = w.fresh()
-    base = w.pick([each for each in CLASSES if each != name and isinstance(w.kind(each), Code)] or [""])
-    needs: set = set()
-    if base and (name in derived(w, base) or not w.usable(w.kind(base)) or w.chance(0.5)):
-        base = ""
+    bases = [each for each in CLASSES if each != name and may_derive(w, name, each)]
+    return make_class(w, name, w.pick(bases) if bases and w.chance(0.5) else "")
+
+
+def may_derive(w: Writer, name: str, base: str) -> bool:
+    kind = w.kind(base)
+    return isinstance(kind, Code) and name not in derived(w, base) and w.usable(kind)
+
+
+def class_and_derived(w: Writer) -> list[str]:
+    """A method hands on to the one of the base, which changes the object."""
+    if w.fixed or w.in_function:
+        return []
+    base, name = w.random.sample(CLASSES, 2)
+    lines = [] if may_derive(w, name, base) else make_class(w, base, "")
+    text, needs = method_add(w.pick(handing_on(w, name)))
+    note_class(w, name, base, needs | needs_of_base(w, base))
+    return [*lines, f"class {name}({base}):", *indented(text), *new_object(w, name)]
+
+
+def needs_of_base(w: Writer, base: str) -> set:
+    return w.kind(base).needs | {(base, w.kind(base).shape)}
+
+
+def note_class(w: Writer, name: str, base: str, needs: set) -> None:
+    w.scopes[0].values[name] = Code(("class", name), needs)
+    w.bases[name] = base
+
+
+def make_class(w: Writer, name: str, base: str) -> list[str]:
+    n, needs = w.fresh(), set()
     if base:
-        needs |= w.kind(base).needs | {(base, w.kind(base).shape)}
+        needs |= needs_of_base(w, base)
     lines = ["@dataclasses.dataclass"] if not base and w.chance(0.15) else []
     is_data = bool(lines)
     lines.append(f"class {name}{f'({base})' if base else ''}:")
@@ -48,9 +74,7 @@ def a_class(w: Writer) -> list[str]:
             ["return self.items[-1:]"], ["self.n += 1", "return self.n"],
             [f"type(self).shared.append({n})", "return 0"],
         )))])  # fmt: skip
-    w.scopes[0].values[name] = Code(("class", name), needs)
-    w.variables.discard(f"base {name}")
-    w.bases[name] = base
+    note_class(w, name, base, needs)
     return lines + (indented([line for member in members for line in member]))
 
 
@@ -78,16 +102,24 @@ def add(w: Writer, name: str, base: str):
         forms.append(([f"{place}.append(v)"], {(place, "list")}))
     if number:
         forms.append(([f"global {number}", f"{number} += v"], {(number, "int")}))
-    if base:
-        forms += [
-            ([f"super().add(v + {n})", "return self"], set()),
-            ([f"super().add(v + {n})"], set()),
-            ([f"return super().add({n})"], set()),
-            (["above = super()", "above.add(v)"], set()),
-            ([f"super({name}, self).add(v)", "self.n += 1"], {(name, ("class", name))}),
-            (["super().shared.append(v)"], set()),
-        ]
-    lines, needs = w.pick(forms)
+    return method_add(w.pick(forms + (handing_on(w, name) if base else [])))
+
+
+def handing_on(w: Writer, name: str) -> list[tuple]:
+    """Ways in which `add` can use what the base has."""
+    n = w.fresh()
+    return [
+        ([f"super().add(v + {n})", "return self"], set()),
+        ([f"super().add(v + {n})"], set()),
+        ([f"return super().add({n})"], set()),
+        (["above = super()", "above.add(v)"], set()),
+        ([f"super({name}, self).add(v)", "self.n += 1"], {(name, ("class", name))}),
+        (["super().shared.append(v)"], set()),
+    ]
+
+
+def method_add(form: tuple) -> tuple[list[str], set]:
+    lines, needs = form
     return [
         "def add(self, v):",
         *indented(lines),
@@ -162,17 +194,19 @@ def classes_in_sight(w: Writer) -> list[str]:
     ]
 
 
-def new_object(w: Writer) -> list[str]:
+def new_object(w: Writer, of_class: str = "") -> list[str]:
     found = classes_in_sight(w)
     if not found or w.in_function or w.fixed:
         return []
-    name = w.pick(found)
+    name = of_class if of_class in found else w.pick(found)
     kind = Code(("obj",), w.kind(name).needs | {(name, ("class", name))})
     target = w.target(kind)
     if target is None or would_recurse(w, target, kind.needs):
         return []
     argument = w.pick(("", w.a_list(), w.a_list(), w.a_copy()))
     w.bound(target, kind)
+    if w.chance(0.3):
+        w.later.append([w.pick(("bool({o})", "not {o}", "{o} == {o}", "{o} != {o}")).format(o=target)])
     return [f"{target} = {name}({argument})"]
 
 
@@ -193,7 +227,9 @@ def use_object(w: Writer) -> list[str]:
         "print(getattr({o}, 'extra', {n}))",
         "{o}.hook = lambda: {n}", "{o}.hook = lambda: {n}", "print(getattr({o}, 'hook', int)())",
     )  # fmt: skip
-    text = w.pick(forms)
+    kind = w.kind(name)  # (A parameter's is its shape.)
+    is_derived = isinstance(kind, Code) and any(w.bases.get(each) for each, _ in kind.needs)
+    text = "{o}.add({n})" if w.chance(0.6 if is_derived else 0.1) else w.pick(forms)
     if text.startswith("with") and (w.in_function or w.fixed):
         return []
     return [text.format(o=name, n=n, i=w.an_int(), l=w.a_list())]
@@ -228,5 +264,5 @@ def clone_object(w: Writer) -> list[str]:
 
 
 RECIPES = [
-    (4, a_class), (3, new_object), (6, use_object), (2, use_class), (1, clone_object),
+    (4, a_class), (3, class_and_derived), (3, new_object), (6, use_object), (2, use_class), (1, clone_object),
 ]  # fmt: skip

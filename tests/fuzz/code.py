@@ -85,6 +85,9 @@ def function(w: Writer) -> list[str]:
     header = f"def {name}({', '.join(texts)}):"
     # A default is looked up when the function is made.
     define(w, name, Code(("fn", required, result), needs))
+    if not w.in_function and w.chance(0.15):
+        w.later.append([f"print(getattr({name}, 'seen', {w.fresh()}))"])
+        return [header, *indented(lines), f"{name}.seen = {w.fresh()}"]
     return [header, *indented(lines)]
 
 

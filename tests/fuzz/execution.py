@@ -14,6 +14,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import sys
 import types
@@ -113,7 +114,12 @@ def described(names, namespace: dict) -> dict:
 
 
 def outcome(error: BaseException | None) -> str | None:
-    return None if error is None else f"{type(error).__name__}: {error}"
+    return None if error is None else without_addresses(f"{type(error).__name__}: {error}")
+
+
+def without_addresses(text: str) -> str:
+    """What is printed of an object without a `__repr__` says where it lies."""
+    return re.sub(r"\b0x[0-9a-f]+", "0x", text) if "0x" in text else text
 
 
 # The world around a run
@@ -188,7 +194,7 @@ def run_linear(notebook, world: World, watched: dict[int, set]) -> Record:
                 cell.error = outcome(error)
             else:
                 cell.bound = described(code.binds, namespace)
-            cell.stdout = out.getvalue()
+            cell.stdout = without_addresses(out.getvalue())
             for kind, names in watched.get(index, ()):
                 record.values[index, kind, names] = watched_value(kind, names, namespace)
             if cell.error:
@@ -242,7 +248,7 @@ class FastStep(core.Step):
             record.error = outcome(error)
             raise
         finally:
-            record.stdout = out.getvalue()
+            record.stdout = without_addresses(out.getvalue())
 
     async def plain(self, edit, silent):
         if edit.values or edit.sites:

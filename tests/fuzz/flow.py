@@ -105,8 +105,20 @@ def bound_before_the_exception(w: Writer) -> list[str]:
         return []
     first, second = w.random.sample(names, 2)
     lines = ["try:", f"    {first} = {second}", f"    {w.pick(('raise ValueError', f'{first}[99]'))}"]
+    lines += [f"    {first} = [{w.fresh()}]"] if w.chance(0.5) else []
     lines += ["except (ValueError, IndexError):", f"    {first}.append({w.fresh()})"]
     # Else both names reach what follows, as one value.
+    return [*lines, f"{first} = [{w.fresh()}]"] if w.chance(0.7) else lines
+
+
+def left_in_the_middle(w: Writer) -> list[str]:
+    """After the loop a name is what its body has bound it to first, or last."""
+    names = lists_to_bind(w)
+    if len(names) < 2:
+        return []
+    first, second = w.random.sample(names, 2)
+    lines = ["for _ in range(2):", f"    {first} = {second}", f"    if {w.condition()}: break"]
+    lines += [f"    {first} = [{w.fresh()}]", f"{first}.append({w.fresh()})"]
     return [*lines, f"{first} = [{w.fresh()}]"] if w.chance(0.7) else lines
 
 
@@ -217,6 +229,7 @@ def assertion(w: Writer) -> list[str]:
 
 RECIPES = [
     (4, branch), (2, bound_on_both_sides), (1, perhaps_delete), (3, for_loop), (1, aliasing_loop), (2, changing_loop),
-    (1, while_loop), (2, loop_over_values), (3, attempt), (2, bound_before_the_exception), (1, suppress), (1, match),
+    (1, while_loop), (2, loop_over_values), (3, attempt), (2, bound_before_the_exception),
+    (1, left_in_the_middle), (1, suppress), (1, match),
     (1, match_mapping), (1, assertion),
 ]  # fmt: skip

@@ -62,7 +62,11 @@ def read_file(w: Writer) -> list[str]:
     found = sorted(w.files)
     if not found:
         return []
-    place = path(w, w.pick(found))
+    name = w.pick(found)
+    place = path(w, name)
+    if not w.fixed and not w.in_function and w.chance(0.3):
+        # Whoever writes it next has to wait.
+        w.later.append([f"with open('{name}', 'w') as file: file.write('{w.fresh()} ')"])
     text = w.pick((f"open({place}).read()", f"Path({place}).read_text()"))
     if w.chance(0.4):
         return [f"print({text})"]

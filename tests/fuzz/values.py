@@ -240,8 +240,23 @@ def delete(w: Writer) -> list[str]:
     if len(names) < 4:
         return []
     name = w.pick(names)
-    del w.scope.values[name]
+    kind = w.scope.values.pop(name)
+    if isinstance(kind, str) and w.chance(0.5):
+        # So that a later cell asks for it.
+        w.scope.maybe[name] = kind
     return [f"del {name}"]
+
+
+def delete_constant(w: Writer) -> list[str]:
+    """What was made of a constant is made again where it is needed, but the constant's name is gone."""
+    names = [name for name, kind in w.scope.values.items() if kind == "int" and name not in w.reserved]
+    if w.fixed or w.in_function or len(w.scope.values) < 4 or not names:
+        return []
+    name = w.pick(names)
+    lines = [f"{name} = {w.fresh()}"] if w.chance(0.5) else []
+    lines += w.assign("int", f"{name} + {w.fresh()}")
+    w.scope.maybe[name] = w.scope.values.pop(name)
+    return [*lines, f"del {name}"]
 
 
 def shadow(w: Writer) -> list[str]:
@@ -273,7 +288,9 @@ def perhaps_unbound(w: Writer) -> list[str]:
     if w.chance(0.2) and not w.fixed:
         del w.scope.maybe[name]
         use = f"del {name}"
-    return ["try:", f"    {use}", "except NameError:", f"    print({w.fresh()})"]
+    # What was made of it may bring it back.
+    made = w.names("int") if kind == "int" and not w.fixed else []
+    return ["try:", f"    {use}", "except NameError:", f"    print({', '.join(made or [str(w.fresh())])})"]
 
 
 def shown(name: str, kind) -> str:
@@ -294,6 +311,7 @@ RECIPES = [
     (3, bind), (2, constant), (4, compute), (5, alias), (4, alias_of_part), (1, chained), (2, unpack), (1, swap),
     (3, copying),
     (6, change_list), (3, change_dict), (3, change_nest), (1, change_set), (2, change_int), (1, change_through_tuple),
-    (3, contain), (2, comprehend), (2, walrus), (1, iterator), (2, consume), (1, delete), (1, shadow),
+    (3, contain), (2, comprehend), (2, walrus), (1, iterator), (2, consume), (1, delete), (2, delete_constant),
+    (1, shadow),
     (2, perhaps_unbound), (2, display),
 ]  # fmt: skip

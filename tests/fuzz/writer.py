@@ -95,6 +95,8 @@ class Writer:
         #: Names that a loop needs.
         self.reserved: set[str] = set()
         self.files: set[str] = set()
+        #: Lines for cells to come.
+        self.later: list[list[str]] = []
         self.variables: set[str] = set()
         self.parameter_names: dict[str, object] = {}
         #: The base of each class.
@@ -110,7 +112,7 @@ class Writer:
         self.tagged = self.chance(0.25)
         self.seeded = self.chance(0.4)
         roll = self.random.random()
-        self.heavy = "numpy" if roll < 0.15 else "pandas" if roll < 0.155 else ""
+        self.heavy = "numpy" if roll < 0.2 else "pandas" if roll < 0.205 else ""
         self.recipes, self.weights = choose(self)
         cells = [self.cell(first=True)]
         cells += [self.cell() for _ in range(self.random.randint(3, 8))]
@@ -122,6 +124,8 @@ class Writer:
         if first:
             lines += self.seeds()
             lines += [line for kind in ("list", "int", self.pick(PLAIN)) for line in self.bind_new(kind)]
+        elif self.later and self.chance(0.5):
+            lines += self.later.pop(0)
         for _ in range(self.random.choice((1, 1, 2, 2, 3, 4))):
             lines += self.statement()
         # Cells without a trace are repeated where they are needed, if they can be.
