@@ -84,9 +84,6 @@ impl Demands<'_> {
     fn settle(&mut self, cell: CellId) {
         let mut wanted = self.asked.remove(&cell).unwrap_or_default();
         for used in &self.facts.cells[cell].uses {
-            if self.facts.is_deleted(used.name, used.version) {
-                self.needs[cell].absent.insert(used.name, used.version);
-            }
             wanted.entry(used.version).or_default().insert(used.name);
         }
         for statement in self.settings(cell, &wanted) {
@@ -119,9 +116,10 @@ impl Demands<'_> {
                     return true;
                 }
                 match version.bound.get(&name).filter(|b| b.replay && !version.mutated.contains_key(&name)) {
-                    Some(bound) => self.define(cell, bound.statement, name, maker, by),
-                    // What is made by being deleted is no value.
-                    None => values.extend(made(&name).then_some(name)),
+                    Some(bound) => self.define(cell, bound.statement, Some((name, maker)), by),
+                    None if made(&name) => values.extend([name]),
+                    // What is made by being deleted is no value; the cell may leave it so.
+                    None => drop(self.needs[cell].absent.insert(name, maker)),
                 }
                 false
             });
@@ -162,11 +160,14 @@ impl Demands<'_> {
         }
     }
 
-    fn define(&mut self, cell: CellId, statement: StatementId, name: Name, version: VersionId, by: Option<Item>) {
+    /// `made`: the name that is asked for, and the version in which the statement binds it.
+    fn define(&mut self, cell: CellId, statement: StatementId, made: Option<(Name, VersionId)>, by: Option<Item>) {
         let needs = &mut self.needs[cell];
         needs.request(by).definitions.insert(statement);
+        let mut is_new = !needs.definitions.contains_key(&statement);
         let known = needs.definitions.entry(statement).or_default();
-        if known.insert(name, version).is_none() {
+        is_new |= made.is_some_and(|(name, version)| known.insert(name, version).is_none());
+        if is_new {
             self.add_reads(cell, statement);
         }
     }
@@ -178,10 +179,10 @@ impl Demands<'_> {
         for &(name, source) in &facts.reads {
             match source {
                 Source::Version(version) => self.supply(cell, version, NameSet::of(name), by),
+                // The cell may have deleted the name since.
                 Source::Statement(earlier) => {
-                    if let Some(version) = self.version_made_by(earlier, name) {
-                        self.define(cell, earlier, name, version, by);
-                    }
+                    let version = self.version_made_by(earlier, name);
+                    self.define(cell, earlier, version.map(|version| (name, version)), by);
                 }
             }
         }

@@ -66,8 +66,11 @@ pub struct Player<'f> {
     actions: Vec<(Place, Action)>,
     held: FxHashMap<Name, Held>,
     defined: BTreeSet<StatementId>,
-    /// Names that definitions have bound, needed or not, since they were last deleted.
-    bound_again: NameSet,
+    /// Where definitions bind names, needed or not.
+    bound_again: BTreeMap<Name, BTreeSet<Place>>,
+    /// Names that a cell must not find and that nothing had bound when it was played, with the version in which the
+    /// notebook has deleted them.
+    absent: Vec<(CellId, Name, VersionId)>,
     loads: BTreeMap<VersionId, Load>,
     /// What of them brings a name.
     bringing: FxHashMap<Name, BTreeSet<VersionId>>,
@@ -84,7 +87,8 @@ impl<'f> Player<'f> {
             actions: vec![],
             held: FxHashMap::default(),
             defined: BTreeSet::new(),
-            bound_again: NameSet::default(),
+            bound_again: BTreeMap::new(),
+            absent: vec![],
             loads: BTreeMap::new(),
             bringing: FxHashMap::default(),
             origin: 0,
@@ -108,6 +112,9 @@ impl<'f> Player<'f> {
     }
 
     pub fn finish(mut self) -> Played {
+        if !planted(Fault::DeletionMissed) {
+            self.forget_again();
+        }
         self.actions.sort_by_key(|(place, _)| *place);
         let actions = self.actions.into_iter().map(|(_, action)| action).collect();
         Played { actions, loads: self.loads, torn: self.torn }
@@ -138,16 +145,28 @@ impl<'f> Player<'f> {
         }
     }
 
-    /// Deletes a name that the process may have although the notebook has deleted it: it did what came before the `del`,
-    /// or what it executed again has needed it.
+    /// Deletes a name that the process may have although the notebook has deleted it, since it did what came before the
+    /// `del`. (What it executes again may bring the name back; later cells have a say in that.)
     fn forget(&mut self, cell: CellId, name: Name, version: VersionId) {
         let has_other = self.held.get(&name).is_some_and(|held| !self.is_same(name, held.version, version));
-        let is_there = has_other || self.bound_again.contains(&name);
-        if is_there && !planted(Fault::DeletionMissed) {
-            let at = (cell, CELL);
-            self.bound_again.remove(&name);
+        if !has_other {
+            self.absent.push((cell, name, version));
+        } else if !planted(Fault::DeletionMissed) {
+            let at = (cell, BEHIND_STATEMENTS);
             self.held.insert(name, Held { version, origin: self.origin, at });
             self.actions.push((at, Action::Forget(name, version)));
+        }
+    }
+
+    /// Deletes what definitions have bound ahead of cells that must not find it.
+    fn forget_again(&mut self) {
+        let mut done: BTreeMap<Name, Place> = BTreeMap::new();
+        for (cell, name, version) in std::mem::take(&mut self.absent) {
+            let at = (cell, BEHIND_STATEMENTS);
+            let bound = self.bound_again.get(&name).and_then(|places| places.range(..at).next_back());
+            if bound.is_some_and(|bound| done.insert(name, at).is_none_or(|last| last < *bound)) {
+                self.actions.push((at, Action::Forget(name, version)));
+            }
         }
     }
 
@@ -249,11 +268,13 @@ impl<'f> Player<'f> {
     fn define(&mut self, statement: StatementId, needs: &Needs, places: &BTreeMap<VersionId, Place>) {
         self.origin += 1;
         self.defined.insert(statement);
-        self.bound_again.extend(&self.facts.statement(statement).binds);
         let support = needs.support.get(&Item::Definition(statement));
         let read = support.into_iter().flat_map(|support| support.values.keys()).filter_map(|v| places.get(v)).max();
         let own = self.place(statement);
         let at = read.map_or(own, |&read| own.max((read.0, read.1 + 1)));
+        for &name in &self.facts.statement(statement).binds {
+            self.bound_again.entry(name).or_default().insert(at);
+        }
         for (&name, &version) in &needs.definitions[&statement] {
             self.hold(name, Held { version, origin: self.origin, at });
         }
@@ -383,12 +404,17 @@ impl<'f> Player<'f> {
                 true => self.held.keys().chain(given.keys()).copied().collect(),
                 false => version.parents.keys().copied().collect(),
             };
-            let kept = candidates.into_iter().filter(is_kept);
+            let kept: Vec<Name> = candidates.into_iter().filter(is_kept).collect();
+            let now = Held { version: id, origin: self.origin, at: (cell, CELL) };
+            for name in kept {
+                // What was loaded apart stays apart.
+                let origin = self.held.get(&name).map_or(self.origin, |held| held.origin);
+                self.held.insert(name, Held { origin, ..now });
+            }
             // What the cell has deleted is held as such.
             let deleted = version.optional.iter().filter(|name| !version.parents.contains_key(name));
-            let now: Vec<Name> = version.bound.keys().chain(deleted).copied().chain(kept).collect();
-            for name in now {
-                self.held.insert(name, Held { version: id, origin: self.origin, at: (cell, CELL) });
+            for &name in version.bound.keys().chain(deleted) {
+                self.held.insert(name, now);
             }
         }
     }

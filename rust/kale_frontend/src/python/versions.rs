@@ -65,14 +65,63 @@ impl<'a> Analyzer<'a> {
     /// Makes one version; returns the definitions that unpickling its values needs.
     pub(super) fn make_version(&mut self, members: &NameSet, root: Option<ObjectId>) -> Vec<(VersionId, Name)> {
         let id = VersionId(self.facts.versions.len());
-        let alone = Class::default();
         let cache = self.name("functools.lru_cache");
+        let alone = Class::default();
         let class = root.map_or(&alone, |root| self.frames[0].heap.peek(root));
-        let (mut bound, mut parents, mut needed) = (BTreeMap::new(), vec![], NameSet::default());
-        let (mut by_value, mut range, mut optional) = (false, None, NameSet::default());
         let bindings: Vec<(Name, &Binding)> =
             members.iter().filter_map(|&name| Some((name, self.frames[0].layers[0].get(&name)?))).collect();
-        for (_, binding) in &bindings {
+        let passage = self.passage(&bindings, class, cache);
+        let here = |binding: &Binding| self.is_bound_here(binding);
+        let names_of = |is_meant: &dyn Fn(Name, &Binding) -> bool| -> NameSet {
+            bindings.iter().filter(|&&(name, binding)| is_meant(name, binding)).map(|&(name, _)| name).collect()
+        };
+        let binders = names_of(&|_, binding| here(binding));
+        let makers = names_of(&|name, binding| here(binding) || self.mutated.contains_key(&name));
+        let optional = names_of(&|_, binding| binding.maybe_unbound || binding.deleted);
+        let travelling = names_of(&|_, binding| passage.by_value && self.travels_by_value(binding));
+        let new = || bindings.iter().filter(|(_, binding)| here(binding) && !binding.deleted);
+        let old = bindings.iter().filter(|(_, binding)| !here(binding) || binding.outer);
+        let parent = |name, binding: &Binding| self.entry.get(name).copied().flatten().or(binding.version);
+        let maker = new().next().map(|(_, binding)| binding.statement);
+        let last = || self.facts.cells[self.cell].statements.last().copied();
+        let range = maker.or_else(last).map(|statement| self.facts.statement(statement).range);
+        let of_name = || members.first().and_then(|name| self.frames[0].layers[0].get(name)?.value.objects.first());
+        let version = Version {
+            cell: self.cell,
+            bound: new().map(|&(name, binding)| (name, self.bound(name, binding, class, &passage))).collect(),
+            parents: old.filter_map(|(name, binding)| Some((*name, parent(name, binding)?))).collect(),
+            mutated: members.iter().filter_map(|name| Some((*name, *self.mutated.get(name)?))).collect(),
+            rewritten: members.iter().any(|name| self.rewritten.contains(name)),
+            optional,
+            class: None,
+            view: class.view,
+            unshippable: class.unshippable,
+            free: self.free_of_threads(members, class),
+            needs: BTreeMap::new(),
+            by_value: passage.by_value,
+            range: range.unwrap_or_default(),
+        };
+        self.classes.push(root.or_else(|| of_name().copied()));
+        self.facts.versions.push(version);
+        self.facts.cells[self.cell].versions.push(id);
+        for &name in &binders {
+            self.facts.binders.entry(name).or_default().push(id);
+        }
+        for &name in &makers {
+            self.facts.makers.entry(name).or_default().push(id);
+        }
+        for &name in members {
+            if let Some(binding) = self.frames[0].layers[0].get_mut(&name) {
+                binding.version = Some(id);
+                binding.outer = false;
+            }
+        }
+        passage.needed.into_iter().filter(|name| !travelling.contains(name)).map(|name| (id, name)).collect()
+    }
+
+    fn passage(&self, bindings: &[(Name, &Binding)], class: &Class, cache: Name) -> Passage {
+        let (mut needed, mut by_value) = (NameSet::default(), false);
+        for (_, binding) in bindings {
             by_value |= self.needed_definitions(binding.value.code.iter().chain(&class.code), &mut needed);
         }
         let shipped = bindings.iter().any(|(_, binding)| !binding.replay);
@@ -85,84 +134,58 @@ impl<'a> Analyzer<'a> {
             let travels = !binding.replay || has_shared_default(binding);
             travels && (needed.contains(name) || self.kind(&binding.value) == Kind::Callable)
         });
-        // What travels with the others under its own name need not be there before.
-        let travels = |binding: &Binding| by_value && (!binding.replay || !self.is_named_definition(&binding.value));
-        let travelling: NameSet =
-            bindings.iter().filter(|(_, binding)| travels(binding)).map(|&(name, _)| name).collect();
-        for (name, binding) in bindings {
-            let bound_here = binding.cell == self.cell && binding.version.is_none();
-            let is_definition = self.is_named_definition(&binding.value);
-            let replay = binding.replay && self.stands(binding.statement) && (!(by_value && shipped) || is_definition);
-            if bound_here && !binding.deleted {
-                let is_own = |code: &CodeId| self.definitions[code.index()].name == Some(name);
-                let kind = match self.kind(&binding.value) {
-                    // A decorated function that is not made again: pickle would only write its name.
-                    Kind::Unknown if !replay && binding.value.code.iter().any(is_own) => Kind::Callable,
-                    // Its cache would stay behind.
-                    Kind::Callable if self.is_cached(&binding.value) => Kind::Unshippable(cache),
-                    kind => kind,
-                };
-                let own_buffers = self.has_own_buffers(&binding.value);
-                let holds_buffers = self.holds_buffers(&binding.value, class);
-                let only_unchanged = self.of_type(&binding.value, |t| t.ships) == Some(Ships::Unchanged);
-                let statement = binding.statement;
-                let stateless = is_definition && !binding.value.objects.is_empty();
-                let facts = Bound { statement, replay, stateless, kind, own_buffers, holds_buffers, only_unchanged };
-                bound.insert(name, facts);
-                range = range.or(Some(self.facts.statement(binding.statement).range));
-            }
-            if !bound_here || binding.outer {
-                parents.extend(self.entry.get(&name).copied().flatten().or(binding.version).map(|id| (name, id)));
-            }
-            if bound_here {
-                self.facts.binders.entry(name).or_default().push(id);
-            }
-            if bound_here || self.mutated.contains_key(&name) {
-                self.facts.makers.entry(name).or_default().push(id);
-            }
-            if binding.maybe_unbound || binding.deleted {
-                optional.insert(name);
-            }
-        }
-        let of_name = || {
-            let binding = self.frames[0].layers[0].get(members.first()?)?;
-            binding.value.objects.first().copied()
+        // What has a state and is older goes along, and what is made of it must be made of that one: a class of its base.
+        let is_older = |binding: &Binding| !self.is_bound_here(binding) && !self.is_named_definition(&binding.value);
+        by_value |= shipped && bindings.iter().any(|(_, b)| is_older(b) && self.kind(&b.value) == Kind::Callable);
+        Passage { needed, by_value, shipped, cache }
+    }
+
+    fn is_bound_here(&self, binding: &Binding) -> bool {
+        binding.cell == self.cell && binding.version.is_none()
+    }
+
+    /// Of a group that travels by value, what comes with it under its own name and need not be there before.
+    fn travels_by_value(&self, binding: &Binding) -> bool {
+        !binding.replay || !self.is_named_definition(&binding.value)
+    }
+
+    /// What the cell has bound a name to.
+    fn bound(&self, name: Name, binding: &Binding, class: &Class, passage: &Passage) -> Bound {
+        let is_definition = self.is_named_definition(&binding.value);
+        let travels = passage.by_value && passage.shipped && !is_definition;
+        let replay = binding.replay && self.stands(binding.statement) && !travels;
+        let is_own = |code: &CodeId| self.definitions[code.index()].name == Some(name);
+        let kind = match self.kind(&binding.value) {
+            // A decorated function that is not made again: pickle would only write its name.
+            Kind::Unknown if !replay && binding.value.code.iter().any(is_own) => Kind::Callable,
+            // Its cache would stay behind.
+            Kind::Callable if self.is_cached(&binding.value) => Kind::Unshippable(passage.cache),
+            kind => kind,
         };
-        self.classes.push(root.or_else(of_name));
+        Bound {
+            statement: binding.statement,
+            replay,
+            stateless: is_definition && !binding.value.objects.is_empty(),
+            kind,
+            own_buffers: self.has_own_buffers(&binding.value),
+            holds_buffers: self.holds_buffers(&binding.value, class),
+            only_unchanged: self.of_type(&binding.value, |t| t.ships) == Some(Ships::Unchanged),
+        }
+    }
+
+    /// The names whose values hold nothing of a thread, once all threads have ended.
+    fn free_of_threads(&self, members: &NameSet, class: &Class) -> NameSet {
         let thread = self.facts.names.get(THREAD);
         let is_threads = class.unshippable.is_some_and(|held| Some(held.type_path) == thread);
+        if !is_threads || self.has_running_threads {
+            return NameSet::default();
+        }
+        let heap = &self.frames[0].heap;
         let is_free = |name: &Name| {
-            let heap = &self.frames[0].heap;
             let binding = self.frames[0].layers[0].get(name);
             binding.is_some_and(|bound| bound.value.objects.iter().all(|&object| !heap.is_bound_to_process(object)))
         };
-        let may_be_free = is_threads && !self.has_running_threads;
-        let free = members.iter().copied().filter(|name| may_be_free && is_free(name)).collect();
-        let last = self.facts.cells[self.cell].statements.last();
-        let range = range.or_else(|| last.map(|&statement| self.facts.statement(statement).range));
-        self.facts.versions.push(Version {
-            cell: self.cell,
-            bound,
-            parents: parents.into_iter().collect(),
-            mutated: members.iter().filter_map(|name| Some((*name, *self.mutated.get(name)?))).collect(),
-            rewritten: members.iter().any(|name| self.rewritten.contains(name)),
-            optional,
-            class: None,
-            view: class.view,
-            unshippable: class.unshippable,
-            free,
-            needs: BTreeMap::new(),
-            by_value,
-            range: range.unwrap_or_default(),
-        });
-        self.facts.cells[self.cell].versions.push(id);
-        for &name in members {
-            if let Some(binding) = self.frames[0].layers[0].get_mut(&name) {
-                binding.version = Some(id);
-                binding.outer = false;
-            }
-        }
-        needed.into_iter().filter(|name| !travelling.contains(name)).map(|name| (id, name)).collect()
+        members.iter().copied().filter(is_free).collect()
     }
 
     /// Whether what the statement reads of its own cell is still bound when the cell ends, so that it can be read again.
@@ -271,6 +294,18 @@ impl<'a> Analyzer<'a> {
             Type::Unknown => Kind::Unknown,
         }
     }
+}
+
+/// How the values of an alias group get to other steps.
+struct Passage {
+    /// Definitions that unpickling them needs.
+    needed: NameSet,
+    /// Functions and classes of the group are in the pickle: somebody would not find them by their names.
+    by_value: bool,
+    /// Some value is not made again by its statement.
+    shipped: bool,
+    /// The type of functions that keep what they have returned.
+    cache: Name,
 }
 
 /// All members; in a compiler with that fault, each for itself.
