@@ -68,19 +68,20 @@ def for_loop(w: Writer) -> list[str]:
     return lines
 
 
-def lists_to_bind(w: Writer) -> list[str]:
-    """Lists of the notebook that a statement of a cell may bind anew."""
+def lists_to_bind(w: Writer, count: int) -> list[str]:
+    """So many lists of the notebook that a statement of a cell may bind anew, if there are."""
     if w.in_function:
         return []
-    return [n for n in w.names("list") if n in w.scope.values and n not in w.reserved]
+    found = [n for n in w.names("list") if n in w.scope.values and n not in w.reserved]
+    return w.random.sample(found, count) if len(found) >= count else []
 
 
 def aliasing_loop(w: Writer) -> list[str]:
     """The second round sees what the first left: `for v in d: d = c; c = b; b = a`."""
-    names = lists_to_bind(w)
-    if len(names) < 3:
+    chosen = lists_to_bind(w, 3)
+    if not chosen:
         return []
-    first, second, third = w.random.sample(names, 3)
+    first, second, third = chosen
     lines = [f"for _ in range({w.pick((2, 3))}):", f"    {first} = {second}", f"    {second} = {third}"]
     if w.chance(0.4):
         lines.insert(1, f"    {first}.append({w.fresh()})")
@@ -91,19 +92,19 @@ def aliasing_loop(w: Writer) -> list[str]:
 
 def changing_loop(w: Writer) -> list[str]:
     """What a round changes is what the round before it has bound: `for _ in range(2): d.append(1); d = c`."""
-    names = lists_to_bind(w)
-    if len(names) < 2:
+    chosen = lists_to_bind(w, 2)
+    if not chosen:
         return []
-    first, second = w.random.sample(names, 2)
+    first, second = chosen
     return ["for _ in range(2):", f"    {first}.append({w.fresh()})", f"    {first} = {second}"]
 
 
 def bound_before_the_exception(w: Writer) -> list[str]:
     """The handler sees what the block has bound until then."""
-    names = lists_to_bind(w)
-    if len(names) < 2:
+    chosen = lists_to_bind(w, 2)
+    if not chosen:
         return []
-    first, second = w.random.sample(names, 2)
+    first, second = chosen
     lines = ["try:", f"    {first} = {second}", f"    {w.pick(('raise ValueError', f'{first}[99]'))}"]
     lines += [f"    {first} = [{w.fresh()}]"] if w.chance(0.5) else []
     lines += ["except (ValueError, IndexError):", f"    {first}.append({w.fresh()})"]
@@ -113,10 +114,10 @@ def bound_before_the_exception(w: Writer) -> list[str]:
 
 def left_in_the_middle(w: Writer) -> list[str]:
     """After the loop a name is what its body has bound it to first, or last."""
-    names = lists_to_bind(w)
-    if len(names) < 2:
+    chosen = lists_to_bind(w, 2)
+    if not chosen:
         return []
-    first, second = w.random.sample(names, 2)
+    first, second = chosen
     lines = ["for _ in range(2):", f"    {first} = {second}", f"    if {w.condition()}: break"]
     lines += [f"    {first} = [{w.fresh()}]", f"{first}.append({w.fresh()})"]
     return [*lines, f"{first} = [{w.fresh()}]"] if w.chance(0.7) else lines

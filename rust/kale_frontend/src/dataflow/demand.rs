@@ -118,8 +118,10 @@ impl Demands<'_> {
                 match version.bound.get(&name).filter(|b| b.replay && !version.mutated.contains_key(&name)) {
                     Some(bound) => self.define(cell, bound.statement, Some((name, maker)), by),
                     None if made(&name) => values.extend([name]),
-                    // What is made by being deleted is no value; the cell may leave it so.
-                    None => drop(self.needs[cell].absent.insert(name, maker)),
+                    // What is made by being deleted is no value. The cell itself must not find it, or may leave it so; a
+                    // definition from before may have asked for a name that the cell is given.
+                    None if by.is_none() => drop(self.needs[cell].absent.insert(name, maker)),
+                    None => {}
                 }
                 false
             });

@@ -247,15 +247,6 @@ impl Facts {
         latest(self.makers.get(&name)?, id)
     }
 
-    /// Whether the name is certain to be unbound in a version, since a cell has deleted it.
-    pub fn is_deleted(&self, name: Name, id: VersionId) -> bool {
-        self.maker(name, id).is_some_and(|maker| {
-            let version = self.version(maker);
-            let is_bound = version.bound.contains_key(&name) || version.parents.contains_key(&name);
-            version.optional.contains(&name) && !is_bound
-        })
-    }
-
     pub fn statement(&self, id: StatementId) -> &StatementFacts {
         &self.statements[id.0]
     }
