@@ -62,6 +62,10 @@ pub struct Definition<'a> {
     pub suspends: Vec<&'static FxHashMap<String, String>>,
     /// A decorator keeps what it has returned, for the next call.
     pub caches: bool,
+    /// Of a method that stands for several functions: which ones.
+    pub alternatives: Vec<CodeId>,
+    /// Something has been made of these, which may call them, or do anything else.
+    pub is_wrapped: bool,
     /// Of a class: making it runs code of the notebook, or a metaclass of the notebook says what it does.
     pub is_announced: bool,
     /// Of a generator expression in a function: what it iterates over first, which the code around it evaluates.
@@ -76,6 +80,8 @@ impl<'a> Definition<'a> {
             class_name,
             suspends: vec![],
             caches: false,
+            alternatives: vec![],
+            is_wrapped: false,
             is_announced: false,
             iterated: None,
         }
@@ -147,11 +153,21 @@ pub struct Inner<'a> {
     /// Functions inside do not see its names, and a name that is not bound yet means the module's.
     pub is_class: bool,
     pub names: FxHashMap<Name, Value>,
+    /// Of a class body: names that may not be bound.
+    pub optional: NameSet,
+    /// How many layers the frame had where it begins: with more of them, a branch is being executed.
+    pub layers: usize,
 }
 
 impl<'a> Inner<'a> {
     pub fn new(scope: ScopeRef<'a>) -> Inner<'a> {
-        Inner { scope, is_class: scope.scope().kind == ScopeKind::Class, names: FxHashMap::default() }
+        let is_class = scope.scope().kind == ScopeKind::Class;
+        Inner { scope, is_class, names: FxHashMap::default(), optional: NameSet::default(), layers: usize::MAX }
+    }
+
+    /// One whose code has statements, and so branches.
+    pub fn block(scope: ScopeRef<'a>, layers: usize) -> Inner<'a> {
+        Inner { is_class: true, layers, ..Inner::new(scope) }
     }
 }
 
@@ -263,6 +279,8 @@ pub struct Analyzer<'a> {
     pub definitions: Vec<Definition<'a>>,
     /// Functions, lambdas and generator expressions by their place in the syntax tree.
     pub code_ids: FxHashMap<usize, CodeId>,
+    /// What stands for several functions, by these and by whether it wraps them.
+    pub(super) choices: FxHashMap<(Vec<CodeId>, bool), CodeId>,
     /// Classes by the place of their bodies: a function may make different ones.
     pub class_ids: FxHashMap<usize, Vec<CodeId>>,
     pub frames: Vec<Frame<'a>>,
@@ -270,6 +288,8 @@ pub struct Analyzer<'a> {
     pub(super) recursion: Recursion,
     /// Loops around what is being executed.
     pub loops: usize,
+    /// And `finally` blocks.
+    pub(super) finals: usize,
     pub cell: CellId,
     pub statement: StatementId,
     pub source: &'a str,
@@ -354,11 +374,13 @@ impl<'a> Analyzer<'a> {
             facts: Facts::default(),
             definitions: vec![],
             code_ids: FxHashMap::default(),
+            choices: FxHashMap::default(),
             class_ids: FxHashMap::default(),
             frames: vec![Frame::new(ScopeRef::module(table))],
             summaries: FxHashMap::default(),
             recursion: Recursion::default(),
             loops: 0,
+            finals: 0,
             cell: 0,
             statement: StatementId(0),
             source: "",
@@ -416,8 +438,8 @@ impl<'a> Analyzer<'a> {
     /// A body that runs in a namespace of its own: it reads and changes objects, and binds nothing.
     fn scratch(&mut self, unit: &Unit<'a>) {
         self.begin_statement();
-        let inner = Inner { is_class: true, ..Inner::new(ScopeRef::module(unit.table)) };
-        self.frame().inner.push(inner);
+        let layers = self.frame().layers.len();
+        self.frame().inner.push(Inner::block(ScopeRef::module(unit.table), layers));
         self.execute_all(&unit.module.body);
         self.frame().inner.pop();
         self.frame().effects.calls = true;

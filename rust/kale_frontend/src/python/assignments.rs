@@ -178,7 +178,7 @@ impl<'a> Analyzer<'a> {
             }
             Expr::Attribute(a) => {
                 let owner = self.evaluate(&a.value);
-                self.element(&owner)
+                self.attribute(&owner, &a.attr, a.range())
             }
             other => self.evaluate(other),
         }
@@ -194,9 +194,7 @@ impl<'a> Analyzer<'a> {
             Expr::List(list) => list.elts.iter().for_each(|element| self.delete_target(element)),
             Expr::Attribute(attribute) => {
                 let owner = self.evaluate(&attribute.value);
-                self.mutate(&owner);
-                self.invoke_methods(&owner, target.range(), |name| name == "__delattr__");
-                self.call_descriptor(&owner, &attribute.attr, "__delete__", &[], target.range());
+                self.delete_attribute(&owner, &attribute.attr, target.range());
             }
             Expr::Subscript(subscript) => {
                 let owner = self.evaluate(&subscript.value);

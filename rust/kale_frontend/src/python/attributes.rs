@@ -7,7 +7,7 @@ use smallvec::smallvec;
 
 use super::analyzer::Analyzer;
 use super::arguments::Arguments;
-use super::classes::MethodKind;
+use super::classes::{Accessor, MethodKind};
 use super::facts::Resource;
 use super::knowledge::CallFacts;
 use super::value::{Axes, CodeId, Type, Value};
@@ -91,6 +91,7 @@ impl<'a> Analyzer<'a> {
             Some((method, MethodKind::Plain)) => self.learn(owner, Type::Function(method)),
             Some((_, MethodKind::Decorated)) => {
                 self.invoke_code(owner, range);
+                self.invoke_defined(class, name, None, owner, &[], range);
                 self.learn(owner, Type::Unknown);
             }
             None if let Some(given) = self.call_descriptor(owner, name, "__get__", &[], range) => {
@@ -129,6 +130,40 @@ impl<'a> Analyzer<'a> {
         Value::library(path)
     }
 
+    /// And deleting one.
+    pub(super) fn delete_attribute(&mut self, owner: &Value, name: &str, range: TextRange) {
+        self.mutate(owner);
+        self.invoke_accessors(owner, name, Accessor::Delete, &[], range);
+        self.invoke_methods(owner, range, |name| name == "__delattr__");
+        self.call_descriptor(owner, name, "__delete__", &[], range);
+    }
+
+    /// `getattr`, `hasattr`, `setattr` and `delattr`, of objects of the notebook: what the attribute itself does. `None`
+    /// where it is for the knowledge base to tell what comes of it.
+    pub(super) fn attribute_call(&mut self, path: &str, arguments: &Arguments<'a>, range: TextRange) -> Option<Value> {
+        let function = path.strip_prefix("builtins.").filter(|name| name.ends_with("attr"))?;
+        let [(owner, _), (name, _), rest @ ..] = arguments.positional.as_slice() else { return None };
+        if !matches!(owner.ty, Type::Object(_) | Type::Unknown) {
+            return None;
+        }
+        let (Some(name), given) = (name.text.clone(), rest.first().map(|(value, _)| value)) else {
+            self.invoke_any_property(owner, range);
+            return None;
+        };
+        match (function, given) {
+            ("getattr", None) => return Some(self.attribute(owner, &name, range)),
+            ("getattr", Some(default)) => {
+                let loaded = self.attribute(owner, &name, range).named();
+                return Some(self.either(loaded, default));
+            }
+            ("hasattr", _) => drop(self.attribute(owner, &name, range)),
+            ("setattr", Some(value)) => self.intercept_store(owner, &name, value, range),
+            ("delattr", _) => self.delete_attribute(owner, &name, range),
+            _ => {}
+        }
+        None
+    }
+
     pub fn store_attribute(&mut self, owner: &Value, name: &str, value: &Value, range: TextRange) {
         self.set_attribute(owner, name, value, range);
         if self.owned.contains(name) {
@@ -154,7 +189,8 @@ impl<'a> Analyzer<'a> {
             return;
         }
         let is_stateless = matches!(owner.ty, Type::Function(_) | Type::Class(_));
-        let intercepts = matches!(owner.ty, Type::Class(class) if self.method_of_class(class, "__setattr__").is_some());
+        let hooks = |class| ["__setattr__", name].iter().any(|hook| self.method_of_class(class, hook).is_some());
+        let intercepts = matches!(owner.ty, Type::Class(class) if hooks(class));
         if is_stateless
             && !intercepts
             && self.is_stateless(owner)
@@ -192,6 +228,7 @@ impl<'a> Analyzer<'a> {
 
     /// A class may say itself what setting an attribute does.
     fn intercept_store(&mut self, owner: &Value, name: &str, value: &Value, range: TextRange) {
+        self.invoke_accessors(owner, name, Accessor::Set, std::slice::from_ref(value), range);
         match owner.ty {
             Type::Object(class) => {
                 if let Some(method) = self.method_of(class, "__setattr__") {

@@ -37,6 +37,17 @@ impl<'a> Analyzer<'a> {
         layers
     }
 
+    /// The end of a block that leaves: who is given the exception finds its names as they are now.
+    pub(super) fn leave(&mut self) {
+        let layer = self.pop_layer();
+        let frame = self.frame();
+        if frame.interruptible > 0 {
+            let mut left: Vec<(Name, Binding)> = layer.into_iter().collect();
+            left.sort_by_key(|(name, _)| *name);
+            frame.overwritten.extend(left);
+        }
+    }
+
     /// After a choice between branches: each name is what one of them, or (`None`) the code before, left it.
     pub fn join(&mut self, branches: Vec<Layer>, may_skip: bool) {
         let names: NameSet = branches.iter().flat_map(|layer| layer.keys().copied()).collect();

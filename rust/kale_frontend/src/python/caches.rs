@@ -6,7 +6,7 @@
 //! somebody asks for the cache itself, each call matters.
 
 use ruff_python_ast::visitor::{self, Visitor};
-use ruff_python_ast::{Alias, Expr, Stmt};
+use ruff_python_ast::{Alias, ExceptHandler, Expr, Pattern, Stmt};
 use ruff_text_size::TextRange;
 use rustc_hash::FxHashMap;
 
@@ -28,6 +28,8 @@ pub struct Noticed<'a> {
     asked: bool,
     /// Names that are bound several times.
     rebound: FxHashMap<&'a str, usize>,
+    /// Loops around what is being read.
+    loops: usize,
 }
 
 /// Reads the notebook, if it has a cache.
@@ -46,7 +48,14 @@ pub fn noticed<'a>(units: &[Unit<'a>]) -> Noticed<'a> {
 
 impl<'a> Noticed<'a> {
     fn bind(&mut self, name: &'a str) {
-        *self.rebound.entry(name).or_default() += 1;
+        *self.rebound.entry(name).or_default() += if self.loops > 0 { 2 } else { 1 };
+    }
+
+    /// What is in a loop happens again and again.
+    fn again(&mut self, read: impl FnOnce(&mut Self)) {
+        self.loops += 1;
+        read(self);
+        self.loops -= 1;
     }
 }
 
@@ -55,18 +64,42 @@ impl<'a> Visitor<'a> for Noticed<'a> {
         match statement {
             Stmt::FunctionDef(def) => self.bind(&def.name),
             Stmt::ClassDef(def) => self.bind(&def.name),
-            // A loop binds its targets again and again.
-            Stmt::For(each) => self.visit_expr(&each.target),
+            Stmt::For(_) | Stmt::While(_) => return self.again(|this| visitor::walk_stmt(this, statement)),
+            // The function may be called several times.
+            Stmt::Global(global) => self.again(|this| global.names.iter().for_each(|name| this.bind(name))),
             _ => {}
         }
         visitor::walk_stmt(self, statement);
     }
 
+    fn visit_except_handler(&mut self, handler: &'a ExceptHandler) {
+        let ExceptHandler::ExceptHandler(caught) = handler;
+        if let Some(name) = &caught.name {
+            self.bind(name);
+        }
+        visitor::walk_except_handler(self, handler);
+    }
+
+    fn visit_pattern(&mut self, pattern: &'a Pattern) {
+        let name = match pattern {
+            Pattern::MatchAs(captured) => &captured.name,
+            Pattern::MatchStar(captured) => &captured.name,
+            Pattern::MatchMapping(captured) => &captured.rest,
+            _ => &None,
+        };
+        if let Some(name) = name {
+            self.bind(name);
+        }
+        visitor::walk_pattern(self, pattern);
+    }
+
     fn visit_expr(&mut self, expr: &'a Expr) {
-        if let Expr::Name(name) = expr
-            && !name.ctx.is_load()
-        {
-            self.bind(&name.id);
+        match expr {
+            Expr::Name(name) if !name.ctx.is_load() => self.bind(&name.id),
+            Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_) => {
+                return self.again(|this| visitor::walk_expr(this, expr));
+            }
+            _ => {}
         }
         visitor::walk_expr(self, expr);
     }

@@ -1,13 +1,15 @@
 //! Calls: of the notebook's functions and classes by summary, of libraries by the knowledge base, of anything else
 //! conservatively.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use ruff_python_ast::{Expr, ExprCall};
 use ruff_text_size::{Ranged, TextRange};
 use smallvec::{SmallVec, smallvec};
 
 use super::analyzer::{Analyzer, DefinitionKind};
 use super::arguments::Arguments;
-use super::classes::MethodKind;
+use super::classes::{Accessor, MethodKind};
 use super::heap::ObjectId;
 use super::knowledge::Unlisted;
 use super::library::Caller;
@@ -153,16 +155,10 @@ impl<'a> Analyzer<'a> {
         range: TextRange,
     ) -> Value {
         self.frame().effects.expensive = true;
-        let mut result: Option<Value> = None;
-        for &code in functions {
+        self.one_of(functions, |this, code| {
             let callee = callee.part(Type::Function(code));
-            let given = self.perhaps(|this| this.call_function(code, &callee, None, arguments, range)).named();
-            result = Some(match result {
-                Some(other) => self.either(other, &given),
-                None => given,
-            });
-        }
-        result.unwrap_or_else(Value::immutable)
+            this.call_function(code, &callee, None, arguments, range)
+        })
     }
 
     fn call_method(&mut self, receiver: &Value, name: &str, arguments: &Arguments<'a>, range: TextRange) -> Value {
@@ -526,11 +522,11 @@ impl<'a> Analyzer<'a> {
 
     /// Loading the attribute may call a property, or what another decorator has made of a method.
     pub(super) fn invoke_properties(&mut self, owner: &Value, name: &str, range: TextRange) {
-        for code in self.codes(owner) {
-            if !matches!(self.definitions[code.index()].kind, DefinitionKind::Class { .. }) {
-                continue;
-            }
+        for code in self.classes_among(owner) {
             if let Some((method, kind)) = self.method_kind(code, name).filter(|(_, kind)| *kind != MethodKind::Plain) {
+                if kind == MethodKind::Decorated {
+                    self.invoke_defined(code, name, None, owner, &[], range);
+                }
                 let given = self.call_loosely(method, owner, std::slice::from_ref(owner), range);
                 if kind == MethodKind::Kept {
                     self.mutate(owner);
@@ -540,8 +536,68 @@ impl<'a> Analyzer<'a> {
         }
     }
 
+    /// The same of an attribute whose name is not known.
+    pub(super) fn invoke_any_property(&mut self, owner: &Value, range: TextRange) {
+        let classes = self.classes_among(owner);
+        let ancestors = self.ancestors(&classes);
+        let methods = ancestors.iter().filter_map(|&class| self.methods(class)).flat_map(BTreeMap::keys);
+        let names: BTreeSet<String> = methods.cloned().collect();
+        names.iter().for_each(|name| self.invoke_properties(owner, name, range));
+    }
+
+    /// Setting or deleting an attribute may call a property.
+    pub(super) fn invoke_accessors(
+        &mut self,
+        owner: &Value,
+        name: &str,
+        accessor: Accessor,
+        given: &[Value],
+        range: TextRange,
+    ) {
+        let mut classes = self.classes_among(owner);
+        if !matches!(owner.ty, Type::Object(_)) {
+            // It may be one of the classes itself.
+            let metaclasses: Vec<CodeId> = classes.iter().filter_map(|&class| self.metaclass_of(class)).collect();
+            classes.extend(metaclasses);
+        }
+        for class in classes {
+            self.invoke_defined(class, name, Some(accessor), owner, given, range);
+        }
+    }
+
+    fn classes_among(&mut self, value: &Value) -> Vec<CodeId> {
+        let mut codes = self.codes(value);
+        if let Type::Object(class) = value.ty
+            && !codes.contains(&class)
+        {
+            codes.push(class);
+        }
+        codes.retain(|code| matches!(self.definitions[code.index()].kind, DefinitionKind::Class { .. }));
+        codes.to_vec()
+    }
+
+    /// Runs functions that a class has defined under a name, one or the other.
+    pub(super) fn invoke_defined(
+        &mut self,
+        class: CodeId,
+        name: &str,
+        accessor: Option<Accessor>,
+        owner: &Value,
+        given: &[Value],
+        range: TextRange,
+    ) {
+        let values: Vec<Value> = std::iter::once(owner).chain(given).cloned().collect();
+        for code in self.defined_in(class, name, accessor) {
+            self.perhaps(|this| this.call_loosely(code, owner, &values, range));
+        }
+    }
+
     /// Calls a function with arguments of which we only know the set.
     pub(super) fn call_loosely(&mut self, code: CodeId, callee: &Value, values: &[Value], range: TextRange) -> Value {
+        let alternatives = self.definitions[code.index()].alternatives.clone();
+        if !alternatives.is_empty() {
+            return self.one_of(&alternatives, |this, code| this.call_loosely(code, callee, values, range));
+        }
         let mut any = Value { ty: Type::Unknown, ..Value::immutable() };
         for value in values.iter().filter(|value| !self.is_stateless(value) || value.objects.is_empty()) {
             any.absorb(value);

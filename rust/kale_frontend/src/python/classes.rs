@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ruff_python_ast::name::UnqualifiedName;
+use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{Decorator, Expr, Keyword, Stmt, StmtAnnAssign, StmtClassDef, StmtFunctionDef};
 use ruff_text_size::{Ranged, TextRange};
 
@@ -41,13 +42,7 @@ impl<'a> Analyzer<'a> {
         if is_generic {
             self.frame().inner.pop();
         }
-        let methods: BTreeMap<String, CodeId> = attributes
-            .iter()
-            .filter_map(|(name, value)| match value.ty {
-                Type::Function(code) => Some((name.clone(), code)),
-                _ => None,
-            })
-            .collect();
+        let methods = self.methods_among(&attributes);
         // A class shares the state of its bases.
         let state: Vec<&Value> = attributes
             .iter()
@@ -87,6 +82,55 @@ impl<'a> Analyzer<'a> {
         self.bind_text(&statement.name, value);
     }
 
+    /// The attributes of a class that are functions of the notebook, or that something has made of these.
+    fn methods_among(&mut self, attributes: &[(String, Value)]) -> BTreeMap<String, CodeId> {
+        let mut methods = BTreeMap::new();
+        for (name, value) in attributes {
+            let method = match functions_of(value) {
+                Some(functions) => self.method_for(functions, false),
+                None => {
+                    let wrapped = self.wrapped_functions(value);
+                    self.method_for(wrapped, true)
+                }
+            };
+            methods.extend(method.map(|method| (name.clone(), method)));
+        }
+        methods
+    }
+
+    /// What calling an attribute may call: a method that a decorator has replaced, `property(load, store)`.
+    fn wrapped_functions(&mut self, value: &Value) -> Vec<CodeId> {
+        let may_call = match value.ty {
+            Type::Unknown => true,
+            Type::Instance(path) => !self.is_container(self.facts.text(path)),
+            _ => false,
+        };
+        let mut functions = if may_call { self.codes(value).to_vec() } else { vec![] };
+        functions.retain(|code| matches!(self.definitions[code.index()].kind, DefinitionKind::Function(_)));
+        functions
+    }
+
+    /// A method that is one of these functions, or wraps them.
+    fn method_for(&mut self, functions: Vec<CodeId>, is_wrapped: bool) -> Option<CodeId> {
+        let &first = functions.first()?;
+        if functions.len() == 1 && !is_wrapped {
+            return Some(first);
+        }
+        let key = (functions, is_wrapped);
+        if let Some(&known) = self.choices.get(&key) {
+            return Some(known);
+        }
+        let Definition { kind: DefinitionKind::Function(function), class_name, .. } = &self.definitions[first.index()]
+        else {
+            return None;
+        };
+        let definition = Definition::new(DefinitionKind::Function(*function), class_name.clone());
+        let code = CodeId::next(self.definitions.len());
+        self.definitions.push(Definition { alternatives: key.0.clone(), is_wrapped, ..definition });
+        self.choices.insert(key, code);
+        Some(code)
+    }
+
     fn add_class(
         &mut self,
         statement: &'a StmtClassDef,
@@ -118,7 +162,8 @@ impl<'a> Analyzer<'a> {
     /// Executes the body of a class; gives what it binds, by name.
     fn class_body(&mut self, statement: &'a StmtClassDef) -> Vec<(String, Value)> {
         let scope = self.scope_of(ScopeKind::Class, statement.range());
-        self.frame().inner.push(Inner::new(scope));
+        let layers = self.frame().layers.len();
+        self.frame().inner.push(Inner::block(scope, layers));
         let outer = self.frame().class_name.replace(statement.name.to_string());
         self.execute_all(&statement.body);
         self.frame().class_name = outer;
@@ -205,24 +250,49 @@ impl<'a> Analyzer<'a> {
         };
         for definition in &self.definitions {
             let DefinitionKind::Class { statement: Some(statement), .. } = &definition.kind else { continue };
-            let defs = statement.body.iter().filter_map(Stmt::as_function_def_stmt);
-            let found: Vec<&StmtFunctionDef> = defs.filter(|def| def.name.as_str() == name).collect();
+            let found = functions_named(&statement.body, name);
             if !found.iter().any(|def| Body::Statements(&def.body).address() == address) {
                 continue;
             }
-            let is_property = |d: &Decorator| d.expression.as_name_expr().is_some_and(|n| n.id.as_str() == "property");
             let is_kept = |d: &Decorator| {
                 let path = UnqualifiedName::from_expr(&d.expression);
                 path.is_some_and(|path| path.segments().last() == Some(&"cached_property"))
             };
+            let mut getters = found.iter().filter(|def| accessor(def) == Some(Accessor::Get));
             return Some(match found.as_slice() {
-                [def] if def.decorator_list.is_empty() => (method, MethodKind::Plain),
-                [def] if def.decorator_list.iter().all(is_property) => (method, MethodKind::Property),
+                defs if defs.iter().all(|def| def.decorator_list.is_empty()) => (method, MethodKind::Plain),
                 [def] if def.decorator_list.iter().any(is_kept) => (method, MethodKind::Kept),
+                defs if defs.iter().all(|def| accessor(def).is_some()) => match (getters.next(), getters.next()) {
+                    (Some(getter), None) => (self.code_of(getter).unwrap_or(method), MethodKind::Property),
+                    _ => (method, MethodKind::Decorated),
+                },
                 _ => (method, MethodKind::Decorated),
             });
         }
         Some((method, MethodKind::Decorated))
+    }
+
+    fn code_of(&self, def: &StmtFunctionDef) -> Option<CodeId> {
+        self.code_ids.get(&Body::Statements(&def.body).address()).copied()
+    }
+
+    /// The functions that the bodies of a class and of those that it is based on define under a name, the nearest first.
+    pub(super) fn defined_in(&self, class: CodeId, name: &str, accessor_is: Option<Accessor>) -> Vec<CodeId> {
+        let mut found = vec![];
+        for class in self.ancestors(&[class]) {
+            let DefinitionKind::Class { statement: Some(statement), methods, .. } =
+                &self.definitions[class.index()].kind
+            else {
+                continue;
+            };
+            let defs = functions_named(&statement.body, name);
+            if defs.is_empty() {
+                found.extend(methods.get(name));
+            }
+            let meant = defs.into_iter().filter(|def| accessor_is.is_none() || accessor(def) == accessor_is);
+            found.extend(meant.filter_map(|def| self.code_of(def)));
+        }
+        found
     }
 
     fn is_exception(&self, base: Name) -> bool {
@@ -492,6 +562,63 @@ pub enum MethodKind {
     Kept,
     /// What its decorators say.
     Decorated,
+}
+
+/// The functions of which a value is one, where that is all it may be.
+fn functions_of(value: &Value) -> Option<Vec<CodeId>> {
+    let own = [value.ty];
+    let types = value.among.as_deref().filter(|_| value.ty == Type::Unknown).unwrap_or(&own);
+    let functions = types.iter().map(|ty| match ty {
+        Type::Function(code) => Some(*code),
+        _ => None,
+    });
+    functions.collect::<Option<Vec<CodeId>>>().filter(|functions| !functions.is_empty())
+}
+
+/// What a property calls a function for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Accessor {
+    Get,
+    Set,
+    Delete,
+}
+
+/// `@property`, `@x.getter`, `@x.setter`, `@x.deleter`.
+fn accessor(def: &StmtFunctionDef) -> Option<Accessor> {
+    let [decorator] = def.decorator_list.as_slice() else { return None };
+    let word = match &decorator.expression {
+        Expr::Name(name) if name.id.as_str() == "property" => "getter",
+        Expr::Attribute(attribute) => attribute.attr.as_str(),
+        _ => return None,
+    };
+    match word {
+        "getter" => Some(Accessor::Get),
+        "setter" => Some(Accessor::Set),
+        "deleter" => Some(Accessor::Delete),
+        _ => None,
+    }
+}
+
+/// The functions of a name in the body of a class, also those in branches.
+fn functions_named<'a>(body: &'a [Stmt], name: &str) -> Vec<&'a StmtFunctionDef> {
+    struct Finder<'a, 'n> {
+        name: &'n str,
+        found: Vec<&'a StmtFunctionDef>,
+    }
+    impl<'a> Visitor<'a> for Finder<'a, '_> {
+        fn visit_stmt(&mut self, statement: &'a Stmt) {
+            match statement {
+                Stmt::FunctionDef(def) if def.name.as_str() == self.name => self.found.push(def),
+                Stmt::FunctionDef(_) | Stmt::ClassDef(_) => {}
+                _ => visitor::walk_stmt(self, statement),
+            }
+        }
+
+        fn visit_expr(&mut self, _: &'a Expr) {}
+    }
+    let mut finder = Finder { name, found: vec![] };
+    finder.visit_body(body);
+    finder.found
 }
 
 fn is_enumeration(path: &str) -> bool {

@@ -16,8 +16,9 @@ use super::value::{CodeId, Codes, Type};
 pub struct Effects {
     /// Module variables read, with the first place.
     pub reads: BTreeMap<Name, TextRange>,
-    /// Module variables that may be bound by a function (`global x`).
+    /// Module variables that may be bound by a function (`global x`), to any of what it binds them to.
     pub writes: BTreeMap<Name, Outcome>,
+    /// Those that it may delete, before it binds any.
     pub deletes: NameSet,
     /// Some call other than a known cheap and pure one happens.
     pub calls: bool,
@@ -150,6 +151,35 @@ pub struct Outcome {
     pub looks_into: Option<Types>,
     /// The elements of a tuple that is made to be unpacked.
     pub parts: Vec<Outcome>,
+}
+
+impl Outcome {
+    /// A value of which no more is told than its type, and what using it may call.
+    pub fn opaque(ty: Type, object: bool, code: Codes) -> Outcome {
+        Outcome {
+            ty,
+            among: None,
+            object,
+            scalars: false,
+            places: vec![],
+            view: false,
+            code,
+            unshippable: None,
+            types: Types::default(),
+            looks_into: None,
+            parts: vec![],
+        }
+    }
+
+    /// One or the other, of two that are opaque.
+    pub fn or(mut self, other: Outcome) -> Outcome {
+        self.ty = if self.ty == other.ty { self.ty } else { Type::Unknown };
+        self.object |= other.object;
+        self.code.extend(other.code);
+        self.code.sort();
+        self.code.dedup();
+        self
+    }
 }
 
 /// Of what types the objects are that change themselves, not only what they hold; `None` for any. Sorted.

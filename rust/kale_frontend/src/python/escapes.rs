@@ -23,7 +23,7 @@ impl<'a> Analyzer<'a> {
     }
 
     pub(super) fn shell_command(&mut self, text: &str, range: TextRange) {
-        if text.trim_start().starts_with("pip ") || text.contains("pip install") {
+        if only_installs(text) {
             return;
         }
         self.interpolate(text, range);
@@ -31,12 +31,18 @@ impl<'a> Analyzer<'a> {
         self.touch(Resource::AnyFile, true, range);
     }
 
-    /// `{...}` and `$name` are expressions, in commands as in the lines of magics.
+    /// `{...}` and `$name` are expressions, in commands as in the lines of magics. A call among them may do anything with
+    /// what it names.
     fn interpolate(&mut self, text: &str, range: TextRange) {
-        for name in interpolated_names(text) {
-            let interned = self.name(&name);
-            if self.module_binding(interned).is_some() {
-                self.read(&name, range);
+        for Interpolated { expression, calls } in interpolated(text) {
+            for word in words(expression) {
+                let name = self.name(word);
+                if self.module_binding(name).is_some() {
+                    let value = self.read(word, range);
+                    if calls {
+                        self.unknown_call(Some(&value), &Arguments::default(), range);
+                    }
+                }
             }
         }
     }
@@ -73,16 +79,84 @@ impl<'a> Analyzer<'a> {
     }
 }
 
-/// Names in `{...}` and `$name` of a shell command.
-fn interpolated_names(text: &str) -> Vec<String> {
-    let mut names = vec![];
+/// Whether a command installs packages and does nothing else.
+fn only_installs(command: &str) -> bool {
+    let mut words = command.split_whitespace();
+    let is_pip = |word: &str| matches!(word, "pip" | "pip3");
+    let installs = match words.next() {
+        Some("python" | "python3" | "{sys.executable}") => {
+            words.next() == Some("-m") && words.next().is_some_and(is_pip)
+        }
+        Some("uv") => words.next().is_some_and(is_pip),
+        Some(word) => is_pip(word),
+        None => false,
+    };
+    // (What is quoted may be `numpy>=2`.)
+    let outside_quotes: String = command.split(['"', '\'']).step_by(2).collect();
+    installs && !outside_quotes.contains(['&', ';', '|', '<', '>', '`', '\n']) && !command.contains("$(")
+}
+
+/// An expression in a command.
+struct Interpolated<'t> {
+    expression: &'t str,
+    calls: bool,
+}
+
+fn interpolated(text: &str) -> Vec<Interpolated<'_>> {
+    let mut found = vec![];
     let mut rest = text;
     while let Some(at) = rest.find(['{', '$']) {
+        let is_braced = rest[at..].starts_with('{');
         rest = &rest[at + 1..];
-        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-        if end > 0 && !rest.starts_with(|c: char| c.is_ascii_digit()) {
-            names.push(rest[..end].to_owned());
+        let end = match is_braced {
+            true => closing_brace(rest),
+            false => rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len()),
+        };
+        let expression = &rest[..end];
+        found.push(Interpolated { expression, calls: expression.contains('(') });
+        rest = &rest[end..];
+    }
+    found
+}
+
+/// Where the brace closes that opens before the text, or its end.
+fn closing_brace(text: &str) -> usize {
+    let mut depth = 1;
+    for (at, c) in text.char_indices() {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        if depth == 0 {
+            return at;
         }
     }
-    names
+    text.len()
+}
+
+/// What may be a variable in an expression: its words, also those in texts.
+fn words(expression: &str) -> impl Iterator<Item = &str> {
+    let words = expression.split(|c: char| !c.is_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with(|c: char| c.is_alphabetic() || c == '_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_does_more_than_install_is_told() {
+        for command in ["pip install -r r.txt", " pip3 install 'a>=2'", "python -m pip install -e .", "pip list"] {
+            assert!(only_installs(command), "{command}");
+        }
+        for command in ["pip install a; gdown 1", "pip install a && cp b c", "ls", "python -m b", "pip list > a.txt"] {
+            assert!(!only_installs(command), "{command}");
+        }
+    }
+
+    #[test]
+    fn every_word_of_an_expression_is_found() {
+        let found = |text| -> Vec<String> {
+            interpolated(text).iter().flat_map(|part| words(part.expression)).map(str::to_owned).collect()
+        };
+        assert_eq!(found("echo {len(df)} $name.txt {a['b']:>3}"), ["len", "df", "name", "a", "b"]);
+        assert_eq!(found("echo {1 + n[0]} {{x}} {open"), ["n", "x", "open"]);
+    }
 }

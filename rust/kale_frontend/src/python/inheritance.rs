@@ -169,6 +169,9 @@ impl<'a> Analyzer<'a> {
         if matches!(kind, MethodKind::Plain) && !is_of_class {
             return self.call_function(method, object, Some(object), arguments, range);
         }
+        if self.definitions[method.index()].is_wrapped {
+            return self.call_function(method, object, Some(object), arguments, range);
+        }
         let values: Vec<Value> = arguments.all().cloned().chain([object.clone()]).collect();
         self.call_loosely(method, object, &values, range)
     }

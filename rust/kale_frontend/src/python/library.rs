@@ -126,6 +126,9 @@ impl<'a> Analyzer<'a> {
         if let Some(value) = self.path_operation(&path, arguments) {
             return value;
         }
+        if let Some(value) = self.attribute_call(&path, arguments, range) {
+            return value;
+        }
         if path == "builtins.map"
             && let Some(value) = self.mapped(arguments, range)
         {

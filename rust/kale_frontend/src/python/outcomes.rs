@@ -1,24 +1,52 @@
 //! Values that cross the border of a function: told in terms of its places when its body has been evaluated, and made
 //! into values of the caller where it is called.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use ruff_text_size::TextRange;
 
 use super::analyzer::{Analyzer, Frame};
-use super::effects::Outcome;
+use super::effects::{Effects, Outcome};
 use super::heap::{Class, ObjectId, Place};
+use super::names::Name;
 use super::types::Types;
 use super::value::{Parts, Type, Value};
 use crate::fault::{Fault, planted};
 
+/// Where a function is called, and with what.
+pub(super) struct CallSite<'v> {
+    arguments: &'v [Value],
+    callee: &'v Value,
+    /// The objects that it binds module variables to of which it does not read what they were.
+    new: BTreeMap<Name, Value>,
+    range: TextRange,
+}
+
 impl<'a> Analyzer<'a> {
-    pub(super) fn at(&mut self, place: Place, arguments: &[Value], callee: &Value, range: TextRange) -> Value {
+    pub(super) fn call_site<'v>(
+        &mut self,
+        effects: &Effects,
+        arguments: &'v [Value],
+        callee: &'v Value,
+        range: TextRange,
+    ) -> CallSite<'v> {
+        let mut new = BTreeMap::new();
+        for &name in effects.writes.keys().filter(|name| !effects.reads.contains_key(name)) {
+            let object = self.frame().heap.allocate(Class { types: Types::none(), ..Class::default() });
+            new.insert(name, Value::object(Type::Unknown, object));
+        }
+        CallSite { arguments, callee, new, range }
+    }
+
+    pub(super) fn at(&mut self, place: Place, site: &CallSite) -> Value {
         match place {
-            Place::Parameter(index) => arguments.get(index).cloned().unwrap_or_else(Value::immutable),
-            Place::Global(name) => self.read_variable(name, range),
-            Place::Own => self.own(callee),
+            Place::Parameter(index) => site.arguments.get(index).cloned().unwrap_or_else(Value::immutable),
+            Place::Global(name) => match site.new.get(&name) {
+                Some(new) => new.clone(),
+                None => self.read_variable(name, site.range),
+            },
+            Place::Own => self.own(site.callee),
         }
     }
 
@@ -33,36 +61,24 @@ impl<'a> Analyzer<'a> {
         Value { objects, ..callee.part(Type::Unknown) }
     }
 
-    fn outcome_parts(
-        &mut self,
-        outcome: &Outcome,
-        arguments: &[Value],
-        callee: &Value,
-        range: TextRange,
-    ) -> Option<Rc<Parts>> {
+    fn outcome_parts(&mut self, outcome: &Outcome, site: &CallSite) -> Option<Rc<Parts>> {
         if outcome.parts.is_empty() {
             return None;
         }
-        let parts = outcome.parts.iter().map(|part| self.instance(part, arguments, callee, range)).collect();
+        let parts = outcome.parts.iter().map(|part| self.instance(part, site)).collect();
         Some(Rc::new(Parts::Each(parts)))
     }
 
     /// An outcome as a value of the caller.
-    pub(super) fn instance(
-        &mut self,
-        outcome: &Outcome,
-        arguments: &[Value],
-        callee: &Value,
-        range: TextRange,
-    ) -> Value {
-        let value = self.shared_instance(outcome, arguments, callee, range);
+    pub(super) fn instance(&mut self, outcome: &Outcome, site: &CallSite) -> Value {
+        let value = self.shared_instance(outcome, site);
         if let Some(held) = outcome.unshippable {
             self.holds_unshippable(&value, held);
         }
         value
     }
 
-    fn shared_instance(&mut self, outcome: &Outcome, arguments: &[Value], callee: &Value, range: TextRange) -> Value {
+    fn shared_instance(&mut self, outcome: &Outcome, site: &CallSite) -> Value {
         let mut value =
             Value { ty: outcome.ty, among: outcome.among.clone(), code: outcome.code.clone(), ..Value::immutable() };
         if !outcome.object {
@@ -76,7 +92,7 @@ impl<'a> Analyzer<'a> {
             };
             value.absorb(&own);
             for &place in &outcome.places {
-                let at = self.at(place, arguments, callee, range);
+                let at = self.at(place, site);
                 value.absorb(&at);
             }
             return value;
@@ -85,11 +101,11 @@ impl<'a> Analyzer<'a> {
             let fresh = if outcome.scalars { self.fresh_scalars(outcome.ty) } else { self.fresh(outcome.ty) };
             value.objects = fresh.objects;
             value.objects.iter().for_each(|&object| self.frame().heap.class(object).types = outcome.types.clone());
-            value.parts = self.outcome_parts(outcome, arguments, callee, range);
+            value.parts = self.outcome_parts(outcome, site);
             return value;
         }
         for &place in &outcome.places {
-            let at = self.at(place, arguments, callee, range);
+            let at = self.at(place, site);
             value.absorb(&at);
         }
         if value.objects.is_empty() {
@@ -99,7 +115,7 @@ impl<'a> Analyzer<'a> {
         if !outcome.scalars {
             self.forget_scalars(&value);
         }
-        value.parts = self.outcome_parts(outcome, arguments, callee, range);
+        value.parts = self.outcome_parts(outcome, site);
         if outcome.view {
             self.mark_view(&value);
         }

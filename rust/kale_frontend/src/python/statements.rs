@@ -1,6 +1,8 @@
 //! Execution of statements on abstract values.
 
-use ruff_python_ast::{ExceptHandler, Expr, Pattern, Stmt, StmtFor, StmtIf, StmtMatch, StmtTry, StmtWhile, StmtWith};
+use ruff_python_ast::{
+    ExceptHandler, Expr, Pattern, Stmt, StmtFor, StmtIf, StmtMatch, StmtTry, StmtWhile, StmtWith, WithItem,
+};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, Layer};
@@ -13,6 +15,9 @@ const MAX_LOOPS: usize = 8;
 
 /// Rounds in which a loop's body may find new types of objects that were there before.
 const MAX_ROUNDS: usize = 5;
+
+/// `finally` blocks within each other that are gone through twice.
+const MAX_FINALS: usize = 3;
 
 impl<'a> Analyzer<'a> {
     pub fn execute_all(&mut self, body: &'a [Stmt]) {
@@ -160,10 +165,10 @@ impl<'a> Analyzer<'a> {
         let mut branches = vec![self.branch(&s.body)];
         let mut has_else = false;
         for clause in &s.elif_else_clauses {
-            if let Some(test) = &clause.test {
-                self.test(test);
-            } else {
-                has_else = true;
+            // (It is only asked where those before it do not hold.)
+            match &clause.test {
+                Some(test) => self.perhaps(|this| this.test(test)),
+                None => has_else = true,
             }
             branches.push(self.branch(&clause.body));
         }
@@ -182,30 +187,10 @@ impl<'a> Analyzer<'a> {
     }
 
     fn with_block(&mut self, s: &'a StmtWith) {
-        let (mut may_swallow, mut managers) = (false, vec![]);
+        let mut managers = vec![];
         let suspended = self.frame().suspended.len();
         let earlier = self.frame().raised.take();
-        for item in &s.items {
-            let manager = self.evaluate(&item.context_expr);
-            let types =
-                self.type_path(&manager).and_then(|path| self.knowledge.inherited(path, |t| t.suspends.as_ref()));
-            self.frame().suspended.extend(types);
-            let entered = self.enter_context(&manager, item.range());
-            if !self.is_plain_context(&manager) {
-                may_swallow = true;
-                managers.push(manager);
-            }
-            may_swallow |= swallows(&item.context_expr);
-            if let Some(target) = &item.optional_vars {
-                self.assign(target, entered);
-            }
-        }
-        if may_swallow {
-            // The manager may catch an exception, so that the rest of the body is left out.
-            self.optionally(&s.body, true);
-        } else {
-            self.execute_all(&s.body);
-        }
+        self.with_items(&s.items, &s.body, &mut managers);
         // `__exit__` is given it, and may keep it.
         if let Some(raised) = self.frame().raised.clone() {
             managers.iter().for_each(|manager| self.link(manager, &raised, false));
@@ -214,6 +199,28 @@ impl<'a> Analyzer<'a> {
             self.raise(&earlier);
         }
         self.frame().suspended.truncate(suspended);
+    }
+
+    /// Enters the contexts, each within the one before it, and executes the body in the last.
+    fn with_items(&mut self, items: &'a [WithItem], body: &'a [Stmt], managers: &mut Vec<Value>) {
+        let Some((item, inner)) = items.split_first() else { return self.execute_all(body) };
+        let manager = self.evaluate(&item.context_expr);
+        let types = self.type_path(&manager).and_then(|path| self.knowledge.inherited(path, |t| t.suspends.as_ref()));
+        self.frame().suspended.extend(types);
+        let entered = self.enter_context(&manager, item.range());
+        if let Some(target) = &item.optional_vars {
+            self.assign(target, entered);
+        }
+        let is_plain = self.is_plain_context(&manager);
+        if !is_plain {
+            managers.push(manager);
+        }
+        if is_plain && !swallows(&item.context_expr) {
+            return self.with_items(inner, body, managers);
+        }
+        // The manager may catch an exception, so that the rest is left out.
+        let layers = self.interrupted(true, |this| this.with_items(inner, body, managers));
+        self.join(layers, true);
     }
 
     /// Whether leaving the context by an exception goes on with the exception: true of files, locks, and the like.
@@ -225,6 +232,30 @@ impl<'a> Analyzer<'a> {
     }
 
     fn try_block(&mut self, s: &'a StmtTry) {
+        if s.finalbody.is_empty() {
+            return self.handled(s);
+        }
+        let layers = self.interrupted(true, |this| this.handled(s));
+        self.finals += 1;
+        let end = match self.finals > MAX_FINALS {
+            true => layers,
+            false => {
+                // What it does where an exception or a `return` goes on behind it.
+                let end = layers[0].clone();
+                self.push_layer();
+                self.join(layers, true);
+                self.execute_all(&s.finalbody);
+                self.leave();
+                vec![end]
+            }
+        };
+        self.join(end, false);
+        self.execute_all(&s.finalbody);
+        self.finals -= 1;
+    }
+
+    /// A `try` statement without its `finally`.
+    fn handled(&mut self, s: &'a StmtTry) {
         // The body may stop anywhere, so each handler starts from "some of the body happened".
         let earlier = self.frame().raised.take();
         let can_recover = !s.handlers.is_empty();
@@ -237,7 +268,6 @@ impl<'a> Analyzer<'a> {
         if !can_recover {
             self.join(interrupted, false);
             self.execute_all(&s.orelse);
-            self.execute_all(&s.finalbody);
             return;
         }
         let mut endings = vec![];
@@ -258,17 +288,15 @@ impl<'a> Analyzer<'a> {
                 self.bind_text(name, caught.clone().unwrap_or_else(Value::immutable));
             }
             self.execute_all(&handler.body);
-            let leaves = always_leaves(&handler.body);
             if let Some(name) = &handler.name {
                 self.delete_quietly(name);
             }
-            let layer = self.pop_layer();
-            if !leaves {
-                endings.push(layer);
+            match always_leaves(&handler.body) {
+                true => self.leave(),
+                false => endings.push(self.pop_layer()),
             }
         }
         self.join(endings, false);
-        self.execute_all(&s.finalbody);
     }
 
     /// The end of `except ... as name` unbinds the name.
@@ -286,7 +314,7 @@ impl<'a> Analyzer<'a> {
             self.push_layer();
             self.bind_pattern(&case.pattern, &subject);
             if let Some(guard) = &case.guard {
-                self.evaluate(guard);
+                self.test(guard);
             }
             self.execute_all(&case.body);
             exhaustive |= case.guard.is_none() && case.pattern.is_irrefutable();
@@ -318,8 +346,15 @@ impl<'a> Analyzer<'a> {
             }
             Pattern::MatchClass(p) => {
                 self.evaluate(&p.cls);
+                if !p.arguments.patterns.is_empty() {
+                    // `__match_args__` names attributes.
+                    self.invoke_any_property(subject, p.range());
+                }
                 p.arguments.patterns.iter().for_each(|inner| self.bind_pattern(inner, &part));
-                p.arguments.keywords.iter().for_each(|keyword| self.bind_pattern(&keyword.pattern, &part));
+                for keyword in &p.arguments.keywords {
+                    let value = self.attribute(subject, &keyword.attr, keyword.range());
+                    self.bind_pattern(&keyword.pattern, &value);
+                }
             }
             Pattern::MatchStar(p) => {
                 if let Some(name) = &p.name {

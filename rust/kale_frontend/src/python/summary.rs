@@ -15,7 +15,7 @@ use ruff_python_ast::Expr;
 use ruff_text_size::TextRange;
 use smallvec::smallvec;
 
-use super::analyzer::{Analyzer, Binding, Body, DefinitionKind, Frame, Function, Iterated};
+use super::analyzer::{Analyzer, Binding, Body, Definition, DefinitionKind, Frame, Function, Iterated};
 use super::arguments::Arguments;
 use super::effects::{Link, Outcome, Summary};
 use super::facts::StatementId;
@@ -55,6 +55,38 @@ const MAX_DEPTH: usize = 100;
 impl<'a> Analyzer<'a> {
     /// Calls a function, with `receiver` as the first argument if it is a method.
     pub fn call_function(
+        &mut self,
+        code: CodeId,
+        callee: &Value,
+        receiver: Option<&Value>,
+        arguments: &Arguments<'a>,
+        range: TextRange,
+    ) -> Value {
+        let Definition { alternatives, is_wrapped, .. } = &self.definitions[code.index()];
+        if *is_wrapped {
+            return self.unknown_call(receiver.or(Some(callee)), arguments, range);
+        }
+        if alternatives.is_empty() {
+            return self.call_certain(code, callee, receiver, arguments, range);
+        }
+        let alternatives = alternatives.clone();
+        self.one_of(&alternatives, |this, code| this.call_certain(code, callee, receiver, arguments, range))
+    }
+
+    /// Calls one of several functions.
+    pub(super) fn one_of(&mut self, functions: &[CodeId], mut call: impl FnMut(&mut Self, CodeId) -> Value) -> Value {
+        let mut result: Option<Value> = None;
+        for &code in functions {
+            let given = self.perhaps(|this| call(this, code)).named();
+            result = Some(match result {
+                Some(other) => self.either(other, &given),
+                None => given,
+            });
+        }
+        result.unwrap_or_else(Value::immutable)
+    }
+
+    fn call_certain(
         &mut self,
         code: CodeId,
         callee: &Value,
@@ -220,7 +252,7 @@ impl<'a> Analyzer<'a> {
         frame.suspended = definition.suspends.clone();
         self.frames.push(frame);
         // What a body does is found out once for all rounds of the loops around its calls.
-        let loops = std::mem::take(&mut self.loops);
+        let (loops, finals) = (std::mem::take(&mut self.loops), std::mem::take(&mut self.finals));
         if let Some(parameters) = function.parameters {
             for (index, parameter) in parameters.iter().enumerate() {
                 let value = self.place_value(index, &shapes[index]);
@@ -245,7 +277,7 @@ impl<'a> Analyzer<'a> {
                 self.give_back(&value);
             }
         }
-        self.loops = loops;
+        (self.loops, self.finals) = (loops, finals);
         let frame = self.frames.pop().expect("it was pushed above");
         self.read_off(frame, function.is_generator, *code)
     }
@@ -306,9 +338,12 @@ impl<'a> Analyzer<'a> {
         for name in names {
             let place = frame.place(Place::Global(name));
             let class = frame.heap.class(place).clone();
+            let is_old = frame.effects.reads.contains_key(&name);
             if let Some(outcome) = frame.effects.writes.get_mut(&name) {
-                outcome.places = class.places.iter().copied().filter(|p| *p != Place::Global(name)).collect();
+                let is_told = |place: &Place| *place != Place::Global(name) || !is_old;
+                outcome.places = class.places.iter().copied().filter(is_told).collect();
                 outcome.view = class.view;
+                outcome.unshippable = class.unshippable;
                 outcome.code.extend(class.code);
                 outcome.code.sort();
                 outcome.code.dedup();
@@ -321,19 +356,7 @@ impl<'a> Analyzer<'a> {
         let mut outcome = returned.map(|value| outcome(&mut frame, &value));
         if is_generator {
             let path = self.name("generator");
-            let mut made = outcome.unwrap_or(Outcome {
-                ty: Type::Unknown,
-                among: None,
-                object: true,
-                scalars: false,
-                places: vec![],
-                view: false,
-                unshippable: None,
-                code: smallvec![],
-                types: Types::default(),
-                looks_into: None,
-                parts: vec![],
-            });
+            let mut made = outcome.unwrap_or(Outcome::opaque(Type::Unknown, true, smallvec![]));
             made.parts = vec![];
             made.looks_into = None;
             let records = self.frozen_types(made.ty, made.among.as_deref()).filter(|_| !made.object);
@@ -361,6 +384,7 @@ impl<'a> Analyzer<'a> {
     }
 
     fn apply(&mut self, summary: &Summary, arguments: &[Value], callee: &Value, range: TextRange) -> Value {
+        let site = self.call_site(&summary.effects, arguments, callee, range);
         let effects = &summary.effects;
         for &name in effects.reads.keys().filter(|_| !planted(Fault::EarlyBinding)) {
             self.read_variable(name, range);
@@ -372,18 +396,18 @@ impl<'a> Analyzer<'a> {
             if planted(Fault::MissedArgumentMutation) && matches!(place, Place::Parameter(_)) {
                 continue;
             }
-            let value = self.at(place, arguments, callee, range);
+            let value = self.at(place, &site);
             if !self.is_stateless(&value) || place == Place::Own {
                 self.mutate_parts(&value, changed.as_deref());
             }
         }
         for &place in &summary.mixed {
-            for object in self.at(place, arguments, callee, range).objects {
+            for object in self.at(place, &site).objects {
                 self.frame().heap.class(object).scalars = false;
             }
         }
         for link in &summary.links {
-            let values: Vec<Value> = link.places.iter().map(|&p| self.at(p, arguments, callee, range)).collect();
+            let values: Vec<Value> = link.places.iter().map(|&p| self.at(p, &site)).collect();
             for pair in values.windows(2) {
                 // Which of them holds the other is told by the types of the places.
                 match link.apart {
@@ -393,36 +417,36 @@ impl<'a> Analyzer<'a> {
             }
         }
         for &(place, held) in &summary.unshippable {
-            let holder = self.at(place, arguments, callee, range);
+            let holder = self.at(place, &site);
             if !self.leaves_out(&holder) {
                 self.holds_unshippable(&holder, held);
             }
         }
         for (place, types) in &summary.types {
-            let holder = self.at(*place, arguments, callee, range);
+            let holder = self.at(*place, &site);
             if !holder.is_constant() {
                 self.learn_all(&holder, types);
             }
         }
         for &(place, code) in &summary.code {
-            let holder = self.at(place, arguments, callee, range);
+            let holder = self.at(place, &site);
             self.note_code(&holder, &Value { code: smallvec![code], ..Value::immutable() });
         }
         self.apply_rng(effects, range);
-        for (&name, written) in effects.writes.iter().filter(|_| !planted(Fault::GlobalIgnored)) {
-            let value = self.instance(written, arguments, callee, range);
-            self.write_variable(name, value);
-        }
         for &name in &effects.deletes {
             self.delete_variable(name);
         }
+        for (&name, written) in effects.writes.iter().filter(|_| !planted(Fault::GlobalIgnored)) {
+            let value = self.instance(written, &site);
+            self.write_variable(name, value);
+        }
         self.frame().effects.absorb_hidden(effects, range);
         if let Some(raised) = &summary.raises {
-            let exception = self.instance(raised, arguments, callee, range);
+            let exception = self.instance(raised, &site);
             self.raise(&exception);
         }
         match &summary.returns {
-            Some(outcome) => self.instance(outcome, arguments, callee, range),
+            Some(outcome) => self.instance(outcome, &site),
             None => Value::immutable(),
         }
     }
@@ -435,18 +459,14 @@ impl<'a> Analyzer<'a> {
         if self.frame().trusts {
             return;
         }
-        if self.in_module() { self.bind_maybe(name, value) } else { self.write_global(name, &value) }
+        self.perhaps(|this| this.write_global(name, &value));
     }
 
     fn delete_variable(&mut self, name: Name) {
         if self.frame().trusts {
             return;
         }
-        if self.in_module() {
-            self.delete_module(name);
-        } else {
-            self.frame().effects.deletes.insert(name);
-        }
+        self.perhaps(|this| this.delete_global(name));
     }
 }
 

@@ -73,8 +73,15 @@ impl<'a> Analyzer<'a> {
         let name = self.name(text);
         match self.home(text) {
             Home::Inner(index) => {
+                let inner = &self.innermost().inner[index];
+                let may_be_outside = inner.optional.contains(&name) && self.module_binding(name).is_some();
                 let inner = &self.frame().inner[index];
                 match inner.names.get(&name) {
+                    Some(value) if may_be_outside => {
+                        let value = value.clone();
+                        let outside = self.read_variable(name, range);
+                        self.either(value, &outside.named())
+                    }
                     Some(value) => value.clone(),
                     None if inner.is_class => self.read_variable(name, range),
                     None => Value::immutable(),
@@ -154,8 +161,15 @@ impl<'a> Analyzer<'a> {
         Value { code, ..Value::object(Type::Unknown, own) }
     }
 
-    /// A module variable read by a function's body: its type as it is now, its object as a place.
+    /// A module variable read by a function's body: what the body itself has bound it to, or else its type as it is now,
+    /// its object as a place.
     pub fn read_global(&mut self, name: Name, range: TextRange) -> Value {
+        let own = self.own_binding(name);
+        match own {
+            Some(own) if own.deleted => return self.builtin_or_unknown(name),
+            Some(own) if !own.maybe_unbound => return own.value,
+            _ => {}
+        }
         let known = self.module_binding(name).map(|b| b.value.clone());
         let assumed = self.assumed(name);
         let frame = self.frame();
@@ -179,6 +193,22 @@ impl<'a> Analyzer<'a> {
             value = self.written_global(name, value, &outcome);
         }
         value
+    }
+
+    /// The name under which a function's frame has what the function itself has bound a module variable to: one of its own
+    /// variables may have the same name, in a class inside of it.
+    fn own_name(&mut self, name: Name) -> Name {
+        let text = format!("global {}", self.facts.text(name));
+        self.name(&text)
+    }
+
+    fn own_binding(&mut self, name: Name) -> Option<Binding> {
+        let effects = &self.frame().effects;
+        if !effects.writes.contains_key(&name) && !effects.deletes.contains(&name) {
+            return None;
+        }
+        let own = self.own_name(name);
+        self.frame().lookup(own).cloned()
     }
 
     /// What a summary that reads the variable now depends on.
@@ -273,9 +303,7 @@ impl<'a> Analyzer<'a> {
         let text = private.as_deref().unwrap_or(text);
         let name = self.name(text);
         match self.home(text) {
-            Home::Inner(index) => {
-                self.frame().inner[index].names.insert(name, value.named());
-            }
+            Home::Inner(index) => self.bind_inside(index, name, value.named()),
             home @ (Home::Frame | Home::Cell(_)) => {
                 if matches!(home, Home::Cell(_)) {
                     let cell = self.shared_cell(name);
@@ -285,15 +313,30 @@ impl<'a> Analyzer<'a> {
                 self.frame().put(name, binding);
             }
             Home::Captured => {
-                let own = self.frame().place(Place::Own);
-                self.mutate_object(own, None);
-                for object in value.objects {
-                    self.frame().heap.union(own, object, false);
-                }
+                let own = self.captured();
+                self.mutate(&own);
+                self.link(&own, &value, false);
             }
             Home::Constant => {}
             Home::Module => self.write_global(name, &value),
         }
+    }
+
+    /// Binds a name of a class body or comprehension. In a branch, it may keep its value.
+    fn bind_inside(&mut self, index: usize, name: Name, value: Value) {
+        let is_branch = self.frame().layers.len() > self.frame().inner[index].layers;
+        let known = self.frame().inner[index].names.get(&name).cloned();
+        let value = match (is_branch, known) {
+            (true, Some(known)) => self.either(known, &value),
+            _ => value,
+        };
+        let inner = &mut self.frame().inner[index];
+        match is_branch {
+            true if !inner.names.contains_key(&name) => drop(inner.optional.insert(name)),
+            true => {}
+            false => inner.optional.remove(&name),
+        }
+        inner.names.insert(name, value);
     }
 
     /// `global x; x = value` in a function.
@@ -305,20 +348,28 @@ impl<'a> Analyzer<'a> {
         for &object in &value.objects {
             self.frame().heap.union(place, object, false);
         }
-        let outcome = Outcome {
-            ty: value.ty,
-            among: None,
-            object: !value.objects.is_empty(),
-            scalars: false,
-            places: vec![],
-            view: false,
-            unshippable: None,
-            code: value.code.clone(),
-            types: Types::default(),
-            looks_into: None,
-            parts: vec![],
+        let outcome = Outcome::opaque(value.ty, !value.objects.is_empty(), value.code.clone());
+        let writes = &mut self.frame().effects.writes;
+        // (The function may return between two of them.)
+        let outcome = match writes.remove(&name) {
+            Some(earlier) => earlier.or(outcome),
+            None => outcome,
         };
-        self.frame().effects.writes.insert(name, outcome);
+        writes.insert(name, outcome);
+        let binding = Binding::local(value.clone().named(), self.statement);
+        let own = self.own_name(name);
+        self.frame().put(own, binding);
+    }
+
+    /// `global x; del x` in a function.
+    pub(super) fn delete_global(&mut self, name: Name) {
+        if self.in_module() {
+            return self.delete_module(name);
+        }
+        self.frame().effects.deletes.insert(name);
+        let binding = Binding { deleted: true, ..Binding::local(Value::immutable(), self.statement) };
+        let own = self.own_name(name);
+        self.frame().put(own, binding);
     }
 
     /// Binds a module variable.
@@ -400,16 +451,18 @@ impl<'a> Analyzer<'a> {
         let name = self.name(text);
         match self.home(text) {
             Home::Inner(index) => {
-                self.frame().inner[index].names.remove(&name);
+                let is_branch = self.frame().layers.len() > self.frame().inner[index].layers;
+                let inner = &mut self.frame().inner[index];
+                match is_branch {
+                    true => drop(inner.optional.insert(name)),
+                    false => drop(inner.names.remove(&name)),
+                }
             }
             Home::Captured => {
                 let own = self.frame().place(Place::Own);
                 self.mutate_object(own, None);
             }
-            Home::Module if self.in_module() => self.delete_module(name),
-            Home::Module => {
-                self.frame().effects.deletes.insert(name);
-            }
+            Home::Module => self.delete_global(name),
             Home::Frame | Home::Cell(_) | Home::Constant => {}
         }
     }
