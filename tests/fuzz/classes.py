@@ -66,16 +66,40 @@ def make_class(w: Writer, name: str, base: str) -> list[str]:
         ])  # fmt: skip
     for method in (add, total, peek, clone, length, plus, enter):
         if not base or w.chance(0.4):
-            text, more = method(w, name, base)
+            text, more = a_method(w, method, name, base)
             members.append(text)
             needs |= more
     if w.chance(0.3):
-        members.append(["@property", "def last(self):", *indented(w.pick((
-            ["return self.items[-1:]"], ["self.n += 1", "return self.n"],
-            [f"type(self).shared.append({n})", "return 0"],
-        )))])  # fmt: skip
+        members.append(last(w))
     note_class(w, name, base, needs)
     return lines + (indented([line for member in members for line in member]))
+
+
+def a_method(w: Writer, method, name: str, base: str) -> tuple[list[str], set]:
+    """Mostly plain; or what a decorator makes of it, or one of two."""
+    text, needs = method(w, name, base)
+    roll, decorator = w.random.random(), w.kind("deco")
+    if roll < 0.1:
+        other, more = method(w, name, base)
+        return [f"if {w.condition()}:", *indented(text), "else:", *indented(other)], needs | more
+    if roll < 0.2 and method in (add, peek, clone) and decorator is not None and w.usable(decorator):
+        return ["@deco", *text], needs | decorator.needs
+    if roll < 0.25 and method in (peek, clone):
+        return [*text, f"{method.__name__} = (lambda f: lambda self: f(self))({method.__name__})"], needs
+    return text, needs
+
+
+def last(w: Writer) -> list[str]:
+    """A property, perhaps one that can be set."""
+    n = w.fresh()
+    load = w.pick((
+        ["return self.items[-1:]"], ["self.n += 1", "return self.n"], [f"type(self).shared.append({n})", "return 0"],
+    ))  # fmt: skip
+    store = w.pick((["self.items.append(value)"], ["self.n = value"], ["type(self).shared.append(value)"]))
+    if w.chance(0.2):
+        return [f"last = property(lambda self: self.items.append({n}))"]
+    setter = ["@last.setter", "def last(self, value):", *indented(store)] if w.chance(0.5) else []
+    return ["@property", "def last(self):", *indented(load), *setter]
 
 
 def derived(w: Writer, name: str) -> set[str]:
@@ -224,7 +248,8 @@ def use_object(w: Writer) -> list[str]:
         "with {o} as x: x.n += {n}", "if {o}: print({n})",
         "bool({o})", "not {o}", "{o} or {i}", "{o} == {o}", "{o} != {o}", "{n} if {o} else 0",
         "{o} and {i}", "f'{{len({o})}}'", "del {o}.items[2:]",
-        "print(getattr({o}, 'extra', {n}))",
+        "print(getattr({o}, 'extra', {n}))", "print(getattr({o}, 'last', {n}))", "print(hasattr({o}, 'last'))",
+        "{o}.last = {n}", "setattr({o}, 'last', {i})",
         "{o}.hook = lambda: {n}", "{o}.hook = lambda: {n}", "print(getattr({o}, 'hook', int)())",
     )  # fmt: skip
     kind = w.kind(name)  # (A parameter's is its shape.)
@@ -232,7 +257,10 @@ def use_object(w: Writer) -> list[str]:
     text = "{o}.add({n})" if w.chance(0.6 if is_derived else 0.1) else w.pick(forms)
     if text.startswith("with") and (w.in_function or w.fixed):
         return []
-    return [text.format(o=name, n=n, i=w.an_int(), l=w.a_list())]
+    text = text.format(o=name, n=n, i=w.an_int(), l=w.a_list())
+    if "last" in text and "hasattr" not in text:
+        return ["try:", f"    {text}", "except AttributeError:", "    pass"]
+    return [text]
 
 
 def use_class(w: Writer) -> list[str]:

@@ -31,6 +31,10 @@ def body(w: Writer, values: dict, result: str | None, declare: bool = True) -> t
         lines += w.statement() if w.depth < 3 else w.simple()
     if declared and w.chance(0.6):
         lines.append(f"{declared} = {w.expression(scope.values[declared])}")
+        if result is not None and w.chance(0.3):
+            lines.append(f"if {w.condition()}: return {w.expression(result)}")
+            lines += [f"del {declared}"] if w.chance(0.2) else []
+            lines.append(f"{declared} = {w.expression(scope.values[declared])}")
     if result is not None:
         lines.append(f"return {w.expression(result)}")
     w.scopes.pop()

@@ -111,10 +111,67 @@ impl Usage {
     }
 }
 
-/// Whether two paths are the same file, or one is a directory that holds the other.
+/// Whether two paths are the same file, or one is a directory that holds the other. Of paths that start in different
+/// places (`data.csv`, `/home/ada/data.csv`, `../project/data.csv`) that is not known when they end alike.
 fn overlap(a: &str, b: &str) -> bool {
-    let within = |outer: &str, inner: &str| {
-        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) || outer.is_empty()
-    };
-    a.contains('{') || b.contains('{') || within(a, b) || within(b, a)
+    if a.contains('{') || b.contains('{') || is_within(a, b) || is_within(b, a) {
+        return true;
+    }
+    let ((start_of_a, a), (start_of_b, b)) = (start_and_rest(a), start_and_rest(b));
+    start_of_a != start_of_b && (may_end_in(a, b) || may_end_in(b, a))
+}
+
+fn is_within(inner: &str, outer: &str) -> bool {
+    inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) || outer.is_empty()
+}
+
+/// The root or the `..`s with which a path starts, and what follows.
+fn start_and_rest(path: &str) -> (&str, &str) {
+    let mut rest = path.strip_prefix('/').unwrap_or(path);
+    while let Some(more) = rest.strip_prefix("..").filter(|more| more.is_empty() || more.starts_with('/')) {
+        rest = more.strip_prefix('/').unwrap_or(more);
+    }
+    (&path[..path.len() - rest.len()], rest)
+}
+
+/// Whether some end of the first path is the second, or lies within it or around it.
+fn may_end_in(path: &str, end: &str) -> bool {
+    let starts = std::iter::once(0).chain(path.match_indices('/').map(|(at, _)| at + 1));
+    starts.map(|start| &path[start..]).any(|own| is_within(own, end) || is_within(end, own))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_may_be_one_file_overlap() {
+        let pairs = [
+            ("a/b.csv", "a"),
+            ("/home/ada/d.csv", "d.csv"),
+            ("../project/d.csv", "d.csv"),
+            ("../../work/project/d.csv", "../project/d.csv"),
+            ("/home/ada/out/d.csv", "out"),
+            ("..", "d.csv"),
+            ("out/{name}.csv", "d.csv"),
+        ];
+        for (a, b) in pairs {
+            assert!(overlap(a, b) && overlap(b, a), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn other_files_do_not() {
+        let pairs = [
+            ("a.csv", "b.csv"),
+            ("/data/a.csv", "/data/b/a.csv"),
+            ("../a.csv", "../b/a.csv"),
+            ("/data/a.csv", "b.csv"),
+            ("out/a.csv", "a.csv"),
+            ("..hidden/a.csv", "a.csv"),
+        ];
+        for (a, b) in pairs {
+            assert!(!overlap(a, b) && !overlap(b, a), "{a} {b}");
+        }
+    }
 }

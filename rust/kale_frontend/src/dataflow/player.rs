@@ -13,8 +13,8 @@ use crate::fault::{Fault, planted};
 use crate::python::facts::{CellId, Facts, StatementId, VersionId};
 use crate::python::names::{Name, NameSet};
 
-/// A place in the notebook: the cell, and the statement in it or, for the cell as a whole, what follows all of them.
-type Place = (CellId, usize);
+/// A position in the notebook: the cell, and the statement in it or, for the cell as a whole, what follows all of them.
+type Position = (CellId, usize);
 
 /// Behind all statements of a cell, and ahead of the cell as a whole: where what it makes is loaded elsewhere.
 const BEHIND_STATEMENTS: usize = usize::MAX - 1;
@@ -23,10 +23,10 @@ const CELL: usize = usize::MAX;
 
 /// Where a name's object in a process came from: names with one origin are as identical as in the notebook.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Held {
+struct Holding {
     version: VersionId,
     origin: usize,
-    at: Place,
+    at: Position,
 }
 
 /// Versions to be loaded, each with the names that are wanted of it.
@@ -62,12 +62,12 @@ pub struct Player<'f> {
     facts: &'f Facts,
     grouping: &'f Grouping,
     group: usize,
-    /// Each with its place, where it is to be done.
-    actions: Vec<(Place, Action)>,
-    held: FxHashMap<Name, Held>,
+    /// Each with its position, where it is to be done.
+    actions: Vec<(Position, Action)>,
+    held: FxHashMap<Name, Holding>,
     defined: BTreeSet<StatementId>,
     /// Where definitions bind names, needed or not.
-    bound_again: BTreeMap<Name, BTreeSet<Place>>,
+    bound_again: BTreeMap<Name, BTreeSet<Position>>,
     /// Names that a cell must not find and that nothing had bound when it was played, with the version in which the
     /// notebook has deleted them.
     absent: Vec<(CellId, Name, VersionId)>,
@@ -115,7 +115,7 @@ impl<'f> Player<'f> {
         if !planted(Fault::DeletionMissed) {
             self.forget_again();
         }
-        self.actions.sort_by_key(|(place, _)| *place);
+        self.actions.sort_by_key(|(position, _)| *position);
         let actions = self.actions.into_iter().map(|(_, action)| action).collect();
         Played { actions, loads: self.loads, torn: self.torn }
     }
@@ -128,14 +128,14 @@ impl<'f> Player<'f> {
             self.leave_out_parts(&mut chosen.values);
         }
         let mut order = self.needed_first(&chosen.values);
-        let places = self.places(cell, &order, &chosen.values);
+        let positions = self.positions(cell, &order, &chosen.values);
         for &statement in &chosen.definitions {
-            self.define(statement, needs, &places);
+            self.define(statement, needs, &positions);
         }
-        order.sort_by_key(|version| places[version]);
+        order.sort_by_key(|version| positions[version]);
         for version in order {
             self.note_replaced(version, &chosen.values[&version]);
-            self.load(cell, version, &chosen.values[&version], places[&version]);
+            self.load(cell, version, &chosen.values[&version], positions[&version]);
         }
         for (&version, names) in &chosen.values {
             self.note_torn(version, names);
@@ -153,17 +153,17 @@ impl<'f> Player<'f> {
             self.absent.push((cell, name, version));
         } else if !planted(Fault::DeletionMissed) {
             let at = (cell, BEHIND_STATEMENTS);
-            self.held.insert(name, Held { version, origin: self.origin, at });
+            self.held.insert(name, Holding { version, origin: self.origin, at });
             self.actions.push((at, Action::Forget(name, version)));
         }
     }
 
     /// Deletes what definitions have bound ahead of cells that must not find it.
     fn forget_again(&mut self) {
-        let mut done: BTreeMap<Name, Place> = BTreeMap::new();
+        let mut done: BTreeMap<Name, Position> = BTreeMap::new();
         for (cell, name, version) in std::mem::take(&mut self.absent) {
             let at = (cell, BEHIND_STATEMENTS);
-            let bound = self.bound_again.get(&name).and_then(|places| places.range(..at).next_back());
+            let bound = self.bound_again.get(&name).and_then(|positions| positions.range(..at).next_back());
             if bound.is_some_and(|bound| done.insert(name, at).is_none_or(|last| last < *bound)) {
                 self.actions.push((at, Action::Forget(name, version)));
             }
@@ -229,14 +229,14 @@ impl<'f> Player<'f> {
 
     /// Where values are loaded: behind the cell that makes them, and not before the definitions among them that they
     /// refer to. (What a later cell of the process needs together with what this one needs may be made behind this one.)
-    fn places(&self, cell: CellId, needed_first: &[VersionId], values: &Values) -> BTreeMap<VersionId, Place> {
-        let mut places = BTreeMap::new();
+    fn positions(&self, cell: CellId, needed_first: &[VersionId], values: &Values) -> BTreeMap<VersionId, Position> {
+        let mut positions = BTreeMap::new();
         for &version in needed_first {
             let own = (self.facts.version(version).cell.min(cell), BEHIND_STATEMENTS);
-            let needed = self.needed(version, values).filter_map(|other| places.get(&other).copied());
-            places.insert(version, needed.max().map_or(own, |place| own.max(place)));
+            let needed = self.needed(version, values).filter_map(|other| positions.get(&other).copied());
+            positions.insert(version, needed.max().map_or(own, |position| own.max(position)));
         }
-        places
+        positions
     }
 
     /// The values, each behind those that it refers to, as far as that is possible: definitions may refer to each other
@@ -265,18 +265,18 @@ impl<'f> Player<'f> {
         self.facts.version(version).needs.iter().filter_map(move |(&name, &needed)| brings(name, needed))
     }
 
-    fn define(&mut self, statement: StatementId, needs: &Needs, places: &BTreeMap<VersionId, Place>) {
+    fn define(&mut self, statement: StatementId, needs: &Needs, positions: &BTreeMap<VersionId, Position>) {
         self.origin += 1;
         self.defined.insert(statement);
         let support = needs.support.get(&Item::Definition(statement));
-        let read = support.into_iter().flat_map(|support| support.values.keys()).filter_map(|v| places.get(v)).max();
-        let own = self.place(statement);
+        let read = support.into_iter().flat_map(|support| support.values.keys()).filter_map(|v| positions.get(v)).max();
+        let own = self.position(statement);
         let at = read.map_or(own, |&read| own.max((read.0, read.1 + 1)));
         for &name in &self.facts.statement(statement).binds {
             self.bound_again.entry(name).or_default().insert(at);
         }
         for (&name, &version) in &needs.definitions[&statement] {
-            self.hold(name, Held { version, origin: self.origin, at });
+            self.hold(name, Holding { version, origin: self.origin, at });
         }
         self.actions.push((at, Action::Define(statement)));
     }
@@ -284,8 +284,8 @@ impl<'f> Player<'f> {
     /// What an earlier cell needs of a version, to be identical with what a later cell needs, comes ahead of the cell that
     /// makes it: then it binds only what is as the earlier cell has it, and the rest of the same objects where those are
     /// needed.
-    fn load(&mut self, cell: CellId, version: VersionId, names: &NameSet, at: Place) {
-        let is_ahead = |place: Place| place.0 < self.facts.version(version).cell;
+    fn load(&mut self, cell: CellId, version: VersionId, names: &NameSet, at: Position) {
+        let is_ahead = |position: Position| position.0 < self.facts.version(version).cell;
         let is_made = |&name: &Name| self.facts.version(self.maker(name, version)).cell < cell;
         let bound: NameSet = names.iter().filter(|name| !is_ahead(at) || is_made(name)).copied().collect();
         let last = self.loads.get(&version).map(|load| (load.action, is_ahead(self.actions[load.action].0)));
@@ -309,18 +309,18 @@ impl<'f> Player<'f> {
             self.bringing.entry(name).or_default().insert(version);
         }
         for &name in &bound {
-            self.hold(name, Held { version, origin, at });
+            self.hold(name, Holding { version, origin, at });
         }
     }
 
     /// Notes what the process has under a name, unless something later has bound it since.
-    fn hold(&mut self, name: Name, held: Held) {
+    fn hold(&mut self, name: Name, held: Holding) {
         if self.held.get(&name).is_none_or(|known| known.at <= held.at) {
             self.held.insert(name, held);
         }
     }
 
-    fn place(&self, statement: StatementId) -> Place {
+    fn position(&self, statement: StatementId) -> Position {
         (self.facts.statement(statement).cell, statement.0)
     }
 
@@ -354,7 +354,7 @@ impl<'f> Player<'f> {
             return false;
         }
         // Another statement of the same cell may have bound the name meanwhile.
-        let makes = |held: &Held| held.at.1 >= BEHIND_STATEMENTS || held.at == self.place(statement);
+        let makes = |held: &Holding| held.at.1 >= BEHIND_STATEMENTS || held.at == self.position(statement);
         let has = |(name, version): (&Name, &VersionId)| {
             let held = self.held.get(name);
             held.is_some_and(|held| makes(held) && self.is_same(*name, held.version, *version))
@@ -405,11 +405,11 @@ impl<'f> Player<'f> {
                 false => version.parents.keys().copied().collect(),
             };
             let kept: Vec<Name> = candidates.into_iter().filter(is_kept).collect();
-            let now = Held { version: id, origin: self.origin, at: (cell, CELL) };
+            let now = Holding { version: id, origin: self.origin, at: (cell, CELL) };
             for name in kept {
                 // What was loaded apart stays apart.
                 let origin = self.held.get(&name).map_or(self.origin, |held| held.origin);
-                self.held.insert(name, Held { origin, ..now });
+                self.held.insert(name, Holding { origin, ..now });
             }
             // What the cell has deleted is held as such.
             let deleted = version.optional.iter().filter(|name| !version.parents.contains_key(name));

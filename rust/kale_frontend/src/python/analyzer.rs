@@ -38,7 +38,7 @@ use super::facts::{
     CellFacts, CellId, Facts, Replay, Resource, ResourceUse, Source, StatementFacts, StatementId, VersionId,
 };
 use super::fixpoint::Recursion;
-use super::heap::{Class, Heap, ObjectId, Place};
+use super::heap::{AliasClass, Heap, ObjectId, Place};
 use super::knowledge::Knowledge;
 use super::names::{Name, NameSet};
 use super::owned::owned_attributes;
@@ -266,7 +266,8 @@ impl<'a> Frame<'a> {
         if let Some(&object) = self.places.get(&place) {
             return object;
         }
-        let object = self.heap.allocate(Class { places: vec![place], types: types.clone(), ..Class::default() });
+        let object =
+            self.heap.allocate(AliasClass { places: vec![place], types: types.clone(), ..AliasClass::default() });
         self.places.insert(place, object);
         self.met.insert(place, types.clone());
         object
@@ -323,7 +324,7 @@ pub struct Analyzer<'a> {
     /// Names of attributes to which nothing but their objects refers.
     pub(super) owned: FxHashSet<&'a str>,
     /// By version, an object of its alias class.
-    pub(super) classes: Vec<Option<ObjectId>>,
+    pub(super) alias_classes: Vec<Option<ObjectId>>,
 }
 
 /// A code cell as the analysis reads it.
@@ -401,7 +402,7 @@ impl<'a> Analyzer<'a> {
             pure: BTreeSet::new(),
             dead_targets: DeadTargets::default(),
             owned: FxHashSet::default(),
-            classes: vec![],
+            alias_classes: vec![],
         }
     }
 
@@ -456,7 +457,7 @@ impl<'a> Analyzer<'a> {
         }
         for name in unit.binds {
             let name = self.name(name);
-            let object = self.frame().heap.allocate(Class::default());
+            let object = self.frame().heap.allocate(AliasClass::default());
             self.bind(name, Value::object(Type::Unknown, object));
         }
         for resource in unit.resources {

@@ -20,8 +20,15 @@ use super::types::Types;
 use super::value::{CodeId, Codes, Type, Value};
 use crate::fault::{Fault, planted};
 
-/// Code run on objects: the definitions, what the objects may call in turn, and the objects.
-pub type Invocation = (Vec<CodeId>, Vec<CodeId>, Vec<ObjectId>, Types);
+/// Code run on objects.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub struct Invocation {
+    codes: Vec<CodeId>,
+    /// What the objects may call in turn.
+    reachable: Vec<CodeId>,
+    objects: Vec<ObjectId>,
+    types: Types,
+}
 
 impl<'a> Analyzer<'a> {
     pub fn call(&mut self, call: &'a ExprCall) -> Value {
@@ -301,7 +308,7 @@ impl<'a> Analyzer<'a> {
                 let made = self.frame().heap.class(object);
                 (made.types, made.unshippable) = (types.clone(), held);
                 if held.is_some() {
-                    self.frame().heap.bind_to_process(object);
+                    self.frame().heap.mark_unshippable(object);
                 }
             }
         }
@@ -494,7 +501,7 @@ impl<'a> Analyzer<'a> {
         reachable.dedup();
         let mut types = self.types_in_class(value);
         participants.iter().for_each(|participant| types.join(&self.types_in_class(participant)));
-        (codes.to_vec(), reachable, objects, types)
+        Invocation { codes: codes.to_vec(), reachable, objects, types }
     }
 
     /// Runs those methods of the notebook's classes that an operation on `value` may call.

@@ -318,8 +318,8 @@ impl<'a> Analyzer<'a> {
         wrapped
     }
 
-    /// Whether it is a function or class without state that pickle writes as the name that it has in the module: not a
-    /// lambda, or what a function has returned.
+    /// Whether it has no object, or is a function or class without state that pickle writes as the name that it has in
+    /// the module: not a lambda, or what a function has returned.
     pub(super) fn is_named_definition(&self, value: &Value) -> bool {
         let is_named = match value.ty {
             Type::Function(code) | Type::Class(code) => self.definitions[code.index()].name.is_some(),

@@ -102,7 +102,7 @@ pub struct StatementFacts {
     pub reads: Vec<(Name, Source)>,
     pub binds: NameSet,
     pub replay: Replay,
-    /// How many assignments stand behind it that are executed again with it.
+    /// How many assignments executing it again takes, its own included.
     pub depth: usize,
     /// Modules (and what is taken from them) that the statement imports, for the requirements of a step that replays it.
     pub imports: BTreeSet<String>,
@@ -154,7 +154,7 @@ pub struct Version {
     pub optional: NameSet,
     /// The alias class that it is a state of, where that holds nothing but values: copies of its objects only differ from
     /// them in what they share.
-    pub class: Option<ObjectId>,
+    pub alias_class: Option<ObjectId>,
     pub view: bool,
     pub unshippable: Option<Unshippable>,
     /// Names of the group that do not lead to what cannot travel: what threads have filled, which have ended.
@@ -233,7 +233,7 @@ impl Facts {
 
     /// Whether the cell could not tell values of the version from copies that share nothing with each other.
     pub fn only_looks(&self, cell: CellId, id: VersionId) -> bool {
-        let (cell, class) = (&self.cells[cell], self.version(id).class);
+        let (cell, class) = (&self.cells[cell], self.version(id).alias_class);
         class.is_some_and(|class| !cell.handled.contains(&class)) && !cell.compares && cell.dynamic.is_empty()
     }
 

@@ -36,7 +36,7 @@ pub struct Unshippable {
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Class {
+pub struct AliasClass {
     /// Outside objects in this class; only in the heap of a function body.
     pub places: Vec<Place>,
     /// Names bound to it; only in the module's heap.
@@ -70,8 +70,8 @@ pub struct Heap {
     /// it, but do not change it.
     stateless: Vec<bool>,
     /// By the root of a region, whether something that cannot travel was stored in an object of it.
-    bound: Vec<bool>,
-    classes: Vec<Class>,
+    unshippable: Vec<bool>,
+    classes: Vec<AliasClass>,
     /// Classes that were changed, joined or bound anew, possibly stale after unions.
     marked: Vec<ObjectId>,
     /// The oldest object that turned out to have more types, if any has since this was last taken.
@@ -79,20 +79,20 @@ pub struct Heap {
 }
 
 impl Heap {
-    pub fn allocate(&mut self, mut class: Class) -> ObjectId {
+    pub fn allocate(&mut self, mut class: AliasClass) -> ObjectId {
         let id = ObjectId(self.parent.len() as u32);
         class.oldest = id.0;
         self.parent.push(id.0);
         self.regions.push(id.0);
         self.stateless.push(false);
-        self.bound.push(false);
+        self.unshippable.push(false);
         self.classes.push(class);
         id
     }
 
     /// A function or class object.
     pub fn allocate_code(&mut self, types: Types, stateless: bool) -> ObjectId {
-        let id = self.allocate(Class { types, ..Class::default() });
+        let id = self.allocate(AliasClass { types, ..AliasClass::default() });
         self.set_stateless(id, stateless);
         id
     }
@@ -108,14 +108,14 @@ impl Heap {
     }
 
     /// Something that cannot travel is stored in the object.
-    pub fn bind_to_process(&mut self, object: ObjectId) {
+    pub fn mark_unshippable(&mut self, object: ObjectId) {
         let region = self.region(object);
-        self.bound[region as usize] = true;
+        self.unshippable[region as usize] = true;
     }
 
     /// Whether the object may lead to something that cannot travel.
-    pub fn is_bound_to_process(&self, object: ObjectId) -> bool {
-        self.bound[peek(&self.regions, object.0) as usize]
+    pub fn leads_to_unshippable(&self, object: ObjectId) -> bool {
+        self.unshippable[peek(&self.regions, object.0) as usize]
     }
 
     pub fn find(&mut self, object: ObjectId) -> ObjectId {
@@ -134,11 +134,11 @@ impl Heap {
     }
 
     /// The class of an object, without path compression.
-    pub fn peek(&self, object: ObjectId) -> &Class {
+    pub fn peek(&self, object: ObjectId) -> &AliasClass {
         &self.classes[peek(&self.parent, object.0) as usize]
     }
 
-    pub fn class(&mut self, object: ObjectId) -> &mut Class {
+    pub fn class(&mut self, object: ObjectId) -> &mut AliasClass {
         let root = self.find(object);
         &mut self.classes[root.0 as usize]
     }
@@ -148,7 +148,7 @@ impl Heap {
         let (one, other) = (self.region(a), self.region(b));
         self.regions[one as usize] = other;
         self.stateless[other as usize] &= self.stateless[one as usize];
-        self.bound[other as usize] |= self.bound[one as usize];
+        self.unshippable[other as usize] |= self.unshippable[one as usize];
         self.union_apart(a, b, view)
     }
 

@@ -163,7 +163,7 @@ impl<'a> Analyzer<'a> {
     pub(super) fn note_classes(&mut self) {
         let heap = &mut self.frames[0].heap;
         let roots: Vec<Option<ObjectId>> =
-            self.classes.iter().map(|made| made.map(|object| heap.find(object))).collect();
+            self.alias_classes.iter().map(|made| made.map(|object| heap.find(object))).collect();
         for cell in &mut self.facts.cells {
             cell.handled.iter_mut().for_each(|object| *object = heap.find(*object));
             cell.handled.sort();
@@ -174,7 +174,7 @@ impl<'a> Analyzer<'a> {
             versions().filter(|(v, _)| v.by_value).filter_map(|(_, root)| *root).collect();
         for (index, root) in roots.into_iter().enumerate() {
             let class = root.filter(|&root| self.may_part(root) && !by_value.contains(&root));
-            self.facts.versions[index].class = class;
+            self.facts.versions[index].alias_class = class;
         }
     }
 

@@ -7,7 +7,7 @@ use ruff_text_size::TextRange;
 use super::analyzer::Analyzer;
 use super::effects::{Changed, Effects};
 use super::facts::{Kind, Resource, ResourceUse};
-use super::heap::{Class, Heap, ObjectId, Place, Unshippable};
+use super::heap::{AliasClass, Heap, ObjectId, Place, Unshippable};
 use super::names::Name;
 use super::pseudo;
 use super::types::Types;
@@ -17,13 +17,14 @@ use crate::fault::{Fault, planted};
 impl<'a> Analyzer<'a> {
     pub fn fresh(&mut self, ty: Type) -> Value {
         let types = self.types_of_new(ty);
-        let object = self.frame().heap.allocate(Class { types, ..Class::default() });
+        let object = self.frame().heap.allocate(AliasClass { types, ..AliasClass::default() });
         Value::object(ty, object)
     }
 
     /// A new container of immutable elements.
     pub fn fresh_scalars(&mut self, ty: Type) -> Value {
-        let object = self.frame().heap.allocate(Class { scalars: true, types: Types::empty(ty), ..Class::default() });
+        let object =
+            self.frame().heap.allocate(AliasClass { scalars: true, types: Types::empty(ty), ..AliasClass::default() });
         Value::object(ty, object)
     }
 
@@ -224,7 +225,7 @@ impl<'a> Analyzer<'a> {
         }
         if let Some(held) = held {
             heap.class(root).unshippable.get_or_insert(held);
-            heap.bind_to_process(first);
+            heap.mark_unshippable(first);
         }
         self.note_code(a, b);
         self.note_code(b, a);
@@ -287,7 +288,7 @@ impl<'a> Analyzer<'a> {
         for &object in &holder.objects {
             let heap = &mut self.frame().heap;
             heap.class(object).unshippable.get_or_insert(held);
-            heap.bind_to_process(object);
+            heap.mark_unshippable(object);
         }
     }
 

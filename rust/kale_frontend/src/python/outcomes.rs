@@ -8,7 +8,7 @@ use ruff_text_size::TextRange;
 
 use super::analyzer::{Analyzer, Frame};
 use super::effects::{Effects, Outcome};
-use super::heap::{Class, ObjectId, Place};
+use super::heap::{AliasClass, ObjectId, Place};
 use super::names::Name;
 use super::types::Types;
 use super::value::{Parts, Type, Value};
@@ -33,7 +33,7 @@ impl<'a> Analyzer<'a> {
     ) -> CallSite<'v> {
         let mut new = BTreeMap::new();
         for &name in effects.writes.keys().filter(|name| !effects.reads.contains_key(name)) {
-            let object = self.frame().heap.allocate(Class { types: Types::none(), ..Class::default() });
+            let object = self.frame().heap.allocate(AliasClass { types: Types::none(), ..AliasClass::default() });
             new.insert(name, Value::object(Type::Unknown, object));
         }
         CallSite { arguments, callee, new, range }
@@ -56,7 +56,8 @@ impl<'a> Analyzer<'a> {
             return callee.clone();
         }
         let heap = &mut self.frame().heap;
-        let is_own = |class: &Class| class.shell && class.types.known().is_some_and(|types| types.contains(&callee.ty));
+        let is_own =
+            |class: &AliasClass| class.shell && class.types.known().is_some_and(|types| types.contains(&callee.ty));
         let objects = callee.objects.iter().copied().filter(|&object| !is_own(heap.class(object))).collect();
         Value { objects, ..callee.part(Type::Unknown) }
     }

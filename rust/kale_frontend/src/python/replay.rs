@@ -20,7 +20,7 @@ pub const MAX_REPLAYED: usize = 3;
 const MAX_SETTINGS: usize = 100;
 
 impl<'a> Analyzer<'a> {
-    /// How many assignments are behind the statement.
+    /// How many assignments executing the statement again takes.
     pub(super) fn depth(&self, statement: Option<&Stmt>, reads: &BTreeMap<Name, Source>) -> usize {
         let behind = reads.iter().filter_map(|(&name, &source)| match source {
             Source::Statement(id) => Some(self.facts.statement(id).depth),
@@ -111,9 +111,10 @@ impl<'a> Analyzer<'a> {
     }
 }
 
-/// Whether an assignment's value cannot fail or take long for reasons of its own: no element of something is taken.
+/// Whether an assignment's value cannot fail or take long for reasons of its own: its operands take no element of
+/// something.
 fn is_simple(statement: &Stmt) -> bool {
-    pub(super) fn simple(expr: &Expr) -> bool {
+    fn simple(expr: &Expr) -> bool {
         match expr {
             Expr::Subscript(_) | Expr::Await(_) | Expr::IpyEscapeCommand(_) => false,
             Expr::BinOp(op) => simple(&op.left) && simple(&op.right),

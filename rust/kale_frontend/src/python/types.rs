@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 
 use super::analyzer::Analyzer;
 use super::facts::Kind;
-use super::heap::{Class, ObjectId};
+use super::heap::{AliasClass, ObjectId};
 use super::names::Name;
 use super::value::{CodeId, Type, Value};
 
@@ -209,7 +209,7 @@ impl<'a> Analyzer<'a> {
 
     /// A new object of unknown type, which has these types and those of what it is made to hold.
     pub(super) fn fresh_of(&mut self, types: Types) -> Value {
-        let object = self.frame().heap.allocate(Class { types, ..Class::default() });
+        let object = self.frame().heap.allocate(AliasClass { types, ..AliasClass::default() });
         Value::object(Type::Unknown, object)
     }
 
@@ -223,7 +223,7 @@ impl<'a> Analyzer<'a> {
         let is_empty = contents.known().is_some_and(<[Type]>::is_empty);
         let shell = contents.known().is_some_and(|types| types.len() == 1);
         if !is_empty {
-            let object = self.frame().heap.allocate(Class { types: contents, shell, ..Class::default() });
+            let object = self.frame().heap.allocate(AliasClass { types: contents, shell, ..AliasClass::default() });
             iterator.objects.push(object);
         }
         iterator
@@ -231,7 +231,7 @@ impl<'a> Analyzer<'a> {
 
     /// A new iterator or view that gives the elements of others: containers of these types.
     pub(super) fn fresh_look(&mut self, ty: Type, types: Types) -> Value {
-        let object = self.frame().heap.allocate(Class { types, shell: true, ..Class::default() });
+        let object = self.frame().heap.allocate(AliasClass { types, shell: true, ..AliasClass::default() });
         Value::object(ty, object)
     }
 
@@ -244,14 +244,15 @@ impl<'a> Analyzer<'a> {
     /// Whether a shell of this type is among the value's objects.
     pub(super) fn has_shell(&self, value: &Value, ty: Type) -> bool {
         let frame = self.innermost();
-        let is_own = |class: &Class| class.shell && class.types.known() == Some(&[ty]);
+        let is_own = |class: &AliasClass| class.shell && class.types.known() == Some(&[ty]);
         value.objects.iter().map(|&object| frame.heap.peek(object)).any(is_own)
     }
 
     /// The value without its own shell: what is inside of it.
     pub(super) fn without_shell(&mut self, value: &Value) -> Value {
         let heap = &mut self.frame().heap;
-        let is_own = |class: &Class| class.shell && class.types.known().is_some_and(|types| types.contains(&value.ty));
+        let is_own =
+            |class: &AliasClass| class.shell && class.types.known().is_some_and(|types| types.contains(&value.ty));
         let objects: SmallVec<_> = value.objects.iter().copied().filter(|&o| !is_own(heap.class(o))).collect();
         if objects.is_empty() { value.clone() } else { Value { objects, ..value.clone() } }
     }

@@ -6,7 +6,7 @@ use smallvec::smallvec;
 use super::analyzer::{Analyzer, Binding, Layer};
 use super::effects::{Assumed, Outcome};
 use super::facts::Source;
-use super::heap::{Class, ObjectId, Place};
+use super::heap::{AliasClass, ObjectId, Place};
 use super::names::Name;
 use super::scope::{self, Resolution, Uses};
 use super::types::Types;
@@ -109,7 +109,7 @@ impl<'a> Analyzer<'a> {
         let object = match frame.cells.get(&name) {
             Some(&object) => object,
             None => {
-                let object = frame.heap.allocate(Class { types: Types::none(), ..Class::default() });
+                let object = frame.heap.allocate(AliasClass { types: Types::none(), ..AliasClass::default() });
                 frame.cells.insert(name, object);
                 object
             }
@@ -244,7 +244,7 @@ impl<'a> Analyzer<'a> {
             let path = self.facts.names.intern(&format!("builtins.{text}"));
             return Value::library(path);
         }
-        let object = self.frame().heap.allocate(Class::default());
+        let object = self.frame().heap.allocate(AliasClass::default());
         Value::object(Type::Unknown, object)
     }
 

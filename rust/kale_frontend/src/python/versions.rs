@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::analyzer::{Analyzer, Binding, Body, DefinitionKind};
 use super::facts::{Bound, Kind, Source, StatementId, Use, Version, VersionId};
-use super::heap::{Class, ObjectId};
+use super::heap::{AliasClass, ObjectId};
 use super::knowledge::Ships;
 use super::names::{Name, NameSet};
 use super::results::THREAD;
@@ -66,7 +66,7 @@ impl<'a> Analyzer<'a> {
     pub(super) fn make_version(&mut self, members: &NameSet, root: Option<ObjectId>) -> Vec<(VersionId, Name)> {
         let id = VersionId(self.facts.versions.len());
         let cache = self.name("functools.lru_cache");
-        let alone = Class::default();
+        let alone = AliasClass::default();
         let class = root.map_or(&alone, |root| self.frames[0].heap.peek(root));
         let bindings: Vec<(Name, &Binding)> =
             members.iter().filter_map(|&name| Some((name, self.frames[0].layers[0].get(&name)?))).collect();
@@ -93,7 +93,7 @@ impl<'a> Analyzer<'a> {
             mutated: members.iter().filter_map(|name| Some((*name, *self.mutated.get(name)?))).collect(),
             rewritten: members.iter().any(|name| self.rewritten.contains(name)),
             optional,
-            class: None,
+            alias_class: None,
             view: class.view,
             unshippable: class.unshippable,
             free: self.free_of_threads(members, class),
@@ -101,7 +101,7 @@ impl<'a> Analyzer<'a> {
             by_value: passage.by_value,
             range: range.unwrap_or_default(),
         };
-        self.classes.push(root.or_else(|| of_name().copied()));
+        self.alias_classes.push(root.or_else(|| of_name().copied()));
         self.facts.versions.push(version);
         self.facts.cells[self.cell].versions.push(id);
         for &name in &binders {
@@ -119,7 +119,7 @@ impl<'a> Analyzer<'a> {
         passage.needed.into_iter().filter(|name| !travelling.contains(name)).map(|name| (id, name)).collect()
     }
 
-    fn passage(&self, bindings: &[(Name, &Binding)], class: &Class, cache: Name) -> Passage {
+    fn passage(&self, bindings: &[(Name, &Binding)], class: &AliasClass, cache: Name) -> Passage {
         let (mut needed, mut by_value) = (NameSet::default(), false);
         for (_, binding) in bindings {
             by_value |= self.needed_definitions(binding.value.code.iter().chain(&class.code), &mut needed);
@@ -150,7 +150,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// What the cell has bound a name to.
-    fn bound(&self, name: Name, binding: &Binding, class: &Class, passage: &Passage) -> Bound {
+    fn bound(&self, name: Name, binding: &Binding, class: &AliasClass, passage: &Passage) -> Bound {
         let is_definition = self.is_named_definition(&binding.value);
         let travels = passage.by_value && passage.shipped && !is_definition;
         let replay = binding.replay && self.stands(binding.statement) && !travels;
@@ -174,7 +174,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// The names whose values hold nothing of a thread, once all threads have ended.
-    fn free_of_threads(&self, members: &NameSet, class: &Class) -> NameSet {
+    fn free_of_threads(&self, members: &NameSet, class: &AliasClass) -> NameSet {
         let thread = self.facts.names.get(THREAD);
         let is_threads = class.unshippable.is_some_and(|held| Some(held.type_path) == thread);
         if !is_threads || self.has_running_threads {
@@ -183,7 +183,7 @@ impl<'a> Analyzer<'a> {
         let heap = &self.frames[0].heap;
         let is_free = |name: &Name| {
             let binding = self.frames[0].layers[0].get(name);
-            binding.is_some_and(|bound| bound.value.objects.iter().all(|&object| !heap.is_bound_to_process(object)))
+            binding.is_some_and(|bound| bound.value.objects.iter().all(|&object| !heap.leads_to_unshippable(object)))
         };
         members.iter().copied().filter(is_free).collect()
     }
@@ -244,7 +244,7 @@ impl<'a> Analyzer<'a> {
 
     /// Whether a value of a built-in type, in such a class, is or holds something that may be a view of another buffer, or
     /// have a view of its own.
-    fn holds_buffers(&self, value: &Value, class: &Class) -> bool {
+    fn holds_buffers(&self, value: &Value, class: &AliasClass) -> bool {
         let Type::Instance(path) = value.ty else { return false };
         if matches!(self.facts.text(path), "bytearray" | "memoryview") {
             return true;
@@ -265,14 +265,14 @@ impl<'a> Analyzer<'a> {
     }
 
     /// The type of a library that a class is based on, and that cannot travel.
-    fn bound_base(&self, class: CodeId) -> Option<Name> {
+    fn unshippable_base(&self, class: CodeId) -> Option<Name> {
         if self.pickles_itself(class) {
             return None;
         }
         self.library_bases(class).into_iter().find(|&base| {
             let base = self.facts.text(base);
             let made = self.knowledge.call(base).and_then(|facts| facts.returns.as_deref());
-            self.knowledge.ships(made.unwrap_or(base)).is_bound()
+            self.knowledge.ships(made.unwrap_or(base)).is_unshippable()
         })
     }
 
@@ -287,10 +287,10 @@ impl<'a> Analyzer<'a> {
             Type::Library(_) | Type::Function(_) | Type::Class(_) => Kind::Callable,
             Type::Instance(path) => {
                 // Of what is made again where it is needed, nobody asks.
-                let is_bound = self.of_named_type(path, |t| t.ships).is_some_and(Ships::is_bound);
+                let is_bound = self.of_named_type(path, |t| t.ships).is_some_and(Ships::is_unshippable);
                 if is_bound { Kind::Unshippable(path) } else { Kind::Instance(path) }
             }
-            Type::Object(class) => self.bound_base(class).map_or(Kind::Unknown, Kind::Unshippable),
+            Type::Object(class) => self.unshippable_base(class).map_or(Kind::Unknown, Kind::Unshippable),
             Type::Unknown => Kind::Unknown,
         }
     }

@@ -281,7 +281,7 @@ impl Ships {
     }
 
     /// Whether a value itself cannot leave its process.
-    pub fn is_bound(self) -> bool {
+    pub fn is_unshippable(self) -> bool {
         matches!(self, Ships::No | Ships::Rebuild)
     }
 }
