@@ -16,6 +16,7 @@ use crate::claims::Claimant;
 use crate::dataflow::program::{Action, Transfer};
 use crate::fault::{Fault, planted};
 use crate::grouping::Groups;
+use crate::magics::names_ipython;
 use crate::python::facts::{CellId, Replay, Resource, StatementId, VersionId};
 use crate::python::names::{Name, NameSet};
 use crate::python::pseudo;
@@ -133,7 +134,7 @@ impl Lowering<'_> {
             .collect();
         let parameters = self.parameters_of(&program);
         let uses_escapes = self.groups.programs.actions[group].iter().any(|action| match action {
-            Action::Define(statement) => is_escape(&self.statement_source(*statement)),
+            Action::Define(statement) => takes_ipython(&self.statement_source(*statement)),
             _ => false,
         });
         let needs_ipython = own().any(|code| code.needs_ipython) || uses_escapes;
@@ -394,6 +395,7 @@ impl Lowering<'_> {
 }
 
 /// Whether a statement is IPython's and not Python's.
-fn is_escape(source: &str) -> bool {
-    source.trim_start().starts_with(['%', '!', '?'])
+/// Whether a statement is one of IPython's escapes, or changes IPython itself.
+fn takes_ipython(source: &str) -> bool {
+    source.trim_start().starts_with(['%', '!', '?']) || names_ipython(source)
 }

@@ -111,6 +111,11 @@ pub(crate) struct ReadCell {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// Whether code takes IPython's shell itself in hand, which is only there where IPython runs the code.
+pub(crate) fn names_ipython(source: &str) -> bool {
+    source.contains("get_ipython") || source.contains("InteractiveShell")
+}
+
 /// Whether a name occurs in Python code, outside of magics.
 fn uses_name(python: &str, name: &str) -> bool {
     if !python.contains(name) {

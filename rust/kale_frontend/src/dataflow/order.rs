@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fault::{Fault, planted};
-use crate::python::facts::{CellId, Facts, Resource};
+use crate::python::facts::{CellId, Facts, Resource, Use};
 
 /// One cell must run after another because of a resource, or because a pragma says so.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +28,7 @@ pub fn orderings(facts: &Facts) -> BTreeSet<Ordering> {
     let mut others: BTreeMap<&'static str, Usage> = BTreeMap::new();
     let mut found = BTreeSet::new();
     let mut barrier = Usage::default();
+    measured(facts, &mut found);
     for (cell, cell_facts) in facts.cells.iter().enumerate() {
         barrier.conflicts(cell, cell_facts.barrier, "barrier", None, &mut found);
         barrier.note(cell, cell_facts.barrier);
@@ -71,6 +72,31 @@ pub fn orderings(facts: &Facts) -> BTreeSet<Ordering> {
     found
 }
 
+/// A cell that reads the clock, and uses what an earlier one has made that read it, measures how long the cells between
+/// them take: these run between them.
+fn measured(facts: &Facts, found: &mut BTreeSet<Ordering>) {
+    let reads_clock = |cell: CellId| facts.cells[cell].resources.iter().any(|used| used.resource == Resource::Clock);
+    let mut order = |from: CellId, to: CellId| {
+        found.insert(Ordering { from, to, resource: "clock".to_owned(), carries: None });
+    };
+    // By the cell where measuring starts, the last one where it has ended.
+    let mut ends: BTreeMap<CellId, CellId> = BTreeMap::new();
+    for end in (0..facts.cells.len()).filter(|&cell| reads_clock(cell)) {
+        // (A module that it has imported tells no time.)
+        let tells = |used: &&Use| !facts.bound(used.name, used.version).is_some_and(|bound| bound.replay);
+        let used = facts.cells[end].uses.iter().filter(tells);
+        let starts: BTreeSet<CellId> = used.map(|used| facts.version(used.version).cell).collect();
+        for start in starts.into_iter().filter(|&start| start < end && reads_clock(start)) {
+            let last = ends.insert(start, end).unwrap_or(start);
+            for between in last + 1..end {
+                order(start, between);
+                order(between, end);
+            }
+            order(last, end);
+        }
+    }
+}
+
 /// Whether using a resource is what an ordering by that name (see [`Ordering::resource`]) is about.
 pub fn touches(resource: &Resource, name: &str) -> bool {
     match resource {
@@ -79,7 +105,8 @@ pub fn touches(resource: &Resource, name: &str) -> bool {
         Resource::Network => name == "network",
         Resource::Database => name == "database",
         Resource::Subprocess => name == "subprocess",
-        Resource::Clock | Resource::Entropy | Resource::UnseededRng(_) | Resource::Process(_) => false,
+        Resource::Clock => name == "clock",
+        Resource::Entropy | Resource::UnseededRng(_) | Resource::Process(_) => false,
     }
 }
 

@@ -5,7 +5,7 @@ use kale_model::{CellIndex, Code, Diagnostic, Position, PythonVersion, Span};
 use super::control::{Because, Control};
 use super::lines::Lines;
 use super::scan::{LogicalLine, Shape, logical_lines, may_hold_escapes};
-use super::{CellCode, CodeKind, ReadCell, automagic, cell_magic, line_magic, pipeline};
+use super::{CellCode, CodeKind, ReadCell, automagic, cell_magic, line_magic, names_ipython, pipeline};
 use crate::pragma::Pragma;
 use crate::tag::Tag;
 use crate::text::{lines_with_breaks, utf16_len};
@@ -233,7 +233,8 @@ impl<'s> Draft<'s> {
             may_hold_escapes(&run_source) && logical_lines(&run_source).iter().any(|line| line.shape != Shape::Python)
         };
         let nothing_left = run_source.trim().is_empty();
-        let needs_ipython = !nothing_left && (self.cell_magic.is_some() || self.by_automagic || has_escapes());
+        let needs_ipython = !nothing_left
+            && (self.cell_magic.is_some() || self.by_automagic || names_ipython(&run_source) || has_escapes());
         let code = CellCode {
             python: self.lines.python_text(),
             first_line: self.lines.first_line,

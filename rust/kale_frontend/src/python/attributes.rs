@@ -9,6 +9,7 @@ use super::analyzer::Analyzer;
 use super::arguments::Arguments;
 use super::classes::{Accessor, MethodKind};
 use super::facts::Resource;
+use super::heap::Unshippable;
 use super::knowledge::CallFacts;
 use super::value::{Axes, CodeId, Type, Value};
 use crate::fault::{Fault, planted};
@@ -199,9 +200,14 @@ impl<'a> Analyzer<'a> {
             // `Model.score = score`: as a setting, the patch is repeated wherever the class may be used.
             self.change_interpreter();
             self.frame().effects.patches = true;
-            return;
+            return self.call_ahead(value, range);
         }
         self.change_setting(owner);
+        if name == "__dict__" {
+            // Pickle writes what is in it, and makes another one.
+            let type_path = self.name("object that has replaced its __dict__");
+            self.holds_unshippable(owner, Unshippable { type_path });
+        }
         let owners = self.possible_types(owner);
         let is_plain = |ty: &Type| matches!(ty, Type::Object(class) if self.sets_plainly(*class, name));
         match owners.filter(|types| types.iter().all(is_plain)) {

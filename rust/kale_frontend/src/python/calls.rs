@@ -572,7 +572,8 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    fn classes_among(&mut self, value: &Value) -> Vec<CodeId> {
+    /// The classes of the notebook of which a value may hold objects.
+    pub(super) fn classes_among(&mut self, value: &Value) -> Vec<CodeId> {
         let mut codes = self.codes(value);
         if let Type::Object(class) = value.ty
             && !codes.contains(&class)

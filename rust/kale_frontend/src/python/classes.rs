@@ -54,7 +54,8 @@ impl<'a> Analyzer<'a> {
         let holds: Option<Vec<Held>> = held
             .map(|(name, value)| (value.ty != Type::Unknown).then(|| (self.attribute_name(name), value.ty)))
             .collect();
-        let stateless = state.is_empty() && !patches(&statement.body, &statement.name);
+        let has_members = bases.iter().any(|base| self.is_enumeration_class(*base)) && makes_objects(&statement.body);
+        let stateless = state.is_empty() && !patches(&statement.body, &statement.name) && !has_members;
         let object = self.frame().heap.allocate_code(Types::default(), stateless);
         let made_by = self.metaclass_among(metaclass.as_ref(), &bases);
         let code = self.add_class(statement, methods, bases, made_by, holds);
@@ -315,10 +316,14 @@ impl<'a> Analyzer<'a> {
         OPERATORS.iter().any(|name| self.method_of(class, name).is_some())
     }
 
+    fn is_enumeration_class(&self, base: Type) -> bool {
+        matches!(base, Type::Library(path) if is_enumeration(self.facts.text(path)))
+    }
+
     /// Whether `Class.name` is a member of an enumeration.
     pub fn is_member(&self, class: CodeId, name: &str) -> bool {
         let DefinitionKind::Class { bases, .. } = &self.definitions[class.index()].kind else { return false };
-        let is_enum = |base: &Type| matches!(base, Type::Library(path) if is_enumeration(self.facts.text(*path)));
+        let is_enum = |base: &Type| self.is_enumeration_class(*base);
         bases.iter().any(is_enum) && !name.starts_with('_') && self.method_of(class, name).is_none()
     }
 
@@ -459,7 +464,7 @@ impl<'a> Analyzer<'a> {
         let DefinitionKind::Class { bases, holds, record, methods, .. } = &self.definitions[class.index()].kind else {
             return false;
         };
-        let is_enum = |base: &Type| matches!(base, Type::Library(path) if is_enumeration(self.facts.text(*path)));
+        let is_enum = |base: &Type| self.is_enumeration_class(*base);
         let has_constants = || methods.is_empty() && holds.as_ref().is_some_and(Vec::is_empty);
         record.is_some() || (!bases.is_empty() && bases.iter().all(is_enum) && has_constants())
     }
@@ -619,6 +624,34 @@ fn functions_named<'a>(body: &'a [Stmt], name: &str) -> Vec<&'a StmtFunctionDef>
     let mut finder = Finder { name, found: vec![] };
     finder.visit_body(body);
     finder.found
+}
+
+/// Whether the constructor in the body of a class gives instances attributes that are new objects: members of an
+/// enumeration hold these as long as the class lives.
+fn makes_objects(body: &[Stmt]) -> bool {
+    struct Finder(bool);
+    impl<'a> Visitor<'a> for Finder {
+        fn visit_stmt(&mut self, statement: &'a Stmt) {
+            if let Stmt::Assign(assign) = statement {
+                let is_made = matches!(
+                    *assign.value,
+                    Expr::List(_)
+                        | Expr::Dict(_)
+                        | Expr::Set(_)
+                        | Expr::Call(_)
+                        | Expr::ListComp(_)
+                        | Expr::DictComp(_)
+                );
+                self.0 |= is_made && assign.targets.iter().any(Expr::is_attribute_expr);
+            }
+            visitor::walk_stmt(self, statement);
+        }
+    }
+    let mut finder = Finder(false);
+    ["__init__", "__new__"].iter().flat_map(|name| functions_named(body, name)).for_each(|def| {
+        finder.visit_body(&def.body);
+    });
+    finder.0
 }
 
 fn is_enumeration(path: &str) -> bool {

@@ -265,6 +265,10 @@ impl<'a> Analyzer<'a> {
     fn registers(&mut self, decorator: &Value, callee: &'a Expr) -> bool {
         if let Type::Library(path) = decorator.ty {
             let path = self.knowledge.canonical(self.facts.text(path)).into_owned();
+            if is_abstract_base(&path) && path.ends_with(".register") {
+                self.change_interpreter();
+                return true;
+            }
             let Some(facts) = self.knowledge.call(&path).filter(|facts| facts.registers) else { return false };
             self.note_library(&path);
             let settings = facts.config.iter().map(|setting| setting.module().to_owned());
@@ -341,6 +345,11 @@ fn is_literal(expr: &Expr) -> bool {
         Expr::Tuple(tuple) => tuple.elts.iter().all(is_literal),
         other => other.is_literal_expr(),
     }
+}
+
+/// Whether it is, or belongs to, an abstract base class of the standard library, which may note the notebook's classes.
+pub(super) fn is_abstract_base(path: &str) -> bool {
+    ["collections.abc.", "numbers.", "typing.", "os.PathLike"].iter().any(|start| path.starts_with(start))
 }
 
 /// `@x.setter`, `@x.getter`, `@x.deleter`.

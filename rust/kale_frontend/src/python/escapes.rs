@@ -11,7 +11,13 @@ impl<'a> Analyzer<'a> {
     pub fn escape_command(&mut self, kind: IpyEscapeKind, text: &str, range: TextRange) {
         self.frame().effects.calls = true;
         match kind {
-            IpyEscapeKind::Help | IpyEscapeKind::Help2 => {}
+            IpyEscapeKind::Help | IpyEscapeKind::Help2 => {
+                // `f?` tells of the object.
+                let name = words(text).next().map(|word| self.name(word));
+                if let Some(name) = name.filter(|&name| self.module_binding(name).is_some()) {
+                    self.read_variable(name, range);
+                }
+            }
             IpyEscapeKind::Shell | IpyEscapeKind::ShCap => self.shell_command(text, range),
             IpyEscapeKind::Magic | IpyEscapeKind::Magic2 => self.magic_line(text, range),
             IpyEscapeKind::Quote | IpyEscapeKind::Quote2 | IpyEscapeKind::Paren => {

@@ -168,7 +168,10 @@ impl<'a> Analyzer<'a> {
         }
         let ty = made.ty;
         let mut part = match facts.shares() {
-            None => made,
+            None => {
+                self.keep_classes(&made, std::iter::once(owner));
+                made
+            }
             Some(_) if owner.objects.is_empty() => Value { objects: smallvec![], ..made },
             Some(view) => {
                 if view {
@@ -461,7 +464,8 @@ impl<'a> Analyzer<'a> {
     /// `pd.options.display.max_rows = 5`, `plt.rcParams["x"] = y`, `sys.path[:0] = [...]`: a setting of the module.
     pub(super) fn set_option(&mut self, path: &str) {
         let module = top_level(path);
-        let module = if self.knowledge.is_stdlib(module) { "" } else { module };
+        let is_everywhere = self.knowledge.is_stdlib(module) || module == "IPython";
+        let module = if is_everywhere { "" } else { module };
         self.frame().effects.settings.insert(module.to_owned());
     }
 

@@ -14,6 +14,7 @@ use super::arguments::{
 };
 use super::attributes::BOUND_METHOD;
 use super::axes::axes_made;
+use super::definitions::is_abstract_base;
 use super::facts::Resource;
 use super::knowledge::{CallFacts, Condition, Effect, Unlisted, Words};
 use super::names::Name;
@@ -94,6 +95,11 @@ impl<'a> Analyzer<'a> {
         let path = self.knowledge.canonical(path).into_owned();
         self.note_library(&path);
         self.frame().effects.elsewhere |= path == "contextlib.chdir";
+        if is_abstract_base(&path) && path.ends_with(".register") {
+            self.change_interpreter();
+            self.frame().effects.patches = true;
+            return arguments.all().next().cloned().unwrap_or_else(Value::immutable);
+        }
         let shared = self.call_member(&path, arguments, range);
         if CLASS_MAKERS.contains(&path.as_str()) && arguments.positional.len() > 1 {
             let is_record = RECORD_MAKERS.contains(&path.as_str());
@@ -305,7 +311,19 @@ impl<'a> Analyzer<'a> {
             }
             if self.looks_into(&result) { self.hold(&mut result, value) } else { self.link(&result, value, false) }
         }
+        self.keep_classes(&result, receiver.into_iter().chain(arguments.all()).chain(&called_back));
         result
+    }
+
+    /// What a library makes of objects of the notebook (a column of them, say) may hold them, and takes their classes to
+    /// be read back.
+    pub(super) fn keep_classes<'v>(&mut self, result: &Value, sources: impl Iterator<Item = &'v Value>) {
+        for source in sources.filter(|_| !result.objects.is_empty()) {
+            let classes = self.classes_among(source);
+            if !classes.is_empty() {
+                self.note_code(result, &Value { code: classes.into(), ..Value::immutable() });
+            }
+        }
     }
 
     fn applies(&self, condition: &Condition, arguments: &Arguments<'a>) -> bool {
