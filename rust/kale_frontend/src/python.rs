@@ -35,6 +35,7 @@ pub mod imports;
 mod inheritance;
 pub mod knowledge;
 mod library;
+mod methods;
 pub mod module_state;
 pub mod names;
 mod nesting;

@@ -7,10 +7,10 @@ use smallvec::smallvec;
 
 use super::analyzer::Analyzer;
 use super::arguments::Arguments;
-use super::classes::{Accessor, MethodKind};
 use super::facts::Resource;
 use super::heap::Unshippable;
 use super::knowledge::CallFacts;
+use super::methods::{Accessor, MethodKind};
 use super::value::{Axes, CodeId, Type, Value};
 use crate::fault::{Fault, planted};
 

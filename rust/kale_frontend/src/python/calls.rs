@@ -1,15 +1,12 @@
 //! Calls: of the notebook's functions and classes by summary, of libraries by the knowledge base, of anything else
 //! conservatively.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use ruff_python_ast::{Expr, ExprCall};
 use ruff_text_size::{Ranged, TextRange};
 use smallvec::{SmallVec, smallvec};
 
 use super::analyzer::{Analyzer, DefinitionKind};
 use super::arguments::Arguments;
-use super::classes::{Accessor, MethodKind};
 use super::heap::ObjectId;
 use super::knowledge::Unlisted;
 use super::library::Caller;
@@ -524,79 +521,6 @@ impl<'a> Analyzer<'a> {
             for method in chosen {
                 self.perhaps(|this| this.call_loosely(method, value, std::slice::from_ref(value), range));
             }
-        }
-    }
-
-    /// Loading the attribute may call a property, or what another decorator has made of a method.
-    pub(super) fn invoke_properties(&mut self, owner: &Value, name: &str, range: TextRange) {
-        for code in self.classes_among(owner) {
-            if let Some((method, kind)) = self.method_kind(code, name).filter(|(_, kind)| *kind != MethodKind::Plain) {
-                if kind == MethodKind::Decorated {
-                    self.invoke_defined(code, name, None, owner, &[], range);
-                }
-                let given = self.call_loosely(method, owner, std::slice::from_ref(owner), range);
-                if kind == MethodKind::Kept {
-                    self.mutate(owner);
-                    self.link(owner, &given, false);
-                }
-            }
-        }
-    }
-
-    /// The same of an attribute whose name is not known.
-    pub(super) fn invoke_any_property(&mut self, owner: &Value, range: TextRange) {
-        let classes = self.classes_among(owner);
-        let ancestors = self.ancestors(&classes);
-        let methods = ancestors.iter().filter_map(|&class| self.methods(class)).flat_map(BTreeMap::keys);
-        let names: BTreeSet<String> = methods.cloned().collect();
-        names.iter().for_each(|name| self.invoke_properties(owner, name, range));
-    }
-
-    /// Setting or deleting an attribute may call a property.
-    pub(super) fn invoke_accessors(
-        &mut self,
-        owner: &Value,
-        name: &str,
-        accessor: Accessor,
-        given: &[Value],
-        range: TextRange,
-    ) {
-        let mut classes = self.classes_among(owner);
-        if !matches!(owner.ty, Type::Object(_)) {
-            // It may be one of the classes itself.
-            let metaclasses: Vec<CodeId> = classes.iter().filter_map(|&class| self.metaclass_of(class)).collect();
-            classes.extend(metaclasses);
-        }
-        for class in classes {
-            self.invoke_defined(class, name, Some(accessor), owner, given, range);
-        }
-    }
-
-    /// The classes of the notebook of which a value may hold objects.
-    pub(super) fn classes_among(&mut self, value: &Value) -> Vec<CodeId> {
-        let mut codes = self.codes(value);
-        if let Type::Object(class) = value.ty
-            && !codes.contains(&class)
-        {
-            codes.push(class);
-        }
-        codes.retain(|code| matches!(self.definitions[code.index()].kind, DefinitionKind::Class { .. }));
-        codes.to_vec()
-    }
-
-    /// Runs functions that a class has defined under a name, one or the other.
-    pub(super) fn invoke_defined(
-        &mut self,
-        class: CodeId,
-        name: &str,
-        accessor: Option<Accessor>,
-        owner: &Value,
-        given: &[Value],
-        range: TextRange,
-    ) {
-        let values: Vec<Value> = std::iter::once(owner).chain(given).cloned().collect();
-        for code in self.defined_in(class, name, accessor) {
-            self.perhaps(|this| this.call_loosely(code, owner, &values, range));
         }
     }
 

@@ -5,7 +5,7 @@ use ruff_text_size::TextRange;
 
 use super::analyzer::{Analyzer, DefinitionKind};
 use super::arguments::Arguments;
-use super::classes::MethodKind;
+use super::methods::MethodKind;
 use super::value::{CodeId, Type, Value};
 
 /// What making a class calls of its metaclass.

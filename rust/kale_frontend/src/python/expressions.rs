@@ -6,8 +6,8 @@ use smallvec::smallvec;
 
 use super::analyzer::Analyzer;
 use super::arguments::Arguments;
-use super::classes::MethodKind;
 use super::knowledge::{PartFacts, TypeFacts};
+use super::methods::MethodKind;
 use super::names::{Name, top_level};
 use super::scope::ScopeKind;
 use super::value::{Parts, TuplePart, Type, Value};

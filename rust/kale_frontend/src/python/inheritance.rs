@@ -7,7 +7,8 @@ use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, Body, DefinitionKind};
 use super::arguments::Arguments;
-use super::classes::{MethodKind, is_bare_base};
+use super::classes::is_bare_base;
+use super::methods::MethodKind;
 use super::value::{CodeId, Type, Value};
 use crate::fault::{Fault, planted};
 
