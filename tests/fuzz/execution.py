@@ -25,7 +25,7 @@ from pathlib import Path
 
 from kale_runtime import classes, memory
 from kale_runtime import step as core
-from oracle.structure import Describer
+from oracle.structure import Describer, captured
 
 core.writing_classes, core.writing_arrays = classes.writing_classes, memory.writing_arrays
 BASELINE = dict(os.environ)
@@ -98,8 +98,7 @@ class Shapes(Describer):
 
     def function(self, value) -> str:
         """By its name: dill does not keep a qualified name that `functools.wraps` has set."""
-        cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        rest = [value.__defaults__, value.__kwdefaults__, cells, value.__dict__]
+        rest = [value.__defaults__, value.__kwdefaults__, captured(value), value.__dict__]
         return f"function {value.__name__} {self.code(value.__code__)} {self.text(rest)}"
 
     def code(self, code) -> str:

@@ -24,6 +24,18 @@ def describe(value, seen: dict | None = None) -> str:
     return Describer({} if seen is None else seen).text(value)
 
 
+def captured(function) -> list:
+    """What a closure holds of the variables around it; one that is deleted, or not bound yet, has nothing."""
+
+    def content(cell):
+        try:
+            return [cell.cell_contents]
+        except ValueError:
+            return []
+
+    return [content(cell) for cell in function.__closure__ or ()]
+
+
 class Describer:
     def __init__(self, seen: dict):
         self.seen = seen
@@ -71,8 +83,7 @@ class Describer:
     def function(self, value) -> str:
         if value.__module__ != "__main__" and "<" not in value.__qualname__:
             return f"function {value.__module__}.{value.__qualname__}"
-        cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        rest = [value.__defaults__, value.__kwdefaults__, cells, value.__dict__]
+        rest = [value.__defaults__, value.__kwdefaults__, captured(value), value.__dict__]
         return f"function {value.__qualname__} {self.code(value.__code__)} {self.text(rest)}"
 
     def code(self, code) -> str:

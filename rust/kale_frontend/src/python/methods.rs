@@ -16,7 +16,7 @@ impl<'a> Analyzer<'a> {
     pub(super) fn methods_among(&mut self, attributes: &[(String, Value)]) -> BTreeMap<String, CodeId> {
         let mut methods = BTreeMap::new();
         for (name, value) in attributes {
-            let method = match functions_of(value) {
+            let method = match functions_of(value).filter(|functions| !self.captures_others(value, functions)) {
                 Some(functions) => self.method_for(functions, false),
                 None => {
                     let wrapped = self.wrapped_functions(value);
@@ -28,10 +28,16 @@ impl<'a> Analyzer<'a> {
         methods
     }
 
+    /// Whether functions hold others that have no name of their own, under which the class would have them.
+    fn captures_others(&self, value: &Value, functions: &[CodeId]) -> bool {
+        let is_other = |code: &CodeId| !functions.contains(code) && self.definitions[code.index()].name.is_none();
+        value.code.iter().any(is_other)
+    }
+
     /// What calling an attribute may call: a method that a decorator has replaced, `property(load, store)`.
     fn wrapped_functions(&mut self, value: &Value) -> Vec<CodeId> {
         let may_call = match value.ty {
-            Type::Unknown => true,
+            Type::Unknown | Type::Function(_) => true,
             Type::Instance(path) => !self.is_container(self.facts.text(path)),
             _ => false,
         };
