@@ -9,13 +9,16 @@ from .linear import LinearExecutor, LinearRun, comparable
 from .product import ProductRun
 
 
-def differences(run: ProductRun, linear: LinearRun) -> list[str]:
-    """What a user could see differ, one line each; empty when the pipeline computed what the notebook computes."""
+def differences(run: ProductRun, linear: LinearRun, varying=()) -> list[str]:
+    """What a user could see differ, one line each; empty when the pipeline computed what the notebook computes.
+
+    `varying` are the names whose values no two runs share.
+    """
     found = status_differences(run, linear)
     for index, record in sorted(linear.cells.items()):
         if run.notebook is not None and cell_ran(run, index):
             found += cell_differences(index, run.notebook["cells"][index], record)
-    return found + metric_differences(run, linear) + value_differences(run, linear)
+    return found + metric_differences(run, linear) + value_differences(run, linear, set(varying))
 
 
 def run_linear(executor: LinearExecutor, notebook: dict, directory: Path, parameters: dict, run: ProductRun):
@@ -43,7 +46,7 @@ def cell_differences(index: int, cell: dict, record) -> list[str]:
     if printed != comparable(record.stdout):
         found.append(f"cell {index} printed {printed!r}, the notebook prints {record.stdout!r}")
     shown = ["".join(row["data"]["text/plain"]) for row in cell["outputs"] if row["output_type"] == "execute_result"]
-    if shown != record.displayed[:1] and shown != record.displayed[1:2]:
+    if len(shown) != len(record.displayed) or not all(map(list.__contains__, record.displayed, shown)):
         found.append(f"cell {index} displayed {shown!r}, the notebook displays {record.displayed!r}")
     return found
 
@@ -68,13 +71,13 @@ def same_number(reported, expected: float) -> bool:
     return reported == expected or (math.isnan(reported) and math.isnan(expected))
 
 
-def value_differences(run: ProductRun, linear: LinearRun) -> list[str]:
+def value_differences(run: ProductRun, linear: LinearRun, varying: set[str]) -> list[str]:
     if linear.error is not None:
         return []
     found = []
     for artifact in run.artifacts:
         stored = linear.stored.get(artifact["key"])
-        if stored is not None:
+        if stored is not None and varying.isdisjoint(artifact["names"]):
             found += artifact_differences(artifact, stored, linear)
     return found
 

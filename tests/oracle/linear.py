@@ -9,7 +9,7 @@ notebook's own classes exist.
         run = executor.run(notebook, directory, parameters={"a": 5})
         run.cells[3].stdout, run.cells[3].displayed, run.error
 
-IPython is used for a notebook only if a cell of it is not plain Python.
+IPython is used for a notebook only if a cell of it is not plain Python, or speaks of IPython.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ PARAMETER_TAGS = {"pipeline-parameters", "parameters"}
 @dataclass
 class CellRecord:
     stdout: str = ""
-    #: Texts that the displayed value may have: `repr`, and IPython's pretty form. Empty when nothing is displayed.
-    displayed: list[str] = field(default_factory=list)
+    #: Per displayed value, the texts that it may have: `repr`, and IPython's pretty form.
+    displayed: list[list[str]] = field(default_factory=list)
 
 
 def comparable(stdout: str) -> str:
@@ -195,10 +195,10 @@ class Child:
         #: By an artifact's key, the functions and classes of the notebook where the pipeline stored it.
         self.definitions: dict[str, dict] = {}
         self.shell = None
-        self.displayed: list[str] = []
+        self.displayed: list[list[str]] = []
         # What a cell imports from `__future__` holds for the cells after it, as in IPython.
         self.flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-        if any(not is_plain_python(cell["source"]) for cell in request["cells"]):
+        if any(needs_ipython(cell["source"]) for cell in request["cells"]):
             self.shell = make_shell(self)
 
     def run(self) -> dict:
@@ -262,12 +262,13 @@ class Child:
     def display(self, value) -> None:
         if value is None:
             return
-        self.displayed = [repr(value)]
+        texts = [repr(value)]
+        self.displayed.append(texts)
         try:
             from IPython.lib.pretty import pretty
         except ImportError:
             return
-        self.displayed.append(pretty(value))
+        texts.append(pretty(value))
 
     def watch(self, index: int) -> None:
         self.values[index] = {
@@ -316,12 +317,14 @@ def is_coroutine(code) -> bool:
     return bool(code.co_flags & inspect.CO_COROUTINE)
 
 
-def is_plain_python(source: str) -> bool:
+def needs_ipython(source: str) -> bool:
+    if "get_ipython" in source or "InteractiveShell" in source:
+        return True
     try:
         compile(source, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     except (SyntaxError, ValueError):
-        return False
-    return True
+        return True
+    return False
 
 
 def make_shell(child: Child):

@@ -15,6 +15,7 @@ expected of it:
                                   `prev:` asks for; a step without edges on a line of its own
     ```diagnostics                `warning missing-prev cell 2 line 1` per line, without place: `error no-code`
     ```metrics                    `accuracy = 0.5` per line
+    ```varies                     variables whose values no two runs share, such as times: they are not compared
 
 A case without a `flow` block is one that must not compile. Lines of `flow` and `diagnostics` are compared as sets.
 """
@@ -29,7 +30,7 @@ from pathlib import Path
 
 SPEC_DIRECTORY = Path(__file__).parent.parent / "spec"
 FENCE = re.compile(r"^(?P<fence>`{3,})(?P<info>[^`\n]*)\n(?P<body>.*?)^(?P=fence)[ ]*$\n?", re.M | re.S)
-EXPECTATIONS = ("flow", "diagnostics", "metrics", "raises", "params", "options")
+EXPECTATIONS = ("flow", "diagnostics", "metrics", "raises", "params", "options", "varies")
 
 
 @dataclass

@@ -116,7 +116,12 @@ impl Demands<'_> {
                     return true;
                 }
                 match version.bound.get(&name).filter(|b| b.replay && !version.mutated.contains_key(&name)) {
-                    Some(bound) => self.define(cell, bound.statement, Some((name, maker)), by),
+                    Some(bound) => {
+                        if self.define(cell, bound.statement, Some((name, maker)), by) {
+                            // (Where its own cell has run, nothing is defined again.)
+                            self.ask_for_parent(maker, name);
+                        }
+                    }
                     None if made(&name) => values.extend([name]),
                     // What is made by being deleted is no value. The cell itself must not find it, or may leave it so; a
                     // definition from before may have asked for a name that the cell is given.
@@ -153,17 +158,25 @@ impl Demands<'_> {
                 self.supply(cell, needed, NameSet::of(name), Some(Item::Value(id)));
             }
         }
-        // The cell that makes the version must have those names that it does not bind itself.
-        for name in &names {
-            if let Some(&parent) = version.parents.get(name) {
-                let asked = self.asked.entry(version.cell).or_default();
-                asked.entry(parent).or_default().insert(*name);
-            }
+        names.iter().for_each(|&name| self.ask_for_parent(id, name));
+    }
+
+    /// The cell that makes a version must have those of its names that it does not bind itself, or not for certain.
+    fn ask_for_parent(&mut self, id: VersionId, name: Name) {
+        let version = self.facts.version(id);
+        if let Some(&parent) = version.parents.get(&name) {
+            self.asked.entry(version.cell).or_default().entry(parent).or_default().insert(name);
         }
     }
 
-    /// `made`: the name that is asked for, and the version in which the statement binds it.
-    fn define(&mut self, cell: CellId, statement: StatementId, made: Option<(Name, VersionId)>, by: Option<Item>) {
+    /// `made`: the name that is asked for, and the version in which the statement binds it. Whether that is new.
+    fn define(
+        &mut self,
+        cell: CellId,
+        statement: StatementId,
+        made: Option<(Name, VersionId)>,
+        by: Option<Item>,
+    ) -> bool {
         let needs = &mut self.needs[cell];
         needs.request(by).definitions.insert(statement);
         let mut is_new = !needs.definitions.contains_key(&statement);
@@ -172,6 +185,7 @@ impl Demands<'_> {
         if is_new {
             self.add_reads(cell, statement);
         }
+        is_new
     }
 
     /// What a definition reads when it is executed.
