@@ -117,8 +117,9 @@ impl Demands<'_> {
                 }
                 match version.bound.get(&name).filter(|b| b.replay && !version.mutated.contains_key(&name)) {
                     Some(bound) => {
-                        if self.define(cell, bound.statement, Some((name, maker)), by) {
-                            // (Where its own cell has run, nothing is defined again.)
+                        let is_new = self.define(cell, bound.statement, Some((name, maker)), by);
+                        // Where its own cell has run, nothing is defined again.
+                        if is_new {
                             self.ask_for_parent(maker, name);
                         }
                     }

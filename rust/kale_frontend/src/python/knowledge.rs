@@ -29,6 +29,8 @@ pub struct Knowledge {
     /// Prefix of dotted paths to the type that CamelCase names below it construct.
     constructors: BTreeMap<String, String>,
     pure_decorators: BTreeSet<String>,
+    cheap: FxHashSet<String>,
+    class_makers: ClassMakers,
     /// What functions do that the module does not list.
     modules: FxHashMap<String, Unlisted>,
     stdlib: BTreeSet<String>,
@@ -44,6 +46,15 @@ include!(concat!(env!("OUT_DIR"), "/knowledge_sources.rs"));
 #[serde(deny_unknown_fields)]
 struct ModuleFacts {
     unknown_functions: Unlisted,
+}
+
+/// Calls that make a class: the table `[class_makers]`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClassMakers {
+    classes: Vec<String>,
+    /// Instances of what these make are tuples.
+    records: Vec<String>,
 }
 
 /// For which versions a file's tables replace those of the others: `[overlay]`.
@@ -134,6 +145,8 @@ impl Knowledge {
             "constructors" => self.constructors.extend(paths(content)?),
             "aliases" => self.aliases.extend(paths(content)?),
             "decorators" => self.pure_decorators.extend(lists(content, &["pure"])?),
+            "cheap" => self.cheap.extend(lists(content, &["functions"])?),
+            "class_makers" => self.class_makers = read(content.clone().into())?,
             "stdlib" => self.stdlib.extend(lists(content, &["modules"])?),
             "builtin_names" => self.builtins.extend(lists(content, &["python", "ipython"])?),
             _ if name.starts_with("module:") => {
@@ -235,6 +248,21 @@ impl Knowledge {
     pub fn is_pure_decorator(&self, path: &str) -> bool {
         self.pure_decorators.contains(self.canonical(path).as_ref())
             || path.strip_prefix("builtins.").is_some_and(|name| self.pure_decorators.contains(name))
+    }
+
+    /// Whether a function is called again where its result is needed, instead of shipping that.
+    pub fn is_cheap(&self, path: &str) -> bool {
+        self.cheap.contains(path)
+    }
+
+    /// Whether a call makes a class, to which instances refer by the name that it is assigned to.
+    pub fn makes_class(&self, path: &str) -> bool {
+        self.makes_record(path) || self.class_makers.classes.iter().any(|maker| maker == path)
+    }
+
+    /// Whether a call makes a class of tuples.
+    pub fn makes_record(&self, path: &str) -> bool {
+        self.class_makers.records.iter().any(|maker| maker == path)
     }
 
     /// What the function at `path` does, as one that its module does not list: the innermost module with such a rule.

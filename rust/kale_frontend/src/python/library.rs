@@ -22,63 +22,6 @@ use super::results::THREAD;
 use super::value::{Type, Value};
 use crate::fault::{Fault, planted};
 
-/// Functions cheap enough to be called again where their result is needed, instead of shipping it.
-const CHEAP: &[&str] = &[
-    "builtins.abs",
-    "builtins.bool",
-    "builtins.bytes",
-    "builtins.complex",
-    "builtins.float",
-    "builtins.frozenset",
-    "builtins.int",
-    "builtins.len",
-    "builtins.max",
-    "builtins.min",
-    "builtins.object",
-    "builtins.range",
-    "builtins.round",
-    "builtins.slice",
-    "builtins.str",
-    "builtins.tuple",
-    "logging.getLogger",
-    "pathlib.Path",
-    "pathlib.PurePath",
-    "re.compile",
-    "typing.ParamSpec",
-    "typing.TypeVar",
-    "typing.TypeVarTuple",
-    "typing.cast",
-    "typing.NewType",
-    "datetime.date",
-    "datetime.datetime",
-    "datetime.timedelta",
-    "decimal.Decimal",
-    "fractions.Fraction",
-    "os.path.join",
-    "os.path.abspath",
-    "os.path.basename",
-    "os.path.dirname",
-    "math.sqrt",
-    "math.log",
-    "math.exp",
-    "functools.partial",
-];
-
-/// Calls that make a class: instances refer to it by the name it is assigned to.
-const CLASS_MAKERS: &[&str] = &[
-    "collections.namedtuple",
-    "typing.NamedTuple",
-    "typing.TypedDict",
-    "dataclasses.make_dataclass",
-    "enum.Enum",
-    "enum.IntEnum",
-    "enum.Flag",
-    "enum.StrEnum",
-];
-
-/// Those of which the instances are tuples.
-const RECORD_MAKERS: &[&str] = &["collections.namedtuple", "typing.NamedTuple"];
-
 /// What stands for a global generator where one is asked for: numpy's object for it, and modules.
 const GLOBAL_GENERATORS: &[&str] = &["numpy.random.shared.RandomState", "numpy.random", "random"];
 
@@ -101,8 +44,8 @@ impl<'a> Analyzer<'a> {
             return arguments.all().next().cloned().unwrap_or_else(Value::immutable);
         }
         let shared = self.call_member(&path, arguments, range);
-        if CLASS_MAKERS.contains(&path.as_str()) && arguments.positional.len() > 1 {
-            let is_record = RECORD_MAKERS.contains(&path.as_str());
+        if self.knowledge.makes_class(&path) && arguments.positional.len() > 1 {
+            let is_record = self.knowledge.makes_record(&path);
             let record = if is_record { self.record_fields(arguments) } else { None };
             let made = self.made_class(record);
             // Defaults are part of the class.
@@ -114,7 +57,7 @@ impl<'a> Analyzer<'a> {
             }
             return made;
         }
-        let cheap = CHEAP.contains(&path.as_str())
+        let cheap = self.knowledge.is_cheap(&path)
             && arguments.all().all(|value| value.objects.is_empty() || self.is_stateless(value));
         let before = self.frame().effects.calls;
         let cheap = cheap || self.is_rebuilt(&path, arguments) || self.only_seeds(&path, arguments);
