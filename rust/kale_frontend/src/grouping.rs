@@ -7,8 +7,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use kale_model::{Diagnostic, StepName};
-use petgraph::algo::tarjan_scc;
-use petgraph::graph::DiGraph;
+use petgraph::algo::{has_path_connecting, tarjan_scc};
+use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::unionfind::UnionFind;
 
 use crate::analysis::Analysis;
@@ -16,7 +16,7 @@ use crate::blocks::Role;
 use crate::dataflow::Grouping;
 use crate::dataflow::demand::Needs;
 use crate::dataflow::hazard::{Hazard, hazards};
-use crate::dataflow::order::{Ordering, orderings};
+use crate::dataflow::order::{CLOCK, Ordering, orderings};
 use crate::dataflow::program::{Programs, programs};
 use crate::naming::step_names;
 use crate::python::facts::{CellId, Replay};
@@ -229,11 +229,9 @@ impl State {
         }
         let (programs, needs) = programs(facts, orderings, &grouping, drafts.len());
         let mut edges: BTreeSet<(usize, usize)> = programs.transfers.iter().map(|t| (t.from, t.to)).collect();
-        for ordering in orderings {
-            if let (Some(from), Some(to)) = (grouping[ordering.from], grouping[ordering.to]) {
-                edges.insert((from, to));
-            }
-        }
+        let pair = |ordering: &Ordering| Some((grouping[ordering.from]?, grouping[ordering.to]?));
+        let (measured, needed): (Vec<&Ordering>, _) = orderings.iter().partition(|o| o.resource == CLOCK);
+        edges.extend(needed.into_iter().filter_map(pair));
         let tagged = drafts.iter().enumerate().filter_map(|(group, draft)| Some((draft.tag.as_ref()?, group)));
         let by_name: BTreeMap<&StepName, usize> = tagged.collect();
         let mut declared = BTreeSet::new();
@@ -243,6 +241,14 @@ impl State {
         }
         edges.extend(declared.iter().copied());
         edges.retain(|(from, to)| from != to);
+        for (from, to) in measured.into_iter().filter_map(pair).filter(|(from, to)| from != to) {
+            // Steps that tags have made are not refused for what they measure.
+            let closes_circle =
+                || has_path_connecting(&graph(drafts.len(), &edges), NodeIndex::new(to), NodeIndex::new(from), None);
+            if !analysis.blocks.tagged || !closes_circle() {
+                edges.insert((from, to));
+            }
+        }
         State { grouping, needs, programs, edges, declared }
     }
 
@@ -319,12 +325,7 @@ impl State {
 
     /// Groups that would have to run before and after each other.
     fn circles(&self) -> Vec<Vec<usize>> {
-        let mut graph: DiGraph<(), ()> = DiGraph::new();
-        let nodes: Vec<_> = (0..self.groups()).map(|_| graph.add_node(())).collect();
-        for &(from, to) in &self.edges {
-            graph.add_edge(nodes[from], nodes[to], ());
-        }
-        let mut circles: Vec<Vec<usize>> = tarjan_scc(&graph)
+        let mut circles: Vec<Vec<usize>> = tarjan_scc(&graph(self.groups(), &self.edges))
             .into_iter()
             .filter(|component| component.len() > 1)
             .map(|component| component.into_iter().map(|node| node.index()).collect())
@@ -339,7 +340,7 @@ impl State {
         self,
         analysis: &Analysis,
         drafts: Vec<Draft>,
-        orderings: BTreeSet<Ordering>,
+        mut orderings: BTreeSet<Ordering>,
         joined: Vec<Hazard>,
     ) -> Groups {
         let named: Vec<_> =
@@ -350,9 +351,26 @@ impl State {
             .zip(names)
             .map(|(draft, name)| Group { name, cells: draft.cells, tagged: draft.tag.is_some() })
             .collect();
-        let State { grouping, needs, programs, declared, .. } = self;
+        let State { grouping, needs, programs, declared, edges } = self;
+        let is_kept = |ordering: &Ordering| match (grouping[ordering.from], grouping[ordering.to]) {
+            (Some(from), Some(to)) => from == to || edges.contains(&(from, to)),
+            _ => true,
+        };
+        orderings.retain(is_kept);
         Groups { grouping, groups, orderings, needs, programs, declared, joined }
     }
+}
+
+/// The groups by number, as nodes.
+fn graph(groups: usize, edges: &BTreeSet<(usize, usize)>) -> DiGraph<(), ()> {
+    let mut graph = DiGraph::with_capacity(groups, edges.len());
+    for _ in 0..groups {
+        graph.add_node(());
+    }
+    for &(from, to) in edges {
+        graph.add_edge(NodeIndex::new(from), NodeIndex::new(to), ());
+    }
+    graph
 }
 
 /// The groups with those they wait for before them, ties in notebook order.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fault::{Fault, planted};
-use crate::python::facts::{CellId, Facts, Resource, Use};
+use crate::python::facts::{CellId, Facts, Resource, StatementId, Use};
 
 /// One cell must run after another because of a resource, or because a pragma says so.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +15,9 @@ pub struct Ordering {
     /// The file's path when `to` reads what `from` wrote.
     pub carries: Option<String>,
 }
+
+/// The resource of an ordering that only what is measured would show: how long other cells take.
+pub const CLOCK: &str = "clock";
 
 #[derive(Default)]
 struct Usage {
@@ -72,28 +75,43 @@ pub fn orderings(facts: &Facts) -> BTreeSet<Ordering> {
     found
 }
 
-/// A cell that reads the clock, and uses what an earlier one has made that read it, measures how long the cells between
-/// them take: these run between them.
+/// A cell that reads the clock, and uses a time that an earlier one has read, measures how long the cells between them
+/// take: these run between them.
 fn measured(facts: &Facts, found: &mut BTreeSet<Ordering>) {
-    let reads_clock = |cell: CellId| facts.cells[cell].resources.iter().any(|used| used.resource == Resource::Clock);
-    let mut order = |from: CellId, to: CellId| {
-        found.insert(Ordering { from, to, resource: "clock".to_owned(), carries: None });
-    };
-    // By the cell where measuring starts, the last one where it has ended.
-    let mut ends: BTreeMap<CellId, CellId> = BTreeMap::new();
-    for end in (0..facts.cells.len()).filter(|&cell| reads_clock(cell)) {
-        // (A module that it has imported tells no time.)
-        let tells = |used: &&Use| !facts.bound(used.name, used.version).is_some_and(|bound| bound.replay);
-        let used = facts.cells[end].uses.iter().filter(tells);
-        let starts: BTreeSet<CellId> = used.map(|used| facts.version(used.version).cell).collect();
-        for start in starts.into_iter().filter(|&start| start < end && reads_clock(start)) {
-            let last = ends.insert(start, end).unwrap_or(start);
-            for between in last + 1..end {
-                order(start, between);
-                order(between, end);
+    let readings = |cell: CellId| facts.cells[cell].resources.iter().filter(|used| used.resource == Resource::Clock);
+    let mut ends: BTreeMap<CellId, BTreeSet<CellId>> = BTreeMap::new();
+    for end in (0..facts.cells.len()).filter(|&cell| readings(cell).next().is_some()) {
+        for used in &facts.cells[end].uses {
+            let Some(made_by) = last_change(facts, used).map(|statement| facts.statement(statement)) else { continue };
+            if made_by.cell < end && readings(made_by.cell).any(|used| made_by.range.contains_range(used.range)) {
+                ends.entry(made_by.cell).or_default().insert(end);
             }
-            order(last, end);
         }
+    }
+    // What is being measured at a cell. It follows the last start, which follows those before it; and so with ends.
+    let mut open: BTreeSet<(CellId, CellId)> = BTreeSet::new();
+    let mut order = |from: CellId, to: CellId| {
+        found.insert(Ordering { from, to, resource: CLOCK.to_owned(), carries: None });
+    };
+    for cell in 0..facts.cells.len() {
+        open.retain(|&(_, end)| end >= cell);
+        if let Some(&(start, _)) = open.last() {
+            order(start, cell);
+        }
+        if let Some(end) = open.iter().map(|&(_, end)| end).filter(|&end| end > cell).min() {
+            order(cell, end);
+        }
+        let starting = ends.get(&cell).into_iter().flatten();
+        open.extend(starting.map(|&end| (cell, end)));
+    }
+}
+
+/// The statement that has bound a name last, or changed its object; none where it may as well be executed again.
+fn last_change(facts: &Facts, used: &Use) -> Option<StatementId> {
+    let version = facts.version(facts.maker(used.name, used.version)?);
+    match version.bound.get(&used.name) {
+        Some(bound) => (!bound.replay).then_some(bound.statement),
+        None => version.mutated.get(&used.name).copied(),
     }
 }
 
@@ -105,7 +123,7 @@ pub fn touches(resource: &Resource, name: &str) -> bool {
         Resource::Network => name == "network",
         Resource::Database => name == "database",
         Resource::Subprocess => name == "subprocess",
-        Resource::Clock => name == "clock",
+        Resource::Clock => name == CLOCK,
         Resource::Entropy | Resource::UnseededRng(_) | Resource::Process(_) => false,
     }
 }

@@ -22,6 +22,7 @@
 //! Liveness comes after it, from the last cell to the first: a version that nobody asks for is not stored
 //! ([`crate::dataflow::demand`]). In all this, what is not known counts as a use, a change, or shared.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -40,6 +41,7 @@ use super::facts::{
 use super::fixpoint::Recursion;
 use super::heap::{AliasClass, Heap, ObjectId, Place};
 use super::knowledge::Knowledge;
+use super::methods::MethodKind;
 use super::names::{Name, NameSet};
 use super::owned::owned_attributes;
 use super::pragmas::pure_callee;
@@ -193,6 +195,8 @@ pub struct Frame<'a> {
     pub raised: Option<Value>,
     /// Outside objects that were changed, or of which a part was.
     pub mutated: BTreeMap<Place, Changed>,
+    /// Outside functions and classes that got a state.
+    pub stateful: BTreeSet<Place>,
     /// What has been run by calls that cannot be seen into.
     pub invoked: BTreeMap<Invocation, Vec<Value>>,
     pub assumptions: Vec<(Name, Option<Assumed>)>,
@@ -200,6 +204,8 @@ pub struct Frame<'a> {
     pub trusts: bool,
     /// The function that is being executed.
     pub code: Option<CodeId>,
+    /// Its body may wait, while others go on: a generator, or asynchronous.
+    pub suspends: bool,
     /// Code of the closure that is being executed.
     pub own_code: Codes,
     /// Types of what the closure holds.
@@ -228,10 +234,12 @@ impl<'a> Frame<'a> {
             returned: None,
             raised: None,
             mutated: BTreeMap::new(),
+            stateful: BTreeSet::new(),
             invoked: BTreeMap::new(),
             assumptions: vec![],
             trusts: false,
             code: None,
+            suspends: false,
             own_code: Codes::new(),
             own_types: Types::default(),
             parameters: vec![],
@@ -282,6 +290,8 @@ pub struct Analyzer<'a> {
     pub code_ids: FxHashMap<usize, CodeId>,
     /// What stands for several functions, by these and by whether it wraps them.
     pub(super) choices: FxHashMap<(Vec<CodeId>, bool), CodeId>,
+    /// By method, what loading it under a name does: see [`Self::method_kind`].
+    pub(super) method_kinds: RefCell<FxHashMap<CodeId, Vec<(String, (CodeId, MethodKind))>>>,
     /// Classes by the place of their bodies: a function may make different ones.
     pub class_ids: FxHashMap<usize, Vec<CodeId>>,
     pub frames: Vec<Frame<'a>>,
@@ -376,6 +386,7 @@ impl<'a> Analyzer<'a> {
             definitions: vec![],
             code_ids: FxHashMap::default(),
             choices: FxHashMap::default(),
+            method_kinds: RefCell::default(),
             class_ids: FxHashMap::default(),
             frames: vec![Frame::new(ScopeRef::module(table))],
             summaries: FxHashMap::default(),

@@ -4,6 +4,7 @@ use ruff_python_ast::{Expr, ExprAttribute, Operator, StmtAnnAssign, StmtAssign, 
 use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, Inner};
+use super::operators::gives_result;
 use super::scope::ScopeKind;
 use super::value::{Parts, Type, Value};
 use crate::fault::{Fault, planted};
@@ -144,7 +145,7 @@ impl<'a> Analyzer<'a> {
         }
         let old = self.evaluate_target(target);
         let value = self.evaluate(operand);
-        self.operate(&[&old, &value], range);
+        let given = self.operate(&[&old, &value], range);
         let in_place = !planted(Fault::MissedAugmentedMutation) && !old.is_constant() && !self.has_pure_operators(&old);
         let result = if self.gives_immutable(operator, &old, &value) {
             Value::immutable()
@@ -155,11 +156,15 @@ impl<'a> Analyzer<'a> {
                 _ => self.mutate_container(&old),
             }
             self.add_to(&old, &value);
+            given
+                .iter()
+                .filter(|given| gives_result(&given.name))
+                .for_each(|given| self.link(&old, &given.value, false));
             old
         } else if self.has_pure_operators(&old) && !old.is_constant() {
             Value { ty: old.ty, ..self.fresh(Type::Unknown) }
         } else {
-            self.computed(&[&old, &value], false)
+            self.operated(&[&old, &value], &given, false)
         };
         self.assign(target, result);
     }

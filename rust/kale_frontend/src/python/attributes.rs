@@ -103,12 +103,14 @@ impl<'a> Analyzer<'a> {
             }
             None => {}
         }
+        let mut given = vec![];
         if !self.is_closed(class) || self.method_of(class, "__getattr__").is_some() {
-            self.invoke_methods(owner, range, is_accessor);
+            given = self.invoke_methods(owner, range, is_accessor);
             self.learn(owner, Type::Unknown);
         }
         let at = self.attribute_name(name);
-        self.inside_at(owner, at)
+        let held = self.inside_at(owner, at);
+        given.into_iter().fold(held, |held, given| self.either(held, &given.value.named()))
     }
 
     /// A value that a module holds. Changes of it are settings of the module, not of an object of the notebook.
@@ -131,8 +133,14 @@ impl<'a> Analyzer<'a> {
         Value::library(path)
     }
 
-    /// And deleting one.
+    /// `del owner.name`.
     pub(super) fn delete_attribute(&mut self, owner: &Value, name: &str, range: TextRange) {
+        if self.is_patch(owner, "__delattr__", name) {
+            return self.note_patch();
+        }
+        if owner.ty == Type::Unknown {
+            self.mutate_definitions(owner, range);
+        }
         self.mutate(owner);
         self.invoke_accessors(owner, name, Accessor::Delete, &[], range);
         self.invoke_methods(owner, range, |name| name == "__delattr__");
@@ -144,13 +152,26 @@ impl<'a> Analyzer<'a> {
     pub(super) fn attribute_call(&mut self, path: &str, arguments: &Arguments<'a>, range: TextRange) -> Option<Value> {
         let function = path.strip_prefix("builtins.").filter(|name| name.ends_with("attr"))?;
         let [(owner, _), (name, _), rest @ ..] = arguments.positional.as_slice() else { return None };
-        if !matches!(owner.ty, Type::Object(_) | Type::Unknown) {
-            return None;
-        }
-        let (Some(name), given) = (name.text.clone(), rest.first().map(|(value, _)| value)) else {
+        let given = rest.first().map(|(value, _)| value);
+        let is_object = matches!(owner.ty, Type::Object(_) | Type::Unknown);
+        if is_object && name.text.is_none() {
             self.invoke_any_property(owner, range);
-            return None;
-        };
+        }
+        // (Any name that is no hook's will do where it is not known.)
+        let name = name.text.clone();
+        match function {
+            "setattr" => {
+                self.set_attribute(owner, name.as_deref().unwrap_or_default(), given?, range);
+                return Some(Value::none());
+            }
+            "delattr" => {
+                self.delete_attribute(owner, name.as_deref().unwrap_or_default(), range);
+                return Some(Value::none());
+            }
+            _ if !is_object => return None,
+            _ => {}
+        }
+        let name = name?;
         match (function, given) {
             ("getattr", None) => return Some(self.attribute(owner, &name, range)),
             ("getattr", Some(default)) => {
@@ -158,8 +179,6 @@ impl<'a> Analyzer<'a> {
                 return Some(self.either(loaded, default));
             }
             ("hasattr", _) => drop(self.attribute(owner, &name, range)),
-            ("setattr", Some(value)) => self.intercept_store(owner, &name, value, range),
-            ("delattr", _) => self.delete_attribute(owner, &name, range),
             _ => {}
         }
         None
@@ -189,17 +208,8 @@ impl<'a> Analyzer<'a> {
             }
             return;
         }
-        let is_stateless = matches!(owner.ty, Type::Function(_) | Type::Class(_));
-        let hooks = |class| ["__setattr__", name].iter().any(|hook| self.method_of_class(class, hook).is_some());
-        let intercepts = matches!(owner.ty, Type::Class(class) if hooks(class));
-        if is_stateless
-            && !intercepts
-            && self.is_stateless(owner)
-            && (value.objects.is_empty() || self.is_stateless(value))
-        {
-            // `Model.score = score`: as a setting, the patch is repeated wherever the class may be used.
-            self.change_interpreter();
-            self.frame().effects.patches = true;
+        if self.is_patch(owner, "__setattr__", name) && (value.objects.is_empty() || self.is_stateless(value)) {
+            self.note_patch();
             return self.call_ahead(value, range);
         }
         self.change_setting(owner);
@@ -225,11 +235,29 @@ impl<'a> Analyzer<'a> {
                 if owner.ty == Type::Unknown {
                     self.mutate_definitions(owner, range);
                 }
+                if matches!(owner.ty, Type::Function(_) | Type::Class(_)) {
+                    self.give_state(owner);
+                }
                 self.mutate(owner);
                 self.link(owner, value, false);
                 self.intercept_store(owner, name, value, range);
             }
         }
+    }
+
+    /// `Model.score = score`: whether it is the attribute of a function or class without state, and only that.
+    fn is_patch(&mut self, owner: &Value, hook: &str, name: &str) -> bool {
+        let intercepts = match owner.ty {
+            Type::Class(class) => [hook, name].iter().any(|hook| self.method_of_class(class, hook).is_some()),
+            ref ty => !matches!(ty, Type::Function(_)),
+        };
+        !intercepts && self.is_stateless(owner)
+    }
+
+    /// As a setting, the patch is repeated wherever the class may be used.
+    fn note_patch(&mut self) {
+        self.change_interpreter();
+        self.frame().effects.patches = true;
     }
 
     /// A class may say itself what setting an attribute does.
@@ -249,7 +277,9 @@ impl<'a> Analyzer<'a> {
                     self.call_function(method, owner, Some(owner), &Arguments::of_values(&arguments), range);
                 }
             }
-            Type::Unknown => self.invoke_methods(owner, range, |name| matches!(name, "__setattr__" | "__set__")),
+            Type::Unknown => {
+                self.invoke_methods(owner, range, |name| matches!(name, "__setattr__" | "__set__"));
+            }
             _ => {}
         }
     }

@@ -27,6 +27,12 @@ pub struct Invocation {
     types: Types,
 }
 
+/// What a method of this name has given.
+pub struct Given {
+    pub name: String,
+    pub value: Value,
+}
+
 impl<'a> Analyzer<'a> {
     pub fn call(&mut self, call: &'a ExprCall) -> Value {
         let range = call.range();
@@ -502,8 +508,8 @@ impl<'a> Analyzer<'a> {
     }
 
     /// Runs those methods of the notebook's classes that an operation on `value` may call.
-    pub fn invoke_methods(&mut self, value: &Value, range: TextRange, which: fn(&str) -> bool) {
-        self.invoke_methods_of(value, range, |_, _, name| which(name));
+    pub fn invoke_methods(&mut self, value: &Value, range: TextRange, which: fn(&str) -> bool) -> Vec<Given> {
+        self.invoke_methods_of(value, range, |_, _, name| which(name))
     }
 
     /// The same, where which ones depends on the class.
@@ -512,16 +518,18 @@ impl<'a> Analyzer<'a> {
         value: &Value,
         range: TextRange,
         which: impl Fn(&Self, CodeId, &str) -> bool,
-    ) {
-        let codes = self.codes(value);
-        for code in codes {
+    ) -> Vec<Given> {
+        let mut given = vec![];
+        for code in self.codes(value) {
             let DefinitionKind::Class { methods, .. } = &self.definitions[code.index()].kind else { continue };
             let chosen = methods.iter().filter(|(name, _)| which(self, code, name));
-            let chosen: Vec<CodeId> = chosen.map(|(_, method)| *method).collect();
-            for method in chosen {
-                self.perhaps(|this| this.call_loosely(method, value, std::slice::from_ref(value), range));
+            let chosen: Vec<(String, CodeId)> = chosen.map(|(name, method)| (name.clone(), *method)).collect();
+            for (name, method) in chosen {
+                let value = self.perhaps(|this| this.call_loosely(method, value, std::slice::from_ref(value), range));
+                given.push(Given { name, value });
             }
         }
+        given
     }
 
     /// Calls a function with arguments of which we only know the set.

@@ -39,11 +39,11 @@ impl<'a> Analyzer<'a> {
                 }
             }
         }
-        let attributes = self.class_body(statement);
+        let (attributes, optional) = self.class_body(statement);
         if is_generic {
             self.frame().inner.pop();
         }
-        let methods = self.methods_among(&attributes);
+        let methods = self.methods_among(&attributes, &optional, &bases);
         // A class shares the state of its bases.
         let state: Vec<&Value> = attributes
             .iter()
@@ -113,18 +113,20 @@ impl<'a> Analyzer<'a> {
     }
 
     /// Executes the body of a class; gives what it binds, by name.
-    fn class_body(&mut self, statement: &'a StmtClassDef) -> Vec<(String, Value)> {
+    /// The attributes, and the names of those that are only bound on some ways through the body.
+    fn class_body(&mut self, statement: &'a StmtClassDef) -> (Vec<(String, Value)>, BTreeSet<String>) {
         let scope = self.scope_of(ScopeKind::Class, statement.range());
         let layers = self.frame().layers.len();
         self.frame().inner.push(Inner::block(scope, layers));
         let outer = self.frame().class_name.replace(statement.name.to_string());
         self.execute_all(&statement.body);
         self.frame().class_name = outer;
-        let namespace = self.frame().inner.pop().map(|inner| inner.names).unwrap_or_default();
+        let body = self.frame().inner.pop().expect("it was pushed above");
+        let text = |name: Name| self.facts.text(name).to_owned();
         let mut attributes: Vec<(String, Value)> =
-            namespace.into_iter().map(|(name, value)| (self.facts.text(name).to_owned(), value)).collect();
+            body.names.into_iter().map(|(name, value)| (text(name), value)).collect();
         attributes.sort_by(|a, b| a.0.cmp(&b.0));
-        attributes
+        (attributes, body.optional.iter().map(|&name| text(name)).collect())
     }
 
     /// A class made by a call, such as `namedtuple("Point", "x y")`: named by the variable it is assigned to. Of records,
@@ -390,7 +392,7 @@ const SPECIAL_ANNOTATIONS: &[&str] = &["ClassVar", "InitVar", "KW_ONLY"];
 const SPECIAL_FIELDS: &[&str] = &["init", "kw_only"];
 
 /// Methods of binary operators and comparisons.
-const OPERATORS: &[&str] = &[
+pub(super) const OPERATORS: &[&str] = &[
     "__add__",
     "__and__",
     "__divmod__",

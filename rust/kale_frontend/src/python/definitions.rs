@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use ruff_python_ast::visitor::{self, Visitor};
-use ruff_python_ast::{Decorator, Expr, ExprGenerator, ExprLambda, Parameters, Stmt, StmtFunctionDef, TypeParams};
+use ruff_python_ast::{
+    Decorator, Expr, ExprGenerator, ExprLambda, ExprName, Parameters, Stmt, StmtFunctionDef, TypeParams,
+};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::{Analyzer, Body, Definition, DefinitionKind, Function, Inner, Iterated};
@@ -358,24 +360,33 @@ fn is_property_accessor(callee: &Expr) -> bool {
 }
 
 /// Whether a body changes attributes of the function or class of this name, which then has a state of its own:
-/// `name.x = ...`, `cls.x = ...`, `type(self).x = ...`, `self.__class__.x = ...`.
+/// `name.x = ...`, `cls.x = ...`, `type(self).x = ...`, `self.__class__.x = ...`, `setattr(cls, ...)`.
 pub(super) fn patches(body: &[Stmt], name: &str) -> bool {
     struct Finder<'n> {
         name: &'n str,
         found: bool,
     }
+    impl Finder<'_> {
+        fn is_meant(&self, owner: &Expr) -> bool {
+            match owner {
+                Expr::Name(owner) => owner.id == self.name || matches!(owner.id.as_str(), "cls" | "__class__"),
+                Expr::Call(call) => call.func.as_name_expr().is_some_and(|callee| callee.id.as_str() == "type"),
+                Expr::Attribute(inner) => inner.attr.as_str() == "__class__",
+                _ => false,
+            }
+        }
+    }
     impl<'a> Visitor<'a> for Finder<'_> {
         fn visit_expr(&mut self, expr: &'a Expr) {
-            if let Expr::Attribute(attribute) = expr
-                && !attribute.ctx.is_load()
-            {
-                self.found |= match attribute.value.as_ref() {
-                    Expr::Name(owner) => owner.id == self.name || owner.id.as_str() == "cls",
-                    Expr::Call(call) => call.func.as_name_expr().is_some_and(|callee| callee.id.as_str() == "type"),
-                    Expr::Attribute(inner) => inner.attr.as_str() == "__class__",
-                    _ => false,
-                };
-            }
+            self.found |= match expr {
+                Expr::Attribute(attribute) => !attribute.ctx.is_load() && self.is_meant(&attribute.value),
+                Expr::Call(call) => {
+                    let sets = |callee: &ExprName| matches!(callee.id.as_str(), "setattr" | "delattr");
+                    call.func.as_name_expr().is_some_and(sets)
+                        && call.arguments.args.first().is_some_and(|owner| self.is_meant(owner))
+                }
+                _ => false,
+            };
             visitor::walk_expr(self, expr);
         }
     }

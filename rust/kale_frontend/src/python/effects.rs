@@ -201,6 +201,8 @@ pub struct Link {
 pub struct Summary {
     pub effects: Effects,
     pub mutated: BTreeMap<Place, Changed>,
+    /// Functions and classes that have a state afterwards.
+    pub stateful: BTreeSet<Place>,
     /// Definitions that the places may call afterwards.
     pub code: Vec<(Place, CodeId)>,
     /// Places that share state afterwards.
@@ -223,6 +225,7 @@ pub struct Summary {
 pub struct Assumed {
     pub ty: Type,
     pub among: Option<Rc<[Type]>>,
+    pub has_object: bool,
     pub may_be_none: bool,
     /// It is a container of immutable elements.
     pub scalars: bool,

@@ -29,26 +29,31 @@ impl<'a> Analyzer<'a> {
     }
 
     pub(super) fn shell_command(&mut self, text: &str, range: TextRange) {
+        self.interpolate(text, range);
         if only_installs(text) {
             return;
         }
-        self.interpolate(text, range);
         self.touch(Resource::Subprocess, true, range);
         self.touch(Resource::AnyFile, true, range);
     }
 
     /// `{...}` and `$name` are expressions, in commands as in the lines of magics. A call among them may do anything with
-    /// what it names.
+    /// what they name, and what is loaded or shown may run code.
     fn interpolate(&mut self, text: &str, range: TextRange) {
         for Interpolated { expression, calls } in interpolated(text) {
+            let mut named = vec![];
             for word in words(expression) {
                 let name = self.name(word);
                 if self.module_binding(name).is_some() {
-                    let value = self.read(word, range);
-                    if calls {
-                        self.unknown_call(Some(&value), &Arguments::default(), range);
-                    }
+                    named.push(self.read(word, range));
                 }
+            }
+            if calls {
+                self.unknown_call(None, &Arguments::of_values(&named), range);
+            }
+            for value in &named {
+                self.operate(&[value], range);
+                self.invoke_any_property(value, range);
             }
         }
     }

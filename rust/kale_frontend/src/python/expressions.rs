@@ -43,8 +43,8 @@ impl<'a> Analyzer<'a> {
             }
             Expr::UnaryOp(op) => {
                 let value = self.evaluate(&op.operand);
-                self.operate(&[&value], op.range());
-                if op.op == UnaryOp::Not { Value::immutable() } else { self.computed(&[&value], false) }
+                let given = self.operate(&[&value], op.range());
+                if op.op == UnaryOp::Not { Value::immutable() } else { self.operated(&[&value], &given, false) }
             }
             Expr::BoolOp(op) => self.connective(op),
             Expr::Compare(compare) => self.comparison(compare),

@@ -1,6 +1,7 @@
 //! Calls of libraries, as the knowledge base describes them.
 
 use std::borrow::Cow;
+use std::ptr;
 
 use rustc_hash::FxHashMap;
 
@@ -17,6 +18,7 @@ use super::axes::axes_made;
 use super::definitions::is_abstract_base;
 use super::facts::Resource;
 use super::knowledge::{CallFacts, Condition, Effect, Unlisted, Words};
+use super::methods::MethodKind;
 use super::names::Name;
 use super::results::THREAD;
 use super::value::{Type, Value};
@@ -434,43 +436,57 @@ impl<'a> Analyzer<'a> {
         if !participants().any(|value| self.has_code(value)) {
             return vec![];
         }
-        // Elements of arrays and frames are values, which have no code; so is what such an iterator gives. (What it does
-        // to move on has been done.)
-        let is_flat = |this: &Self, value: &Value| {
-            this.is_only_flat(value) || (this.is_iterator(value) && this.holds_scalars(value))
-        };
-        let mut participants: Vec<Value> = participants().filter(|value| !is_flat(self, value)).cloned().collect();
-        let own = participants.len();
-        if caller == Caller::Library && !facts.calls.is_empty() {
-            // `json.loads(text, object_hook=f)`: what it makes of its arguments, `f` is given.
-            participants.push(self.fresh(Type::Unknown));
-        }
-        let mut called_back = vec![];
-        for value in &participants[..own] {
-            match caller {
-                Caller::Library => {
-                    called_back.extend(self.invoke_code_with(value, &participants, range));
-                }
-                Caller::Builtin => self.operate_loosely(value, &facts.special, range),
-            }
-        }
         if caller == Caller::Builtin {
-            for which in concerned(&facts.calls, arguments) {
-                for function in select(which, receiver, arguments) {
-                    match keyed_by(facts, function, arguments) {
-                        Some(items) => self.call_with_elements(function, items, range),
-                        None => drop(self.invoke_code_with(function, &participants, range)),
-                    }
-                }
-            }
-        }
-        if participants.len() == own {
+            self.run_callbacks_of_builtin(facts, receiver, arguments, range);
             return vec![];
         }
+        let participants: Vec<&Value> = participants().filter(|value| !self.gives_values(value)).collect();
+        let functions: Vec<&Value> =
+            concerned(&facts.calls, arguments).iter().flat_map(|which| select(which, receiver, arguments)).collect();
+        // Functions are called with the other arguments, where it is known which those are.
+        let is_named = facts.calls.iter().all(|which| which != "*");
+        let is_function = |value: &Value| is_named && functions.iter().any(|function| ptr::eq(*function, value));
+        let mut given: Vec<Value> = participants.iter().filter(|value| !is_function(value)).copied().cloned().collect();
+        if functions.is_empty() {
+            participants.into_iter().for_each(|value| drop(self.invoke_code_with(value, &given, range)));
+            return vec![];
+        }
+        // `json.loads(text, object_hook=f)`: what it makes of its arguments, `f` is given.
+        given.push(self.fresh(Type::Unknown));
+        let mut called_back: Vec<Value> =
+            participants.into_iter().flat_map(|value| self.invoke_code_with(value, &given, range)).collect();
         let is_kept =
             |this: &mut Self, value: &Value| value.objects.iter().any(|&object| this.frame().heap.class(object).joined);
-        called_back.extend(participants.pop().filter(|made| is_kept(self, made)));
+        called_back.extend(given.pop().filter(|made| is_kept(self, made)));
         called_back
+    }
+
+    /// Elements of arrays and frames are values, which have no code; so is what such an iterator gives. (What it does to
+    /// move on has been done.)
+    fn gives_values(&self, value: &Value) -> bool {
+        self.is_only_flat(value) || (self.is_iterator(value) && self.holds_scalars(value))
+    }
+
+    fn run_callbacks_of_builtin(
+        &mut self,
+        facts: &CallFacts,
+        receiver: Option<&Value>,
+        arguments: &Arguments<'a>,
+        range: TextRange,
+    ) {
+        let participants: Vec<Value> =
+            receiver.into_iter().chain(arguments.all()).filter(|value| !self.gives_values(value)).cloned().collect();
+        for value in &participants {
+            self.operate_loosely(value, &facts.special, range);
+        }
+        for which in concerned(&facts.calls, arguments) {
+            for function in select(which, receiver, arguments) {
+                match keyed_by(facts, function, arguments) {
+                    Some(items) => self.call_with_elements(function, items, range),
+                    None => drop(self.invoke_code_with(function, &participants, range)),
+                }
+            }
+        }
     }
 
     /// A function is called with each element.
@@ -577,7 +593,12 @@ impl<'a> Analyzer<'a> {
             self.mutate(manager);
             self.invoke_code(manager, range);
         }
-        manager.part(Type::Unknown)
+        match manager.ty {
+            Type::Object(class) if let Some((method, MethodKind::Plain)) = self.method_kind(class, "__enter__") => {
+                self.call_function(method, manager, Some(manager), &Arguments::default(), range).named()
+            }
+            _ => manager.part(Type::Unknown),
+        }
     }
 }
 

@@ -7,13 +7,20 @@ use ruff_python_ast::name::UnqualifiedName;
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{Decorator, Expr, Stmt, StmtFunctionDef};
 use ruff_text_size::TextRange;
+use rustc_hash::FxHashMap;
 
 use super::analyzer::{Analyzer, Body, Definition, DefinitionKind};
 use super::value::{CodeId, Type, Value};
 
 impl<'a> Analyzer<'a> {
-    /// The attributes of a class that are functions of the notebook, or that something has made of these.
-    pub(super) fn methods_among(&mut self, attributes: &[(String, Value)]) -> BTreeMap<String, CodeId> {
+    /// The attributes of a class that are functions of the notebook, or that something has made of these. One that the
+    /// body has only bound on some ways through it (`optional`) may be that of a base.
+    pub(super) fn methods_among(
+        &mut self,
+        attributes: &[(String, Value)],
+        optional: &BTreeSet<String>,
+        bases: &[Type],
+    ) -> BTreeMap<String, CodeId> {
         let mut methods = BTreeMap::new();
         for (name, value) in attributes {
             let method = match functions_of(value).filter(|functions| !self.captures_others(value, functions)) {
@@ -23,9 +30,28 @@ impl<'a> Analyzer<'a> {
                     self.method_for(wrapped, true)
                 }
             };
+            let of_base = |base: &Type| match base {
+                Type::Class(base) => self.method_of(*base, name),
+                _ => None,
+            };
+            let inherited = bases.iter().find_map(of_base).filter(|_| optional.contains(name));
+            let method = match (method, inherited) {
+                (Some(own), Some(inherited)) => self.one_method_of(own, inherited),
+                (own, inherited) => own.or(inherited),
+            };
             methods.extend(method.map(|method| (name.clone(), method)));
         }
         methods
+    }
+
+    fn one_method_of(&mut self, one: CodeId, other: CodeId) -> Option<CodeId> {
+        let parts = |code: CodeId| match &*self.definitions[code.index()].alternatives {
+            [] => vec![code],
+            alternatives => alternatives.to_vec(),
+        };
+        let functions = [parts(one), parts(other)].concat();
+        let is_wrapped = [one, other].iter().any(|code| self.definitions[code.index()].is_wrapped);
+        self.method_for(functions, is_wrapped)
     }
 
     /// Whether functions hold others that have no name of their own, under which the class would have them.
@@ -97,32 +123,62 @@ impl<'a> Analyzer<'a> {
     /// The method of a name, and what loading it does.
     pub fn method_kind(&self, class: CodeId, name: &str) -> Option<(CodeId, MethodKind)> {
         let method = self.method_of(class, name)?;
-        let address = match &self.definitions[method.index()].kind {
-            DefinitionKind::Function(function) => function.body.address(),
-            DefinitionKind::Class { .. } => return Some((method, MethodKind::Decorated)),
+        let known = |kinds: &FxHashMap<CodeId, Vec<(String, (CodeId, MethodKind))>>| {
+            kinds.get(&method)?.iter().find(|(known, _)| known == name).map(|(_, kind)| *kind)
         };
-        for definition in &self.definitions {
-            let DefinitionKind::Class { statement: Some(statement), .. } = &definition.kind else { continue };
-            let found = functions_named(&statement.body, name);
-            if !found.iter().any(|def| Body::Statements(&def.body).address() == address) {
-                continue;
-            }
-            let is_kept = |d: &Decorator| {
-                let path = UnqualifiedName::from_expr(&d.expression);
-                path.is_some_and(|path| path.segments().last() == Some(&"cached_property"))
-            };
-            let mut getters = found.iter().filter(|def| accessor(def) == Some(Accessor::Get));
-            return Some(match found.as_slice() {
-                defs if defs.iter().all(|def| def.decorator_list.is_empty()) => (method, MethodKind::Plain),
-                [def] if def.decorator_list.iter().any(is_kept) => (method, MethodKind::Kept),
-                defs if defs.iter().all(|def| accessor(def).is_some()) => match (getters.next(), getters.next()) {
-                    (Some(getter), None) => (self.code_of(getter).unwrap_or(method), MethodKind::Property),
-                    _ => (method, MethodKind::Decorated),
-                },
-                _ => (method, MethodKind::Decorated),
-            });
+        if let Some(known) = known(&self.method_kinds.borrow()) {
+            return Some(known);
         }
-        Some((method, MethodKind::Decorated))
+        let found = match &*self.definitions[method.index()].alternatives {
+            several @ [_, _, ..] => {
+                let kinds: Option<Vec<_>> =
+                    several.iter().map(|&method| self.kind_by_statement(method, name)).collect();
+                kinds.map(|kinds| match kinds.iter().all(|(_, kind)| *kind == MethodKind::Plain) {
+                    true => (method, MethodKind::Plain),
+                    false => (method, MethodKind::Decorated),
+                })
+            }
+            _ => self.kind_by_statement(method, name),
+        };
+        if let Some(found) = found {
+            self.method_kinds.borrow_mut().entry(method).or_default().push((name.to_owned(), found));
+        }
+        // (While the body of the class is being executed, its methods are not known yet.)
+        Some(found.unwrap_or((method, MethodKind::Decorated)))
+    }
+
+    /// By the statement of the class that has the method.
+    fn kind_by_statement(&self, method: CodeId, name: &str) -> Option<(CodeId, MethodKind)> {
+        let Definition { kind: DefinitionKind::Function(function), is_wrapped, .. } = &self.definitions[method.index()]
+        else {
+            return Some((method, MethodKind::Decorated));
+        };
+        let address = function.body.address();
+        let is_it = |def: &&StmtFunctionDef| Body::Statements(&def.body).address() == address;
+        let found = self.definitions.iter().find_map(|definition| match &definition.kind {
+            DefinitionKind::Class { statement: Some(class), .. } => {
+                Some(functions_named(&class.body, name)).filter(|found| found.iter().any(|def| is_it(&def)))
+            }
+            _ => None,
+        })?;
+        let is_kept = |d: &Decorator| {
+            let path = UnqualifiedName::from_expr(&d.expression);
+            path.is_some_and(|path| path.segments().last() == Some(&"cached_property"))
+        };
+        let mut getters = found.iter().filter(|def| accessor(def) == Some(Accessor::Get));
+        Some(match found.as_slice() {
+            // `v = property(v)`
+            defs if defs.iter().all(|def| def.decorator_list.is_empty()) => match is_wrapped {
+                true => (method, MethodKind::Decorated),
+                false => (method, MethodKind::Plain),
+            },
+            [def] if def.decorator_list.iter().any(is_kept) => (method, MethodKind::Kept),
+            defs if defs.iter().all(|def| accessor(def).is_some()) => match (getters.next(), getters.next()) {
+                (Some(getter), None) => (self.code_of(getter).unwrap_or(method), MethodKind::Property),
+                _ => (method, MethodKind::Decorated),
+            },
+            _ => (method, MethodKind::Decorated),
+        })
     }
 
     fn code_of(&self, def: &StmtFunctionDef) -> Option<CodeId> {
@@ -139,10 +195,14 @@ impl<'a> Analyzer<'a> {
                 continue;
             };
             let defs = functions_named(&statement.body, name);
-            if defs.is_empty() {
-                found.extend(methods.get(name));
+            let method = methods.get(name).map(|&method| (method, &self.definitions[method.index()]));
+            match method {
+                Some((method, _)) if defs.is_empty() => found.push(method),
+                Some((_, definition)) if definition.is_wrapped => found.extend(&definition.alternatives),
+                _ => {}
             }
-            let meant = defs.into_iter().filter(|def| accessor_is.is_none() || accessor(def) == accessor_is);
+            let is_meant = |def: &&StmtFunctionDef| accessor(def).is_none_or(|is| Some(is) == accessor_is);
+            let meant = defs.into_iter().filter(|def| accessor_is.is_none() || is_meant(def));
             found.extend(meant.filter_map(|def| self.code_of(def)));
         }
         found
@@ -164,7 +224,7 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    /// The same of an attribute whose name is not known.
+    /// As [`Self::invoke_properties`], where the attribute's name is not known.
     pub(super) fn invoke_any_property(&mut self, owner: &Value, range: TextRange) {
         let classes = self.classes_among(owner);
         let ancestors = self.ancestors(&classes);

@@ -109,6 +109,24 @@ impl<'a> Analyzer<'a> {
         }
     }
 
+    /// A function or class gets an attribute that may be changed, or is another one elsewhere.
+    pub(super) fn give_state(&mut self, definition: &Value) {
+        let in_module = self.in_module();
+        for &object in &definition.objects {
+            if !self.frame().heap.is_stateless(object) {
+                continue;
+            }
+            if in_module {
+                self.gain_state(object);
+                continue;
+            }
+            let frame = self.frame();
+            frame.heap.set_stateless(object, false);
+            let places = frame.heap.class(object).places.clone();
+            frame.stateful.extend(places);
+        }
+    }
+
     /// A function or class of the module gets a state (`f.calls = []`): what only knew its name until now holds the state,
     /// too.
     fn gain_state(&mut self, object: ObjectId) {

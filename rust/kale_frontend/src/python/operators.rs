@@ -7,6 +7,8 @@ use ruff_text_size::{Ranged, TextRange};
 
 use super::analyzer::Analyzer;
 use super::arguments::Arguments;
+use super::calls::Given;
+use super::classes::OPERATORS;
 use super::displays::MAX_TEXT;
 use super::knowledge::Words;
 use super::types::Types;
@@ -32,12 +34,12 @@ impl<'a> Analyzer<'a> {
             values.push(value);
         }
         let operands: Vec<&Value> = values.iter().collect();
-        self.operate(&operands, compare.range());
+        let given = self.operate(&operands, compare.range());
         self.compare(&operands, compare.ops.iter().any(|op| matches!(op, CmpOp::Is | CmpOp::IsNot)));
         if compare.ops.iter().all(gives_bool) {
             return Value::immutable();
         }
-        self.computed(&operands, true)
+        self.operated(&operands, &given, true)
     }
 
     /// `a if test else b`.
@@ -50,15 +52,26 @@ impl<'a> Analyzer<'a> {
     }
 
     /// What operators (and `repr`, truth tests, formatting) on these values may call: methods of the notebook's classes.
-    pub fn operate(&mut self, values: &[&Value], range: TextRange) {
+    pub fn operate(&mut self, values: &[&Value], range: TextRange) -> Vec<Given> {
+        let mut given = vec![];
         for value in values.iter().filter(|_| !planted(Fault::OperatorMissed)) {
             let calls_code = matches!(value.ty, Type::Object(_))
                 || (value.ty == Type::Unknown && !value.code.is_empty())
                 || matches!(value.ty, Type::Class(class) if self.metaclass_of(class).is_some());
             if calls_code {
-                self.invoke_methods(value, range, is_operator);
+                given.extend(self.invoke_methods(value, range, is_operator));
             }
         }
+        given
+    }
+
+    /// The result of an operator whose operands have been looked at: one of the notebook's methods may have given it.
+    pub(super) fn operated(&mut self, operands: &[&Value], given: &[Given], compares: bool) -> Value {
+        let result = self.computed(operands, compares);
+        for Given { value, .. } in given.iter().filter(|given| gives_result(&given.name)) {
+            self.link(&result, value, false);
+        }
+        result
     }
 
     /// What looking for a value as a key may call, or taking it for an index.
@@ -90,8 +103,12 @@ impl<'a> Analyzer<'a> {
         let is_built_in = |ty: &Type| matches!(ty, Type::Instance(_)) && self.is_exact(*ty);
         match owner.ty == Type::Unknown && self.candidates(owner).is_some_and(|types| types.iter().all(is_built_in)) {
             true if planted(Fault::OperatorMissed) => {}
-            true => self.invoke_methods(owner, range, |name| matches!(name, "__eq__" | "__hash__" | "__index__")),
-            false => self.operate(&[owner], range),
+            true => {
+                self.invoke_methods(owner, range, |name| matches!(name, "__eq__" | "__hash__" | "__index__"));
+            }
+            false => {
+                self.operate(&[owner], range);
+            }
         }
     }
 
@@ -194,7 +211,7 @@ impl<'a> Analyzer<'a> {
     }
 
     pub(super) fn binary(&mut self, operator: Operator, left: &Value, right: &Value, range: TextRange) -> Value {
-        self.operate(&[left, right], range);
+        let given = self.operate(&[left, right], range);
         let joined = match operator {
             Operator::Add => join_texts(left, right, ""),
             Operator::Div => self.is_path(left).then(|| join_texts(left, right, "/")).flatten(),
@@ -209,7 +226,7 @@ impl<'a> Analyzer<'a> {
         if self.gives_immutable(operator, left, right) {
             return Value::immutable();
         }
-        let mut result = self.computed(&[left, right], false);
+        let mut result = self.operated(&[left, right], &given, false);
         if operator == Operator::MatMult {
             result.axes = self.axes_of_product(left, right);
         }
@@ -260,6 +277,12 @@ const SHOWING: &[&str] = &["__class__", "__getattr__", "__getattribute__", "__lt
 /// Methods that operators, conversions and iteration may call.
 pub(super) fn is_operator(name: &str) -> bool {
     name.starts_with("__") && !matches!(name, "__init__" | "__new__" | "__call__" | "__enter__" | "__exit__")
+}
+
+/// Whether what the method gives is the result of an operator as it is.
+pub(super) fn gives_result(name: &str) -> bool {
+    let in_place = name.strip_prefix("__i").is_some_and(|rest| OPERATORS.contains(&format!("__{rest}").as_str()));
+    in_place || OPERATORS.contains(&name) || matches!(name, "__neg__" | "__pos__" | "__invert__" | "__abs__")
 }
 
 /// `in` and `is` give a bool, whatever they compare.

@@ -195,6 +195,9 @@ impl<'a> Analyzer<'a> {
         if let Some(raised) = self.frame().raised.clone() {
             managers.iter().for_each(|manager| self.link(manager, &raised, false));
         }
+        for manager in managers.iter().rev() {
+            self.perhaps(|this| this.invoke_code(manager, s.range()));
+        }
         if let Some(earlier) = earlier {
             self.raise(&earlier);
         }

@@ -245,6 +245,7 @@ impl<'a> Analyzer<'a> {
         let DefinitionKind::Function(function) = definition.kind else { return Summary::default() };
         let mut frame = Frame::new(function.scope);
         frame.code = Some(*code);
+        frame.suspends = function.is_generator;
         frame.own_code = own_code.clone();
         frame.own_types = own_types.clone();
         frame.parameters = shapes.iter().map(|shape| shape.ty).collect();
@@ -334,6 +335,7 @@ impl<'a> Analyzer<'a> {
             seeds.into_iter().for_each(|generator| frame.effects.note_perhaps_seeded(generator));
         }
         summary.mutated = std::mem::take(&mut frame.mutated);
+        summary.stateful = std::mem::take(&mut frame.stateful);
         let names: Vec<Name> = frame.effects.writes.keys().copied().collect();
         for name in names {
             let place = frame.place(Place::Global(name));
@@ -388,6 +390,10 @@ impl<'a> Analyzer<'a> {
         let effects = &summary.effects;
         for &name in effects.reads.keys().filter(|_| !planted(Fault::EarlyBinding)) {
             self.read_variable(name, range);
+        }
+        for &place in &summary.stateful {
+            let value = self.at(place, &site);
+            self.give_state(&value);
         }
         for (&place, changed) in &summary.mutated {
             if planted(Fault::MissedGlobalMutation) && matches!(place, Place::Global(_)) {
