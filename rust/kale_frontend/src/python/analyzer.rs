@@ -328,6 +328,10 @@ pub struct Analyzer<'a> {
     pub(super) has_running_threads: bool,
     /// Some class was asked for those that are based on it.
     pub(super) asks_subclasses: bool,
+    /// Functions that have become parts of libraries.
+    pub(super) library_patches: Vec<CodeId>,
+    /// A class has got a method: what calls of its objects do is no longer what it was.
+    pub(super) has_patched_methods: bool,
     /// Callees that pragmas declare to be pure, as calls write them.
     pub pure: BTreeSet<&'a str>,
     pub(super) dead_targets: DeadTargets<'a>,
@@ -410,6 +414,8 @@ impl<'a> Analyzer<'a> {
             noticed: Noticed::default(),
             has_running_threads: false,
             asks_subclasses: false,
+            library_patches: vec![],
+            has_patched_methods: false,
             pure: BTreeSet::new(),
             dead_targets: DeadTargets::default(),
             owned: FxHashSet::default(),
@@ -481,11 +487,17 @@ impl<'a> Analyzer<'a> {
     fn top_level(&mut self, statement: &'a Stmt, unit: &Unit<'a>) {
         self.begin_statement();
         self.execute(statement);
+        if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_) | Stmt::Import(_) | Stmt::ImportFrom(_)) {
+            self.call_library_patches(statement.range());
+        }
         self.end_statement(statement.range(), Some(statement), unit.parameters);
     }
 
     pub(super) fn begin_statement(&mut self) {
         self.statement = StatementId(self.facts.statements.len());
+        if std::mem::take(&mut self.has_patched_methods) {
+            self.summaries.clear();
+        }
         self.frame().effects = Effects::default();
         self.statement_reads.clear();
         self.statement_binds = NameSet::default();

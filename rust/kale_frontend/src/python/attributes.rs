@@ -202,11 +202,15 @@ impl<'a> Analyzer<'a> {
             self.set_option(&text);
             self.store_in_member(&text, value, range);
             self.call_ahead(value, range);
+            self.note_library_patch(value);
             if STREAMS.contains(&text.as_str()) {
                 // What is there has a state of its own: another one made elsewhere is not it.
                 self.touch(Resource::Process(String::new()), true, range);
             }
             return;
+        }
+        if let Type::Class(class) = owner.ty {
+            self.patch_method(class, name, value);
         }
         if self.is_patch(owner, "__setattr__", name) && (value.objects.is_empty() || self.is_stateless(value)) {
             self.note_patch();
@@ -252,6 +256,22 @@ impl<'a> Analyzer<'a> {
             ref ty => !matches!(ty, Type::Function(_)),
         };
         !intercepts && self.is_stateless(owner)
+    }
+
+    /// Whatever uses the library from now on may call a function of the notebook: one that reads or changes variables
+    /// does so there.
+    fn note_library_patch(&mut self, value: &Value) {
+        let mut code = self.codes(value);
+        code.retain(|code| !self.library_patches.contains(code));
+        self.library_patches.extend(code);
+    }
+
+    /// What may be called by way of libraries that the notebook has patched.
+    pub(super) fn call_library_patches(&mut self, range: TextRange) {
+        if !self.library_patches.is_empty() {
+            let code = self.library_patches.iter().copied().collect();
+            self.call_ahead(&Value { code, ..Value::immutable() }, range);
+        }
     }
 
     /// As a setting, the patch is repeated wherever the class may be used.

@@ -322,7 +322,11 @@ impl<'a> Analyzer<'a> {
         }
         for constructor in ["__new__", "__init__"] {
             if let Some(method) = self.method_of(class, constructor) {
-                self.call_function(method, &instance.clone(), Some(&instance.clone()), arguments, range);
+                let given = self.call_function(method, &instance.clone(), Some(&instance.clone()), arguments, range);
+                // `__new__` may give something that is there already.
+                if given.objects.iter().any(|&object| self.is_from_outside(object)) {
+                    self.link(&instance, &given, false);
+                }
             }
         }
         let has_init = self.method_of(class, "__init__").is_some();
@@ -342,6 +346,11 @@ impl<'a> Analyzer<'a> {
             instance.objects = smallvec![];
         }
         instance
+    }
+
+    fn is_from_outside(&mut self, object: ObjectId) -> bool {
+        let class = self.frame().heap.class(object);
+        !class.members.is_empty() || !class.places.is_empty()
     }
 
     /// Where the class does not say what becomes of the arguments, the instance holds them; one of a data class each in

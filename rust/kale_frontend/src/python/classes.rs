@@ -10,7 +10,6 @@ use ruff_text_size::{Ranged, TextRange};
 use super::analyzer::{Analyzer, Body, Definition, DefinitionKind, Inner};
 use super::definitions::patches;
 use super::heap::ObjectId;
-use super::methods::functions_named;
 use super::names::{Name, NameSet};
 use super::scope::ScopeKind;
 use super::types::{Held, Types};
@@ -55,7 +54,8 @@ impl<'a> Analyzer<'a> {
         let holds: Option<Vec<Held>> = held
             .map(|(name, value)| (value.ty != Type::Unknown).then(|| (self.attribute_name(name), value.ty)))
             .collect();
-        let has_members = bases.iter().any(|base| self.is_enumeration_class(*base)) && makes_objects(&statement.body);
+        let is_enumeration = bases.iter().any(|base| self.is_enumeration_class(*base));
+        let has_members = is_enumeration && self.may_make_objects(statement, &bases);
         let stateless = state.is_empty() && !patches(&statement.body, &statement.name) && !has_members;
         let object = self.frame().heap.allocate_code(Types::default(), stateless);
         let made_by = self.metaclass_among(metaclass.as_ref(), &bases);
@@ -187,6 +187,21 @@ impl<'a> Analyzer<'a> {
     /// Whether a class says what an operator does with its instances.
     pub fn has_operators(&self, class: CodeId) -> bool {
         OPERATORS.iter().any(|name| self.method_of(class, name).is_some())
+    }
+
+    fn may_make_objects(&self, statement: &StmtClassDef, bases: &[Type]) -> bool {
+        let codes: Vec<CodeId> = bases
+            .iter()
+            .filter_map(|base| match base {
+                Type::Class(code) => Some(*code),
+                _ => None,
+            })
+            .collect();
+        let mixed_in = self.ancestors(&codes).into_iter().any(|class| match &self.definitions[class.index()].kind {
+            DefinitionKind::Class { statement: Some(class), .. } => makes_objects(&class.body),
+            _ => false,
+        });
+        mixed_in || makes_objects(&statement.body)
     }
 
     fn is_enumeration_class(&self, base: Type) -> bool {
@@ -429,32 +444,53 @@ pub(super) const OPERATORS: &[&str] = &[
     "__xor__",
 ];
 
-/// Whether the constructor in the body of a class gives instances attributes that are new objects: members of an
-/// enumeration hold these as long as the class lives.
+/// Whether methods in the body of a class give instances attributes that may be new objects: members of an enumeration
+/// have these from the class.
 fn makes_objects(body: &[Stmt]) -> bool {
     struct Finder(bool);
+    impl Finder {
+        fn assigned<'e>(&mut self, targets: impl IntoIterator<Item = &'e Expr>, value: &Expr) {
+            let is_attribute = |target: &Expr| match target {
+                Expr::Tuple(tuple) => tuple.iter().any(Expr::is_attribute_expr),
+                Expr::List(list) => list.iter().any(Expr::is_attribute_expr),
+                target => target.is_attribute_expr(),
+            };
+            self.0 |= targets.into_iter().any(is_attribute) && !makes_nothing(value);
+        }
+    }
     impl<'a> Visitor<'a> for Finder {
         fn visit_stmt(&mut self, statement: &'a Stmt) {
-            if let Stmt::Assign(assign) = statement {
-                let is_made = matches!(
-                    *assign.value,
-                    Expr::List(_)
-                        | Expr::Dict(_)
-                        | Expr::Set(_)
-                        | Expr::Call(_)
-                        | Expr::ListComp(_)
-                        | Expr::DictComp(_)
-                );
-                self.0 |= is_made && assign.targets.iter().any(Expr::is_attribute_expr);
+            match statement {
+                Stmt::Assign(assign) => self.assigned(&assign.targets, &assign.value),
+                Stmt::AnnAssign(assign) => {
+                    assign.value.iter().for_each(|value| self.assigned([&*assign.target], value));
+                }
+                _ => {}
             }
             visitor::walk_stmt(self, statement);
         }
     }
     let mut finder = Finder(false);
-    ["__init__", "__new__"].iter().flat_map(|name| functions_named(body, name)).for_each(|def| {
-        finder.visit_body(&def.body);
-    });
+    finder.visit_body(body);
     finder.0
+}
+
+/// Whether an expression only gives what is there, or a number or text.
+fn makes_nothing(expr: &Expr) -> bool {
+    match expr {
+        Expr::Name(_) | Expr::FString(_) => true,
+        Expr::Attribute(attribute) => makes_nothing(&attribute.value),
+        Expr::BinOp(op) => makes_nothing(&op.left) && makes_nothing(&op.right),
+        Expr::UnaryOp(op) => makes_nothing(&op.operand),
+        Expr::BoolOp(op) => op.values.iter().all(makes_nothing),
+        Expr::Compare(_) => true,
+        Expr::If(choice) => makes_nothing(&choice.body) && makes_nothing(&choice.orelse),
+        Expr::Tuple(tuple) => tuple.iter().all(makes_nothing),
+        Expr::Call(call) => call.func.as_name_expr().is_some_and(|callee| {
+            matches!(callee.id.as_str(), "abs" | "bool" | "float" | "int" | "len" | "round" | "str")
+        }),
+        expr => expr.is_literal_expr(),
+    }
 }
 
 fn is_enumeration(path: &str) -> bool {

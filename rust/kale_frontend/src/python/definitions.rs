@@ -308,6 +308,11 @@ impl<'a> Analyzer<'a> {
         if pure {
             frame.effects.calls = calls_before;
         }
+        // (Of a method, nobody would ask for what its closure holds.)
+        let in_class = self.frame().inner.last().is_some_and(|inner| inner.is_class);
+        let is_code = |ty: &Type| matches!(ty, Type::Function(_) | Type::Class(_) | Type::Immutable);
+        let held = self.types_in_class(&result);
+        let pure = pure && !(in_class && held.known().is_some_and(|types| !types.iter().all(is_code)));
         let object = self.frame().heap.allocate_code(Types::default(), pure);
         let mut wrapped = Value::object(Type::Unknown, object);
         wrapped.code = value.code.clone();
@@ -351,7 +356,9 @@ fn is_literal(expr: &Expr) -> bool {
 
 /// Whether it is, or belongs to, an abstract base class of the standard library, which may note the notebook's classes.
 pub(super) fn is_abstract_base(path: &str) -> bool {
-    ["collections.abc.", "numbers.", "typing.", "os.PathLike"].iter().any(|start| path.starts_with(start))
+    ["collections.abc.", "contextlib.Abstract", "importlib.abc.", "io.", "numbers.", "os.PathLike", "typing."]
+        .iter()
+        .any(|start| path.starts_with(start))
 }
 
 /// `@x.setter`, `@x.getter`, `@x.deleter`.

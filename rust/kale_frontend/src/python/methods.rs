@@ -44,12 +44,34 @@ impl<'a> Analyzer<'a> {
         methods
     }
 
+    /// `Model.score = score`: from now on, objects of the class may have this method, or still the one before.
+    pub(super) fn patch_method(&mut self, class: CodeId, name: &str, value: &Value) {
+        let patched = self.methods_among(&[(name.to_owned(), value.clone())], &BTreeSet::new(), &[]);
+        for (name, method) in patched {
+            let method = match self.methods(class).and_then(|methods| methods.get(&name)).copied() {
+                Some(known) => self.one_method_of(known, method),
+                None => Some(method),
+            };
+            if let DefinitionKind::Class { methods, .. } = &mut self.definitions[class.index()].kind
+                && let Some(method) = method
+                && methods.insert(name, method) != Some(method)
+            {
+                self.has_patched_methods = true;
+            }
+        }
+    }
+
     fn one_method_of(&mut self, one: CodeId, other: CodeId) -> Option<CodeId> {
         let parts = |code: CodeId| match &*self.definitions[code.index()].alternatives {
             [] => vec![code],
             alternatives => alternatives.to_vec(),
         };
-        let functions = [parts(one), parts(other)].concat();
+        let mut functions = parts(one);
+        let new: Vec<CodeId> = parts(other).into_iter().filter(|code| !functions.contains(code)).collect();
+        if new.is_empty() {
+            return Some(one);
+        }
+        functions.extend(new);
         let is_wrapped = [one, other].iter().any(|code| self.definitions[code.index()].is_wrapped);
         self.method_for(functions, is_wrapped)
     }

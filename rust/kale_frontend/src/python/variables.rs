@@ -72,6 +72,7 @@ impl<'a> Analyzer<'a> {
         let text = private.as_deref().unwrap_or(text);
         let name = self.name(text);
         match self.home(text) {
+            _ if let Some(class) = self.class_meant(text) => self.read_variable(class, range),
             Home::Inner(index) => {
                 let inner = &self.innermost().inner[index];
                 let may_be_outside = inner.optional.contains(&name) && self.module_binding(name).is_some();
@@ -98,7 +99,6 @@ impl<'a> Analyzer<'a> {
             Home::Constant => Value::immutable(),
             Home::Module => {
                 self.note_deleted(name, range);
-                let name = self.class_meant(text).unwrap_or(name);
                 self.read_variable(name, range)
             }
         }
