@@ -139,7 +139,7 @@ impl<'a> Analyzer<'a> {
             return self.note_patch();
         }
         if owner.ty == Type::Unknown {
-            self.mutate_definitions(owner, range);
+            self.patch_definitions(owner, name, &Value::immutable(), range);
         }
         self.mutate(owner);
         self.invoke_accessors(owner, name, Accessor::Delete, &[], range);
@@ -150,7 +150,11 @@ impl<'a> Analyzer<'a> {
     /// `getattr`, `hasattr`, `setattr` and `delattr`, of objects of the notebook: what the attribute itself does. `None`
     /// where it is for the knowledge base to tell what comes of it.
     pub(super) fn attribute_call(&mut self, path: &str, arguments: &Arguments<'a>, range: TextRange) -> Option<Value> {
-        let function = path.strip_prefix("builtins.").filter(|name| name.ends_with("attr"))?;
+        let function = match path {
+            "builtins.type.__setattr__" | "builtins.object.__setattr__" => "setattr",
+            "builtins.type.__delattr__" | "builtins.object.__delattr__" => "delattr",
+            _ => path.strip_prefix("builtins.").filter(|name| name.ends_with("attr"))?,
+        };
         let [(owner, _), (name, _), rest @ ..] = arguments.positional.as_slice() else { return None };
         let given = rest.first().map(|(value, _)| value);
         let is_object = matches!(owner.ty, Type::Object(_) | Type::Unknown);
@@ -228,7 +232,7 @@ impl<'a> Analyzer<'a> {
             Some(types) => {
                 let is_exact = types.iter().all(|&ty| self.is_exact(ty));
                 if owner.ty == Type::Unknown && !is_exact {
-                    self.mutate_definitions(owner, range);
+                    self.patch_definitions(owner, name, value, range);
                 }
                 // Nothing changes but the object itself, whatever else it may hold.
                 self.mutate_parts(owner, Some(&types));
@@ -237,7 +241,7 @@ impl<'a> Analyzer<'a> {
             }
             None => {
                 if owner.ty == Type::Unknown {
-                    self.mutate_definitions(owner, range);
+                    self.patch_definitions(owner, name, value, range);
                 }
                 if matches!(owner.ty, Type::Function(_) | Type::Class(_)) {
                     self.give_state(owner);
@@ -318,15 +322,18 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    /// A value of unknown type may be one of the classes that it refers to.
-    fn mutate_definitions(&mut self, value: &Value, range: TextRange) {
-        let mut codes = value.code.clone();
-        for &object in &value.objects {
-            codes.extend(self.frame().heap.class(object).code.iter().copied());
-        }
+    /// A value of unknown type whose attribute is set may be one of the functions or classes that it refers to.
+    fn patch_definitions(&mut self, owner: &Value, name: &str, value: &Value, range: TextRange) {
+        let (codes, types) = (self.codes(owner), self.types_in_class(owner));
         let names: BTreeSet<_> = codes.iter().filter_map(|code| self.definitions[code.index()].name).collect();
-        for name in names {
-            let definition = self.read_variable(name, range);
+        for definition in names {
+            let definition = self.read_variable(definition, range);
+            if let Type::Class(class) = definition.ty {
+                self.patch_method(class, name, value);
+            }
+            if types.known().is_some_and(|types| types.contains(&definition.ty)) {
+                self.give_state(&definition);
+            }
             self.mutate(&definition);
         }
     }

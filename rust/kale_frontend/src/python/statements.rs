@@ -348,7 +348,8 @@ impl<'a> Analyzer<'a> {
                 }
             }
             Pattern::MatchClass(p) => {
-                self.evaluate(&p.cls);
+                let class = self.evaluate(&p.cls);
+                self.invoke_methods(&class, p.range(), |name| name == "__instancecheck__");
                 if !p.arguments.patterns.is_empty() {
                     // `__match_args__` names attributes.
                     self.invoke_any_property(subject, p.range());
