@@ -225,7 +225,6 @@ pub struct Summary {
 pub struct Assumed {
     pub ty: Type,
     pub among: Option<Rc<[Type]>>,
-    pub has_object: bool,
     pub may_be_none: bool,
     /// It is a container of immutable elements.
     pub scalars: bool,

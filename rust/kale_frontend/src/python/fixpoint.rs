@@ -221,7 +221,7 @@ impl<'a> Analyzer<'a> {
         let mut assumptions: Vec<_> =
             members.iter().flat_map(|(_, member)| member.summary.assumptions.clone()).collect();
         assumptions.sort_by_key(|(name, _)| *name);
-        assumptions.dedup_by_key(|(name, _)| *name);
+        assumptions.dedup();
         for (call, Member { mut summary, .. }) in members {
             Rc::make_mut(&mut summary).assumptions.clone_from(&assumptions);
             self.summaries.insert(call.key.clone(), summary);
@@ -236,9 +236,7 @@ impl<'a> Analyzer<'a> {
     /// What a callee's summary depends on, its caller's depends on, too.
     fn carry_assumptions(&mut self, summary: &Summary) {
         if !self.in_module() {
-            // (What it has bound itself depends on nothing else.)
-            let known: Vec<_> =
-                summary.assumptions.iter().filter(|(name, _)| !self.has_bound(*name)).cloned().collect();
+            let known = summary.assumptions.clone();
             self.frame().assumptions.extend(known);
         }
     }

@@ -3,10 +3,10 @@
 use ruff_text_size::{TextRange, TextSize};
 use smallvec::smallvec;
 
-use super::analyzer::{Analyzer, Binding, Frame, Layer};
+use super::analyzer::{Analyzer, Binding, Layer};
 use super::effects::{Assumed, Outcome};
 use super::facts::Source;
-use super::heap::{AliasClass, Place};
+use super::heap::{AliasClass, ObjectId, Place};
 use super::names::Name;
 use super::scope::{self, Resolution, Uses};
 use super::types::Types;
@@ -177,22 +177,15 @@ impl<'a> Analyzer<'a> {
             Some(own) if !own.maybe_unbound => return own.value,
             _ => {}
         }
-        let callers = self.frames.len() - 1;
-        let known = match self.frames[1..callers].iter().any(|frame| self.binding_of(frame, name).is_some()) {
-            true => None,
-            false => self.module_binding(name).map(|b| b.value.clone()),
-        };
-        let assumed = self.assumed_among(name, callers);
+        let known = self.module_binding(name).map(|b| b.value.clone());
+        let assumed = self.assumed(name);
         let frame = self.frame();
         frame.effects.reads.entry(name).or_insert(range);
         frame.assumptions.push((name, assumed.clone()));
         let written = frame.effects.writes.get(&name).cloned();
-        let value = match assumed {
-            Some(assumed) => {
-                let value = known.unwrap_or_else(|| assumed.value());
-                if !assumed.has_object {
-                    return self.perhaps_written(name, value, written);
-                }
+        let mut value = match known.zip(assumed) {
+            Some((value, _)) if value.objects.is_empty() => value,
+            Some((value, assumed)) => {
                 let is_new = !frame.places.contains_key(&Place::Global(name));
                 let object = frame.place_of(Place::Global(name), &assumed.types);
                 frame.heap.class(object).scalars |= is_new && assumed.scalars;
@@ -203,70 +196,50 @@ impl<'a> Analyzer<'a> {
             }
             None => return self.builtin_or_unknown(name),
         };
-        self.perhaps_written(name, value, written)
-    }
-
-    fn perhaps_written(&mut self, name: Name, value: Value, written: Option<Outcome>) -> Value {
-        match written {
-            Some(outcome) => self.written_global(name, value, &outcome),
-            None => value,
+        if let Some(outcome) = written {
+            value = self.written_global(name, value, &outcome);
         }
+        value
     }
 
     /// The name under which a function's frame has what the function itself has bound a module variable to: one of its own
     /// variables may have the same name, in a class inside of it.
-    fn own_name(&self, name: Name) -> String {
-        format!("global {}", self.facts.text(name))
+    fn own_name(&mut self, name: Name) -> Name {
+        let text = format!("global {}", self.facts.text(name));
+        self.name(&text)
     }
 
     /// Notes what a function itself has bound a module variable to, unless others may bind it anew while it waits.
     fn bind_own(&mut self, name: Name, binding: Binding) {
         if !self.frame().suspends {
             let own = self.own_name(name);
-            let own = self.name(&own);
             self.frame().put(own, binding);
         }
     }
 
     fn own_binding(&mut self, name: Name) -> Option<Binding> {
-        self.binding_of(self.innermost(), name).cloned()
-    }
-
-    /// Whether the function that is being executed has bound a module variable for certain.
-    pub(super) fn has_bound(&self, name: Name) -> bool {
-        self.binding_of(self.innermost(), name).is_some_and(|binding| !binding.maybe_unbound)
-    }
-
-    fn binding_of<'f>(&self, frame: &'f Frame<'a>, name: Name) -> Option<&'f Binding> {
-        let effects = &frame.effects;
+        let effects = &self.frame().effects;
         if !effects.writes.contains_key(&name) && !effects.deletes.contains(&name) {
             return None;
         }
-        frame.lookup(self.facts.names.get(&self.own_name(name))?)
+        let own = self.own_name(name);
+        self.frame().lookup(own).cloned()
     }
 
     /// What a summary that reads the variable now depends on.
     pub(super) fn assumed(&self, name: Name) -> Option<Assumed> {
-        self.assumed_among(name, self.frames.len())
-    }
-
-    /// The same for a function that the first of the frames have called: they may have bound the variable themselves.
-    fn assumed_among(&self, name: Name, frames: usize) -> Option<Assumed> {
-        let callers =
-            self.frames[1..frames].iter().rev().filter_map(|frame| Some((frame, self.binding_of(frame, name)?)));
-        let mut known: Option<Assumed> = None;
-        for (frame, binding) in callers.filter(|(_, binding)| !binding.deleted) {
-            let assumed = assumed_of(frame, &binding.value);
-            known = Some(known.map_or(assumed.clone(), |known| known.or(assumed)));
-            if !binding.maybe_unbound {
-                return known;
-            }
-        }
-        let outside = self.module_binding(name).map(|binding| assumed_of(&self.frames[0], &binding.value));
-        match (known, outside) {
-            (Some(known), Some(outside)) => Some(known.or(outside)),
-            (known, outside) => known.or(outside),
-        }
+        let value = &self.module_binding(name)?.value;
+        let classes = || value.objects.iter().map(|&object| self.frames[0].heap.peek(object));
+        let mut code: Codes = value.code.iter().chain(classes().flat_map(|class| &class.code)).copied().collect();
+        code.sort();
+        code.dedup();
+        let scalars = !value.objects.is_empty() && classes().all(|class| class.scalars);
+        let is_stateless = |&object: &ObjectId| self.frames[0].heap.is_stateless(object);
+        let stateless = !value.objects.is_empty() && value.objects.iter().all(is_stateless);
+        let mut types = Types::none();
+        classes().for_each(|class| types.join(&class.types));
+        let may_be_none = value.may_be_none;
+        Some(Assumed { ty: value.ty, among: value.among.clone(), may_be_none, scalars, stateless, types, code })
     }
 
     pub(super) fn written_global(&mut self, name: Name, mut value: Value, outcome: &Outcome) -> Value {
@@ -531,47 +504,4 @@ fn is_history(name: &str) -> bool {
             .strip_prefix("_i")
             .or_else(|| name.strip_prefix('_'))
             .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
-}
-
-fn assumed_of(frame: &Frame<'_>, value: &Value) -> Assumed {
-    let classes = || value.objects.iter().map(|&object| frame.heap.peek(object));
-    let mut code: Codes = value.code.iter().chain(classes().flat_map(|class| &class.code)).copied().collect();
-    code.sort();
-    code.dedup();
-    let has_object = !value.objects.is_empty();
-    let mut types = Types::none();
-    classes().for_each(|class| types.join(&class.types));
-    Assumed {
-        ty: value.ty,
-        among: value.among.clone(),
-        has_object,
-        may_be_none: value.may_be_none,
-        scalars: has_object && classes().all(|class| class.scalars),
-        stateless: has_object && value.objects.iter().all(|&object| frame.heap.is_stateless(object)),
-        types,
-        code,
-    }
-}
-
-impl Assumed {
-    fn value(&self) -> Value {
-        let Assumed { ty, among, may_be_none, code, .. } = self.clone();
-        Value { ty, among, may_be_none, code, ..Value::immutable() }
-    }
-
-    /// Where the variable may have this value or the other one.
-    fn or(mut self, other: Assumed) -> Assumed {
-        if (self.ty, &self.among) != (other.ty, &other.among) {
-            (self.ty, self.among) = (Type::Unknown, None);
-        }
-        self.has_object |= other.has_object;
-        self.may_be_none |= other.may_be_none;
-        self.scalars &= other.scalars;
-        self.stateless &= other.stateless;
-        self.types.join(&other.types);
-        self.code.extend(other.code);
-        self.code.sort();
-        self.code.dedup();
-        self
-    }
 }
