@@ -246,6 +246,10 @@ class Walk:
         left, right = ([e for e in each.get_children() if not hasattr(e, "get_ticklabels")] for each in (left, right))
         self.push(f"{place}.get_children()", left, right, False)
 
+    def bit_generator(self, place, left, right, own):
+        """What it was seeded by is no part of its state, and lost by setting that."""
+        self.push(f"{place}: its state", left.state, right.state, own)
+
     # Everything else
 
     def reduced(self, place, left, right, own):
@@ -318,6 +322,7 @@ CONTAINERS = [
 LIBRARIES = [
     ("numpy", "generic", Walk.scalar),
     ("numpy", "ndarray", Walk.array),
+    ("numpy.random", "BitGenerator", Walk.bit_generator),
     ("pandas", "Index", Walk.index),
     ("pandas", "Series", Walk.series),
     ("pandas", "DataFrame", Walk.frame),

@@ -158,16 +158,18 @@ impl Analysis<'_> {
     }
 }
 
-/// A `pure` that no call fits would be a promise about nothing, most likely misspelt.
+/// A pragma about what is not in the notebook would be a promise about nothing, most likely misspelt.
 fn unheard(cells: &[Analysed], pragmas: &[Vec<(Pragma, TextRange)>], facts: &Facts) -> Vec<Diagnostic> {
     let said = cells.iter().zip(pragmas).flat_map(|(cell, pragmas)| pragmas.iter().map(move |said| (cell, said)));
-    said.filter_map(|(cell, (pragma, range))| match pragma {
-        Pragma::Pure(name) if !facts.trusted.contains(name) => {
-            let mut diagnostic = pragma::fault(&format!("nothing in the notebook calls `{name}`"), cell.place(*range));
-            diagnostic.severity = Severity::Warning;
-            Some(diagnostic)
-        }
-        _ => None,
+    said.filter_map(|(cell, (pragma, range))| {
+        let problem = match pragma {
+            Pragma::Pure(name) if !facts.heard.contains(name) => format!("nothing in the notebook calls `{name}`"),
+            Pragma::Mutates(name) if !facts.heard.contains(name) => format!("there is no `{name}` in the cell"),
+            _ => return None,
+        };
+        let mut diagnostic = pragma::fault(&problem, cell.place(*range));
+        diagnostic.severity = Severity::Warning;
+        Some(diagnostic)
     })
     .collect()
 }

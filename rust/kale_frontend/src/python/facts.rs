@@ -33,8 +33,8 @@ pub struct Facts {
     pub binders: FxHashMap<Name, SmallVec<[VersionId; 2]>>,
     pub makers: FxHashMap<Name, SmallVec<[VersionId; 2]>>,
     pub names: Names,
-    /// Those names of `pure` pragmas that some call fits.
-    pub trusted: BTreeSet<String>,
+    /// Those names of pragmas that are in the notebook: of `pure`, that some call fits.
+    pub heard: BTreeSet<String>,
     /// How often the body of a function was evaluated: most of the work that there was.
     pub evaluated: usize,
 }

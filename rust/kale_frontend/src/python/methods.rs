@@ -46,6 +46,12 @@ impl<'a> Analyzer<'a> {
 
     /// `Model.score = score`: from now on, objects of the class may have this method, or still the one before.
     pub(super) fn patch_method(&mut self, class: CodeId, name: &str, value: &Value) {
+        // (`property(load, store, delete)` is of no known type, but data is not called by being an attribute.)
+        let code = self.codes(value);
+        let is_code = code.len() <= MAX_ACCESSORS && code.iter().all(|&code| self.methods(code).is_none());
+        if value.ty == Type::Unknown && functions_of(value).is_none() && !is_code {
+            return;
+        }
         let patched = self.methods_among(&[(name.to_owned(), value.clone())], &BTreeSet::new(), &[]);
         for (name, method) in patched {
             let method = match self.methods(class).and_then(|methods| methods.get(&name)).copied() {
@@ -303,6 +309,9 @@ impl<'a> Analyzer<'a> {
         }
     }
 }
+
+/// How many functions a property has.
+const MAX_ACCESSORS: usize = 3;
 
 /// What loading a method from an instance does.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -26,9 +26,14 @@ impl<'a> Analyzer<'a> {
     pub(super) fn pragma(&mut self, said: &Pragma, range: TextRange) {
         match said {
             Pragma::Pure(_) => {}
-            Pragma::Mutates(name) => {
+            Pragma::Mutates(text) => {
+                let name = self.name(text);
+                if self.module_binding(name).is_none() {
+                    return;
+                }
+                self.facts.heard.insert(text.clone());
                 self.begin_statement();
-                let value = self.read(name, range);
+                let value = self.read_module(name, range);
                 self.mutate(&value);
                 self.end_statement(range, None, &[]);
             }
@@ -54,7 +59,7 @@ impl<'a> Analyzer<'a> {
         };
         let said = [dotted(callee), method].into_iter().flatten().find(|text| self.pure.contains(text.as_str()));
         let is_pure = said.is_some();
-        self.facts.trusted.extend(said);
+        self.facts.heard.extend(said);
         is_pure
     }
 
