@@ -41,7 +41,7 @@ use super::facts::{
 use super::fixpoint::Recursion;
 use super::heap::{AliasClass, Heap, ObjectId, Place};
 use super::knowledge::Knowledge;
-use super::methods::MethodKind;
+use super::methods::MethodKinds;
 use super::names::{Name, NameSet};
 use super::owned::owned_attributes;
 use super::pragmas::pure_callee;
@@ -290,8 +290,8 @@ pub struct Analyzer<'a> {
     pub code_ids: FxHashMap<usize, CodeId>,
     /// What stands for several functions, by these and by whether it wraps them.
     pub(super) choices: FxHashMap<(Vec<CodeId>, bool), CodeId>,
-    /// By method, what loading it under a name does: see [`Self::method_kind`].
-    pub(super) method_kinds: RefCell<FxHashMap<CodeId, Vec<(String, (CodeId, MethodKind))>>>,
+    /// By method, what has been found out by [`Self::method_kind`].
+    pub(super) method_kinds: RefCell<FxHashMap<CodeId, MethodKinds>>,
     /// Classes by the place of their bodies: a function may make different ones.
     pub class_ids: FxHashMap<usize, Vec<CodeId>>,
     pub frames: Vec<Frame<'a>>,

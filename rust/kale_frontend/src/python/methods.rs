@@ -7,7 +7,6 @@ use ruff_python_ast::name::UnqualifiedName;
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{Decorator, Expr, Stmt, StmtFunctionDef};
 use ruff_text_size::TextRange;
-use rustc_hash::FxHashMap;
 
 use super::analyzer::{Analyzer, Body, Definition, DefinitionKind};
 use super::value::{CodeId, Type, Value};
@@ -151,10 +150,7 @@ impl<'a> Analyzer<'a> {
     /// The method of a name, and what loading it does.
     pub fn method_kind(&self, class: CodeId, name: &str) -> Option<(CodeId, MethodKind)> {
         let method = self.method_of(class, name)?;
-        let known = |kinds: &FxHashMap<CodeId, Vec<(String, (CodeId, MethodKind))>>| {
-            kinds.get(&method)?.iter().find(|(known, _)| known == name).map(|(_, kind)| *kind)
-        };
-        if let Some(known) = known(&self.method_kinds.borrow()) {
+        if let Some(known) = self.method_kinds.borrow().get(&method).and_then(|kinds| kinds.of(name)) {
             return Some(known);
         }
         let found = match &*self.definitions[method.index()].alternatives {
@@ -169,7 +165,7 @@ impl<'a> Analyzer<'a> {
             _ => self.kind_by_statement(method, name),
         };
         if let Some(found) = found {
-            self.method_kinds.borrow_mut().entry(method).or_default().push((name.to_owned(), found));
+            self.method_kinds.borrow_mut().entry(method).or_default().0.push((name.to_owned(), found));
         }
         // (While the body of the class is being executed, its methods are not known yet.)
         Some(found.unwrap_or((method, MethodKind::Decorated)))
@@ -185,7 +181,7 @@ impl<'a> Analyzer<'a> {
         let is_it = |def: &&StmtFunctionDef| Body::Statements(&def.body).address() == address;
         let found = self.definitions.iter().find_map(|definition| match &definition.kind {
             DefinitionKind::Class { statement: Some(class), .. } => {
-                Some(functions_named(&class.body, name)).filter(|found| found.iter().any(|def| is_it(&def)))
+                Some(functions_named(&class.body, name)).filter(|found| found.iter().any(is_it))
             }
             _ => None,
         })?;
@@ -324,6 +320,16 @@ pub enum MethodKind {
     Kept,
     /// What its decorators say.
     Decorated,
+}
+
+/// By the name under which a method is loaded: what that does, and the function that it calls.
+#[derive(Default)]
+pub struct MethodKinds(Vec<(String, (CodeId, MethodKind))>);
+
+impl MethodKinds {
+    fn of(&self, name: &str) -> Option<(CodeId, MethodKind)> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, kind)| *kind)
+    }
 }
 
 /// The functions of which a value is one, where that is all it may be.

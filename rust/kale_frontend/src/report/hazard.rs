@@ -107,12 +107,12 @@ impl Teller<'_> {
         Diagnostic::new(
             Code::SharedBuffer,
             format!(
-                "{} may share memory that {} changes in place; in another process they are copies.",
+                "{} may share memory that {} may change in place; in another process they are copies.",
                 self.quoted(names),
                 self.later
             ),
             "Put both cells into one step. If they are not meant to share it, let one of them be a copy where they are \
-             joined (such as `b = a.copy()`).",
+             joined (such as `b = a.copy()`); if what is called there changes nothing, say so by `# kale: pure NAME`.",
         )
         .at(self.use_in_later())
         .with_related(self.made(version), "they are joined here")
