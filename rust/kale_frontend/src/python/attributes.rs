@@ -158,34 +158,39 @@ impl<'a> Analyzer<'a> {
         let [(owner, _), (name, _), rest @ ..] = arguments.positional.as_slice() else { return None };
         let given = rest.first().map(|(value, _)| value);
         let is_object = matches!(owner.ty, Type::Object(_) | Type::Unknown);
-        if is_object && name.text.is_none() {
-            self.invoke_any_property(owner, range);
-        }
-        // (Any name that is no hook's will do where it is not known.)
-        let name = name.text.clone();
-        match function {
-            "setattr" => {
-                self.set_attribute(owner, name.as_deref().unwrap_or_default(), given?, range);
-                return Some(Value::none());
-            }
-            "delattr" => {
-                self.delete_attribute(owner, name.as_deref().unwrap_or_default(), range);
-                return Some(Value::none());
-            }
-            _ if !is_object => return None,
-            _ => {}
-        }
-        let name = name?;
+        let name = name.text.as_deref();
         match (function, given) {
-            ("getattr", None) => return Some(self.attribute(owner, &name, range)),
-            ("getattr", Some(default)) => {
-                let loaded = self.attribute(owner, &name, range).named();
-                return Some(self.either(loaded, default));
+            ("setattr", Some(value)) => {
+                if name.is_none() {
+                    self.invoke_any_accessor(owner, Accessor::Set, std::slice::from_ref(value), range);
+                }
+                self.set_attribute(owner, name.unwrap_or(UNKNOWN), value, range);
+                Some(Value::none())
             }
-            ("hasattr", _) => drop(self.attribute(owner, &name, range)),
-            _ => {}
+            ("delattr", _) => {
+                if name.is_none() {
+                    self.invoke_any_accessor(owner, Accessor::Delete, &[], range);
+                }
+                self.delete_attribute(owner, name.unwrap_or(UNKNOWN), range);
+                Some(Value::none())
+            }
+            ("getattr" | "hasattr", _) if is_object => match (name, given) {
+                (None, _) => {
+                    self.invoke_any_property(owner, range);
+                    None
+                }
+                (Some(name), _) if function == "hasattr" => {
+                    self.attribute(owner, name, range);
+                    None
+                }
+                (Some(name), None) => Some(self.attribute(owner, name, range)),
+                (Some(name), Some(default)) => {
+                    let loaded = self.attribute(owner, name, range).named();
+                    Some(self.either(loaded, default))
+                }
+            },
+            _ => None,
         }
-        None
     }
 
     pub fn store_attribute(&mut self, owner: &Value, name: &str, value: &Value, range: TextRange) {
@@ -338,6 +343,9 @@ impl<'a> Analyzer<'a> {
         }
     }
 }
+
+/// Stands for the name of an attribute that is not known: no hook and no attribute has it.
+const UNKNOWN: &str = "";
 
 /// Attributes of `sys` that what is printed or shown goes through.
 const STREAMS: &[&str] = &["sys.stdout", "sys.stderr", "sys.stdin", "sys.displayhook", "sys.excepthook"];

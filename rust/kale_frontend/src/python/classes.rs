@@ -290,7 +290,7 @@ impl<'a> Analyzer<'a> {
 
     /// The name of an attribute as it tells what is in it. (Of one that is private, the name depends on the class around.)
     pub(super) fn attribute_name(&mut self, text: &str) -> Option<Name> {
-        (!text.starts_with("__")).then(|| self.name(text))
+        (!text.is_empty() && !text.starts_with("__")).then(|| self.name(text))
     }
 
     /// Whether setting an attribute of an instance does no more than that: no property, no descriptor, no hook.

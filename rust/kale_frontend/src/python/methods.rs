@@ -250,11 +250,23 @@ impl<'a> Analyzer<'a> {
 
     /// As [`Self::invoke_properties`], where the attribute's name is not known.
     pub(super) fn invoke_any_property(&mut self, owner: &Value, range: TextRange) {
-        let classes = self.classes_among(owner);
+        for name in self.method_names(owner) {
+            self.invoke_properties(owner, &name, range);
+        }
+    }
+
+    /// As [`Self::invoke_accessors`], where the attribute's name is not known.
+    pub(super) fn invoke_any_accessor(&mut self, owner: &Value, accessor: Accessor, given: &[Value], range: TextRange) {
+        for name in self.method_names(owner) {
+            self.invoke_accessors(owner, &name, accessor, given, range);
+        }
+    }
+
+    /// What the methods of the classes are called of which a value may hold objects.
+    fn method_names(&mut self, value: &Value) -> BTreeSet<String> {
+        let classes = self.classes_among(value);
         let ancestors = self.ancestors(&classes);
-        let methods = ancestors.iter().filter_map(|&class| self.methods(class)).flat_map(BTreeMap::keys);
-        let names: BTreeSet<String> = methods.cloned().collect();
-        names.iter().for_each(|name| self.invoke_properties(owner, name, range));
+        ancestors.iter().filter_map(|&class| self.methods(class)).flat_map(BTreeMap::keys).cloned().collect()
     }
 
     /// Setting or deleting an attribute may call a property.
