@@ -55,7 +55,7 @@ TYPE_KEYS = {
 }
 """Keys by which a table is known to describe a type."""
 
-SPECIAL = {"constructors", "decorators", "stdlib", "aliases", "builtin_names", "overlay"}
+SPECIAL = {"constructors", "decorators", "cheap", "class_makers", "stdlib", "aliases", "builtin_names", "overlay"}
 
 STANDS_FOR = {
     "csv.reader": ["csv.DictReader"],
