@@ -147,6 +147,21 @@ def test_the_copy_of_the_folder_is_as_the_folder(made, tmp_path):
     assert (tmp_path / "data/log.txt").read_text() == "x", "the notebook wrote into the copy"
 
 
+def test_what_lies_beside_the_folder_is_beside_its_copy(tmp_path):
+    folder, beside = tmp_path / "project/notebooks", tmp_path / "project/data"
+    folder.mkdir(parents=True)
+    beside.mkdir()
+    (beside / "in.csv").write_text("1,2")
+    (tmp_path / "top.txt").write_text("3")
+    path = notebook(
+        folder / "n.ipynb",
+        cell("words = open('../data/in.csv').read().split(',') + [open('../../top.txt').read()]", "step:read"),
+        cell("print(words, open('../notebooks/n.ipynb').read(1))", "step:show"),
+    )
+    report = run(path, "--differential")
+    assert (report["status"], report["diagnostics"]) == ("succeeded", [])
+
+
 def test_a_comparison_goes_on_after_the_engine_was_killed(made, tmp_path):
     """With the folder as it was before the steps wrote to it."""
     go, reached = tmp_path.with_name("go"), tmp_path.with_name("reached")

@@ -94,8 +94,8 @@ struct Comparison<'a> {
 impl Comparison<'_> {
     async fn run(&self, name: &str, against: &BTreeMap<String, PathBuf>) -> std::result::Result<Linear, String> {
         let scratch = Scratch::prepare(attempt_in(&self.places.root, name)).map_err(|error| error.to_string())?;
-        let copy = self.places.root.join(name);
         let options = &self.execution.record.options;
+        let copy = folder::place(&options.directory, &self.places.root.join(name));
         let directory = if self.places.remark.is_some() { options.directory.clone() } else { copy };
         fs::write(scratch.request(), self.request(&scratch, &directory, against).to_string())
             .map_err(|error| error.to_string())?;

@@ -1,21 +1,52 @@
 //! A copy of the notebook's folder, to run the notebook in.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// What a copy may hold.
 const BYTES: u64 = 256 << 20;
 const ENTRIES: usize = 20_000;
 
-/// Copies a folder, so that a cell that looks around finds there what it finds in the original, and what it writes stays
-/// in the copy. Links lead to where they led, or to the copy of it. What is installed, a repository of git, and what is no
-/// file is linked, the store an empty folder. What is larger than the limits is an error.
+/// How many of the folders around it the copy has around itself, and how many entries of each it shows.
+const AROUND: usize = 2;
+const BESIDE: usize = 1_000;
+
+/// Copies a folder to where [`place`] says, so that a cell that looks around finds there what it finds in the original,
+/// and what it writes stays in the copy. Links lead to where they led, or to the copy of it. What is installed, a
+/// repository of git, what is no file, and what lies around the folder (`../data`) is linked, the store an empty folder.
+/// What is larger than the limits is an error.
 pub fn copy(from: &Path, to: &Path, store: &Path) -> io::Result<()> {
     let from = &from.canonicalize()?;
-    let mut copying = Copying { from, to, store, budget: Budget { bytes: BYTES, entries: ENTRIES } };
-    copying.folder(Path::new(""))
+    let place = &place(from, to);
+    let mut copying = Copying { from, to: place, store, budget: Budget { bytes: BYTES, entries: ENTRIES } };
+    copying.folder(Path::new(""))?;
+    for (original, shown) in from.ancestors().zip(place.ancestors()).skip(1).take_while(|(_, shown)| *shown != to) {
+        show(original, shown)?;
+    }
+    Ok(())
+}
+
+/// Where the copy of a folder is: in folders of the same names as those around the original.
+pub fn place(from: &Path, to: &Path) -> PathBuf {
+    let from = from.canonicalize().unwrap_or_else(|_| from.to_owned());
+    let names: Vec<_> = from.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+    let known = names.len().saturating_sub(AROUND + 1);
+    to.join(names[known..].iter().collect::<PathBuf>())
+}
+
+/// Links to what a folder holds, but for what is there already. Of one that may not be read, or holds very much, nothing.
+fn show(original: &Path, shown: &Path) -> io::Result<()> {
+    let Ok(entries) = fs::read_dir(original) else { return Ok(()) };
+    let names: Vec<OsString> = entries.filter_map(|entry| Some(entry.ok()?.file_name())).take(BESIDE + 1).collect();
+    for name in names.iter().filter(|_| names.len() <= BESIDE) {
+        if !shown.join(name).exists() {
+            symlink(original.join(name), shown.join(name))?;
+        }
+    }
+    Ok(())
 }
 
 struct Budget {
@@ -93,25 +124,26 @@ mod tests {
     #[test]
     fn what_belongs_to_the_notebook_is_copied() {
         let top = tempfile::tempdir().unwrap();
-        let (from, to) = (top.path().join("from"), top.path().join("to"));
+        let (from, copies) = (top.path().join("project/from"), top.path().join("to"));
+        let to = place(&from, &copies);
         for path in ["data/a.csv", ".env", ".git/x", "venv/pyvenv.cfg", "store/y", "__pycache__/z"] {
             let path = from.join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "1").unwrap();
         }
-        fs::write(top.path().join("outside"), "1").unwrap();
+        fs::write(top.path().join("project/outside"), "1").unwrap();
         for (aim, link) in [("data/a.csv", "link"), ("..", "data/up"), ("../outside", "out"), ("nowhere", "broken")] {
             symlink(aim, from.join(link)).unwrap();
         }
         nix::unistd::mkfifo(&from.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        copy(&from, &to, &from.join("store")).unwrap();
+        copy(&from, &copies, &from.join("store")).unwrap();
         let names = |folder: &Path| {
             let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
             names.filter(|name| name != "__pycache__").collect::<BTreeSet<_>>()
         };
         assert_eq!(names(&to), names(&from), "a cell that lists the folder sees no difference");
         assert_eq!(names(&to.join("store")), BTreeSet::new());
-        for path in ["data/a.csv", ".env", "link", ".git/x", "venv/pyvenv.cfg", "out"] {
+        for path in ["data/a.csv", ".env", "link", ".git/x", "venv/pyvenv.cfg", "out", "../outside", "../from/.env"] {
             assert_eq!(fs::read(to.join(path)).unwrap(), b"1");
         }
         fs::write(to.join("link"), "2").unwrap();

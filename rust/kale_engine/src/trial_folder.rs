@@ -20,14 +20,15 @@ pub(crate) fn is_needed(pipeline: &Pipeline) -> bool {
 
 /// Where a trial runs. One that is gone on with has the copy that it began with.
 pub(crate) fn prepare(folders: &Path, number: u64, original: &Path, store: &Path) -> io::Result<PathBuf> {
-    let (place, whole) = (folders.join(number.to_string()), folders.join(format!("{number}.whole")));
+    let (copies, whole) = (folders.join(number.to_string()), folders.join(format!("{number}.whole")));
+    let place = folder::place(original, &copies);
     if whole.exists() {
         return Ok(place);
     }
-    if place.exists() {
-        fs::remove_dir_all(&place)?;
+    if copies.exists() {
+        fs::remove_dir_all(&copies)?;
     }
-    folder::copy(original, &place, store)?;
+    folder::copy(original, &copies, store)?;
     fs::write(whole, "")?;
     Ok(place)
 }
