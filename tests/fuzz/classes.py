@@ -121,6 +121,10 @@ def add(w: Writer, name: str, base: str):
         (["self.shared.append(v)", "self.items = self.items + [v]"], set()),
         ([f"{name}.shared = {name}.shared + [v]"], {(name, ("class", name))}),
         (["self.__dict__['n'] = v"], set()),
+        (["setattr(type(self), 'count', v)"], set()),
+        ([f"setattr({name}, 'shared', {name}.shared + [v])"], {(name, ("class", name))}),
+        (["__class__.count += v"], set()),
+        (["__class__.shared.append(v)"], set()),
     ]
     if place:
         forms.append(([f"{place}.append(v)"], {(place, "list")}))
@@ -188,10 +192,15 @@ def length(w: Writer, name: str, base: str):
 
 
 def plus(w: Writer, name: str, base: str):
+    place = w.name("list")
+    if place and w.chance(0.1):
+        return ["def __neg__(self):", f"    return {place}"], {(place, "list")}
     forms = (
         ["def __add__(self, other):", "    return type(self)(self.items + other.items)"],
         ["def __iadd__(self, other):", "    self.items.extend(other.items[:2])", "    return self"],
         ["def __call__(self, v=1):", "    self.n += v", "    return self.items"],
+        ["def __neg__(self):", f"    return {w.pick(('self.items', 'self.shared'))}"],
+        ["def __mul__(self, other):", "    return self.items"],
         ["def __iter__(self):", "    return iter(self.items)"],
         ["def __getitem__(self, v):", "    self.n += 1", "    return self.items[v:]"],
         ["def __setitem__(self, v, w):", "    self.items[v:] = [w]"],
@@ -250,6 +259,7 @@ def use_object(w: Writer) -> list[str]:
         "{o} and {i}", "f'{{len({o})}}'", "del {o}.items[2:]",
         "print(getattr({o}, 'extra', {n}))", "print(getattr({o}, 'last', {n}))", "print(hasattr({o}, 'last'))",
         "{o}.last = {n}", "setattr({o}, 'last', {i})",
+        "{o}.late()", "{o}.late()", "(-{o}).append({n})", "({o} * 2).append({n})",
         "{o}.hook = lambda: {n}", "{o}.hook = lambda: {n}", "print(getattr({o}, 'hook', int)())",
     )  # fmt: skip
     kind = w.kind(name)  # (A parameter's is its shape.)
@@ -258,8 +268,8 @@ def use_object(w: Writer) -> list[str]:
     if text.startswith("with") and (w.in_function or w.fixed):
         return []
     text = text.format(o=name, n=n, i=w.an_int(), l=w.a_list())
-    if "last" in text and "hasattr" not in text:
-        return ["try:", f"    {text}", "except AttributeError:", "    pass"]
+    if any(word in text for word in ("last", "late", "(-", "* 2)")) and "hasattr" not in text:
+        return ["try:", f"    {text}", "except (AttributeError, TypeError):", "    pass"]
     return [text]
 
 
@@ -271,12 +281,15 @@ def use_class(w: Writer) -> list[str]:
     owner = w.name(("obj",))
     forms = [
         "{c}.count += {n}", "{c}.shared.append({n})", "{c}.shared = {l}", "print({c}.count, {c}.shared)",
+        "{c}.late = lambda self: self.items.append({n})", "{c}.late = lambda self: self.n",
+        "{c}.late = lambda self: {p}.append({n})", "{c}.late = property(lambda self: self.items.append({n}))",
         "{c}.count = {i}", "setattr({c}, 'count', {n})", "{c}.extra = {n}", "print(hasattr({c}, 'extra'))",
     ]  # fmt: skip
     forms += ["print(isinstance({o}, {c}), type({o}) is {c})"] * 2 + ["{c}.add({o}, {n})"] if owner else []
     if owner and name not in derived(w, "") and "add" in forms[-1]:
         forms.pop() if not w.chance(0.3) else None
-    text = w.pick(forms).format(c=w.use(name), n=n, i=w.an_int(), l=w.a_list(), o=owner)
+    place = w.name("list") or "[]"
+    text = w.pick(forms).format(c=w.use(name), n=n, i=w.an_int(), l=w.a_list(), o=owner, p=place)
     if ".add(" in text:
         return ["try:", f"    {text}", "except AttributeError:", "    pass"]
     return [text]
