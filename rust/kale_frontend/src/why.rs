@@ -9,10 +9,10 @@ use ruff_text_size::TextRange;
 
 use crate::analysis::Analysis;
 use crate::dataflow::demand::Needs;
-use crate::dataflow::order::{Ordering, touches};
+use crate::dataflow::order::{CLOCK, Ordering, touches};
 use crate::dataflow::program::Transfer;
 use crate::grouping::Groups;
-use crate::python::facts::{CellId, VersionId};
+use crate::python::facts::{CellId, Resource, ResourceUse, VersionId};
 use crate::python::names::Name;
 use crate::python::pseudo;
 
@@ -63,7 +63,9 @@ impl Teller<'_> {
             Some((statement, verb)) => {
                 self.place(version.cell, facts.statement(statement).range, format!("{verb} {shown}"))
             }
-            None => self.place(version.cell, version.range, format!("makes what {shown} shares objects with")),
+            None => {
+                self.place(version.cell, version.range, format!("makes something that may share objects with {shown}"))
+            }
         }
     }
 
@@ -98,10 +100,8 @@ impl Teller<'_> {
         let place = |cell: CellId| {
             let uses = &self.analysis.facts.cells[cell].resources;
             match uses.iter().find(|used| touches(&used.resource, &ordering.resource)) {
-                Some(used) => {
-                    let verb = if used.write { "writes" } else { "reads" };
-                    self.place(cell, used.range, format!("{verb} {}", shown_resource(&ordering.resource)))
-                }
+                Some(used) => self.place(cell, used.range, shown_use(used)),
+                None if ordering.resource == CLOCK => self.cell(cell, "takes time, which is measured".to_owned()),
                 None => self.cell(cell, "stands on this side of the barrier".to_owned()),
             }
         };
@@ -151,10 +151,16 @@ impl Teller<'_> {
     }
 }
 
-fn shown_resource(resource: &str) -> String {
-    match resource.split_once(':') {
-        Some(("file", path)) => format!("the file `{path}`"),
-        _ if resource == "files" => "files whose paths are not known before the run".to_owned(),
-        _ => format!("the {resource}"),
+fn shown_use(used: &ResourceUse) -> String {
+    let verb = if used.write { "write" } else { "read" };
+    match &used.resource {
+        Resource::File(path) => format!("{verb}s the file `{path}`"),
+        Resource::AnyFile => format!("may {verb} any file"),
+        Resource::Network => "uses the network".to_owned(),
+        Resource::Database => "uses a database".to_owned(),
+        Resource::Subprocess => "runs a program".to_owned(),
+        Resource::Clock => "reads the clock".to_owned(),
+        Resource::Entropy | Resource::UnseededRng(_) => "draws random numbers".to_owned(),
+        Resource::Process(_) => "changes settings of the process".to_owned(),
     }
 }
