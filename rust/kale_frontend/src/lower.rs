@@ -394,7 +394,6 @@ impl Lowering<'_> {
     }
 }
 
-/// Whether a statement is IPython's and not Python's.
 /// Whether a statement is one of IPython's escapes, or changes IPython itself.
 fn takes_ipython(source: &str) -> bool {
     source.trim_start().starts_with(['%', '!', '?']) || names_ipython(source)

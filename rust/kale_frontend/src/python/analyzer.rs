@@ -66,7 +66,8 @@ pub struct Definition<'a> {
     pub caches: bool,
     /// Of a method that stands for several functions: which ones.
     pub alternatives: Vec<CodeId>,
-    /// Something has been made of these, which may call them, or do anything else.
+    /// The class has not these functions but what a decorator or a call has made of them: it may call them, or do
+    /// anything else.
     pub is_wrapped: bool,
     /// Of a class: making it runs code of the notebook, or a metaclass of the notebook says what it does.
     pub is_announced: bool,
@@ -299,7 +300,7 @@ pub struct Analyzer<'a> {
     pub(super) recursion: Recursion,
     /// Loops around what is being executed.
     pub loops: usize,
-    /// And `finally` blocks.
+    /// `finally` blocks around what is being executed, in the function itself.
     pub(super) finals: usize,
     pub cell: CellId,
     pub statement: StatementId,

@@ -38,7 +38,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// The end of a block that leaves: who is given the exception finds its names as they are now.
-    pub(super) fn leave(&mut self) {
+    pub(super) fn leave_by_exception(&mut self) {
         let layer = self.pop_layer();
         let frame = self.frame();
         if frame.interruptible > 0 {

@@ -8,7 +8,7 @@
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{Alias, ExceptHandler, Expr, Pattern, Stmt};
 use ruff_text_size::TextRange;
-use rustc_hash::FxHashMap;
+use rustc_hash::FxHashSet;
 
 use super::analyzer::{Analyzer, Unit};
 use super::effects::Effects;
@@ -26,8 +26,9 @@ const ASKING: &[&str] = &["cache_info", "cache_clear", "__wrapped__"];
 pub struct Noticed<'a> {
     /// Somebody asks for a cache, or clears it.
     asked: bool,
-    /// Names that are bound several times.
-    rebound: FxHashMap<&'a str, usize>,
+    /// Names that are bound, and those that are bound several times.
+    bound: FxHashSet<&'a str>,
+    rebound: FxHashSet<&'a str>,
     /// Loops around what is being read.
     loops: usize,
 }
@@ -42,17 +43,18 @@ pub fn noticed<'a>(units: &[Unit<'a>]) -> Noticed<'a> {
     for unit in units {
         unit.module.body.iter().for_each(|statement| noticed.visit_stmt(statement));
     }
-    noticed.rebound.retain(|_, times| *times > 1);
     noticed
 }
 
 impl<'a> Noticed<'a> {
     fn bind(&mut self, name: &'a str) {
-        *self.rebound.entry(name).or_default() += if self.loops > 0 { 2 } else { 1 };
+        if !self.bound.insert(name) || self.loops > 0 {
+            self.rebound.insert(name);
+        }
     }
 
     /// What is in a loop happens again and again.
-    fn again(&mut self, read: impl FnOnce(&mut Self)) {
+    fn repeatedly(&mut self, read: impl FnOnce(&mut Self)) {
         self.loops += 1;
         read(self);
         self.loops -= 1;
@@ -64,9 +66,9 @@ impl<'a> Visitor<'a> for Noticed<'a> {
         match statement {
             Stmt::FunctionDef(def) => self.bind(&def.name),
             Stmt::ClassDef(def) => self.bind(&def.name),
-            Stmt::For(_) | Stmt::While(_) => return self.again(|this| visitor::walk_stmt(this, statement)),
+            Stmt::For(_) | Stmt::While(_) => return self.repeatedly(|this| visitor::walk_stmt(this, statement)),
             // The function may be called several times.
-            Stmt::Global(global) => self.again(|this| global.names.iter().for_each(|name| this.bind(name))),
+            Stmt::Global(global) => self.repeatedly(|this| global.names.iter().for_each(|name| this.bind(name))),
             _ => {}
         }
         visitor::walk_stmt(self, statement);
@@ -97,7 +99,7 @@ impl<'a> Visitor<'a> for Noticed<'a> {
         match expr {
             Expr::Name(name) if !name.ctx.is_load() => self.bind(&name.id),
             Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_) => {
-                return self.again(|this| visitor::walk_expr(this, expr));
+                return self.repeatedly(|this| visitor::walk_expr(this, expr));
             }
             _ => {}
         }
@@ -152,7 +154,7 @@ impl Analyzer<'_> {
 
     /// Whether a variable may be another one, or hold another state, when it is read again.
     fn may_change(&self, name: Name) -> bool {
-        let is_rebound = self.noticed.rebound.contains_key(self.facts.text(name));
+        let is_rebound = self.noticed.rebound.contains(self.facts.text(name));
         is_rebound
             || self.module_binding(name).is_some_and(|binding| {
                 let caches = |code: &CodeId| self.definitions[code.index()].caches;

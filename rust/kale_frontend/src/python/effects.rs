@@ -172,7 +172,8 @@ impl Outcome {
     }
 
     /// One or the other, of two that are opaque.
-    pub fn or(mut self, other: Outcome) -> Outcome {
+    pub fn or_opaque(mut self, other: Outcome) -> Outcome {
+        debug_assert!(self.parts.is_empty() && self.places.is_empty());
         self.ty = if self.ty == other.ty { self.ty } else { Type::Unknown };
         self.object |= other.object;
         self.code.extend(other.code);

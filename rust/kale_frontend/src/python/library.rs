@@ -170,8 +170,8 @@ impl<'a> Analyzer<'a> {
             _ if arguments.all().all(Value::is_immutable) => Type::Immutable,
             Some(path) => {
                 let made = self.knowledge.call(path).and_then(|facts| facts.returns.as_deref());
-                let bound = made.filter(|made| self.knowledge.ships(made).is_unshippable()).map(str::to_owned);
-                bound.map_or(Type::Unknown, |made| Type::Instance(self.name(&made)))
+                let unshippable = made.filter(|made| self.knowledge.ships(made).is_unshippable()).map(str::to_owned);
+                unshippable.map_or(Type::Unknown, |made| Type::Instance(self.name(&made)))
             }
             None => Type::Unknown,
         }

@@ -18,8 +18,8 @@ use crate::fault::{Fault, planted};
 pub(super) struct CallSite<'v> {
     arguments: &'v [Value],
     callee: &'v Value,
-    /// The objects that it binds module variables to of which it does not read what they were.
-    new: BTreeMap<Name, Value>,
+    /// New objects for the module variables that the function binds without reading them before.
+    fresh_globals: BTreeMap<Name, Value>,
     range: TextRange,
 }
 
@@ -31,19 +31,19 @@ impl<'a> Analyzer<'a> {
         callee: &'v Value,
         range: TextRange,
     ) -> CallSite<'v> {
-        let mut new = BTreeMap::new();
+        let mut fresh_globals = BTreeMap::new();
         for &name in effects.writes.keys().filter(|name| !effects.reads.contains_key(name)) {
             let object = self.frame().heap.allocate(AliasClass { types: Types::none(), ..AliasClass::default() });
-            new.insert(name, Value::object(Type::Unknown, object));
+            fresh_globals.insert(name, Value::object(Type::Unknown, object));
         }
-        CallSite { arguments, callee, new, range }
+        CallSite { arguments, callee, fresh_globals, range }
     }
 
     pub(super) fn at(&mut self, place: Place, site: &CallSite) -> Value {
         match place {
             Place::Parameter(index) => site.arguments.get(index).cloned().unwrap_or_else(Value::immutable),
-            Place::Global(name) => match site.new.get(&name) {
-                Some(new) => new.clone(),
+            Place::Global(name) => match site.fresh_globals.get(&name) {
+                Some(fresh) => fresh.clone(),
                 None => self.read_variable(name, site.range),
             },
             Place::Own => self.own(site.callee),

@@ -248,7 +248,7 @@ impl<'a> Analyzer<'a> {
                 self.push_layer();
                 self.join(layers, true);
                 self.execute_all(&s.finalbody);
-                self.leave();
+                self.leave_by_exception();
                 vec![end]
             }
         };
@@ -295,7 +295,7 @@ impl<'a> Analyzer<'a> {
                 self.delete_quietly(name);
             }
             match always_leaves(&handler.body) {
-                true => self.leave(),
+                true => self.leave_by_exception(),
                 false => endings.push(self.pop_layer()),
             }
         }

@@ -337,19 +337,25 @@ impl<'a> Analyzer<'a> {
         }
     }
 
+    /// Whether what is being executed is in a branch of this class body or comprehension.
+    fn is_in_branch_of(&self, index: usize) -> bool {
+        let frame = self.innermost();
+        frame.layers.len() > frame.inner[index].layers
+    }
+
     /// Binds a name of a class body or comprehension. In a branch, it may keep its value.
     fn bind_inside(&mut self, index: usize, name: Name, value: Value) {
-        let is_branch = self.frame().layers.len() > self.frame().inner[index].layers;
+        let is_branch = self.is_in_branch_of(index);
         let known = self.frame().inner[index].names.get(&name).cloned();
         let value = match (is_branch, known) {
             (true, Some(known)) => self.either(known, &value),
             _ => value,
         };
         let inner = &mut self.frame().inner[index];
-        match is_branch {
-            true if !inner.names.contains_key(&name) => drop(inner.optional.insert(name)),
-            true => {}
-            false => inner.optional.remove(&name),
+        if !is_branch {
+            inner.optional.remove(&name);
+        } else if !inner.names.contains_key(&name) {
+            inner.optional.insert(name);
         }
         inner.names.insert(name, value);
     }
@@ -367,7 +373,7 @@ impl<'a> Analyzer<'a> {
         let writes = &mut self.frame().effects.writes;
         // (The function may return between two of them.)
         let outcome = match writes.remove(&name) {
-            Some(earlier) => earlier.or(outcome),
+            Some(earlier) => earlier.or_opaque(outcome),
             None => outcome,
         };
         writes.insert(name, outcome);
@@ -463,7 +469,7 @@ impl<'a> Analyzer<'a> {
         let name = self.name(text);
         match self.home(text) {
             Home::Inner(index) => {
-                let is_branch = self.frame().layers.len() > self.frame().inner[index].layers;
+                let is_branch = self.is_in_branch_of(index);
                 let inner = &mut self.frame().inner[index];
                 match is_branch {
                     true => drop(inner.optional.insert(name)),

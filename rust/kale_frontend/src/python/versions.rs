@@ -287,8 +287,8 @@ impl<'a> Analyzer<'a> {
             Type::Library(_) | Type::Function(_) | Type::Class(_) => Kind::Callable,
             Type::Instance(path) => {
                 // Of what is made again where it is needed, nobody asks.
-                let is_bound = self.of_named_type(path, |t| t.ships).is_some_and(Ships::is_unshippable);
-                if is_bound { Kind::Unshippable(path) } else { Kind::Instance(path) }
+                let is_unshippable = self.of_named_type(path, |t| t.ships).is_some_and(Ships::is_unshippable);
+                if is_unshippable { Kind::Unshippable(path) } else { Kind::Instance(path) }
             }
             Type::Object(class) => self.unshippable_base(class).map_or(Kind::Unknown, Kind::Unshippable),
             Type::Unknown => Kind::Unknown,
