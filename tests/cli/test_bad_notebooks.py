@@ -71,6 +71,34 @@ def test_5000_brackets_do_not_take_the_process_down(source, tmp_path):
     assert set(ids(document, "error")) <= {"nesting-too-deep", "syntax-error"}
 
 
+@pytest.mark.parametrize(
+    "cells, message, help",
+    [
+        (
+            ["print(rows)", "rows = [1]"],
+            "`rows` is not bound before cell 1; run from top",
+            "Move what binds `rows` above",
+        ),
+        (
+            ["print(rows)\nrows = [1]"],
+            "`rows` is read before this cell binds it; run from top",
+            "Move what binds `rows`",
+        ),
+        (
+            ["train_rows = [1]", "print(trian_rows)"],
+            "Nothing before this binds `trian_rows`",
+            "Did you mean `train_rows`?",
+        ),
+        (["rows = [1]", "print(columns)"], "Nothing before this binds `columns`", "Bind the name in an earlier cell"),
+    ],
+)
+def test_a_name_that_is_not_bound_yet(cells, message, help, tmp_path):
+    status, document = check(notebook(tmp_path / "n.ipynb", *[cell(source) for source in cells]))
+    [told] = document["diagnostics"]
+    assert (status, told["id"]) == (0, "undefined-name")
+    assert told["message"].startswith(message) and told["help"].startswith(help)
+
+
 def test_equal_step_names_that_make_a_cycle(tmp_path):
     path = notebook(
         tmp_path / "n.ipynb",

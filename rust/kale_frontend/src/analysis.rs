@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
-use kale_model::{Diagnostic, Environment, Severity, Span};
+use kale_model::{Diagnostic, Environment, ModuleState, Severity, Span};
 use ruff_text_size::TextRange;
 
 use crate::blocks::{BlockCell, Blocks, Role};
 use crate::magics::CodeKind;
 use crate::pragma::Pragma;
 use crate::python::analyzer::{self, Unit};
+use crate::python::beside::module_of;
 use crate::python::facts::{CellId, Facts, Resource};
 use crate::python::knowledge::Knowledge;
 use crate::python::module_state::module_state;
@@ -103,23 +104,35 @@ pub fn analyse<'a>(
 /// What is known of the modules beside the notebook, with those that its cells write (`%%writefile helpers.py`).
 fn with_written_modules<'e>(cells: &[Analysed], environment: &'e Environment) -> Cow<'e, Environment> {
     let mut environment = Cow::Borrowed(environment);
+    let mut written = BTreeSet::new();
     for cell in cells {
-        let CodeKind::WriteFile { path, append: false } = &cell.block.code.kind else { continue };
+        let CodeKind::WriteFile { path, append } = &cell.block.code.kind else { continue };
         let (Some(module), Some((_, text))) = (module_of(path), cell.block.code.run_source.split_once('\n')) else {
             continue;
         };
         let known = environment.module_states.clone();
+        let is_changed = !written.insert(module.clone()) || *append;
+        let earlier = known.get(&module).filter(|_| is_changed);
         if let Some(state) = module_state(text, environment.python, &mut |other| known.get(other).cloned()) {
+            let state = match earlier {
+                Some(earlier) => several_versions(earlier.clone(), state),
+                None => state,
+            };
             environment.to_mut().module_states.insert(module, state);
         }
     }
     environment
 }
 
-/// The module whose source a file is.
-fn module_of(path: &str) -> Option<String> {
-    let path = path.strip_prefix("./").unwrap_or(path).strip_suffix(".py")?;
-    Some(path.strip_suffix("/__init__").unwrap_or(path).replace('/', "."))
+/// A process that has imported a module does not see what is written to its file later: whatever one takes of the module
+/// is of the version that was imported, so all of it is the state of that process.
+fn several_versions(mut earlier: ModuleState, later: ModuleState) -> ModuleState {
+    earlier.variables.extend(later.variables);
+    earlier.writers.extend(later.writers);
+    earlier.calls.extend(later.calls);
+    earlier.readers = earlier.calls.keys().cloned().collect();
+    earlier.leakers.clone_from(&earlier.readers);
+    earlier
 }
 
 /// What a cell's comments and the options of its `%%pipeline` line say.

@@ -1,10 +1,11 @@
 //! Diagnostics of the dataflow, in the notebook's own terms.
 
 mod hazard;
+mod undefined;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kale_model::{Code, Diagnostic, Edit, Fix, Severity, Span};
+use kale_model::{Code, Diagnostic, Edit, Fix, Severity};
 use ruff_text_size::TextRange;
 
 use crate::analysis::Analysis;
@@ -112,10 +113,10 @@ fn step_of(analysis: &Analysis, cell: CellId) -> String {
 /// What the facts and the final steps say about the notebook.
 pub fn facts(analysis: &Analysis, groups: &Groups, diagnostics: &mut Vec<Diagnostic>) {
     let any_name_may_be_bound = unreadable_stars(analysis, diagnostics);
+    if !any_name_may_be_bound {
+        diagnostics.extend(undefined::undefined_names(analysis));
+    }
     for cell in 0..analysis.cells.len() {
-        if !any_name_may_be_bound {
-            undefined_names(analysis, cell, diagnostics);
-        }
         cell_faults(analysis, cell, diagnostics);
     }
     reassigned_parameters(analysis, diagnostics);
@@ -150,33 +151,6 @@ fn unreadable_stars(analysis: &Analysis, diagnostics: &mut Vec<Diagnostic>) -> b
         diagnostics.push(diagnostic);
     }
     !stars.is_empty()
-}
-
-fn undefined_names(analysis: &Analysis, cell: CellId, diagnostics: &mut Vec<Diagnostic>) {
-    let facts = &analysis.facts;
-    for &(name, range) in &facts.cells[cell].undefined {
-        let text = facts.text(name);
-        let span = analysis.place(cell, range);
-        let skipped = analysis.skipped_names.iter().find(|(skipped, _)| skipped == text);
-        diagnostics.push(match skipped {
-            Some((_, bound)) => Diagnostic::new(
-                Code::BoundInSkippedCell,
-                format!(
-                    "`{text}` is only bound in {}, which is tagged `skip`.",
-                    analysis.blocks.sub_cells.name(*bound)
-                ),
-                "Remove the `skip` tag, or bind the name in a cell that is run.",
-            )
-            .at(span)
-            .with_related(Span::of_cell(*bound), format!("`{text}` is bound in this skipped cell")),
-            None => Diagnostic::new(
-                Code::UndefinedName,
-                format!("Nothing before this binds `{text}`; the notebook would stop here with a `NameError`."),
-                "Bind the name in an earlier cell, or correct its spelling.",
-            )
-            .at(span),
-        });
-    }
 }
 
 fn cell_faults(analysis: &Analysis, cell: CellId, diagnostics: &mut Vec<Diagnostic>) {

@@ -14,6 +14,8 @@ use kale_model::{Code, Diagnostic, Environment, Requirement};
 
 use crate::analysis::Analysis;
 use crate::blocks::Role;
+use crate::python::beside::module_of;
+use crate::python::facts::Resource;
 use crate::python::knowledge::Knowledge;
 use crate::python::names::top_level;
 
@@ -23,6 +25,8 @@ pub struct Requirements<'a> {
     installs: BTreeMap<String, Install<'a>>,
     /// Those that no import asks for: they are used by name only, as pandas uses pyarrow.
     everywhere: BTreeSet<Requirement>,
+    /// Modules that the notebook writes itself, by each part of their names: any folder may be one to import from.
+    written: BTreeSet<String>,
 }
 
 struct Install<'a> {
@@ -47,7 +51,8 @@ impl<'a> Requirements<'a> {
         let run = analysis.blocks.cells.iter().filter(|cell| cell.role != Role::Skip);
         let lines = run.flat_map(|cell| &cell.code.requirements);
         let installs: BTreeMap<String, Install> = lines.map(|line| Install::read(line)).collect();
-        let mut requirements = Requirements { environment, installs, everywhere: BTreeSet::new() };
+        let written = written_modules(analysis);
+        let mut requirements = Requirements { environment, installs, everywhere: BTreeSet::new(), written };
         let imported: BTreeSet<&str> =
             analysis.facts.cells.iter().flat_map(|cell| cell.imports.iter().map(String::as_str)).collect();
         let asked_for: BTreeSet<String> =
@@ -128,7 +133,8 @@ impl<'a> Requirements<'a> {
 
     fn add_unknown(&self, top: &str, packages: &mut Packages) {
         let knowledge = Knowledge::shipped(self.environment);
-        if knowledge.is_stdlib(top) || top == "__main__" || self.environment.modules.is_empty() {
+        let needs_nothing = knowledge.is_stdlib(top) || top == "__main__" || self.written.contains(top);
+        if needs_nothing || self.environment.modules.is_empty() {
             return;
         }
         let name = slug(top, '-');
@@ -163,6 +169,15 @@ impl<'a> Requirements<'a> {
             },
         }
     }
+}
+
+fn written_modules(analysis: &Analysis) -> BTreeSet<String> {
+    let used = analysis.facts.cells.iter().flat_map(|cell| &cell.resources).filter(|used| used.write);
+    let modules = used.filter_map(|used| match &used.resource {
+        Resource::File(path) => module_of(path),
+        _ => None,
+    });
+    modules.flat_map(|module| module.split('.').map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
 impl<'a> Install<'a> {

@@ -22,7 +22,7 @@ pub(crate) fn distance(one: &str, other: &str) -> usize {
 
 /// Whether `word` is likely a slip of `meant`: the longer the word, the more letters may differ. In short words a
 /// replaced letter makes another word (`ship` is no slip of `skip`), so there the same letters have to be left.
-pub(crate) fn is_slip(word: &str, meant: &str) -> bool {
+fn is_slip(word: &str, meant: &str) -> bool {
     let length = meant.chars().count();
     match distance(word, meant) {
         0 => true,
@@ -31,6 +31,12 @@ pub(crate) fn is_slip(word: &str, meant: &str) -> bool {
         2 => length >= 8,
         _ => false,
     }
+}
+
+/// The candidate that `word` is most likely a slip of.
+pub(crate) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let close = candidates.iter().copied().filter(|candidate| is_slip(word, candidate));
+    close.min_by_key(|candidate| distance(word, candidate))
 }
 
 fn is_anagram(one: &str, other: &str) -> bool {

@@ -480,6 +480,9 @@ impl<'a> Analyzer<'a> {
         }
         for resource in unit.resources {
             self.touch(resource.clone(), true, range);
+            if let Resource::File(path) = resource {
+                self.rewrite_module(path, range);
+            }
         }
         self.frame().effects.calls = true;
         self.end_statement(range, None, &[]);

@@ -42,6 +42,14 @@ impl<'a> Analyzer<'a> {
         }
     }
 
+    /// A file is written: the module that it holds, if it has been imported, is from now on another than the file's.
+    pub(super) fn rewrite_module(&mut self, path: &str, range: TextRange) {
+        let Some(module) = module_of(path) else { return };
+        if let Some(state) = self.module_state(&module, range) {
+            self.mutate(&state);
+        }
+    }
+
     fn member(&self, path: &str) -> Option<Member<'a>> {
         if self.environment.module_states.is_empty() {
             return None;
@@ -139,6 +147,12 @@ impl<'a> Analyzer<'a> {
             self.link(&state, value, false);
         }
     }
+}
+
+/// The module whose source a file is.
+pub fn module_of(path: &str) -> Option<String> {
+    let path = path.strip_prefix("./").unwrap_or(path).strip_suffix(".py")?;
+    Some(path.strip_suffix("/__init__").unwrap_or(path).replace('/', "."))
 }
 
 impl Member<'_> {

@@ -4,7 +4,7 @@
 //! differ, and a key without its colon (`step load`) only when the value is one that the key accepts.
 
 use super::{Tag, TagError};
-use crate::spelling::{distance, is_slip};
+use crate::spelling::nearest;
 
 /// Tags that stand for themselves.
 const WORDS: [&str; 6] = ["imports", "functions", "pipeline-parameters", "parameters", "pipeline-metrics", "skip"];
@@ -88,9 +88,4 @@ fn without_colon(text: &str) -> Option<String> {
     let key = nearest(&key.trim().to_lowercase(), &STRICT_KEYS)?;
     let meant = format!("{key}:{}", value.trim().trim_start_matches('=').trim_start());
     meant.parse::<Tag>().is_ok().then_some(meant)
-}
-
-fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let close = candidates.iter().copied().filter(|candidate| is_slip(word, candidate));
-    close.min_by_key(|candidate| distance(word, candidate))
 }
