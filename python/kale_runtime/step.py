@@ -126,7 +126,8 @@ def pickling(kind):
     try:
         return __import__("dill" if kind == "callable" else "pickle")
     except ImportError:
-        raise StepError("step-not-started", "functions travel between steps by `dill`: install it") from None
+        text = "functions travel between steps by `dill`, which this interpreter does not have: `pip install dill`"
+        raise StepError("step-not-started", text) from None
 
 
 # In steps that require something, `classes.py` and `memory.py` put others in place of these.
