@@ -62,6 +62,10 @@ impl<'a> Analyzer<'a> {
                 let ty = if self.is_member(class, name) { Type::Object(class) } else { Type::Unknown };
                 Value { objects: smallvec![], ..owner.part(ty) }
             }
+            Type::Function(_) if name == "__dict__" => {
+                self.give_state(owner);
+                self.inside(owner)
+            }
             Type::Class(_) | Type::Function(_) => self.inside(owner),
             Type::Unknown => {
                 self.invoke_methods(owner, range, is_accessor);
@@ -147,15 +151,19 @@ impl<'a> Analyzer<'a> {
         self.call_descriptor(owner, name, "__delete__", &[], range);
     }
 
-    /// `getattr`, `hasattr`, `setattr` and `delattr`, of objects of the notebook: what the attribute itself does. `None`
+    /// `getattr`, `hasattr`, `setattr`, `delattr` and `vars`, of objects of the notebook: what the attribute itself does. `None`
     /// where it is for the knowledge base to tell what comes of it.
     pub(super) fn attribute_call(&mut self, path: &str, arguments: &Arguments<'a>, range: TextRange) -> Option<Value> {
         let function = match path {
             "builtins.type.__setattr__" | "builtins.object.__setattr__" => "setattr",
             "builtins.type.__delattr__" | "builtins.object.__delattr__" => "delattr",
-            _ => path.strip_prefix("builtins.").filter(|name| name.ends_with("attr"))?,
+            _ => path.strip_prefix("builtins.").filter(|name| name.ends_with("attr") || *name == "vars")?,
         };
-        let [(owner, _), (name, _), rest @ ..] = arguments.positional.as_slice() else { return None };
+        let (owner, name, rest) = match arguments.positional.as_slice() {
+            [(owner, _)] if function == "vars" => return Some(self.attribute(owner, "__dict__", range)),
+            [(owner, _), (name, _), rest @ ..] => (owner, name, rest),
+            _ => return None,
+        };
         let given = rest.first().map(|(value, _)| value);
         let is_object = matches!(owner.ty, Type::Object(_) | Type::Unknown);
         let name = name.text.as_deref();
