@@ -307,15 +307,24 @@ impl State {
         upstream.into_iter().filter_map(only).collect()
     }
 
-    /// Hazards that would swallow a tagged boundary, and those that joining automatic steps removes: of these no more
-    /// than are needed to join what they join.
+    /// Hazards that would swallow a tagged boundary (also by way of automatic steps), and those that joining automatic
+    /// steps removes: of these no more than are needed to join what they join.
     fn hazards(&self, analysis: &Analysis, drafts: &[Draft]) -> (Vec<Hazard>, Vec<Hazard>) {
         let all = hazards(&analysis.facts, &self.needs, &self.programs.transfers, &self.grouping);
-        let tagged = |cell: CellId| self.grouping[cell].is_some_and(|group| drafts[group].tag.is_some());
-        let (fatal, mut mergeable): (Vec<Hazard>, Vec<Hazard>) =
-            all.into_iter().partition(|hazard| tagged(hazard.earlier) && tagged(hazard.later));
         let mut homes = UnionFind::new(self.groups());
-        mergeable.retain(|hazard| self.pair(hazard).is_some_and(|(earlier, later)| homes.union(earlier, later)));
+        let mut tagged: Vec<bool> = drafts.iter().map(|draft| draft.tag.is_some()).collect();
+        let (mut fatal, mut mergeable) = (vec![], vec![]);
+        for hazard in all {
+            let pair = self.pair(&hazard).map(|(earlier, later)| (homes.find(earlier), homes.find(later)));
+            let Some((earlier, later)) = pair.filter(|(earlier, later)| earlier != later) else { continue };
+            if tagged[earlier] && tagged[later] {
+                fatal.push(hazard);
+            } else {
+                homes.union(earlier, later);
+                tagged[homes.find(earlier)] = tagged[earlier] || tagged[later];
+                mergeable.push(hazard);
+            }
+        }
         (fatal, mergeable)
     }
 

@@ -52,8 +52,8 @@ pub type Together = BTreeMap<CellId, BTreeMap<VersionId, NameSet>>;
 pub fn demands(facts: &Facts, together: &Together) -> Vec<Needs> {
     let mut settings: BTreeMap<&str, Vec<StatementId>> = BTreeMap::new();
     for (index, statement) in facts.statements.iter().enumerate() {
-        if let Replay::Configuration(module) = &statement.replay {
-            settings.entry(module).or_default().push(StatementId(index));
+        if let Replay::Configuration(modules) = &statement.replay {
+            modules.iter().for_each(|module| settings.entry(module).or_default().push(StatementId(index)));
         }
     }
     let needs = vec![Needs::default(); facts.cells.len()];
@@ -217,32 +217,35 @@ impl Demands<'_> {
         if planted(Fault::SettingNotRepeated) {
             return vec![];
         }
-        let concerns = |module: &str| {
-            self.facts.may_use(cell, module)
-                || wanted.iter().any(|(&id, names)| names.iter().any(|&name| self.may_concern(id, name, module)))
-        };
         let made_before = |id: &StatementId| self.facts.statement(*id).cell < cell;
+        let concerns = |module: &str| may_see_settings(self.facts, cell, wanted, module);
         let concerning = self.settings.iter().filter(|(module, made)| made_before(&made[0]) && concerns(module));
         let mut found: Vec<StatementId> =
             concerning.flat_map(|(_, made)| made.iter().copied().take_while(made_before)).collect();
         found.sort();
+        found.dedup();
         found
     }
+}
 
-    /// Whether a value may be shown or handled by a library.
-    fn may_concern(&self, id: VersionId, name: Name, module: &str) -> bool {
-        match self.facts.bound(name, id).map(|bound| bound.kind) {
-            Some(Kind::Immutable) => false,
-            Some(Kind::Callable) => false,
-            Some(Kind::Instance(path) | Kind::Unshippable(path)) => {
-                // A list may hold anything, which is shown with it; figures are not.
-                match self.facts.text(path).split_once('.') {
-                    Some((library, _)) => library == module,
-                    None => module != "matplotlib",
-                }
+/// Whether what a cell does may depend on the settings of a library: it uses that, or values that it is given may be
+/// shown or handled by it.
+pub fn may_see_settings(facts: &Facts, cell: CellId, values: &BTreeMap<VersionId, NameSet>, module: &str) -> bool {
+    let mut values = values.iter().flat_map(|(&id, names)| names.iter().map(move |&name| (name, id)));
+    facts.may_use(cell, module) || values.any(|(name, id)| may_be_handled_by(facts, name, id, module))
+}
+
+fn may_be_handled_by(facts: &Facts, name: Name, id: VersionId, module: &str) -> bool {
+    match facts.bound(name, id).map(|bound| bound.kind) {
+        Some(Kind::Immutable | Kind::Callable) => false,
+        Some(Kind::Instance(path) | Kind::Unshippable(path)) => {
+            // A list may hold anything, which is shown with it; figures are not.
+            match facts.text(path).split_once('.') {
+                Some((library, _)) => library == module,
+                None => module != "matplotlib",
             }
-            Some(Kind::Unknown) | None => true,
         }
+        Some(Kind::Unknown) | None => true,
     }
 }
 

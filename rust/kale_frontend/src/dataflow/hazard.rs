@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Grouping;
-use super::demand::Needs;
+use super::demand::{Needs, may_see_settings};
 use super::program::Transfer;
 use crate::python::facts::{CellId, Facts, Kind, Resource, VersionId};
 use crate::python::names::{Name, NameSet};
@@ -37,7 +37,7 @@ pub fn hazards(facts: &Facts, needs: &[Needs], transfers: &[Transfer], grouping:
         unshippable(facts, transfer, &mut found);
     }
     shared_buffers(facts, needs, grouping, &mut found);
-    process_state(facts, grouping, &mut found);
+    process_state(facts, needs, grouping, &mut found);
     dynamic_code(facts, grouping, &mut found);
     found
 }
@@ -152,7 +152,7 @@ fn may_be_buffer(facts: &Facts, name: Name, id: VersionId) -> bool {
 
 /// Every cell that depends on the state must be with the first that makes it, and each further maker with the next cell
 /// that depends on it: that holds all of them together, in a number of pairs that grows with the number of cells.
-fn process_state(facts: &Facts, grouping: &Grouping, found: &mut BTreeSet<Hazard>) {
+fn process_state(facts: &Facts, needs: &[Needs], grouping: &Grouping, found: &mut BTreeSet<Hazard>) {
     let mut makers: BTreeMap<&str, Vec<CellId>> = BTreeMap::new();
     for (cell, cell_facts) in facts.cells.iter().enumerate() {
         for used in cell_facts.resources.iter().filter(|_| !cell_facts.independent) {
@@ -162,7 +162,8 @@ fn process_state(facts: &Facts, grouping: &Grouping, found: &mut BTreeSet<Hazard
         }
     }
     for (module, cells) in makers {
-        let concerned = |&later: &CellId| grouping[later].is_some() && facts.may_use(later, module);
+        let concerned =
+            |&later: &CellId| grouping[later].is_some() && may_see_settings(facts, later, &needs[later].values, module);
         let mut add = |earlier: CellId, later: CellId| {
             if grouping[later] != grouping[earlier] {
                 found.insert(Hazard { earlier, later, reason: Reason::ProcessState { module: module.to_owned() } });

@@ -116,8 +116,9 @@ pub enum Replay {
     Nothing,
     /// Only binds names, to values that a second execution makes just as well.
     Definition,
-    /// Sets process-wide state: repeated in every later step that it may concern. The module concerned, `""` for the interpreter's own.
-    Configuration(String),
+    /// Sets process-wide state: repeated in every later step that it may concern. The modules concerned, `""` for the
+    /// interpreter's own.
+    Configuration(BTreeSet<String>),
     /// Binds a run parameter.
     Parameter,
 }

@@ -1,6 +1,6 @@
 //! Which statements may be executed again in another step, instead of shipping what they bind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ruff_python_ast::{Expr, Stmt};
 
@@ -51,14 +51,16 @@ impl<'a> Analyzer<'a> {
         }
         let is_stateless = matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_));
         if !effects.settings.is_empty() {
-            // A block may do more than call the setting: bind what other statements have bound since, say.
+            // A block may do more than call the setting: bind what other statements have bound since, say. (A generator
+            // that is seeded with it has the state it is given wherever it is drawn from.)
             let is_call = matches!(statement, Stmt::Expr(_) | Stmt::Assign(_) | Stmt::AugAssign(_));
-            let only_settings = (binds.is_empty() || is_stateless) && (is_call || !effects.calls);
-            let module = effects.settings.iter().next().cloned().unwrap_or_default();
-            let repeated = self.repeated_settings.entry(module.clone()).or_default();
-            *repeated += usize::from(only_settings);
-            let is_worth_it = only_settings && *repeated <= MAX_SETTINGS;
-            return if is_worth_it { Replay::Configuration(module) } else { Replay::No };
+            let binds_nothing = binds.iter().all(|&name| pseudo::generator(self.facts.text(name)).is_some());
+            let only_settings = ((binds_nothing || is_stateless) && (is_call || !effects.calls))
+                || (is_block_of_settings(statement) && !effects.unknown_calls);
+            return match only_settings && self.may_repeat(&effects.settings) {
+                true => Replay::Configuration(effects.settings.clone()),
+                false => Replay::No,
+            };
         }
         if effects.unknown_calls || (effects.calls && !is_stateless) || !is_simple(statement) {
             return Replay::No;
@@ -86,6 +88,16 @@ impl<'a> Analyzer<'a> {
         if values_are_remade { Replay::Definition } else { Replay::No }
     }
 
+    /// Whether it is worth it to repeat one more statement that sets something of these modules.
+    fn may_repeat(&mut self, modules: &BTreeSet<String>) -> bool {
+        let counts = modules.iter().map(|module| {
+            let repeated = self.repeated_settings.entry(module.clone()).or_default();
+            *repeated += 1;
+            *repeated
+        });
+        counts.fold(0, usize::max) <= MAX_SETTINGS
+    }
+
     /// Whether another object made by the same statement is as good.
     pub(super) fn is_rebuildable(&self, value: &Value) -> bool {
         self.of_type(value, |t| t.ships).is_some_and(Ships::is_remade)
@@ -108,6 +120,33 @@ impl<'a> Analyzer<'a> {
                 binding.replay = false;
             }
         }
+    }
+}
+
+/// `for name, value in {...}.items(): pd.set_option(name, value)`: whether a block does nothing but calls and assignments
+/// to attributes and items, and so binds nothing but its loop variables.
+fn is_block_of_settings(statement: &Stmt) -> bool {
+    let all = |body: &[Stmt]| body.iter().all(|inner| is_setting(inner) || is_block_of_settings(inner));
+    match statement {
+        Stmt::For(block) => !block.is_async && is_names(&block.target) && all(&block.body) && all(&block.orelse),
+        Stmt::If(block) => all(&block.body) && block.elif_else_clauses.iter().all(|clause| all(&clause.body)),
+        _ => false,
+    }
+}
+
+fn is_setting(statement: &Stmt) -> bool {
+    let is_place = |target: &Expr| target.is_attribute_expr() || target.is_subscript_expr();
+    match statement {
+        Stmt::Expr(expr) => expr.value.is_call_expr(),
+        Stmt::Assign(assign) => assign.targets.iter().all(is_place),
+        _ => false,
+    }
+}
+
+fn is_names(target: &Expr) -> bool {
+    match target {
+        Expr::Tuple(tuple) => tuple.elts.iter().all(is_names),
+        _ => target.is_name_expr(),
     }
 }
 
