@@ -174,6 +174,7 @@ impl Lowering<'_> {
             let statement = self.analysis.facts.statement(id);
             let again = match statement.replay {
                 Replay::Definition | Replay::Configuration(_) | Replay::Parameter => self.definition(id),
+                Replay::No if statement.read_by_setting => self.definition(id),
                 Replay::No | Replay::Nothing => vec![],
             };
             let cell = self.analysis.cells[statement.cell].block.index;

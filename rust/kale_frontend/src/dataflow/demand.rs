@@ -193,9 +193,16 @@ impl Demands<'_> {
     fn add_reads(&mut self, cell: CellId, statement: StatementId) {
         let facts = self.facts.statement(statement);
         let by = Some(Item::Definition(statement));
+        let is_setting = matches!(facts.replay, Replay::Configuration(_));
         for &(name, source) in &facts.reads {
             match source {
-                Source::Version(version) => self.supply(cell, version, NameSet::of(name), by),
+                Source::Version(version) => match self.facts.display_behind(name, version).filter(|_| is_setting) {
+                    Some(display) => drop(self.define(cell, display, None, by)),
+                    None => self.supply(cell, version, NameSet::of(name), by),
+                },
+                Source::Statement(earlier) if is_setting && self.facts.statement(earlier).read_by_setting => {
+                    self.define(cell, earlier, None, by);
+                }
                 // The cell may have deleted the name since.
                 Source::Statement(earlier) => {
                     let version = self.version_made_by(earlier, name);

@@ -45,7 +45,7 @@ use super::methods::MethodKinds;
 use super::names::{Name, NameSet};
 use super::owned::owned_attributes;
 use super::pragmas::pure_callee;
-use super::replay::MAX_REPLAYED;
+use super::replay::{MAX_REPLAYED, is_display};
 use super::scope::{ScopeKind, ScopeRef, SymbolTable};
 use super::summary::SummaryKey;
 use super::types::{Held, Types};
@@ -560,6 +560,8 @@ impl<'a> Analyzer<'a> {
             binds,
             replay,
             depth,
+            is_display: statement.is_some_and(is_display),
+            read_by_setting: false,
             imports: effects.imports,
         });
     }

@@ -103,7 +103,7 @@ pub fn literal_kinds(expr: &Expr) -> Vec<&'static str> {
 }
 
 /// Whether the expression is a literal, or a list, tuple or dict display of literals.
-fn is_literal(expr: &Expr) -> bool {
+pub(super) fn is_literal(expr: &Expr) -> bool {
     match expr {
         Expr::List(list) => list.elts.iter().all(is_literal),
         Expr::Tuple(tuple) => tuple.elts.iter().all(is_literal),

@@ -104,6 +104,10 @@ pub struct StatementFacts {
     pub replay: Replay,
     /// How many assignments executing it again takes, its own included.
     pub depth: usize,
+    /// Whether it gives names to displays of constants: `sizes = {"font.size": 8}`.
+    pub is_display: bool,
+    /// Whether a setting that is repeated reads what the display makes, so that it is made again for that.
+    pub read_by_setting: bool,
     /// Modules (and what is taken from them) that the statement imports, for the requirements of a step that replays it.
     pub imports: BTreeSet<String>,
 }
@@ -246,6 +250,14 @@ impl Facts {
     /// The version in which a name of this version last got its object or its state, or was deleted.
     pub fn maker(&self, name: Name, id: VersionId) -> Option<VersionId> {
         latest(self.makers.get(&name)?, id)
+    }
+
+    /// The statement that has made the value of a name in a version, if it is a display that nothing has changed since,
+    /// and that is not made again in its own right.
+    pub fn display_behind(&self, name: Name, id: VersionId) -> Option<StatementId> {
+        let version = self.version(self.maker(name, id)?);
+        let bound = version.bound.get(&name).filter(|bound| !bound.replay && !version.mutated.contains_key(&name))?;
+        self.statement(bound.statement).is_display.then_some(bound.statement)
     }
 
     pub fn statement(&self, id: StatementId) -> &StatementFacts {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ruff_python_ast::{Expr, Stmt};
 
-use super::analyzer::Analyzer;
+use super::analyzer::{Analyzer, Binding};
+use super::arguments::is_literal;
 use super::effects::Effects;
-use super::facts::{Facts, Replay, Source, VersionId};
+use super::facts::{Facts, Replay, Source, StatementId, VersionId};
 use super::knowledge::Ships;
 use super::names::{Name, NameSet};
 use super::pseudo;
@@ -43,10 +44,11 @@ impl<'a> Analyzer<'a> {
         parameters: &[String],
     ) -> Replay {
         let Some(statement) = statement else { return Replay::No };
-        if effects.is_impure()
-            || effects.prints
-            || !reads.iter().all(|(&name, &source)| self.is_replayable(name, source))
-        {
+        let is_given = |(&name, &source): (&Name, &Source)| {
+            self.is_replayable(name, source)
+                || (!effects.settings.is_empty() && self.display_behind(name, source).is_some())
+        };
+        if effects.is_impure() || effects.prints || !reads.iter().all(is_given) {
             return Replay::No;
         }
         let is_stateless = matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_));
@@ -57,10 +59,15 @@ impl<'a> Analyzer<'a> {
             let binds_nothing = binds.iter().all(|&name| pseudo::generator(self.facts.text(name)).is_some());
             let only_settings = ((binds_nothing || is_stateless) && (is_call || !effects.calls))
                 || (is_block_of_settings(statement) && !effects.unknown_calls);
-            return match only_settings && self.may_repeat(&effects.settings) {
-                true => Replay::Configuration(effects.settings.clone()),
-                false => Replay::No,
-            };
+            if !only_settings || !self.may_repeat(&effects.settings) {
+                return Replay::No;
+            }
+            for (&name, &source) in reads {
+                if let Some(display) = self.display_behind(name, source) {
+                    self.facts.statements[display.0].read_by_setting = true;
+                }
+            }
+            return Replay::Configuration(effects.settings.clone());
         }
         if effects.unknown_calls || (effects.calls && !is_stateless) || !is_simple(statement) {
             return Replay::No;
@@ -86,6 +93,20 @@ impl<'a> Analyzer<'a> {
             .filter_map(|&name| Some(&self.module_binding(name)?.value))
             .all(|value| is_stateless || self.is_stateless(value) || self.is_rebuildable(value));
         if values_are_remade { Replay::Definition } else { Replay::No }
+    }
+
+    /// The statement that makes what a setting reads, if it can be made again for that: a display of constants, and
+    /// still as it was made.
+    fn display_behind(&self, name: Name, source: Source) -> Option<StatementId> {
+        let found = match source {
+            Source::Statement(id) => {
+                let is_bound = |binding: &Binding| binding.statement == id && !binding.replay;
+                let is_display = self.facts.statement(id).is_display;
+                Some(id).filter(|_| is_display && self.module_binding(name).is_some_and(is_bound))
+            }
+            Source::Version(id) => self.facts.display_behind(name, id),
+        };
+        found.filter(|_| !self.mutated.contains_key(&name))
     }
 
     /// Whether it is worth it to repeat one more statement that sets something of these modules.
@@ -168,6 +189,14 @@ fn is_simple(statement: &Stmt) -> bool {
         Stmt::AnnAssign(assign) => assign.value.as_deref().is_none_or(simple),
         Stmt::For(_) | Stmt::While(_) => false,
         _ => true,
+    }
+}
+
+/// `sizes = {"font.size": 8}`: whether names are given to displays of constants.
+pub fn is_display(statement: &Stmt) -> bool {
+    match statement {
+        Stmt::Assign(assign) => assign.targets.iter().all(Expr::is_name_expr) && is_literal(&assign.value),
+        _ => false,
     }
 }
 
