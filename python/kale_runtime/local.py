@@ -80,6 +80,7 @@ class LocalStep(core.Step):
         self.identities = request.get("cells") if isinstance(request.get("cells"), dict) else {}
         self.total = sum(row[0] == "run" for row in self.plan["program"])
         enter(request["directory"])
+        self.home = os.getcwd()
         if request.get("isolated"):
             from kale_runtime import isolation
 
@@ -98,7 +99,7 @@ class LocalStep(core.Step):
         if self.shell is None and (self.plan["ipython"] or self.request.get("rich")):
             super().start_shell()
         if self.shell:
-            self.shell.set_hook("show_in_pager", lambda *_, **__: None, 0)
+            shell.prepare(self.shell)
 
     def shell_members(self):
         return shell.members(self, self.capture, self.shown_outputs)

@@ -7,6 +7,7 @@ pagers show nothing; code below `%%time`, `%%capture` and the like keeps its cel
 import base64
 import math
 import os
+import sys
 
 #: What ipykernel sets.
 ENVIRONMENT = {
@@ -17,6 +18,32 @@ ENVIRONMENT = {
     "PAGER": "cat",
     "GIT_PAGER": "cat",
 }
+
+
+#: In which a figure may be shown.
+FIGURE_KINDS = ("image/png", "image/svg+xml", "image/jpeg", "application/pdf")
+
+
+def prepare(shell):
+    shell.set_hook("show_in_pager", lambda *_, **__: None, 0)
+    for kind in FIGURE_KINDS:
+        formatter = shell.display_formatter.formatters[kind]
+        formatter.for_type_by_name("matplotlib.figure", "Figure", lambda figure, by=formatter: show_figure(figure, by))
+
+
+def show_figure(figure, formatter):
+    """A figure that another step has made: pyplot chooses its backend, which says how figures are shown, when it makes
+    the first one."""
+    if "matplotlib.pyplot" not in sys.modules and getattr(figure, "number", None) is None:
+        return None
+    from matplotlib import figure as figures
+    from matplotlib import pyplot
+
+    formatter.type_printers.pop(figures.Figure, None)
+    if getattr(pyplot, "_backend_mod", None) is None:
+        pyplot.switch_backend(pyplot.rcParams["backend"])
+    shown = formatter.type_printers.get(figures.Figure)
+    return shown and shown(figure)
 
 
 def members(step, capture, outputs_so_far):
