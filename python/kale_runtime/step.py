@@ -126,8 +126,7 @@ def pickling(kind):
     try:
         return __import__("dill" if kind == "callable" else "pickle")
     except ImportError:
-        text = "functions travel between steps by `dill`, which this interpreter does not have: `pip install dill`"
-        raise StepError("step-not-started", text) from None
+        raise StepError("step-not-started", "to send functions, `pip install dill`") from None
 
 
 # In steps that require something, `classes.py` and `memory.py` put others in place of these.
@@ -251,7 +250,9 @@ class Step:
 
     def __init__(self, executor_input, plan):
         self.inputs, self.outputs = executor_input.get("inputs", {}), executor_input.get("outputs", {})
-        self.plan, self.metrics, self.shell, self.flags, self.pid = plan, {}, None, 0, os.getpid()
+        self.plan, self.metrics, self.shell, self.flags = plan, {}, None, 0
+        # Files are where they were when the step began, wherever the notebook has gone since.
+        self.pid, self.home = os.getpid(), os.getcwd()
         self.cell, self.line, self.source, self.file, self.texts = None, 1, "", "", {}
         #: Keys of artifacts that are still to be loaded, and values of those that are loaded once more.
         self.loads, self.kept = [], {}
@@ -442,7 +443,7 @@ class Step:
         try:
             path = self.path(self.inputs, key)
             if kind == "file":
-                return unpack(path, detail)
+                return unpack(path, os.path.join(self.home, detail))
             values = self.kept.pop(key, None)
             if values is None:
                 with open(path, "rb") as file:
@@ -467,7 +468,7 @@ class Step:
         make_parent(path)
         kind, _, detail = kind.partition(":")
         if kind == "file":
-            return pack(detail, path)
+            return pack(os.path.join(self.home, detail), path)
         values = {name: self.names[name] for name in names if name in self.names}
         if kind == "rng":
             values = generator(detail, "get")

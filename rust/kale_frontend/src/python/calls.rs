@@ -231,6 +231,7 @@ impl<'a> Analyzer<'a> {
                     results.into_iter().reduce(|a, b| a.join(&b)).unwrap_or_else(Value::immutable)
                 }
                 None => {
+                    self.touch_as_path(name, arguments, range);
                     self.touch_by_name(name, arguments, range);
                     self.unknown_call(Some(receiver), arguments, range)
                 }

@@ -7,12 +7,28 @@ use super::arguments::{Arguments, first, given, literal_text};
 use super::facts::Resource;
 use super::heap::Place;
 use super::knowledge::CallFacts;
-use super::value::Value;
+use super::value::{Type, Value};
 
 /// How names of functions begin that read a file whose path they are given.
 const READERS: [&str; 4] = ["read", "load", "open", "parse"];
 /// And of those that write one.
 const WRITERS: [&str; 5] = ["write", "save", "dump", "export", "to_"];
+
+/// Methods of paths that use the file, and that hardly anything else has.
+const PATH_METHODS: [&str; 12] = [
+    "exists",
+    "is_dir",
+    "is_file",
+    "iterdir",
+    "open",
+    "read_bytes",
+    "read_text",
+    "rglob",
+    "touch",
+    "unlink",
+    "write_bytes",
+    "write_text",
+];
 
 impl<'a> Analyzer<'a> {
     pub(super) fn apply_files(
@@ -81,6 +97,16 @@ impl<'a> Analyzer<'a> {
         }
         if writes {
             self.touch(resource, true, range);
+        }
+    }
+
+    /// `self.path.open("a")`: of what nothing is known, a method that paths have.
+    pub(super) fn touch_as_path(&mut self, method: &str, arguments: &Arguments<'a>, range: TextRange) {
+        let knowledge = self.knowledge;
+        let facts = knowledge.method("pathlib.Path", method).filter(|_| PATH_METHODS.contains(&method));
+        if let Some(facts) = facts {
+            let path = Value { ty: Type::Instance(self.name("pathlib.Path")), ..Value::immutable() };
+            self.apply_files(facts, Some(&path), arguments, range);
         }
     }
 
