@@ -162,6 +162,19 @@ def test_what_lies_beside_the_folder_is_beside_its_copy(tmp_path):
     assert (report["status"], report["diagnostics"]) == ("succeeded", [])
 
 
+def test_a_pickle_of_equal_values_is_no_difference(tmp_path):
+    """One string that is shared in the notebook is two in a value that was sent."""
+    path = notebook(
+        tmp_path / "n.ipynb",
+        cell("import pickle\nd = {'a': ['x1', 'x2']}", "step:a"),
+        cell("d['b'] = ['x1', 'x2']", "step:b"),
+        cell("with open('d.pkl', 'wb') as file:\n    pickle.dump(d, file)", "step:c"),
+        cell("with open('d.pkl', 'rb') as file:\n    print(pickle.load(file))", "step:d"),
+    )
+    report = run(path, "--differential")
+    assert (report["status"], report["diagnostics"]) == ("succeeded", [])
+
+
 def test_a_comparison_goes_on_after_the_engine_was_killed(made, tmp_path):
     """With the folder as it was before the steps wrote to it."""
     go, reached = tmp_path.with_name("go"), tmp_path.with_name("reached")
