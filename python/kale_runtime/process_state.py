@@ -7,6 +7,9 @@ import os
 import sys
 import warnings
 
+#: The position of numpy's generator before the first draw: as it is imported, and as it is seeded.
+NUMPY_UNUSED = (623, 624)
+
 #: rcParams that matplotlib sets by itself when the first figure is made.
 RESOLVED_LATE = ("backend", "interactive", "toolbar")
 
@@ -26,6 +29,14 @@ def generators():
     if hasattr(torch, "get_rng_state"):
         states["torch"] = torch.get_rng_state().numpy().tobytes()
     return states
+
+
+def is_drawn_from(name, state):
+    """Whether somebody has drawn from a generator since its library was imported, as far as its state tells."""
+    if name != "numpy":
+        return False
+    _, position, has_gauss, _ = state
+    return bool(has_gauss) or position not in NUMPY_UNUSED
 
 
 def settings():

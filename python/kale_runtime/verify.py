@@ -184,7 +184,9 @@ class Verifier:
 
     def check_generators(self, claim):
         for name, state in process_state.generators().items():
-            if name in claim.seeded and self.generators.get(name, state) != state:
+            known = self.generators.get(name)
+            used = process_state.is_drawn_from(name, state) if known is None else known != state
+            if name in claim.seeded and used:
                 text = f"the global random generator of `{name}`, which an earlier cell has seeded, is used here"
                 text += ", and the analysis did not see it: later cells of other steps would draw other numbers"
                 raise core.StepError("undeclared-randomness", text, claim.cell)

@@ -261,6 +261,15 @@ def test_a_seeded_generator_is_used(bench, level):
         assert checked(bench, program, {"cell": 2, **claim}, level=level)["error"] is None
 
 
+@pytest.mark.parametrize(
+    "source, error", [("numpy.random.rand()", "undeclared-randomness"), ("numpy.random.seed", None)]
+)
+def test_a_seeded_generator_is_used_that_the_step_has_not_loaded_before(bench, source, error):
+    program = [run(2, f"import numpy.random\n{source}")]
+    found = checked(bench, program, {"cell": 2, "seeded": ["numpy"]})["error"]
+    assert (found and found["code"]) == error
+
+
 SETTINGS = {
     "working directory": ("import os\nos.chdir('..')", "", "the working directory"),
     "environment": ("import os\nos.environ.update(A_B='1')", "", "the environment variable `A_B`"),

@@ -16,8 +16,10 @@ use serde_json::Value;
 
 pub use schema::TypeFacts;
 pub use schema::Unlisted;
-pub use schema::{CallFacts, Condition, Effect, PartFacts, Pure, Ships, Store, Words};
-use schema::{Generator, Setting, TYPE_KEYS};
+pub use schema::{CallFacts, Condition, Effect, Generator, PartFacts, Pure, Ships, Store, Words};
+use schema::{Setting, TYPE_KEYS};
+
+use super::names::top_level;
 
 type Map = serde_json::Map<String, Value>;
 
@@ -33,6 +35,8 @@ pub struct Knowledge {
     class_makers: ClassMakers,
     /// What functions do that the module does not list.
     modules: FxHashMap<String, Unlisted>,
+    /// Libraries of which anything is known.
+    libraries: FxHashSet<String>,
     stdlib: BTreeSet<String>,
     builtins: FxHashSet<String>,
     /// Generators of libraries that are not installed: nothing draws from them.
@@ -158,6 +162,7 @@ impl Knowledge {
                 self.types.entry(name.to_owned()).or_default().overlay(facts);
             }
             module => {
+                self.libraries.insert(top_level(module).to_owned());
                 for (key, value) in content {
                     let facts = read(value.clone()).map_err(|e| format!("`{key}`: {e}"))?;
                     self.calls.insert(format!("{module}.{key}"), facts);
@@ -277,6 +282,11 @@ impl Knowledge {
     /// Whether code may use the name without binding it.
     pub fn is_builtin(&self, name: &str) -> bool {
         self.builtins.contains(name)
+    }
+
+    /// Whether somebody has looked at what the functions of the library do, whose top module it is.
+    pub fn describes(&self, library: &str) -> bool {
+        self.libraries.contains(library) || self.is_stdlib(library)
     }
 
     pub fn is_stdlib(&self, module: &str) -> bool {

@@ -17,9 +17,10 @@ use super::attributes::BOUND_METHOD;
 use super::axes::axes_made;
 use super::definitions::is_abstract_base;
 use super::facts::Resource;
-use super::knowledge::{CallFacts, Condition, Effect, Unlisted, Words};
+use super::knowledge::{CallFacts, Condition, Effect, Generator, Unlisted, Words};
 use super::methods::MethodKind;
-use super::names::Name;
+use super::names::{Name, top_level};
+use super::pseudo;
 use super::results::THREAD;
 use super::value::{Type, Value};
 use crate::fault::{Fault, planted};
@@ -122,11 +123,25 @@ impl<'a> Analyzer<'a> {
             return if arguments.all().all(Value::is_immutable) { Value::immutable() } else { result };
         }
         self.touch_by_name(path.rsplit('.').next().unwrap_or(&path), arguments, range);
+        self.draw_unseen(top_level(&path), range);
         let result = self.unknown_call(None, arguments, range);
         if let Some(state) = shared {
             self.link(&result, &state, false);
         }
         result
+    }
+
+    /// A library that nobody has described may draw from the generators that the notebook has seeded.
+    fn draw_unseen(&mut self, library: &str, range: TextRange) {
+        if self.knowledge.describes(library) || self.environment.module_states.contains_key(library) {
+            return;
+        }
+        for generator in Generator::ALL {
+            let state = self.name(&pseudo::of_rng(generator.name()));
+            if self.module_binding(state).is_some() {
+                self.draw(generator.name(), range);
+            }
+        }
     }
 
     /// The names that `namedtuple(...)` gives to elements, empty where they are not known; `None` where its tuples may have
