@@ -162,6 +162,20 @@ def test_what_lies_beside_the_folder_is_beside_its_copy(tmp_path):
     assert (report["status"], report["diagnostics"]) == ("succeeded", [])
 
 
+def test_a_figure_is_shown_where_another_step_has_made_it(tmp_path):
+    path = notebook(
+        tmp_path / "n.ipynb",
+        cell("import matplotlib.pyplot as plt", "imports"),
+        cell("figure, axes = plt.subplots()\naxes.plot([1, 2])", "step:draw"),
+        cell("figure", "step:show"),
+        cell("axes.get_figure()", "step:again"),
+    )
+    report = run(path, "--differential")
+    assert (report["status"], report["diagnostics"]) == ("succeeded", [])
+    cells = json.loads((tmp_path / report["notebook"]).read_text())["cells"]
+    assert all("image/png" in cells[index]["outputs"][0]["data"] for index in (2, 3))
+
+
 def test_a_pickle_of_equal_values_is_no_difference(tmp_path):
     """One string that is shared in the notebook is two in a value that was sent."""
     path = notebook(
