@@ -245,7 +245,7 @@ def test_dill_that_is_missing_is_named(bench):
     (bench.folder / "sitecustomize.py").write_text("import sys\nsys.modules['dill'] = None\n")
     environment = {"PYTHONPATH": str(bench.folder)}
     error = bench.run([run(0, "f = lambda: 1"), ["save", "f", "callable", ["f"]]], environment=environment)["error"]
-    assert error["code"] == "step-not-started" and "`dill`" in error["message"]
+    assert error["code"] == "step-not-started" and "`pip install dill`" in error["message"]
 
 
 def test_values_that_cannot_be_read_back(bench):
