@@ -207,3 +207,9 @@ def test_a_long_chain_of_elif_is_not_slow(tmp_path):
 def test_a_broken_operand_of_a_magic_is_a_syntax_error(line, tmp_path):
     (row,) = check(notebook(tmp_path / "n.ipynb", f"x = 1\n{line}"))[1]["diagnostics"]
     assert (row["id"], row["cell"], row["start"]["line"]) == ("syntax-error", 0, 2)
+
+
+def test_what_the_parser_does_not_expect_is_a_syntax_error_and_no_trace(tmp_path):
+    done = call("check", notebook(tmp_path / "n.ipynb", "x = 1", "[}\n?x"))
+    assert done.returncode == 1 and "error[syntax-error]: Brackets do not match" in done.stdout
+    assert "panicked" not in done.stderr and "backtrace" not in done.stderr

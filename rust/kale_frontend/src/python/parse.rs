@@ -3,6 +3,10 @@
 //! The parser aborts the process on stack overflow (from about 3,000 nested brackets), and the process is the user's
 //! kernel: so nesting beyond what CPython accepts is refused here, before parsing.
 
+use std::cell::Cell;
+use std::panic::{self, UnwindSafe};
+use std::sync::Once;
+
 use kale_model::PythonVersion;
 use ruff_python_ast::token::{Token, TokenKind};
 use ruff_python_ast::{ModModule, PythonVersion as ParserVersion};
@@ -18,6 +22,29 @@ const MAX_BRACKETS: usize = 200;
 const MAX_PREFIX_OPERATORS: usize = 200;
 /// Operators in one expression. CPython 3.11 refuses to compile about as many; newer ones bear some more.
 const MAX_OPERATORS: usize = 3000;
+
+thread_local! {
+    /// Whether this thread is in the parser.
+    static IN_PARSER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The parser has assertions of its own that broken input can reach (`[}` with an escape on the next line). What the
+/// runtime would print of them is nothing for the person whose notebook it is.
+fn quietly<T>(parser: impl FnOnce() -> T + UnwindSafe) -> Option<T> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let print = panic::take_hook();
+        panic::set_hook(Box::new(move |panicked| {
+            if !IN_PARSER.get() {
+                print(panicked);
+            }
+        }));
+    });
+    IN_PARSER.set(true);
+    let parsed = panic::catch_unwind(parser);
+    IN_PARSER.set(false);
+    parsed.ok()
+}
 
 /// A cell's syntax tree with every error found; the tree is partial when there are errors.
 pub struct Parsed {
@@ -62,8 +89,7 @@ pub fn parse(source: &str, version: PythonVersion) -> Parsed {
     }
     let target = ParserVersion { major: version.major, minor: version.minor };
     let options = ParseOptions::from(Mode::Ipython).with_target_version(target);
-    // The parser has assertions of its own that broken input can reach: `[}` with an escape on the next line.
-    let Ok(parsed) = std::panic::catch_unwind(|| parse_unchecked(source, options)) else {
+    let Some(parsed) = quietly(|| parse_unchecked(source, options)) else {
         return Parsed::refused(beyond_the_parser(source));
     };
     let fault = |message: String, start: TextSize, end: TextSize, kind| SyntaxFault {
