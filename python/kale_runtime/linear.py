@@ -79,19 +79,20 @@ class Notebook(local.LocalStep):
 def hold_the_same(one, other):
     """Whether the notebook has pickled equal values to two files: which parts of them are shared, down to single
     strings, shows in the bytes, and is no difference."""
-    load = sys.modules["joblib"].load if "joblib" in sys.modules else unpickle
-    is_pickle = all(starts_with(path, pickle.PROTO) for path in (one, other))
-    return is_pickle and compare.difference(load(one), load(other)) is None
+    left, right = unpickled(one), unpickled(other)
+    return bool(left) and compare.difference(left, right) is None
 
 
-def starts_with(path, head):
+def unpickled(path):
+    """Every value of a file of pickles; none where it holds anything else."""
+    load = sys.modules["joblib"].load if "joblib" in sys.modules else pickle.load
+    values = []
     with open(path, "rb") as file:
-        return file.read(len(head)) == head
-
-
-def unpickle(path):
-    with open(path, "rb") as file:
-        return pickle.load(file)
+        while file.peek(1):
+            if not file.peek(1).startswith(pickle.PROTO):
+                return []
+            values.append(load(file))
+    return values
 
 
 def keep(values, path, kind):

@@ -2,11 +2,13 @@
 
 import json
 import os
+import pickle
 import signal
 import sqlite3
 
 import kale_rs
 import pytest
+from kale_runtime.linear import hold_the_same
 
 from .support import call, cell, notebook, wait_for
 
@@ -187,6 +189,22 @@ def test_a_pickle_of_equal_values_is_no_difference(tmp_path):
     )
     report = run(path, "--differential")
     assert (report["status"], report["diagnostics"]) == ("succeeded", [])
+
+
+@pytest.mark.parametrize(
+    "one, other, same",
+    [
+        (pickle.dumps(["x1", "x1"]), pickle.dumps(["x1", b"x1".decode()]), True),
+        (pickle.dumps(1) + pickle.dumps(2), pickle.dumps(1) + pickle.dumps(3), False),
+        (pickle.dumps(1) + b"a", pickle.dumps(1) + b"b", False),
+        (b"a", b"b", False),
+    ],
+)
+def test_all_that_is_in_a_file_of_pickles_counts(one, other, same, tmp_path):
+    paths = [tmp_path / "one", tmp_path / "other"]
+    for path, content in zip(paths, (one, other), strict=True):
+        path.write_bytes(content)
+    assert hold_the_same(*paths) is same
 
 
 def test_a_comparison_goes_on_after_the_engine_was_killed(made, tmp_path):
