@@ -169,12 +169,15 @@ impl Lowering<'_> {
         if !self.options.for_run {
             return vec![];
         }
-        let ids = (0..self.analysis.facts.statements.len()).map(StatementId);
+        let facts = &self.analysis.facts;
+        let settings = facts.statements.iter().filter_map(|statement| statement.replay.setting());
+        let displays: BTreeSet<StatementId> = settings.flat_map(|setting| setting.displays.values().copied()).collect();
+        let ids = (0..facts.statements.len()).map(StatementId);
         ids.flat_map(|id| {
-            let statement = self.analysis.facts.statement(id);
+            let statement = facts.statement(id);
             let again = match statement.replay {
                 Replay::Definition | Replay::Configuration(_) | Replay::Parameter => self.definition(id),
-                Replay::No if statement.read_by_setting => self.definition(id),
+                Replay::No if displays.contains(&id) => self.definition(id),
                 Replay::No | Replay::Nothing => vec![],
             };
             let cell = self.analysis.cells[statement.cell].block.index;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fault::{Fault, planted};
-use crate::python::facts::{CellId, Facts, Kind, Replay, Source, StatementId, VersionId};
+use crate::python::facts::{CellId, Facts, Kind, Source, StatementId, VersionId};
 use crate::python::names::{Name, NameSet};
 
 /// What a cell must find in its process before it runs.
@@ -52,8 +52,8 @@ pub type Together = BTreeMap<CellId, BTreeMap<VersionId, NameSet>>;
 pub fn demands(facts: &Facts, together: &Together) -> Vec<Needs> {
     let mut settings: BTreeMap<&str, Vec<StatementId>> = BTreeMap::new();
     for (index, statement) in facts.statements.iter().enumerate() {
-        if let Replay::Configuration(modules) = &statement.replay {
-            modules.iter().for_each(|module| settings.entry(module).or_default().push(StatementId(index)));
+        if let Some(setting) = statement.replay.setting() {
+            setting.modules.iter().for_each(|module| settings.entry(module).or_default().push(StatementId(index)));
         }
     }
     let needs = vec![Needs::default(); facts.cells.len()];
@@ -193,18 +193,13 @@ impl Demands<'_> {
     fn add_reads(&mut self, cell: CellId, statement: StatementId) {
         let facts = self.facts.statement(statement);
         let by = Some(Item::Definition(statement));
-        let is_setting = matches!(facts.replay, Replay::Configuration(_));
+        let displays = facts.replay.setting().map(|setting| &setting.displays);
         for &(name, source) in &facts.reads {
-            match source {
-                Source::Version(version) => match self.facts.display_behind(name, version).filter(|_| is_setting) {
-                    Some(display) => drop(self.define(cell, display, None, by)),
-                    None => self.supply(cell, version, NameSet::of(name), by),
-                },
-                Source::Statement(earlier) if is_setting && self.facts.statement(earlier).read_by_setting => {
-                    self.define(cell, earlier, None, by);
-                }
+            match (displays.and_then(|displays| displays.get(&name)), source) {
+                (Some(&display), _) => drop(self.define(cell, display, None, by)),
+                (None, Source::Version(version)) => self.supply(cell, version, NameSet::of(name), by),
                 // The cell may have deleted the name since.
-                Source::Statement(earlier) => {
+                (None, Source::Statement(earlier)) => {
                     let version = self.version_made_by(earlier, name);
                     self.define(cell, earlier, version.map(|version| (name, version)), by);
                 }

@@ -195,7 +195,7 @@ mod tests {
             ("a/b.csv", "a"),
             ("/home/ada/d.csv", "d.csv"),
             ("../project/d.csv", "d.csv"),
-            ("../../work/project/d.csv", "../project/d.csv"),
+            ("../../team/project/d.csv", "../project/d.csv"),
             ("/home/ada/out/d.csv", "out"),
             ("..", "d.csv"),
             ("out/{name}.csv", "d.csv"),

@@ -106,8 +106,6 @@ pub struct StatementFacts {
     pub depth: usize,
     /// Whether it gives names to displays of constants: `sizes = {"font.size": 8}`.
     pub is_display: bool,
-    /// Whether a setting that is repeated reads what the display makes, so that it is made again for that.
-    pub read_by_setting: bool,
     /// Modules (and what is taken from them) that the statement imports, for the requirements of a step that replays it.
     pub imports: BTreeSet<String>,
 }
@@ -120,17 +118,31 @@ pub enum Replay {
     Nothing,
     /// Only binds names, to values that a second execution makes just as well.
     Definition,
-    /// Sets process-wide state: repeated in every later step that it may concern. The modules concerned, `""` for the
-    /// interpreter's own.
-    Configuration(BTreeSet<String>),
+    /// Sets process-wide state: repeated in every later step that it may concern.
+    Configuration(Setting),
     /// Binds a run parameter.
     Parameter,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The modules concerned, `""` for the interpreter's own.
+    pub modules: BTreeSet<String>,
+    /// Names that it reads and that displays of constants have made, which are executed again for it.
+    pub displays: BTreeMap<Name, StatementId>,
 }
 
 impl Replay {
     /// Whether executing the statement again makes what it binds.
     pub fn remakes(&self) -> bool {
         matches!(self, Replay::Definition | Replay::Parameter | Replay::Configuration(_))
+    }
+
+    pub fn setting(&self) -> Option<&Setting> {
+        match self {
+            Replay::Configuration(setting) => Some(setting),
+            _ => None,
+        }
     }
 }
 

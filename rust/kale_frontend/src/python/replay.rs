@@ -7,7 +7,7 @@ use ruff_python_ast::{Expr, Stmt};
 use super::analyzer::{Analyzer, Binding};
 use super::arguments::is_literal;
 use super::effects::Effects;
-use super::facts::{Facts, Replay, Source, StatementId, VersionId};
+use super::facts::{Facts, Replay, Setting, Source, StatementId, VersionId};
 use super::knowledge::Ships;
 use super::names::{Name, NameSet};
 use super::pseudo;
@@ -44,10 +44,12 @@ impl<'a> Analyzer<'a> {
         parameters: &[String],
     ) -> Replay {
         let Some(statement) = statement else { return Replay::No };
-        let is_given = |(&name, &source): (&Name, &Source)| {
-            self.is_replayable(name, source)
-                || (!effects.settings.is_empty() && self.display_behind(name, source).is_some())
+        let displays = match effects.settings.is_empty() {
+            true => BTreeMap::new(),
+            false => self.displays_behind(reads),
         };
+        let is_given =
+            |(name, source): (&Name, &Source)| displays.contains_key(name) || self.is_replayable(*name, *source);
         if effects.is_impure() || effects.prints || !reads.iter().all(is_given) {
             return Replay::No;
         }
@@ -56,18 +58,13 @@ impl<'a> Analyzer<'a> {
             // A block may do more than call the setting: bind what other statements have bound since, say. (A generator
             // that is seeded with it has the state it is given wherever it is drawn from.)
             let is_call = matches!(statement, Stmt::Expr(_) | Stmt::Assign(_) | Stmt::AugAssign(_));
-            let binds_nothing = binds.iter().all(|&name| pseudo::generator(self.facts.text(name)).is_some());
-            let only_settings = ((binds_nothing || is_stateless) && (is_call || !effects.calls))
+            let binds_only_generators = binds.iter().all(|&name| pseudo::generator(self.facts.text(name)).is_some());
+            let only_settings = ((binds_only_generators || is_stateless) && (is_call || !effects.calls))
                 || (is_block_of_settings(statement) && !effects.unknown_calls);
             if !only_settings || !self.may_repeat(&effects.settings) {
                 return Replay::No;
             }
-            for (&name, &source) in reads {
-                if let Some(display) = self.display_behind(name, source) {
-                    self.facts.statements[display.0].read_by_setting = true;
-                }
-            }
-            return Replay::Configuration(effects.settings.clone());
+            return Replay::Configuration(Setting { modules: effects.settings.clone(), displays });
         }
         if effects.unknown_calls || (effects.calls && !is_stateless) || !is_simple(statement) {
             return Replay::No;
@@ -95,8 +92,11 @@ impl<'a> Analyzer<'a> {
         if values_are_remade { Replay::Definition } else { Replay::No }
     }
 
-    /// The statement that makes what a setting reads, if it can be made again for that: a display of constants, and
-    /// still as it was made.
+    /// Of what a setting reads, that which displays of constants make and which is still as it was made.
+    fn displays_behind(&self, reads: &BTreeMap<Name, Source>) -> BTreeMap<Name, StatementId> {
+        reads.iter().filter_map(|(&name, &source)| Some((name, self.display_behind(name, source)?))).collect()
+    }
+
     fn display_behind(&self, name: Name, source: Source) -> Option<StatementId> {
         let found = match source {
             Source::Statement(id) => {
@@ -144,8 +144,9 @@ impl<'a> Analyzer<'a> {
     }
 }
 
-/// `for name, value in {...}.items(): pd.set_option(name, value)`: whether a block does nothing but calls and assignments
-/// to attributes and items, and so binds nothing but its loop variables.
+/// `for name, value in {...}.items(): pd.set_option(name, value)`: whether a block does nothing but calls and
+/// assignments to attributes and items. Then it binds its loop variables only: repeated at its own place in the
+/// notebook's order, it leaves what later cells bind, or are given, as it is.
 fn is_block_of_settings(statement: &Stmt) -> bool {
     let all = |body: &[Stmt]| body.iter().all(|inner| is_setting(inner) || is_block_of_settings(inner));
     match statement {
