@@ -15,9 +15,9 @@ const AROUND: usize = 2;
 const BESIDE: usize = 1_000;
 
 /// Copies a folder to where [`place`] says, so that a cell that looks around finds there what it finds in the original,
-/// and what it writes stays in the copy. Links lead to where they led, or to the copy of it. What is installed, a
-/// repository of git, what is no file, and what lies around the folder (`../data`) is linked, the store an empty folder.
-/// What is larger than the limits is an error.
+/// and what it writes there stays in the copy. Links lead to where they led, or to the copy of it. What is installed, a
+/// repository of git, what is no file, and what lies around the folder is linked: what is written to `../data` is written
+/// where the notebook itself writes it. The store is an empty folder. What is larger than the limits is an error.
 pub fn copy(from: &Path, to: &Path, store: &Path) -> io::Result<()> {
     let from = &from.canonicalize()?;
     let place = &place(from, to);

@@ -124,12 +124,14 @@ fn with_written_modules<'e>(cells: &[Analysed], environment: &'e Environment) ->
     environment
 }
 
-/// A process that has imported a module does not see what is written to its file later: whatever one takes of the module
-/// is of the version that was imported, so all of it is the state of that process.
+/// A process that has imported a module does not see what is written to its file later: its functions and classes are of
+/// the version that was imported, so they are state of that process.
 fn several_versions(mut earlier: ModuleState, later: ModuleState) -> ModuleState {
     earlier.variables.extend(later.variables);
     earlier.writers.extend(later.writers);
-    earlier.calls.extend(later.calls);
+    for (name, calls) in later.calls {
+        earlier.calls.entry(name).or_default().extend(calls);
+    }
     earlier.readers = earlier.calls.keys().cloned().collect();
     earlier.leakers.clone_from(&earlier.readers);
     earlier

@@ -331,8 +331,8 @@ pub struct Analyzer<'a> {
     pub(super) asks_subclasses: bool,
     /// Functions that have become parts of libraries.
     pub(super) library_patches: Vec<CodeId>,
-    /// A class has got a method: what calls of its objects do is no longer what it was.
-    pub(super) has_patched_methods: bool,
+    /// A class has got a method, or a generator a state: what calls do is no longer what it was.
+    pub(super) summaries_are_old: bool,
     /// Callees that pragmas declare to be pure, as calls write them.
     pub pure: BTreeSet<&'a str>,
     pub(super) dead_targets: DeadTargets<'a>,
@@ -416,7 +416,7 @@ impl<'a> Analyzer<'a> {
             has_running_threads: false,
             asks_subclasses: false,
             library_patches: vec![],
-            has_patched_methods: false,
+            summaries_are_old: false,
             pure: BTreeSet::new(),
             dead_targets: DeadTargets::default(),
             owned: FxHashSet::default(),
@@ -499,7 +499,7 @@ impl<'a> Analyzer<'a> {
 
     pub(super) fn begin_statement(&mut self) {
         self.statement = StatementId(self.facts.statements.len());
-        if std::mem::take(&mut self.has_patched_methods) {
+        if std::mem::take(&mut self.summaries_are_old) {
             self.summaries.clear();
         }
         self.frame().effects = Effects::default();
@@ -561,7 +561,6 @@ impl<'a> Analyzer<'a> {
             replay,
             depth,
             is_display: statement.is_some_and(is_display),
-            read_by_setting: false,
             imports: effects.imports,
         });
     }

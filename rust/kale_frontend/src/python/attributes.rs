@@ -151,8 +151,8 @@ impl<'a> Analyzer<'a> {
         self.call_descriptor(owner, name, "__delete__", &[], range);
     }
 
-    /// `getattr`, `hasattr`, `setattr`, `delattr` and `vars`, of objects of the notebook: what the attribute itself does. `None`
-    /// where it is for the knowledge base to tell what comes of it.
+    /// `getattr`, `hasattr`, `setattr`, `delattr` and `vars`, of objects of the notebook: what the attribute itself does.
+    /// `None` where it is for the knowledge base to tell what comes of it.
     pub(super) fn attribute_call(&mut self, path: &str, arguments: &Arguments<'a>, range: TextRange) -> Option<Value> {
         let function = match path {
             "builtins.type.__setattr__" | "builtins.object.__setattr__" => "setattr",

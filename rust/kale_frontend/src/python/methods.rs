@@ -61,7 +61,7 @@ impl<'a> Analyzer<'a> {
                 && let Some(method) = method
                 && methods.insert(name, method) != Some(method)
             {
-                self.has_patched_methods = true;
+                self.summaries_are_old = true;
             }
         }
     }

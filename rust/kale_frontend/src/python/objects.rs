@@ -380,6 +380,8 @@ impl<'a> Analyzer<'a> {
         }
         self.frame().effects.seeds.insert(generator);
         let name = self.name(&pseudo::of_rng(generator));
+        // Libraries that nobody has described draw from what is seeded only.
+        self.summaries_are_old |= self.module_binding(name).is_none();
         let state = self.rng_state(generator);
         self.bind(name, state);
     }

@@ -22,21 +22,23 @@ pub fn undefined_names(analysis: &Analysis) -> Vec<Diagnostic> {
         return vec![];
     }
     let binders = first_binders(analysis);
+    let candidates: Vec<&str> = binders.keys().copied().take(CANDIDATES).collect();
+    let skipped: BTreeMap<&str, CellIndex> =
+        analysis.skipped_names.iter().rev().map(|(name, cell)| (name.as_str(), *cell)).collect();
     let places = found.into_iter().enumerate();
     places
         .map(|(number, (cell, (name, range)))| {
             let text = facts.text(name);
             let span = analysis.place(cell, range);
-            if let Some((_, bound)) = analysis.skipped_names.iter().find(|(skipped, _)| skipped == text) {
-                return bound_in_skipped_cell(analysis, text, *bound, span);
+            if let Some(&bound) = skipped.get(text) {
+                return bound_in_skipped_cell(analysis, text, bound, span);
             }
             if let Some(&later) = binders.get(text).filter(|&&binder| binder >= cell) {
                 return bound_later(analysis, text, (cell, later), span);
             }
-            let earlier =
-                binders.iter().filter(|&(&other, &binder)| binder <= cell && other != text).map(|(&other, _)| other);
-            let candidates: Vec<&str> = earlier.take(CANDIDATES).collect();
-            let meant = if number < GUESSES { nearest(text, &candidates) } else { None };
+            let is_other = |other: &&&str| binders[**other] <= cell && **other != text;
+            let guess = || nearest(text, &candidates.iter().filter(is_other).copied().collect::<Vec<_>>());
+            let meant = (number < GUESSES).then(guess).flatten();
             bound_nowhere(text, meant, span)
         })
         .collect()
